@@ -1,0 +1,137 @@
+import type { Permission } from './permissions.js';
+import { MAX_CLIENT_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
+import { MAX_EVENT_TYPE_LENGTH, MAX_USER_ID_LENGTH, publishSchema } from './publish.js';
+import type { FromSchema, JSONSchema } from './schema.js';
+import type { ServerMessageType } from './serverMessages.js';
+
+/** A token longer than this would not fit the 16 KiB that Node.js allows for the headers of a request with room to spare. */
+export const MAX_TOKEN_LENGTH = 8192;
+export const MAX_SUBSCRIPTION_CHANGES = 200;
+/** Characters; cut to 123 bytes for the close frame by `fitCloseReason`. */
+export const MAX_REASON_LENGTH = 100;
+/** One year. */
+export const MAX_BAN_SECONDS = 31_536_000;
+
+interface ClientMessageDefinition {
+  /** Needed to send it; null: every authenticated user may. */
+  readonly permission: Permission | null;
+  /** Type of the reply when it succeeds; null: none is sent. */
+  readonly reply: ServerMessageType | null;
+  readonly meaning: string;
+  /** Schema of `data`. Data that is left out counts as `{}`. */
+  readonly data: JSONSchema;
+}
+
+const noData = { type: 'object', properties: {}, additionalProperties: false } as const satisfies JSONSchema;
+
+const eventTypes = {
+  type: 'object',
+  properties: {
+    event_types: {
+      type: 'array',
+      items: { type: 'string', minLength: 1, maxLength: MAX_EVENT_TYPE_LENGTH },
+      minItems: 1,
+      maxItems: MAX_SUBSCRIPTION_CHANGES,
+    },
+  },
+  required: ['event_types'],
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+
+/** What an admin may say about a disconnect; shared by the message and the REST body. */
+export const disconnectOptions = {
+  reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'told to the user in the close frame' },
+  ban_seconds: {
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_BAN_SECONDS,
+    description: 'refuse the user for this long',
+  },
+} as const satisfies Readonly<Record<string, JSONSchema>>;
+
+/** Every message that a client may send, by its type. */
+export const clientMessages = {
+  ping: { permission: null, reply: 'pong', meaning: 'asks whether the connection works', data: noData },
+  pong: {
+    permission: null,
+    reply: null,
+    meaning: 'a sign of life; a connection_id that is not the own one is answered with an error',
+    data: {
+      type: 'object',
+      properties: { connection_id: { type: 'string', minLength: 1, maxLength: 128 } },
+      additionalProperties: false,
+    },
+  },
+  authenticate: {
+    permission: null,
+    reply: 'connection_established',
+    meaning: 'the first message of a client that gave no token in the upgrade request',
+    data: {
+      type: 'object',
+      properties: {
+        token: { type: 'string', minLength: 1, maxLength: MAX_TOKEN_LENGTH },
+        resume: { type: 'string', maxLength: MAX_RESUME_LENGTH, description: '<broadcast position>~<user position>' },
+        client: { type: 'string', maxLength: MAX_CLIENT_LENGTH, description: '<id of the client instance>.<attempt>' },
+      },
+      required: ['token'],
+      additionalProperties: false,
+    },
+  },
+  subscribe_events: {
+    permission: null,
+    reply: 'subscription_updated',
+    meaning: 'adds event types to the subscriptions; each is judged singly',
+    data: eventTypes,
+  },
+  unsubscribe_events: {
+    permission: null,
+    reply: 'subscription_updated',
+    meaning: 'takes event types, defaults too, from the subscriptions',
+    data: eventTypes,
+  },
+  get_subscription_info: {
+    permission: null,
+    reply: 'subscription_info',
+    meaning: 'asks what is subscribed and what could be',
+    data: noData,
+  },
+  get_connection_status: {
+    permission: null,
+    reply: 'connection_status',
+    meaning: 'asks for facts about the own connection',
+    data: noData,
+  },
+  health_check: {
+    permission: null,
+    reply: 'health_check_response',
+    meaning: 'asks how healthy the own connection is',
+    data: noData,
+  },
+  disconnect_user: {
+    permission: 'admin:disconnect',
+    reply: 'user_disconnected',
+    meaning: 'ends the connection of a user on whatever node it is, and bans the user if asked to',
+    data: {
+      type: 'object',
+      properties: { user_id: { type: 'string', minLength: 1, maxLength: MAX_USER_ID_LENGTH }, ...disconnectOptions },
+      required: ['user_id'],
+      additionalProperties: false,
+    },
+  },
+  publish_event: {
+    permission: 'events:publish',
+    reply: 'event_accepted',
+    meaning: 'publishes one event',
+    data: publishSchema,
+  },
+} as const satisfies Readonly<Record<string, ClientMessageDefinition>>;
+
+export type ClientMessageType = keyof typeof clientMessages;
+
+/** The `data` of a client message that passed validation. */
+export type ClientData<T extends ClientMessageType> = FromSchema<(typeof clientMessages)[T]['data']>;
+
+/** Whether `type` names a client message; names that every object inherits (`constructor`) do not. */
+export function isClientMessageType(type: string): type is ClientMessageType {
+  return Object.hasOwn(clientMessages, type);
+}

@@ -1,0 +1,56 @@
+/** Every error code, as a list for schemas. */
+export const ERROR_CODES = [
+  'AUTH_ERROR',
+  'TOKEN_EXPIRED',
+  'TOKEN_REVOKED',
+  'PERMISSION_DENIED',
+  'CONNECTION_LIMIT',
+  'RATE_LIMITED',
+  'MESSAGE_ERROR',
+  'MESSAGE_TOO_LARGE',
+  'VALIDATION_ERROR',
+  'UNKNOWN_MESSAGE_TYPE',
+  'MESSAGE_HANDLER_ERROR',
+  'UNAVAILABLE',
+  'TIMEOUT',
+  'UNEXPECTED_ERROR',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface ErrorCodeDefinition {
+  readonly meaning: string;
+  /** Default of `recoverable` in the `error` message: true when the connection can be used on after it. */
+  readonly recoverable: boolean;
+  /** The HTTP status that goes with the code in a REST problem. */
+  readonly http: number;
+}
+
+/** Every code that an `error` message or a REST problem may carry. */
+export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeDefinition>> = {
+  AUTH_ERROR: {
+    meaning: 'The token is missing, malformed, badly signed, or not meant for this service.',
+    recoverable: false,
+    http: 401,
+  },
+  TOKEN_EXPIRED: { meaning: 'The token ran out; get a new one.', recoverable: false, http: 401 },
+  TOKEN_REVOKED: {
+    meaning: 'The token, its session or its user was revoked, or the user is banned.',
+    recoverable: false,
+    http: 401,
+  },
+  PERMISSION_DENIED: { meaning: 'The permission for this request is missing.', recoverable: true, http: 403 },
+  CONNECTION_LIMIT: { meaning: 'No further connection is taken here now.', recoverable: false, http: 503 },
+  RATE_LIMITED: { meaning: 'Too many requests; repeat after the given time.', recoverable: true, http: 429 },
+  MESSAGE_ERROR: { meaning: 'The message is not a JSON object with a `type`.', recoverable: true, http: 400 },
+  MESSAGE_TOO_LARGE: { meaning: 'The message is larger than MAX_PAYLOAD.', recoverable: false, http: 413 },
+  VALIDATION_ERROR: { meaning: 'The data does not match the schema of the request.', recoverable: true, http: 400 },
+  UNKNOWN_MESSAGE_TYPE: { meaning: 'There is no message of this type.', recoverable: true, http: 400 },
+  MESSAGE_HANDLER_ERROR: { meaning: 'The request was valid, and working on it failed.', recoverable: true, http: 500 },
+  UNAVAILABLE: { meaning: 'What the request needs (Redis) is away; repeat later.', recoverable: true, http: 503 },
+  TIMEOUT: {
+    meaning: 'No answer within the time allowed; it is not known whether it took effect.',
+    recoverable: true,
+    http: 504,
+  },
+  UNEXPECTED_ERROR: { meaning: 'A fault of the server.', recoverable: true, http: 500 },
+};

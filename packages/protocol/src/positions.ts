@@ -1,0 +1,90 @@
+/** A place in a log: which life of the log, the entry's number in it, and a tag that only this entry has (L1). */
+export interface Position {
+  readonly epoch: string;
+  /** 0 before the first entry, then growing by 1. */
+  readonly offset: number;
+  /** Empty exactly where there is no entry yet. */
+  readonly tag: string;
+}
+
+export interface ClientAttempt {
+  /** Random per SDK instance. */
+  readonly client: string;
+  readonly attempt: number;
+}
+
+export interface ResumePositions {
+  readonly broadcast: string | null;
+  readonly user: string | null;
+}
+
+/** 2 × 64 characters, 16 digits, two dots. */
+export const MAX_POSITION_LENGTH = 146;
+export const MAX_RESUME_LENGTH = 2 * MAX_POSITION_LENGTH + 1;
+export const MAX_ATTEMPT = 2 ** 31;
+/** 64 characters, a dot, ten digits. */
+export const MAX_CLIENT_LENGTH = 75;
+
+const POSITION = /^([A-Za-z0-9_-]{1,64})\.(0|[1-9][0-9]{0,15})\.([A-Za-z0-9_-]{0,64})$/;
+const CLIENT = /^([A-Za-z0-9_-]{8,64})\.(0|[1-9][0-9]{0,9})$/;
+
+/**
+ * The opaque text of a position.
+ * @throws RangeError when the text could not be read back: a client that resumes with it would be treated as fresh and
+ * miss events without notice.
+ */
+export function formatPosition(epoch: string, offset: number, tag: string): string {
+  const text = `${epoch}.${offset}.${tag}`;
+  if (parsePosition(text) === null) throw new RangeError('position out of range');
+  return text;
+}
+
+/** Reads a position; null when malformed (the scope is treated as fresh, L10). Never throws. */
+export function parsePosition(text: string): Position | null {
+  const match = matchBounded(POSITION, text, MAX_POSITION_LENGTH);
+  if (match === null) return null;
+  const [, epoch = '', digits = '', tag = ''] = match;
+  const offset = Number(digits);
+  // An entry without a tag could not be told from another life's entry of the same number (L1).
+  if (!Number.isSafeInteger(offset) || (tag === '') !== (offset === 0)) return null;
+  return { epoch, offset, tag };
+}
+
+/** The text of `?resume=` and of `resume` in `authenticate`. */
+export function formatResume(broadcast: string | null, user: string | null): string {
+  return `${broadcast ?? ''}~${user ?? ''}`;
+}
+
+/**
+ * Reads `<broadcast position>~<user position>`. Either may be empty; one that is malformed reads as null, and the other
+ * stands: scopes are resumed separately. Null when there is no such pair at all. Never throws.
+ */
+export function parseResume(text: string): ResumePositions | null {
+  if (typeof text !== 'string' || text.length > MAX_RESUME_LENGTH) return null;
+  const [broadcast, user, ...rest] = text.split('~');
+  if (broadcast === undefined || user === undefined || rest.length > 0) return null;
+  return { broadcast: wellFormed(broadcast), user: wellFormed(user) };
+}
+
+/** The text of `?client=` and of `client` in `authenticate`. */
+export function formatClient(client: string, attempt: number): string {
+  return `${client}.${attempt}`;
+}
+
+/** Reads `<id>.<attempt>` (C5); null when malformed: then the connection is of a client of its own. Never throws. */
+export function parseClient(text: string): ClientAttempt | null {
+  const match = matchBounded(CLIENT, text, MAX_CLIENT_LENGTH);
+  if (match === null) return null;
+  const [, client = '', digits = ''] = match;
+  const attempt = Number(digits);
+  return attempt <= MAX_ATTEMPT ? { client, attempt } : null;
+}
+
+function wellFormed(position: string): string | null {
+  return parsePosition(position) === null ? null : position;
+}
+
+/** Query strings may hold anything (also a list, when a parser makes one): the length is looked at before the pattern. */
+function matchBounded(pattern: RegExp, text: string, maxLength: number): RegExpExecArray | null {
+  return typeof text === 'string' && text.length <= maxLength ? pattern.exec(text) : null;
+}

@@ -1,0 +1,58 @@
+import { disconnectOptions } from './clientMessages.js';
+import { ERROR_CODES } from './errorCodes.js';
+import { publishSchema } from './publish.js';
+import type { FromSchema, JSONSchema } from './schema.js';
+
+/** Where a WebSocket is opened (GET with Upgrade). */
+export const WS_PATH = '/api/unified/ws';
+/** What the REST routes begin with. */
+export const REST_BASE = '/api/unified/ws';
+/** The subprotocol that the server selects. */
+export const SUBPROTOCOL = 'unified.v1';
+/** A browser can't set headers: it sends its token as a further subprotocol, `bearer.<jwt>`, which is never selected. */
+export const BEARER_PREFIX = 'bearer.';
+/** `protocol` in hello. */
+export const PROTOCOL_VERSION = '1';
+
+/** Body of `POST /disconnect/:user_id`; may be left out. */
+export const disconnectBodySchema = {
+  type: 'object',
+  properties: disconnectOptions,
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type DisconnectBody = FromSchema<typeof disconnectBodySchema>;
+
+/** Body of `POST /broadcast`. */
+export const broadcastBodySchema = publishSchema;
+
+/** Codes that only a REST problem carries; all others are those of the `error` message. */
+export const REST_ERROR_CODES = ['NOT_FOUND', 'METHOD_NOT_ALLOWED'] as const;
+export type RestErrorCode = (typeof REST_ERROR_CODES)[number];
+
+/** A failed REST request: RFC 9457, `application/problem+json`, with the stable `code`. */
+export const problemSchema = {
+  type: 'object',
+  properties: {
+    type: { type: 'string', description: 'about:blank: the status and `code` say it all' },
+    title: { type: 'string' },
+    status: { type: 'integer', minimum: 400, maximum: 599 },
+    detail: { type: 'string' },
+    instance: { type: 'string' },
+    code: { enum: [...ERROR_CODES, ...REST_ERROR_CODES] },
+    details: { type: 'object' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          path: { type: 'string', description: 'JSON pointer into the body' },
+          message: { type: 'string' },
+        },
+        required: ['path', 'message'],
+      },
+      description: 'with VALIDATION_ERROR',
+    },
+  },
+  required: ['type', 'title', 'status', 'code'],
+} as const satisfies JSONSchema;
+export type Problem = FromSchema<typeof problemSchema>;

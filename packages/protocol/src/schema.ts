@@ -1,0 +1,78 @@
+/**
+ * The part of JSON Schema (draft 7 words) that the wire contract uses, and the TypeScript type of what a schema accepts.
+ *
+ * Written here, not taken from a library: the declarations of this package are read by browser projects that install
+ * nothing else, so a type imported from elsewhere would not resolve there (test/types.test.ts compares the two).
+ */
+export type JsonType = 'string' | 'number' | 'integer' | 'boolean' | 'object' | 'array' | 'null';
+
+/** A schema. A word that is not listed here is a compile-time error, so a misspelt bound can't silently bound nothing. */
+export interface JSONSchema {
+  readonly $id?: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly type?: JsonType | readonly JsonType[];
+  readonly const?: string | number | boolean | null;
+  readonly enum?: readonly (string | number | boolean | null)[];
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly items?: JSONSchema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly properties?: Readonly<Record<string, JSONSchema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | JSONSchema;
+  readonly propertyNames?: JSONSchema;
+  readonly maxProperties?: number;
+  readonly not?: JSONSchema;
+}
+
+/**
+ * The type of the values that schema `S` accepts (`S` is the type of an `as const` object).
+ * Arrays are readonly: a decoded message is never changed in place. An object schema without `properties` is any JSON
+ * object; one with `properties` has exactly these in TypeScript, even if it lets a newer peer add others.
+ */
+export type FromSchema<S> = S extends { readonly const: infer C }
+  ? C
+  : S extends { readonly enum: readonly (infer E)[] }
+    ? E
+    : S extends { readonly type: readonly (infer T)[] }
+      ? FromType<T, S>
+      : S extends { readonly type: infer T }
+        ? FromType<T, S>
+        : unknown;
+
+type FromType<T, S> = T extends 'string'
+  ? string
+  : T extends 'number' | 'integer'
+    ? number
+    : T extends 'boolean'
+      ? boolean
+      : T extends 'null'
+        ? null
+        : T extends 'array'
+          ? FromArray<S>
+          : T extends 'object'
+            ? FromObject<S>
+            : never;
+
+type FromArray<S> = S extends { readonly items: infer I } ? readonly FromSchema<I>[] : readonly unknown[];
+
+type FromObject<S> = S extends { readonly properties: infer P }
+  ? [keyof P] extends [never]
+    ? Readonly<Record<string, never>>
+    : Simplify<
+        { readonly [K in keyof P & RequiredOf<S>]: FromSchema<P[K]> } & {
+          readonly [K in Exclude<keyof P, RequiredOf<S>>]?: FromSchema<P[K]>;
+        }
+      >
+  : S extends { readonly additionalProperties: infer A extends JSONSchema }
+    ? Readonly<Record<string, FromSchema<A>>>
+    : Readonly<Record<string, unknown>>;
+
+type RequiredOf<S> = S extends { readonly required: readonly (infer R)[] } ? R : never;
+
+type Simplify<T> = { [K in keyof T]: T[K] };

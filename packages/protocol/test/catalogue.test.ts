@@ -1,0 +1,195 @@
+import { readFileSync } from 'node:fs';
+import {
+  type Catalogue,
+  catalogueSchema,
+  PRIORITIES,
+  PRIORITY_ORDER,
+  permissions,
+  RESERVED_NAMES,
+  SEVERITIES,
+  SEVERITY_ORDER,
+  serverMessages,
+} from '@unified-ws/protocol';
+import { Ajv } from 'ajv';
+import { expect } from 'chai';
+
+const words = (text: string): string[] => text.trim().split(/\s+/);
+
+// Written out once more from the requirements, by another hand than the file's: a slip in one of them shows.
+const ADMIN_ONLY = words(`
+  user_login user_logout user_created user_updated user_deleted session_expired session_created authentication_failed
+  permission_denied maintenance_started maintenance_completed service_started service_stopped service_restarted
+  connection_closed connection_error subscription_created subscription_deleted debug_info audit_log`);
+const CRITICAL = words(`
+  health_alert performance_alert security_alert security_threat_detected threat_detected malware_blocked
+  phishing_blocked suspicious_activity backup_failed restore_failed service_stopped connection_error error_occurred`);
+const SENSITIVE_TYPES = words('rpz_update security_alert threat_detected');
+const SENSITIVE_FIELDS = words('internal_ip source_ip user_agent session_id api_key token password secret private_key');
+const USER_DEFAULTS = words(`
+  health_update system_status zone_created zone_updated zone_deleted record_created record_updated record_deleted
+  bind_reload config_change security_alert rpz_update threat_detected admin_broadcast notification_sent custom_event`);
+const ADMIN_DEFAULTS = words('user_login user_logout user_created user_updated user_deleted session_expired');
+const RATES = {
+  health_update: 10,
+  health_alert: 30,
+  forwarder_status_change: 30,
+  system_status: 5,
+  zone_created: 20,
+  zone_updated: 50,
+  zone_deleted: 10,
+  record_created: 100,
+  record_updated: 200,
+  record_deleted: 50,
+  bind_reload: 30,
+  config_change: 30,
+  rpz_update: 20,
+};
+const COUNTS = {
+  health: 12,
+  dns: 23,
+  security: 11,
+  user: 9,
+  system: 12,
+  connection: 4,
+  bulk_operation: 12,
+  error: 3,
+  audit: 1,
+  custom: 6,
+};
+
+const ajv = new Ajv({ strict: true, allErrors: true });
+
+function defaultCatalogue(): Catalogue {
+  const text = readFileSync(new URL(import.meta.resolve('@unified-ws/protocol/catalogue.json')), 'utf8');
+  const parsed: unknown = JSON.parse(text);
+  if (!ajv.validate<Catalogue>(catalogueSchema, parsed)) throw new Error(ajv.errorsText());
+  return parsed;
+}
+
+describe('default catalogue', () => {
+  const catalogue = defaultCatalogue();
+  const types = Object.entries(catalogue.event_types);
+  const namesWhere = (test: (name: string, definition: (typeof types)[number][1]) => boolean): string[] =>
+    types.filter(([name, definition]) => test(name, definition)).map(([name]) => name);
+
+  it("has the predecessor's 92 event types and admin_broadcast, so that no publisher is refused", () => {
+    expect(types).to.have.length(93);
+    expect(catalogue.event_types).to.have.property('admin_broadcast');
+    const counts: Record<string, number> = {};
+    for (const [, { category }] of types) counts[category] = (counts[category] ?? 0) + 1;
+    expect(counts).to.deep.equal(COUNTS);
+  });
+
+  it('keeps exactly the admin types from regular users', () => {
+    expect(namesWhere((_, { permission }) => permission === 'events:admin')).to.have.members(ADMIN_ONLY);
+    expect(namesWhere((_, { permission }) => permission === 'events:receive')).to.have.length(93 - ADMIN_ONLY.length);
+  });
+
+  it('lets exactly the critical types overtake', () => {
+    expect(namesWhere((_, { priority }) => priority === 'critical')).to.have.members(CRITICAL);
+    expect(namesWhere((_, { priority }) => priority === 'normal')).to.have.length(93 - CRITICAL.length);
+  });
+
+  it('gives severities by the rules', () => {
+    const errors = ['error_occurred', 'backup_failed', 'restore_failed'];
+    const warnings = ['warning_issued', 'performance_alert'];
+    for (const [name, { severity }] of types) {
+      const expected = errors.includes(name)
+        ? 'error'
+        : warnings.includes(name)
+          ? 'warning'
+          : CRITICAL.includes(name)
+            ? 'critical'
+            : 'info';
+      expect(severity, name).to.equal(expected);
+    }
+  });
+
+  it('marks the sensitive fields of the three types, and of no other', () => {
+    expect(namesWhere((_, { sensitive_fields }) => sensitive_fields !== undefined)).to.have.members(SENSITIVE_TYPES);
+    for (const name of SENSITIVE_TYPES) {
+      expect(catalogue.event_types[name]?.sensitive_fields, name).to.deep.equal(
+        Object.fromEntries(SENSITIVE_FIELDS.map((field) => [field, 'events:sensitive'])),
+      );
+    }
+  });
+
+  it('has the rates of the requirements', () => {
+    const rates = Object.fromEntries(
+      types.flatMap(([name, { rate }]) => (rate === undefined ? [] : [[name, rate] as const])),
+    );
+    expect(rates).to.deep.equal(RATES);
+  });
+
+  it('leaves every type durable: nothing is lost by default', () => {
+    expect(namesWhere((_, { delivery }) => delivery === 'ephemeral')).to.deep.equal([]);
+  });
+
+  it('subscribes users and admins to their defaults, each of which the role may receive', () => {
+    const { user, admin } = catalogue.roles;
+    expect(user?.default_subscriptions).to.have.members(USER_DEFAULTS);
+    expect(admin?.default_subscriptions).to.have.members([...USER_DEFAULTS, ...ADMIN_DEFAULTS]);
+    for (const [role, { permissions: held, default_subscriptions }] of Object.entries(catalogue.roles)) {
+      for (const name of default_subscriptions) {
+        expect(held, `${role} ${name}`).to.include(catalogue.event_types[name]?.permission);
+      }
+    }
+  });
+
+  it('has four roles with the permissions of the design, all of which exist', () => {
+    expect(catalogue.roles).to.have.all.keys('user', 'admin', 'operator', 'service');
+    const { user, admin, operator, service } = catalogue.roles;
+    expect(user?.permissions).to.have.members(['events:receive']);
+    expect(admin?.permissions).to.have.members(Object.keys(permissions));
+    expect(operator?.permissions).to.have.members(['admin:stats', 'admin:connections', 'admin:queue']);
+    expect(service?.permissions).to.have.members(['events:publish']);
+    for (const [name, { permission }] of types) expect(permissions, name).to.have.property(permission);
+  });
+
+  it('maps the five old groups to categories that exist', () => {
+    expect(catalogue.groups).to.have.all.keys('health', 'dns_management', 'security', 'system', 'admin');
+    const mapped = Object.values(catalogue.groups).flat();
+    expect(mapped).to.have.members(words('health dns bulk_operation security system error user audit'));
+    for (const category of mapped) expect(COUNTS).to.have.property(category);
+  });
+
+  it('names no type like a control message, or a client could not tell them apart', () => {
+    for (const name of RESERVED_NAMES) expect(catalogue.event_types).not.to.have.property(name);
+    // Every control message but those that are known to be both must not be an event type either.
+    for (const name of Object.keys(serverMessages)) expect(catalogue.event_types).not.to.have.property(name);
+  });
+});
+
+describe('catalogue schema', () => {
+  const valid = (eventTypes: unknown) =>
+    ajv.validate(catalogueSchema, { version: 1, event_types: eventTypes, roles: {}, groups: {} });
+  const definition = { category: 'dns', priority: 'low', severity: 'info', permission: 'events:receive' };
+
+  it('takes an own catalogue', () => {
+    expect(valid({ my_event: { ...definition, delivery: 'ephemeral', conflation_key: 'id', ttl_ms: 1000 } })).to.equal(
+      true,
+    );
+  });
+
+  for (const [title, eventTypes] of [
+    ['a reserved name', { heartbeat: definition }],
+    ['a prototype key', JSON.parse(`{"__proto__": ${JSON.stringify(definition)}}`)],
+    ['a name with a space', { 'my event': definition }],
+    ['a missing permission', { my_event: { category: 'dns', priority: 'low', severity: 'info' } }],
+    ['an unknown field, such as a misspelt one', { my_event: { ...definition, ttl: 1 } }],
+    ['a permission without a scope', { my_event: { ...definition, permission: 'all' } }],
+  ] as const) {
+    it(`refuses ${title}`, () => {
+      expect(valid(eventTypes)).to.equal(false);
+    });
+  }
+});
+
+describe('orders', () => {
+  it('agree with the lists', () => {
+    expect(PRIORITIES.map((name) => PRIORITY_ORDER[name])).to.deep.equal([0, 1, 2, 3, 4]);
+    expect(SEVERITIES.map((name) => SEVERITY_ORDER[name])).to.deep.equal([0, 1, 2, 3, 4]);
+    expect(Object.keys(PRIORITY_ORDER)).to.deep.equal([...PRIORITIES]);
+    expect(Object.keys(SEVERITY_ORDER)).to.deep.equal([...SEVERITIES]);
+  });
+});

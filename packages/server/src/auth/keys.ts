@@ -1,0 +1,97 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import type { Report } from '../observability/logger.js';
+import type { Settings } from '../settings.js';
+import { type Algorithm, algorithmsOf, SECRET_ALGORITHMS } from './algorithms.js';
+import { JwksKeys } from './jwks.js';
+import { loadPublicKeys } from './public-key.js';
+
+/** What a token says about its key. Nothing of it is proven yet. */
+export interface KeyQuery {
+  /** One of the accepted algorithms: the verifier has refused all others. */
+  readonly algorithm: Algorithm;
+  readonly kid: string | null;
+  /** The token's `iss`. A function: only a key set needs it, and reading it costs a parse. */
+  issuer(): unknown;
+}
+
+/** Where verification keys come from. */
+export interface KeySource {
+  /** What any of its keys may verify. */
+  readonly algorithms: ReadonlySet<Algorithm>;
+  /**
+   * The keys that may have signed such a token, each one fit for `algorithm`; never an empty list. A promise only where a
+   * key set has to be fetched first.
+   *
+   * @throws AppError `wrong_algorithm`, `wrong_issuer`, `unknown_key` or `keys_unavailable` (also as a rejection).
+   */
+  find(query: KeyQuery): readonly KeyObject[] | Promise<readonly KeyObject[]>;
+}
+
+/** Keys known at start: secrets, or public keys. The first secret is the newest; tokens name no key, so each is tried in turn. */
+export class StaticKeys implements KeySource {
+  readonly algorithms: ReadonlySet<Algorithm>;
+  readonly #byAlgorithm = new Map<Algorithm, KeyObject[]>();
+
+  /** @param allowed `JWT_ALGORITHMS`; a key serves the intersection of these and what fits its kind. */
+  constructor(keys: readonly KeyObject[], allowed: readonly Algorithm[]) {
+    for (const key of keys) {
+      for (const algorithm of algorithmsOf(key)) {
+        if (!allowed.includes(algorithm)) continue;
+        const list = this.#byAlgorithm.get(algorithm);
+        if (list) list.push(key);
+        else this.#byAlgorithm.set(algorithm, [key]);
+      }
+    }
+    this.algorithms = new Set(this.#byAlgorithm.keys());
+  }
+
+  find({ algorithm }: KeyQuery): readonly KeyObject[] {
+    return this.#byAlgorithm.get(algorithm) ?? [];
+  }
+}
+
+/** Secrets for the HS algorithms beside one source of public keys: the algorithm alone decides which is asked. */
+export class KeyRing implements KeySource {
+  readonly algorithms: ReadonlySet<Algorithm>;
+  readonly #sources = new Map<Algorithm, KeySource>();
+
+  constructor(sources: readonly KeySource[]) {
+    for (const source of sources) {
+      for (const algorithm of source.algorithms) {
+        if (this.#sources.has(algorithm)) throw new TypeError(`two key sources for ${algorithm}`);
+        this.#sources.set(algorithm, source);
+      }
+    }
+    this.algorithms = new Set(this.#sources.keys());
+  }
+
+  find(query: KeyQuery): readonly KeyObject[] | Promise<readonly KeyObject[]> {
+    return this.#sources.get(query.algorithm)?.find(query) ?? [];
+  }
+}
+
+/** A text secret costs 4.6 times as much per token (PERFORMANCE.md): jsonwebtoken first tries it as a public key. */
+export function secretKey(secret: string): KeyObject {
+  return createSecretKey(Buffer.from(secret, 'utf8'));
+}
+
+export type KeySettings = Pick<Settings, 'jwtSecret' | 'jwtPublicKey' | 'jwtJwksUrl' | 'jwtIssuer' | 'jwtAlgorithms'>;
+
+/**
+ * The key source that the settings describe.
+ *
+ * @throws PublicKeyError when `JWT_PUBLIC_KEY` cannot be read; `loadSettings` has found that out before.
+ */
+export function createKeySource(settings: KeySettings, deps: { clock: Clock; report: Report }): KeySource {
+  const allowed = settings.jwtAlgorithms;
+  const sources: KeySource[] = [];
+  if (settings.jwtSecret.length > 0) sources.push(new StaticKeys(settings.jwtSecret.map(secretKey), allowed));
+  if (settings.jwtPublicKey !== null) sources.push(new StaticKeys(loadPublicKeys(settings.jwtPublicKey), allowed));
+  if (settings.jwtJwksUrl !== null) {
+    if (settings.jwtIssuer === null) throw new TypeError('JWT_JWKS_URL needs JWT_ISSUER');
+    const algorithms = allowed.filter((name) => !(SECRET_ALGORITHMS as readonly string[]).includes(name));
+    sources.push(new JwksKeys({ url: settings.jwtJwksUrl, issuer: settings.jwtIssuer, algorithms, ...deps }));
+  }
+  return new KeyRing(sources);
+}

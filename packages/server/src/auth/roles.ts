@@ -1,0 +1,68 @@
+import type { Catalogue } from '@unified-ws/protocol';
+import type { Identity } from './claims.js';
+
+type Roles = Pick<Identity, 'roles'>;
+type Grants = Pick<Identity, 'roles' | 'permissions'>;
+
+/** Most combinations that are kept; a cluster has a handful, a hostile issuer must not make us keep more. */
+const MAX_KEPT = 1000;
+
+/**
+ * What roles allow, by the catalogue. Deny by default: an unknown role gives nothing.
+ *
+ * Equal permissions are one Set object, whichever roles they come from: thousands of connections share it, and who compares
+ * by identity gains. (After MAX_KEPT combinations the oldest is forgotten; then equal sets may be two objects.)
+ */
+export class RoleTable {
+  readonly #permissions = new Map<string, readonly string[]>();
+  readonly #defaults = new Map<string, readonly string[]>();
+  readonly #needed = new Map<string, string>();
+  readonly #byGrants = new Map<string, ReadonlySet<string>>();
+  readonly #interned = new Map<string, ReadonlySet<string>>();
+  readonly #subscriptions = new Map<string, readonly string[]>();
+
+  constructor(catalogue: Catalogue) {
+    // Maps, never the catalogue's plain objects: a role named `constructor` would find something there.
+    for (const [role, definition] of Object.entries(catalogue.roles)) {
+      this.#permissions.set(role, definition.permissions);
+      this.#defaults.set(role, definition.default_subscriptions);
+    }
+    for (const [type, definition] of Object.entries(catalogue.event_types))
+      this.#needed.set(type, definition.permission);
+  }
+
+  /** The permissions of all its roles and the token's own. */
+  permissionsOf(identity: Grants): ReadonlySet<string> {
+    // JSON and no joined text: a role may hold any character, and `a,b` must not pass for `a` and `b`.
+    return kept(this.#byGrants, JSON.stringify([identity.roles, identity.permissions]), () => {
+      const granted = identity.roles.flatMap((role) => this.#permissions.get(role) ?? []);
+      const all = [...new Set([...granted, ...identity.permissions])].sort();
+      return kept(this.#interned, JSON.stringify(all), () => new Set(all));
+    });
+  }
+
+  /** The event types that its roles subscribe it to at first, those alone that `permissions` allow; in the catalogue's order. */
+  defaultSubscriptions(identity: Roles, permissions: ReadonlySet<string>): readonly string[] {
+    return kept(this.#subscriptions, JSON.stringify([identity.roles, [...permissions]]), () => {
+      const wanted = new Set(identity.roles.flatMap((role) => this.#defaults.get(role) ?? []));
+      return Object.freeze(
+        [...wanted].filter((type) => {
+          const needed = this.#needed.get(type);
+          return needed !== undefined && permissions.has(needed);
+        }),
+      );
+    });
+  }
+}
+
+function kept<V>(cache: Map<string, V>, key: string, make: () => V): V {
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const value = make();
+  if (cache.size >= MAX_KEPT) {
+    const oldest = cache.keys().next();
+    if (!oldest.done) cache.delete(oldest.value);
+  }
+  cache.set(key, value);
+  return value;
+}

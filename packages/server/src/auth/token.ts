@@ -1,0 +1,122 @@
+import type { KeyObject } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import type { Clock } from '../clock.js';
+import type { Algorithm } from './algorithms.js';
+import { type ClaimRules, type Claims, type Identity, identityOf } from './claims.js';
+import type { KeySource } from './keys.js';
+import { authError } from './reasons.js';
+
+export { CLOCK_TOLERANCE_S, type Identity } from './claims.js';
+export { AUTH_REASONS, type AuthReason, authError } from './reasons.js';
+
+/** A longer token is refused unread. Node.js takes request heads of up to 16 KiB; identity providers stay below 4 KiB. */
+export const MAX_TOKEN_BYTES = 8192;
+
+export interface TokenVerifierOptions {
+  /** `JWT_ISSUER`; null or absent: not checked. */
+  readonly issuer?: string | null;
+  /** `JWT_AUDIENCE`; empty or absent: not checked. */
+  readonly audience?: readonly string[];
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+interface TokenParts {
+  readonly token: string;
+  readonly payload: string;
+  readonly algorithm: Algorithm;
+  readonly kid: string | null;
+}
+
+/**
+ * Verifies access tokens: JSON Web Tokens (RFC 7519) signed with HS, RS, PS or ES algorithms (no EdDSA, `jsonwebtoken` does
+ * not implement it; never `none`). The key decides which algorithms are good, not the token.
+ */
+export class TokenVerifier {
+  readonly #keys: KeySource;
+  readonly #rules: ClaimRules;
+  readonly #clock: Pick<Clock, 'now'>;
+
+  constructor(keys: KeySource, options: TokenVerifierOptions) {
+    this.#keys = keys;
+    this.#rules = { issuer: options.issuer ?? null, audience: options.audience ?? [] };
+    this.#clock = options.clock;
+  }
+
+  /**
+   * Answers at once, except while a key set is fetched: no promise on the connect path of static keys. So failures may be
+   * thrown as well as rejected; `await` in a `try` meets both.
+   *
+   * @throws AppError `AUTH_ERROR`, `TOKEN_EXPIRED` or `UNAVAILABLE` with `details.reason` of AUTH_REASONS.
+   */
+  verify(token: string): Identity | Promise<Identity> {
+    const parts = this.#split(token);
+    const { algorithm, kid } = parts;
+    const keys = this.#keys.find({ algorithm, kid, issuer: () => readIssuer(parts.payload) });
+    return keys instanceof Promise ? keys.then((fetched) => this.#check(parts, fetched)) : this.#check(parts, keys);
+  }
+
+  #split(token: string): TokenParts {
+    if (token === '') throw authError('missing');
+    if (token.length > MAX_TOKEN_BYTES) throw authError('malformed');
+    const match = COMPACT.exec(token);
+    const header = match?.[1] ? parseObject(match[1]) : null;
+    if (!match || !header) throw authError('malformed');
+    // An extension that we do not understand must not be ignored (RFC 7515 §4.1.11); jsonwebtoken does ignore it.
+    if (header.crit !== undefined) throw authError('malformed');
+    const kid = header.kid ?? null;
+    if (typeof header.alg !== 'string' || (kid !== null && typeof kid !== 'string')) throw authError('malformed');
+    const algorithm = header.alg as Algorithm;
+    if (!this.#keys.algorithms.has(algorithm)) throw authError('wrong_algorithm');
+    return { token, payload: match[2] ?? '', algorithm, kid };
+  }
+
+  #check(parts: TokenParts, keys: readonly KeyObject[]): Identity {
+    for (const key of keys) {
+      const claims = verifySignature(parts, key);
+      if (claims) return identityOf(claims, this.#rules, Math.floor(this.#clock.now() / 1000));
+    }
+    // Which of the two it is matters to whoever debugs his client.
+    throw authError(parseObject(parts.payload) ? 'bad_signature' : 'malformed');
+  }
+}
+
+/** Header, payload, signature; the signature may be missing here and is then a bad one. */
+const COMPACT = /^([\w-]+)\.([\w-]+)\.[\w-]*$/;
+
+/**
+ * jsonwebtoken is asked for the signature alone. It tells its reasons by texts that may change; the claims are judged in
+ * claims.ts, with reasons of ours.
+ *
+ * @returns null when this key did not sign the token.
+ */
+function verifySignature({ token, algorithm }: TokenParts, key: KeyObject): Claims | null {
+  try {
+    const claims: unknown = jwt.verify(token, key, {
+      algorithms: [algorithm],
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+    });
+    return isObject(claims) ? claims : null;
+  } catch {
+    return null; // the next key may fit; the caller tells when none does
+  }
+}
+
+function readIssuer(payload: string): unknown {
+  const claims = parseObject(payload);
+  if (!claims) throw authError('malformed');
+  return claims.iss;
+}
+
+function parseObject(base64url: string): Claims | null {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(base64url, 'base64url').toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null; // not JSON: the callers' messages must not quote it
+  }
+}
+
+function isObject(value: unknown): value is Claims {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

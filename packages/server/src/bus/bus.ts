@@ -1,0 +1,171 @@
+import type { Clock } from '../clock.js';
+import type { Report } from '../observability/logger.js';
+import type { RedisClient } from '../redis/connect.js';
+import type { Keys } from '../redis/keys.js';
+import type { BusMessage } from './messages.js';
+
+export interface BusParts {
+  readonly command: RedisClient;
+  readonly subscriber: RedisClient;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly report: Report;
+}
+
+export interface BusHandlers {
+  /** A batch of broadcast events, as append.lua published it. */
+  onEvents(text: string): void;
+  onMessage(message: Exclude<BusMessage, { t: 'own' }>): void;
+  /** The subscription broke: anything may have been missed since (C12). */
+  onInterrupted(reason: string): void;
+}
+
+interface Waiter {
+  readonly epoch: number;
+  readonly since: number;
+  readonly resolve: () => void;
+}
+
+/**
+ * Pub/sub between the nodes. `PUBLISH` resolved does not mean delivered, and `ready` does not mean subscribed: only an own
+ * message that came back proves that this subscription hears (C6). Each subscription has an epoch, so that a proof
+ * from an earlier one counts for nothing.
+ */
+export class Bus {
+  private readonly parts: BusParts;
+  private readonly handlers: BusHandlers;
+  private lease = '';
+  private epoch = 0;
+  private subscribed = false;
+  private heard = Number.NEGATIVE_INFINITY;
+  private subscribedAt = 0;
+  private stopped = false;
+  private waiters: Waiter[] = [];
+
+  constructor(parts: BusParts, handlers: BusHandlers) {
+    this.parts = parts;
+    this.handlers = handlers;
+    parts.subscriber.on('message', (channel: string, text: string) => this.receive(channel, text));
+    parts.subscriber.on('close', () => this.interrupted('the subscriber connection closed'));
+    parts.subscriber.on('ready', () => void this.subscribe());
+  }
+
+  /** The lease whose channel this node listens on. A change takes effect with a new subscription (C10). */
+  useLease(lease: string): void {
+    const previous = this.lease;
+    this.lease = lease;
+    if (previous === '' || previous === lease || this.stopped) return;
+    this.subscribed = false;
+    this.epoch += 1;
+    this.parts.subscriber.unsubscribe(this.parts.keys.nodeChannel(previous)).catch((error: unknown) => {
+      this.parts.report(error, 'bus.unsubscribe');
+    });
+    void this.subscribe();
+  }
+
+  /** Send time (monotonic ms) of the last own message that came back on this subscription; -Infinity when none did. */
+  get heardAt(): number {
+    return this.subscribed ? this.heard : Number.NEGATIVE_INFINITY;
+  }
+
+  /** Monotonic ms since when this subscription stands, or null while there is none. */
+  get subscribedSince(): number | null {
+    return this.subscribed ? this.subscribedAt : null;
+  }
+
+  /** Sends the node a message of its own. */
+  async sendOwn(): Promise<void> {
+    const message: BusMessage = { t: 'own', epoch: this.epoch, at: this.parts.clock.mono() };
+    await this.publish(this.lease, message);
+  }
+
+  /** Sends without waiting: a lost message is healed by its sender's repeat or deadline. */
+  send(lease: string, message: BusMessage): void {
+    this.publish(lease, message).catch((error: unknown) => this.parts.report(error, 'bus.send'));
+  }
+
+  async publish(lease: string, message: BusMessage): Promise<void> {
+    await this.parts.command.publish(this.parts.keys.nodeChannel(lease), JSON.stringify(message));
+  }
+
+  /**
+   * Resolves when an own message that was sent after this call has come back: everything published before the call and
+   * delivered to this subscription has been handled by then.
+   *
+   * @throws Error when that did not happen within `timeoutMs`.
+   */
+  async barrier(timeoutMs: number): Promise<void> {
+    const since = this.parts.clock.mono();
+    let waiter: Waiter | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const heard = new Promise<void>((resolve, reject) => {
+      waiter = { epoch: this.epoch, since, resolve };
+      this.waiters.push(waiter);
+      timer = setTimeout(() => reject(new Error('the bus did not return an own message in time')), timeoutMs);
+    });
+    try {
+      await Promise.all([heard, this.sendOwn()]);
+    } finally {
+      clearTimeout(timer);
+      this.waiters = this.waiters.filter((entry) => entry !== waiter);
+    }
+  }
+
+  /** Drops the subscriber's connection and lets it come back: the cure for a subscription that is silent. */
+  reconnect(): void {
+    if (this.stopped) return;
+    this.interrupted('the bus was silent');
+    this.parts.subscriber.disconnect(true);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.subscribed = false;
+  }
+
+  private async subscribe(): Promise<void> {
+    if (this.lease === '' || this.stopped) return;
+    this.epoch += 1;
+    const epoch = this.epoch;
+    const { subscriber, keys, clock, report } = this.parts;
+    try {
+      await subscriber.subscribe(keys.eventsChannel(), keys.nodeChannel(this.lease));
+      if (epoch !== this.epoch || this.stopped) return;
+      this.subscribed = true;
+      this.subscribedAt = clock.mono();
+      this.heard = Number.NEGATIVE_INFINITY;
+      await this.sendOwn();
+    } catch (error) {
+      // The watchdog reconnects a subscription that stays silent.
+      if (!this.stopped) report(error, 'bus.subscribe');
+    }
+  }
+
+  private interrupted(reason: string): void {
+    if (this.stopped) return;
+    this.epoch += 1;
+    this.subscribed = false;
+    this.handlers.onInterrupted(reason);
+  }
+
+  private receive(channel: string, text: string): void {
+    if (this.stopped) return;
+    try {
+      if (channel === this.parts.keys.eventsChannel()) {
+        this.handlers.onEvents(text);
+        return;
+      }
+      const message = JSON.parse(text) as BusMessage;
+      if (message.t === 'own') this.own(message.epoch, message.at);
+      else this.handlers.onMessage(message);
+    } catch (error) {
+      this.parts.report(error, 'bus.receive');
+    }
+  }
+
+  private own(epoch: number, at: number): void {
+    if (epoch !== this.epoch) return;
+    if (at > this.heard) this.heard = at;
+    for (const waiter of this.waiters) if (waiter.epoch === epoch && at >= waiter.since) waiter.resolve();
+  }
+}

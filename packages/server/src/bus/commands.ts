@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import type { Report } from '../observability/logger.js';
+import type { Bus } from './bus.js';
+import type { ReplyMessage, RequestMessage } from './messages.js';
+
+/** Works on a command from another node, or from this one. What it returns goes back as JSON. */
+export type CommandHandler = (data: unknown) => unknown | Promise<unknown>;
+
+export interface CommandsParts {
+  readonly bus: Bus;
+  readonly report: Report;
+  readonly lease: () => string;
+  /** Leases not known dead, this node's included. */
+  readonly liveLeases: () => readonly string[];
+}
+
+export interface Answers {
+  /** By lease. */
+  readonly answers: ReadonlyMap<string, unknown>;
+  /** Leases that did not answer in time. */
+  readonly missing: readonly string[];
+}
+
+/** Requests between nodes over the bus. A request, its reply, or both may be lost: each has a deadline and never hangs (G4). */
+export class Commands {
+  private readonly parts: CommandsParts;
+  private readonly handlers = new Map<string, CommandHandler>();
+  private readonly waiting = new Map<string, (data: unknown) => void>();
+
+  constructor(parts: CommandsParts) {
+    this.parts = parts;
+  }
+
+  handle(command: string, handler: CommandHandler): void {
+    this.handlers.set(command, handler);
+  }
+
+  /** The reply, or undefined when none came within `timeoutMs`. */
+  async request(lease: string, command: string, data: unknown, timeoutMs: number): Promise<unknown> {
+    const { bus } = this.parts;
+    const own = this.parts.lease();
+    if (lease === own) return this.run(command, data);
+    const id = randomBytes(9).toString('base64url');
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<unknown>((resolve) => {
+        this.waiting.set(id, resolve);
+        timer = setTimeout(() => resolve(undefined), timeoutMs);
+        bus.send(lease, { t: 'request', id, to: own, command, data });
+      });
+    } finally {
+      clearTimeout(timer);
+      this.waiting.delete(id);
+    }
+  }
+
+  /** Asks every live node at once, this one too. */
+  async askAll(command: string, data: unknown, timeoutMs: number): Promise<Answers> {
+    const own = this.parts.lease();
+    const leases = [...new Set([...this.parts.liveLeases(), own])];
+    const answers = new Map<string, unknown>();
+    const missing: string[] = [];
+    await Promise.all(
+      leases.map(async (lease) => {
+        const answer = await this.request(lease, command, data, timeoutMs);
+        if (answer === undefined) missing.push(lease);
+        else answers.set(lease, answer);
+      }),
+    );
+    return { answers, missing };
+  }
+
+  /** A request that came over the bus. */
+  onRequest(request: RequestMessage): void {
+    const { bus, report } = this.parts;
+    this.run(request.command, request.data)
+      .then((data) => bus.send(request.to, { t: 'reply', id: request.id, data: data ?? null }))
+      .catch((error: unknown) => report(error, `commands.${request.command}`));
+  }
+
+  onReply(reply: ReplyMessage): void {
+    this.waiting.get(reply.id)?.(reply.data);
+  }
+
+  private async run(command: string, data: unknown): Promise<unknown> {
+    const handler = this.handlers.get(command);
+    if (!handler) throw new Error(`unknown command ${command}`);
+    return handler(data);
+  }
+}

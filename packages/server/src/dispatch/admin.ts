@@ -1,0 +1,34 @@
+import type { Connection } from '../edge/connection.js';
+import type { Publisher } from '../events/publish.js';
+import type { Actor } from '../operations/audit.js';
+import type { Disconnects } from '../operations/disconnect.js';
+import type { Handlers } from './dispatcher.js';
+
+export interface AdminHandlerParts {
+  readonly disconnects: Disconnects;
+  readonly publisher: Publisher;
+}
+
+export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, 'disconnect_user' | 'publish_event'> {
+  return {
+    disconnect_user: (connection, { user_id, reason, ban_seconds }) =>
+      parts.disconnects.disconnect(
+        {
+          userId: user_id,
+          ...(reason === undefined ? {} : { reason }),
+          ...(ban_seconds === undefined ? {} : { banSeconds: ban_seconds }),
+        },
+        actorOf(connection),
+      ),
+    publish_event: async (connection, request) => {
+      const permissions = connection.clearance?.permissions ?? new Set<string>();
+      const [receipt] = await parts.publisher.publish(request, { userId: connection.userId, permissions });
+      if (!receipt) throw new Error('a publish of one event gave no receipt');
+      return { event_id: receipt.eventId, queue: receipt.queue, duplicate: receipt.duplicate };
+    },
+  };
+}
+
+function actorOf(connection: Connection): Actor {
+  return { userId: connection.userId, ip: connection.ip, via: 'websocket' };
+}

@@ -1,0 +1,23 @@
+import type { Clock } from '../clock.js';
+import { AppError } from '../errors.js';
+import type { Handlers } from './dispatcher.js';
+
+/** `ping` and `pong` of the application; WebSocket pings are the liveness wheel's. */
+export function basicHandlers(clock: Clock): Pick<Handlers, 'ping' | 'pong'> {
+  return {
+    ping: (connection) => ({
+      timestamp: new Date(clock.now()).toISOString(),
+      connection_health: connection.status === 'open',
+      uptime: (clock.now() - connection.connectedAt) / 1000,
+    }),
+    pong: (connection, { connection_id }) => {
+      if (connection_id !== undefined && connection_id !== connection.id) {
+        throw new AppError('VALIDATION_ERROR', 'This is not the id of this connection.', {
+          details: { errors: [{ path: '/connection_id', message: 'is not the id of this connection' }] },
+        });
+      }
+      connection.lastPong = clock.now();
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,223 @@
+import { CLOSE, type CloseCode, PROTOCOL_VERSION, parseClient, parseResume, type ServerData } from '@unified-ws/protocol';
+import type { RoleTable } from '../auth/roles.js';
+import type { Identity, TokenVerifier } from '../auth/token.js';
+import type { Clock } from '../clock.js';
+import { AppError } from '../errors.js';
+import type { EventCatalogue } from '../events/catalogue.js';
+import type { Clearances } from '../fanout/clearance.js';
+import type { Fanout } from '../fanout/flush.js';
+import { effectiveTypes } from '../fanout/subscriptions.js';
+import type { TypeSets } from '../fanout/typeSet.js';
+import type { Logger, Report } from '../observability/logger.js';
+import type { Claims } from '../registry/claim.js';
+import type { Connection } from './connection.js';
+import type { Liveness } from './liveness.js';
+import type { ConnectionTable } from './table.js';
+
+export interface AcceptorParts {
+  readonly verifier: TokenVerifier;
+  readonly roles: () => RoleTable;
+  readonly catalogue: () => EventCatalogue;
+  readonly clearances: Clearances;
+  readonly typeSets: TypeSets;
+  readonly claims: Claims;
+  readonly table: ConnectionTable;
+  readonly fanout: Fanout;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly report: Report;
+  readonly nodeId: string;
+  /** The right to deliver (C6). */
+  readonly mayDeliver: () => boolean;
+  readonly sendError: (connection: Connection, error: AppError) => void;
+  /** Established: what waited in the inbox may be handled. */
+  readonly onEstablished: (connection: Connection, tookMs: number) => void;
+  readonly limits: ServerData<'connection_established'>['limits'];
+  readonly heartbeatIntervalMs: number;
+}
+
+/** The first half of a connection's life: authenticate, claim, hello (DESIGN §3). */
+export class Acceptor {
+  private readonly parts: AcceptorParts;
+  /** Current, but this node may not deliver just now: hello waits. */
+  private readonly waiting = new Map<Connection, { readonly saved: readonly string[]; readonly startedAt: number }>();
+
+  constructor(parts: AcceptorParts) {
+    this.parts = parts;
+  }
+
+  /** With a token from the upgrade request, or null: then the first message must bring it. */
+  accept(connection: Connection, token: string | null): void {
+    this.parts.liveness.awaitAuth(connection);
+    if (token !== null) this.authenticate(connection, token);
+  }
+
+  /** The first message of a connection that brought no token: `authenticate`, and nothing else. */
+  firstMessage(connection: Connection, data: { token: string; resume?: string; client?: string }): void {
+    if (data.client !== undefined) connection.client = toClient(data.client);
+    if (data.resume !== undefined) connection.resume = parseResume(data.resume) ?? connection.resume;
+    this.authenticate(connection, data.token);
+  }
+
+  /** Tells why, then closes: a browser cannot read the status of a failed upgrade, so a bad token is answered after it. */
+  refuse(connection: Connection, error: AppError, code: CloseCode): void {
+    this.parts.sendError(connection, error);
+    connection.end(code);
+  }
+
+  /** This node serves (again): those that waited are told. */
+  resume(): void {
+    for (const [connection, { saved, startedAt }] of [...this.waiting]) {
+      this.waiting.delete(connection);
+      if (connection.isOpen()) this.establish(connection, saved, startedAt);
+    }
+  }
+
+  /** The lease is lost: what is not established under it never will be (C10). */
+  endUnestablished(): void {
+    this.waiting.clear();
+    for (const connection of [...this.parts.table.all()]) {
+      if (!connection.established) connection.end(CLOSE.LEASE_LOST);
+    }
+  }
+
+  private authenticate(connection: Connection, token: string): void {
+    let verified: Identity | Promise<Identity>;
+    try {
+      verified = this.parts.verifier.verify(token);
+    } catch (error) {
+      this.refuseToken(connection, error);
+      return;
+    }
+    if (!(verified instanceof Promise)) {
+      this.claim(connection, verified);
+      return;
+    }
+    connection.handling = true;
+    verified
+      .finally(() => {
+        connection.handling = false;
+      })
+      .then(
+        (identity) => this.claim(connection, identity),
+        (error: unknown) => this.refuseToken(connection, error),
+      )
+      .catch((error: unknown) => this.fail(connection, error));
+  }
+
+  private refuseToken(connection: Connection, error: unknown): void {
+    if (!(error instanceof AppError)) {
+      this.fail(connection, error);
+      return;
+    }
+    const { code } = error;
+    const close =
+      code === 'TOKEN_EXPIRED' ? CLOSE.TOKEN_EXPIRED : code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : CLOSE.AUTH_FAILED;
+    this.parts.logger.debug({ conn: connection.id, ip: connection.ip, reason: error.details?.reason }, 'token refused');
+    this.refuse(connection, error, close);
+  }
+
+  private claim(connection: Connection, identity: Identity): void {
+    const { table, claims, roles, clearances, clock } = this.parts;
+    const startedAt = clock.mono();
+    if (!connection.signal('authenticated')) return;
+    connection.identity = identity;
+    connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
+    this.parts.liveness.forget(connection);
+    // C1: known before claimed, so that an evict which overtakes the claim's answer finds it.
+    table.add(connection);
+    claims
+      .acquire(connection)
+      .then((outcome) => {
+        if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code);
+        else if (outcome.status === 'held' && connection.signal('held')) {
+          this.establish(connection, outcome.saved, startedAt);
+        }
+      })
+      .catch((error: unknown) => {
+        this.parts.report(error, 'edge.claim');
+        this.refuse(
+          connection,
+          new AppError('UNAVAILABLE', 'The connection could not be registered, try again.'),
+          CLOSE.UNAVAILABLE,
+        );
+      });
+  }
+
+  private refuseClaim(connection: Connection, code: CloseCode): void {
+    if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED) {
+      const text = code === CLOSE.BANNED ? 'This user is banned.' : 'The access token was revoked.';
+      this.parts.sendError(connection, new AppError('TOKEN_REVOKED', text));
+    } else if (code === CLOSE.ALREADY_CONNECTED) {
+      this.parts.sendError(connection, new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.'));
+    }
+    connection.end(code);
+  }
+
+  private establish(connection: Connection, saved: readonly string[], startedAt: number): void {
+    const { fanout, clock, logger, roles, catalogue, typeSets, mayDeliver, liveness, onEstablished } = this.parts;
+    if (!connection.isOpen()) return;
+    if (!mayDeliver()) {
+      this.waiting.set(connection, { saved, startedAt });
+      return;
+    }
+    const identity = connection.identity as Identity;
+    const clearance = connection.clearance as NonNullable<Connection['clearance']>;
+    const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
+    const types =
+      saved.length === 0 ? defaults : effectiveTypes(defaults, saved, clearance, catalogue());
+    connection.types = typeSets.of(types);
+    // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
+    fanout.flush();
+    connection.send('connection_established', this.hello(connection));
+    if (!connection.signal('established')) return;
+    connection.established = true;
+    fanout.cohorts.join(connection, connection.types, clearance);
+    liveness.watch(connection);
+    const mono = clock.mono();
+    logger.debug(
+      { mono, conn: connection.id, user: connection.userId, fence: connection.fence, client: connection.client?.id },
+      'established',
+    );
+    onEstablished(connection, mono - startedAt);
+  }
+
+  private hello(connection: Connection): ServerData<'connection_established'> {
+    const { fanout, nodeId, limits, heartbeatIntervalMs } = this.parts;
+    const identity = connection.identity as Identity;
+    const { resume } = connection;
+    return {
+      connection_id: connection.id,
+      user_id: identity.userId,
+      username: identity.username,
+      is_admin: identity.roles.includes('admin'),
+      roles: [...identity.roles],
+      permissions: [...(connection.clearance?.permissions ?? [])],
+      subscriptions: [...(connection.types?.names ?? [])],
+      connected_at: new Date(connection.connectedAt).toISOString(),
+      node_id: nodeId,
+      fence: Number(connection.fence),
+      resume: {
+        broadcast: resume.broadcast === null ? 'fresh' : 'none',
+        user: resume.user === null ? 'fresh' : 'none',
+      },
+      positions: { broadcast: fanout.positionText, user: null },
+      heartbeat_interval_ms: heartbeatIntervalMs,
+      limits,
+      expires_at: new Date(identity.expiresAt * 1000).toISOString(),
+      protocol: PROTOCOL_VERSION,
+    };
+  }
+
+  private fail(connection: Connection, error: unknown): void {
+    this.parts.report(error, 'edge.accept');
+    this.refuse(connection, new AppError('UNEXPECTED_ERROR', 'The connection could not be accepted.'), CLOSE.UNAVAILABLE);
+  }
+}
+
+/** `?client=` as the registry takes it; malformed: a client of its own (C5). */
+export function toClient(text: string): Connection['client'] {
+  const parsed = parseClient(text);
+  return parsed === null ? null : { id: parsed.client, attempt: parsed.attempt };
+}

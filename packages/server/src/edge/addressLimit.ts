@@ -1,0 +1,53 @@
+import type { Clock } from '../clock.js';
+
+/** Addresses kept at most: a flood from many must not grow the map without bound. */
+const MAX_ADDRESSES = 100_000;
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+/** Token bucket per client address: connects per second, asked before any other work is done for a connection. */
+export class AddressLimit {
+  private readonly buckets = new Map<string, Bucket>();
+  private readonly clock: Clock;
+  private readonly rate: number;
+  private readonly burst: number;
+
+  /** @param rate connects per second and address; 0: no limit. */
+  constructor(clock: Clock, rate: number, burst: number) {
+    this.clock = clock;
+    this.rate = rate;
+    this.burst = burst;
+  }
+
+  /** 0 when the connect may go on, else the seconds after which to try again. */
+  take(address: string): number {
+    if (this.rate === 0) return 0;
+    const now = this.clock.mono();
+    let bucket = this.buckets.get(address);
+    if (bucket) {
+      bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.at) * this.rate) / 1000);
+      bucket.at = now;
+    } else {
+      bucket = { tokens: this.burst, at: now };
+      this.buckets.set(address, bucket);
+      if (this.buckets.size > MAX_ADDRESSES) this.forgetFull(now);
+    }
+    if (bucket.tokens < 1) return Math.max(1, Math.ceil((1 - bucket.tokens) / this.rate));
+    bucket.tokens -= 1;
+    return 0;
+  }
+
+  /** A bucket that is full again says no more than an absent one. Failing that the oldest goes. */
+  private forgetFull(now: number): void {
+    for (const [address, { tokens, at }] of this.buckets) {
+      if (tokens + ((now - at) * this.rate) / 1000 >= this.burst) this.buckets.delete(address);
+    }
+    for (const address of this.buckets.keys()) {
+      if (this.buckets.size <= MAX_ADDRESSES) break;
+      this.buckets.delete(address);
+    }
+  }
+}

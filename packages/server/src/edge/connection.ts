@@ -1,0 +1,186 @@
+import type { Socket } from 'node:net';
+import { CLOSE, type CloseCode, closeReason, type ServerData, type ServerMessageType } from '@unified-ws/protocol';
+import type { WebSocket } from 'ws';
+import type { Identity } from '../auth/token.js';
+import type { Clearance } from '../fanout/clearance.js';
+import type { Member } from '../fanout/cohort.js';
+import { messageFrame } from '../fanout/frame.js';
+import type { TypeSet } from '../fanout/typeSet.js';
+import type { Holder } from '../registry/reconcile.js';
+import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';
+import { Writer } from './writer.js';
+
+/** What a connection does to the rest of the node; one object for all connections of a node. */
+export interface ConnectionHost {
+  /** Wall clock, ms. */
+  now(): number;
+  /** It left `open` for `recovering`, or came back. */
+  onSuspended(connection: Connection): void;
+  onRegained(connection: Connection): void;
+  /** It is closing: out of the table, out of its cohort, its claim released, the socket ended in time. Called once. */
+  onEnd(connection: Connection, code: number, detail: string): void;
+  /** TCP is over. Called once, after onEnd. */
+  onGone(connection: Connection): void;
+}
+
+export interface ConnectionOrigin {
+  readonly id: string;
+  readonly ip: string;
+  readonly client: { readonly id: string; readonly attempt: number } | null;
+  /** The position that the client gave, per scope. */
+  readonly resume: { readonly broadcast: string | null; readonly user: string | null };
+}
+
+/**
+ * One WebSocket of this node. Holds no timers, no closures and no request: tens of thousands of these exist (DESIGN §5).
+ */
+export class Connection implements Holder, Member {
+  readonly id: string;
+  readonly ip: string;
+  readonly ws: WebSocket;
+  readonly socket: Socket;
+  client: ConnectionOrigin['client'];
+  resume: ConnectionOrigin['resume'];
+  identity: Identity | null = null;
+  clearance: Clearance | null = null;
+  /** What it is subscribed to: the one truth, for routing and for reports. */
+  types: TypeSet | null = null;
+  fence = '';
+  lease = '';
+  established = false;
+  /** Wall clock, ms. */
+  readonly connectedAt: number;
+  lastActivity: number;
+  lastPing = 0;
+  lastPong = 0;
+  /** Messages received. */
+  messages = 0;
+  errors = 0;
+  consecutiveErrors = 0;
+  /** Of the message rate: tokens left, and when that was, monotonic ms. */
+  tokens: number;
+  tokensAt = 0;
+  /** Inbound messages that wait for their turn, null while none did. */
+  inbox: (Buffer | null)[] | null = null;
+  handling = false;
+  /** Of the liveness wheel. */
+  bytesSeen = 0;
+  pingDue = 0;
+  pongDue = 0;
+  heartbeatDue = 0;
+  deadline = 0;
+  /** The cursor when it was suspended. */
+  suspendedAt: string | null = null;
+  private state: ConnectionState = 'authenticating';
+  private readonly host: ConnectionHost;
+  private readonly writer: Writer;
+
+  constructor(
+    ws: WebSocket,
+    socket: Socket,
+    origin: ConnectionOrigin,
+    host: ConnectionHost,
+    limits: { readonly maxBufferedBytes: number; readonly messageBurst: number },
+  ) {
+    this.id = origin.id;
+    this.ip = origin.ip;
+    this.client = origin.client;
+    this.resume = origin.resume;
+    this.ws = ws;
+    this.socket = socket;
+    this.host = host;
+    this.writer = new Writer(socket, limits.maxBufferedBytes);
+    this.tokens = limits.messageBurst;
+    this.connectedAt = host.now();
+    this.lastActivity = this.connectedAt;
+  }
+
+  get status(): ConnectionState {
+    return this.state;
+  }
+
+  get userId(): string {
+    return this.identity?.userId ?? '';
+  }
+
+  get issuedAt(): number {
+    return this.identity?.issuedAt ?? 0;
+  }
+
+  get sessionId(): string {
+    return this.identity?.sid ?? '';
+  }
+
+  /** Bytes written and not yet taken by the kernel. */
+  get buffered(): number {
+    return this.writer.buffered;
+  }
+
+  isOpen(): boolean {
+    return this.state !== 'closing' && this.state !== 'closed';
+  }
+
+  facts(): string {
+    const { identity } = this;
+    return JSON.stringify({
+      username: identity?.username ?? null,
+      roles: identity?.roles ?? [],
+      ip: this.ip,
+      since: new Date(this.connectedAt).toISOString(),
+    });
+  }
+
+  /** False when the signal means nothing in this state. */
+  signal(signal: ConnectionSignal): boolean {
+    const next = nextState(this.state, signal);
+    if (next === null) return false;
+    this.state = next;
+    return true;
+  }
+
+  write(frames: Buffer): void {
+    if (!this.writer.write(frames)) this.end(CLOSE.TOO_SLOW);
+  }
+
+  /** Writes a message that is no event. */
+  send<T extends ServerMessageType>(type: T, data: ServerData<T>, replyTo?: string): void {
+    this.write(messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo));
+  }
+
+  suspend(): void {
+    if (!this.established) this.end(CLOSE.LEASE_LOST);
+    else if (this.signal('suspend')) this.host.onSuspended(this);
+  }
+
+  regain(): void {
+    if (this.signal('regain')) this.host.onRegained(this);
+  }
+
+  /**
+   * Closes: out of the table and nothing more written from now on; TCP is ended ≤ 2 s later. Waits for nobody.
+   *
+   * @param detail text of the close frame, default that of the code; at most 123 bytes.
+   */
+  end(code: CloseCode, detail: string = closeReason(code)): void {
+    this.endWith(code, detail);
+  }
+
+  /** As `end`, with a code of RFC 6455 that is not one of ours. */
+  endWith(code: number, detail: string): void {
+    if (!this.signal('close')) return;
+    this.writer.end();
+    this.host.onEnd(this, code, detail);
+    // A close frame behind a backlog is not read in time by a peer that is too slow (PERFORMANCE.md).
+    if (code === CLOSE.TOO_SLOW || code === CLOSE.NO_PONG) this.ws.terminate();
+    else this.ws.close(code, detail);
+  }
+
+  /** The socket is gone, whoever ended it. */
+  gone(code: number): void {
+    const wasOpen = this.isOpen();
+    if (!this.signal('gone')) return;
+    this.writer.end();
+    if (wasOpen) this.host.onEnd(this, code, 'by the peer');
+    this.host.onGone(this);
+  }
+}

@@ -1,0 +1,143 @@
+import type { RawData, WebSocket } from 'ws';
+import { CLOSE } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
+import { AppError } from '../errors.js';
+import type { Report } from '../observability/logger.js';
+import type { Connection } from './connection.js';
+
+/** Messages that may wait for their turn. Reading stops at the bound, so a chatty client waits in its own socket (G6). */
+const MAX_INBOX = 32;
+const RESUME_INBOX = 8;
+/** Close code of RFC 6455 for data that is not taken: this protocol is text. */
+const UNSUPPORTED_DATA = 1003;
+
+export interface InboundParts {
+  readonly clock: Clock;
+  readonly report: Report;
+  /** Tokens per second, and how many may be saved up. */
+  readonly messageRate: number;
+  readonly messageBurst: number;
+  /** The first message of a connection that is not authenticated. */
+  readonly onFirstMessage: (connection: Connection, text: Buffer) => void;
+  /** A message of an established connection. Never rejects for what the client did. */
+  readonly handle: (connection: Connection, text: Buffer) => Promise<void> | undefined;
+  readonly sendError: (connection: Connection, error: AppError) => void;
+}
+
+const CONNECTION = Symbol('connection');
+type Tagged = WebSocket & { [CONNECTION]?: Connection };
+
+/** Takes what the peers send: in order per connection, one at a time, bounded in rate and number. */
+export class Inbound {
+  private readonly parts: InboundParts;
+  private readonly onMessage: (this: WebSocket, data: RawData, isBinary: boolean) => void;
+  private readonly onPong: (this: WebSocket) => void;
+  private readonly onClose: (this: WebSocket, code: number) => void;
+  private readonly onError: (this: WebSocket, error: Error) => void;
+  /** Reads what is wrong with the peers' frames. */
+  onPeerError: (connection: Connection, error: Error) => void = () => undefined;
+
+  constructor(parts: InboundParts) {
+    this.parts = parts;
+    const self = this;
+    // Shared by all connections, which find themselves through `this`: no closure per connection (DESIGN §5).
+    this.onMessage = function (data, isBinary) {
+      const connection = (this as Tagged)[CONNECTION];
+      if (connection) self.receive(connection, data, isBinary);
+    };
+    this.onPong = function () {
+      const connection = (this as Tagged)[CONNECTION];
+      if (connection) connection.lastPong = parts.clock.now();
+    };
+    this.onClose = function (code) {
+      (this as Tagged)[CONNECTION]?.gone(code);
+    };
+    // ws closes with the code of the fault (1002, 1007, 1009) by itself; a `close` event follows.
+    this.onError = function (error) {
+      const connection = (this as Tagged)[CONNECTION];
+      if (connection) self.onPeerError(connection, error);
+    };
+  }
+
+  attach(connection: Connection): void {
+    const ws = connection.ws as Tagged;
+    ws[CONNECTION] = connection;
+    ws.on('message', this.onMessage);
+    ws.on('pong', this.onPong);
+    ws.on('close', this.onClose);
+    ws.on('error', this.onError);
+  }
+
+  /** Works off what waited while the connection was being established. */
+  process(connection: Connection): void {
+    const { inbox } = connection;
+    while (inbox !== null && inbox.length > 0 && !connection.handling) {
+      if (connection.status !== 'open' && connection.status !== 'recovering') return;
+      const text = inbox.shift() as Buffer;
+      if (inbox.length <= RESUME_INBOX && connection.ws.isPaused) connection.ws.resume();
+      this.dispatch(connection, text);
+    }
+  }
+
+  private receive(connection: Connection, data: RawData, isBinary: boolean): void {
+    if (!connection.isOpen()) return;
+    const { clock } = this.parts;
+    connection.messages += 1;
+    connection.lastActivity = clock.now();
+    if (isBinary) {
+      connection.endWith(UNSUPPORTED_DATA, 'text frames only');
+      return;
+    }
+    if (!this.withinRate(connection)) return;
+    const text = data as Buffer;
+    if (connection.status === 'authenticating') {
+      if (connection.handling) connection.end(CLOSE.PROTOCOL_VIOLATION);
+      else this.parts.onFirstMessage(connection, text);
+      return;
+    }
+    const ready = connection.status === 'open' || connection.status === 'recovering';
+    if (ready && !connection.handling && (connection.inbox === null || connection.inbox.length === 0)) {
+      this.dispatch(connection, text);
+      return;
+    }
+    connection.inbox ??= [];
+    connection.inbox.push(text);
+    if (connection.inbox.length >= MAX_INBOX) connection.ws.pause();
+  }
+
+  private dispatch(connection: Connection, text: Buffer): void {
+    const pending = this.parts.handle(connection, text);
+    if (pending === undefined) return;
+    connection.handling = true;
+    pending
+      .catch((error: unknown) => this.parts.report(error, 'edge.dispatch'))
+      .finally(() => {
+        connection.handling = false;
+        this.process(connection);
+      });
+  }
+
+  /** Token bucket. Messages over the rate are refused one by one; a whole burst of refused ones ends the connection. */
+  private withinRate(connection: Connection): boolean {
+    const { clock, messageRate, messageBurst, sendError } = this.parts;
+    const now = clock.mono();
+    if (connection.tokensAt !== 0) {
+      connection.tokens = Math.min(messageBurst, connection.tokens + ((now - connection.tokensAt) * messageRate) / 1000);
+    }
+    connection.tokensAt = now;
+    connection.tokens -= 1;
+    if (connection.tokens >= 0) return true;
+    if (connection.tokens < -messageBurst) {
+      connection.end(CLOSE.RATE_LIMIT);
+      return false;
+    }
+    const retryAfterMs = Math.ceil((-connection.tokens * 1000) / messageRate);
+    sendError(
+      connection,
+      new AppError('RATE_LIMITED', 'Too many messages: this one was not handled.', {
+        details: { retry_after_ms: retryAfterMs },
+      }),
+    );
+    return false;
+  }
+}

@@ -1,0 +1,167 @@
+import { CLOSE } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
+import { messageFrame } from '../fanout/frame.js';
+import type { Connection } from './connection.js';
+
+/** Time that a peer has to answer a close frame, milliseconds (CONSISTENCY, "Keys"). */
+const CLOSE_TIMEOUT_MS = 2000;
+const SLOTS = 256;
+const MAX_TICK_MS = 250;
+const MIN_TICK_MS = 10;
+
+export interface LivenessParts {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly authTimeoutMs: number;
+  /** The broadcast cursor of all open connections; pending events are flushed before it is told (L4). */
+  readonly cursor: () => string | null;
+  readonly onAuthTimeout: (connection: Connection) => void;
+}
+
+/**
+ * One timer wheel for all that a connection waits for: authentication, pings and pongs, heartbeats, the end of a close. No timer
+ * per connection. Any inbound byte is a sign of life.
+ */
+export class Liveness {
+  private readonly parts: LivenessParts;
+  private readonly tickMs: number;
+  private readonly slots: Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set());
+  private readonly slotOf = new Map<Connection, number>();
+  private timer: NodeJS.Timeout | null = null;
+  private cursor = 0;
+  private tickedAt = 0;
+
+  constructor(parts: LivenessParts) {
+    this.parts = parts;
+    const { pingIntervalMs, pingTimeoutMs, heartbeatIntervalMs, authTimeoutMs } = parts;
+    const shortest = Math.min(pingIntervalMs, pingTimeoutMs, heartbeatIntervalMs, authTimeoutMs);
+    this.tickMs = Math.max(MIN_TICK_MS, Math.min(MAX_TICK_MS, shortest / 4));
+  }
+
+  start(): void {
+    this.tickedAt = this.parts.clock.mono();
+    this.timer = setInterval(() => this.tick(), this.tickMs);
+  }
+
+  stop(): void {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  /** It has AUTH_TIMEOUT_MS to authenticate. */
+  awaitAuth(connection: Connection): void {
+    connection.deadline = this.parts.clock.mono() + this.parts.authTimeoutMs;
+    this.schedule(connection, connection.deadline);
+  }
+
+  /** Open: pinged and told its cursor from now on, out of step with the others that connected with it. */
+  watch(connection: Connection): void {
+    const { clock, random, pingIntervalMs, heartbeatIntervalMs } = this.parts;
+    const now = clock.mono();
+    connection.bytesSeen = connection.socket.bytesRead;
+    connection.pingDue = now + pingIntervalMs * (0.5 + random() / 2);
+    connection.pongDue = 0;
+    connection.heartbeatDue = now + heartbeatIntervalMs * (0.5 + random() / 2);
+    this.schedule(connection, Math.min(connection.pingDue, connection.heartbeatDue));
+  }
+
+  /** Closing: terminated unless the peer is done in time. */
+  awaitClose(connection: Connection): void {
+    connection.deadline = this.parts.clock.mono() + CLOSE_TIMEOUT_MS;
+    this.schedule(connection, connection.deadline);
+  }
+
+  forget(connection: Connection): void {
+    const slot = this.slotOf.get(connection);
+    if (slot === undefined) return;
+    this.slotOf.delete(connection);
+    this.slots[slot]?.delete(connection);
+  }
+
+  private schedule(connection: Connection, due: number): void {
+    this.forget(connection);
+    const ticks = Math.ceil((due - this.parts.clock.mono()) / this.tickMs);
+    const slot = (this.cursor + Math.max(1, Math.min(SLOTS - 1, ticks))) % SLOTS;
+    this.slots[slot]?.add(connection);
+    this.slotOf.set(connection, slot);
+  }
+
+  private tick(): void {
+    this.cursor = (this.cursor + 1) % SLOTS;
+    const slot = this.slots[this.cursor];
+    if (!slot || slot.size === 0) {
+      this.tickedAt = this.parts.clock.mono();
+      return;
+    }
+    const due = [...slot];
+    slot.clear();
+    const now = this.parts.clock.mono();
+    // This process was paused: the peers' pongs may lie unread, and their silence is its own.
+    const late = now - this.tickedAt > this.tickMs + 1000;
+    this.tickedAt = now;
+    let heartbeat: Buffer | null = null;
+    for (const connection of due) {
+      this.slotOf.delete(connection);
+      switch (connection.status) {
+        case 'authenticating':
+          if (now >= connection.deadline) this.parts.onAuthTimeout(connection);
+          else this.schedule(connection, connection.deadline);
+          break;
+        case 'closing':
+          if (now >= connection.deadline) connection.ws.terminate();
+          else this.schedule(connection, connection.deadline);
+          break;
+        case 'open':
+        case 'recovering':
+          if (now >= connection.heartbeatDue) {
+            connection.heartbeatDue = now + this.parts.heartbeatIntervalMs;
+            if (connection.status === 'open') {
+              heartbeat ??= this.heartbeat();
+              connection.write(heartbeat);
+            }
+          }
+          this.probe(connection, now, late);
+          break;
+        default:
+          break;
+      }
+    }
+  }
+
+  private probe(connection: Connection, now: number, late: boolean): void {
+    if (!connection.isOpen()) return;
+    const { clock, pingIntervalMs, pingTimeoutMs } = this.parts;
+    const read = connection.socket.bytesRead;
+    // A connection that this node itself stopped reading from cannot show life.
+    if (read !== connection.bytesSeen || connection.ws.isPaused) {
+      connection.bytesSeen = read;
+      if (connection.pongDue !== 0) {
+        connection.pongDue = 0;
+        connection.pingDue = now + pingIntervalMs;
+      }
+    }
+    if (late && connection.pongDue !== 0) connection.pongDue = now + pingTimeoutMs;
+    if (connection.pongDue !== 0 && now >= connection.pongDue) {
+      connection.end(CLOSE.NO_PONG);
+      return;
+    }
+    if (connection.pongDue === 0 && now >= connection.pingDue) {
+      connection.ws.ping();
+      connection.lastPing = clock.now();
+      connection.pongDue = now + pingTimeoutMs;
+    }
+    const next = connection.pongDue === 0 ? connection.pingDue : connection.pongDue;
+    this.schedule(connection, Math.min(next, connection.heartbeatDue));
+  }
+
+  /** One frame for all that are due in this tick. */
+  private heartbeat(): Buffer {
+    const broadcast = this.parts.cursor();
+    const time = new Date(this.parts.clock.now()).toISOString();
+    const data = { server_time: time, positions: { broadcast, user: null }, connection_healthy: true };
+    return messageFrame('heartbeat', data, time);
+  }
+}

@@ -1,0 +1,110 @@
+import { CLOSE } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
+import type { Fanout } from '../fanout/flush.js';
+import type { Logger } from '../observability/logger.js';
+import type { Claims } from '../registry/claim.js';
+import type { Connection, ConnectionHost } from './connection.js';
+import type { Liveness } from './liveness.js';
+import type { ConnectionTable } from './table.js';
+
+export interface SocketsParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly table: ConnectionTable;
+  readonly fanout: Fanout;
+  readonly claims: Claims;
+  readonly liveness: Liveness;
+}
+
+/** Every socket of this node from upgrade to the end of TCP, and what follows when one suspends, returns or ends. */
+export class Sockets implements ConnectionHost {
+  /** How many connections ended with each close code. */
+  readonly closed = new Map<number, number>();
+  accepted = 0;
+  private readonly parts: SocketsParts;
+  private readonly all = new Set<Connection>();
+  private emptied: (() => void) | null = null;
+  private leaving = 0;
+
+  constructor(parts: SocketsParts) {
+    this.parts = parts;
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  /** Those that have not authenticated; closing ones count until they are gone. */
+  get pendingAuth(): number {
+    return Math.max(0, this.all.size - this.parts.table.size - this.leaving);
+  }
+
+  now(): number {
+    return this.parts.clock.now();
+  }
+
+  add(connection: Connection): void {
+    this.accepted += 1;
+    this.all.add(connection);
+  }
+
+  onSuspended(connection: Connection): void {
+    const { fanout, logger, clock } = this.parts;
+    fanout.flush();
+    connection.suspendedAt = fanout.positionText;
+    fanout.cohorts.leave(connection);
+    logger.debug({ mono: clock.mono(), conn: connection.id, user: connection.userId }, 'suspended');
+  }
+
+  onRegained(connection: Connection): void {
+    const { fanout, logger, clock } = this.parts;
+    if (!connection.types || !connection.clearance) return;
+    fanout.flush();
+    const to = fanout.positionText;
+    // What was flushed meanwhile did not reach it: announced, never skipped in silence (G2).
+    if (to !== connection.suspendedAt) {
+      connection.send('gap', { scope: 'broadcast', from: connection.suspendedAt, to, reason: 'suspended' });
+    }
+    connection.suspendedAt = null;
+    if (!connection.isOpen()) return;
+    fanout.cohorts.join(connection, connection.types, connection.clearance);
+    logger.debug({ mono: clock.mono(), conn: connection.id, user: connection.userId, fence: connection.fence }, 'regained');
+  }
+
+  onEnd(connection: Connection, code: number, detail: string): void {
+    const { table, fanout, claims, liveness, logger, clock } = this.parts;
+    table.remove(connection);
+    fanout.cohorts.leave(connection);
+    if (connection.identity !== null) claims.release(connection);
+    this.leaving += 1;
+    if (connection.status === 'closing') liveness.awaitClose(connection);
+    this.closed.set(code, (this.closed.get(code) ?? 0) + 1);
+    const { id: conn, userId: user, fence } = connection;
+    logger.debug({ mono: clock.mono(), conn, user, fence, code, detail }, 'closed');
+  }
+
+  /** Closes everything with the hint to come back later; resolves when all sockets are gone or the time is over. */
+  async drain(timeoutMs: number, reconnectAfterMs: () => number): Promise<void> {
+    for (const connection of [...this.all]) {
+      if (!connection.isOpen()) continue;
+      const delay = reconnectAfterMs();
+      if (connection.established) connection.send('server_draining', { reconnect_after_ms: delay });
+      connection.end(CLOSE.DRAINING, `reconnect_after_ms=${delay}`);
+    }
+    if (this.all.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.emptied = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+    for (const connection of this.all) connection.ws.terminate();
+  }
+
+  onGone(connection: Connection): void {
+    if (!this.all.delete(connection)) return;
+    this.leaving -= 1;
+    this.parts.liveness.forget(connection);
+    if (this.all.size === 0) this.emptied?.();
+  }
+}

@@ -1,0 +1,35 @@
+import type { ConnectionStatus } from '@unified-ws/protocol';
+
+/**
+ * The life of a connection as a table (DESIGN §3). `open` alone receives events. `recovering`: established, but not known to be
+ * current, so nothing is delivered until the registry says so.
+ */
+export type ConnectionState = 'authenticating' | 'claiming' | 'replaying' | 'open' | 'recovering' | 'closing' | 'closed';
+
+export type ConnectionSignal = 'authenticated' | 'held' | 'established' | 'suspend' | 'regain' | 'close' | 'gone';
+
+const TABLE: Readonly<Record<ConnectionState, Partial<Record<ConnectionSignal, ConnectionState>>>> = {
+  authenticating: { authenticated: 'claiming', close: 'closing', gone: 'closed' },
+  claiming: { held: 'replaying', close: 'closing', gone: 'closed' },
+  replaying: { established: 'open', suspend: 'recovering', close: 'closing', gone: 'closed' },
+  open: { suspend: 'recovering', close: 'closing', gone: 'closed' },
+  recovering: { regain: 'open', close: 'closing', gone: 'closed' },
+  closing: { gone: 'closed' },
+  closed: {},
+};
+
+/** The next state, or null when the signal means nothing in this one. */
+export function nextState(state: ConnectionState, signal: ConnectionSignal): ConnectionState | null {
+  return TABLE[state][signal] ?? null;
+}
+
+/** Names on the wire (`status`). */
+export const WIRE_STATUS: Readonly<Record<ConnectionState, ConnectionStatus>> = {
+  authenticating: 'connecting',
+  claiming: 'connecting',
+  replaying: 'connecting',
+  open: 'connected',
+  recovering: 'recovering',
+  closing: 'disconnecting',
+  closed: 'disconnected',
+};

@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type ErrorCode, parseResume, WS_PATH } from '@unified-ws/protocol';
+import type { Logger } from 'pino';
+import proxyaddr from 'proxy-addr';
+import { WebSocketServer } from 'ws';
+import { selectProtocol, tokenFromRequest } from '../auth/carrier.js';
+import { toClient } from './accept.js';
+import type { AddressLimit } from './addressLimit.js';
+import type { ConnectionOrigin } from './connection.js';
+
+export interface UpgradesParts {
+  readonly logger: Logger;
+  readonly addressLimit: AddressLimit;
+  readonly maxPayload: number;
+  readonly maxConnections: number;
+  readonly maxPendingAuth: number;
+  /** Origins of browsers; empty or `*`: any. */
+  readonly allowedOrigins: readonly string[];
+  readonly trustProxy: (address: string, hop: number) => boolean;
+  /** All sockets, and those that have not authenticated. */
+  readonly connections: () => number;
+  readonly pendingAuth: () => number;
+  /** Why no connection is taken now, '' when they are, and when to come back. */
+  readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
+  readonly onRefused: (reason: RefusalReason) => void;
+  readonly onAccepted: (ws: import('ws').WebSocket, socket: Socket, origin: ConnectionOrigin, token: string | null) => void;
+}
+
+export type RefusalReason = 'path' | 'rate' | 'origin' | 'connections' | 'pending_auth' | 'unavailable';
+
+interface Refusal {
+  readonly reason: RefusalReason;
+  readonly status: number;
+  readonly code: ErrorCode | 'NOT_FOUND';
+  readonly detail: string;
+  readonly retryAfterS?: number;
+}
+
+/** HTTP upgrades: everything that costs little is checked before anything that costs more (DESIGN §3). */
+export class Upgrades {
+  private readonly parts: UpgradesParts;
+  private readonly wss: WebSocketServer;
+  private readonly origins: ReadonlySet<string> | null;
+
+  constructor(parts: UpgradesParts) {
+    this.parts = parts;
+    this.wss = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: parts.maxPayload,
+      handleProtocols: (_offered, request) => selectProtocol(request) ?? false,
+    });
+    const { allowedOrigins } = parts;
+    this.origins = allowedOrigins.length === 0 || allowedOrigins.includes('*') ? null : new Set(allowedOrigins);
+  }
+
+  /** The listener of the HTTP server's `upgrade` event. */
+  handle(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const socket = stream as Socket;
+    // Without a listener a peer that resets now would end the process.
+    socket.on('error', ignoreReset);
+    const ip = this.addressOf(request);
+    const url = request.url ?? '';
+    const refusal = this.refusalOf(request, url, ip);
+    if (refusal) {
+      this.parts.onRefused(refusal.reason);
+      refuse(socket, refusal);
+      return;
+    }
+    this.wss.handleUpgrade(request, socket, head, (ws) => {
+      socket.removeListener('error', ignoreReset);
+      const { token } = tokenFromRequest(request);
+      const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
+      const resume = parseResume(query.get('resume') ?? '') ?? { broadcast: null, user: null };
+      const client = toClient(query.get('client') ?? '');
+      this.parts.onAccepted(ws, socket, { id: randomBytes(12).toString('base64url'), ip, client, resume }, token);
+    });
+  }
+
+  private refusalOf(request: IncomingMessage, url: string, ip: string): Refusal | null {
+    const { parts } = this;
+    const path = url.split('?', 1)[0];
+    if (path !== WS_PATH && path !== `${WS_PATH}/`) {
+      return { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
+    }
+    const wait = parts.addressLimit.take(ip);
+    if (wait > 0) {
+      const detail = 'Too many connects from this address.';
+      return { reason: 'rate', status: 429, code: 'RATE_LIMITED', detail, retryAfterS: wait };
+    }
+    const { origin } = request.headers;
+    // Only browsers send it, and only they can be made to connect with a user's credentials by somebody else's page.
+    if (origin !== undefined && this.origins !== null && !this.origins.has(origin)) {
+      return { reason: 'origin', status: 403, code: 'PERMISSION_DENIED', detail: 'This origin is not allowed.' };
+    }
+    const { reason, retryAfterS } = parts.unavailable();
+    if (reason !== '') {
+      return { reason: 'unavailable', status: 503, code: 'UNAVAILABLE', detail: reason, retryAfterS };
+    }
+    if (parts.connections() >= parts.maxConnections) {
+      const detail = 'This node is full.';
+      return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
+    }
+    if (parts.pendingAuth() >= parts.maxPendingAuth) {
+      const detail = 'Too many connections have not authenticated yet.';
+      return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
+    }
+    return null;
+  }
+
+  private addressOf(request: IncomingMessage): string {
+    return proxyaddr(request, this.parts.trustProxy) ?? '';
+  }
+}
+
+/** The peer is gone: there is nobody to tell, and `close` follows. */
+function ignoreReset(): void {
+  return;
+}
+
+function refuse(socket: Socket, { status, code, detail, retryAfterS }: Refusal): void {
+  const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, code });
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  if (retryAfterS !== undefined) lines.push(`Retry-After: ${retryAfterS}`);
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,20 @@
+import type { ErrorCode } from '@unified-ws/protocol';
+
+/** What a client may be told besides the code: machine-readable, never a stack, a key name, a token or a library's text. */
+export type ErrorDetails = Record<string, unknown>;
+
+/**
+ * The only error class whose text reaches a client: `message` and `details` go onto the wire as they are. `cause` stays
+ * in the log.
+ */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ErrorCode;
+  readonly details?: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    if (options.details) this.details = options.details;
+  }
+}

@@ -1,0 +1,195 @@
+import { Queue, Worker } from 'bullmq';
+import type { Report } from '../observability/logger.js';
+import type { RedisClient } from '../redis/connect.js';
+import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
+import { JobProcessor, type ProcessorParts } from './processor.js';
+import type { StoredEvent } from './storedEvent.js';
+
+/** States of jobs; BullMQ's words. */
+export const JOB_STATES = ['waiting', 'active', 'delayed', 'failed', 'completed'] as const;
+export type JobState = (typeof JOB_STATES)[number];
+export type JobCounts = Readonly<Record<JobState, number>>;
+
+/** Redelivery after a worker's death took 4.4-8.7 s with these two (Q1). */
+const LOCK_MS = 6000;
+const STALLED_INTERVAL_MS = 3000;
+/** A job whose workers died is not to blame; with BullMQ's default of 1 it fails at the second death (Q1). */
+const MAX_STALLED = 1000;
+/**
+ * How long an idle worker waits for a job's marker before it looks itself. A worker that ends its last job without taking the next
+ * sets no marker, so that is what a clean close can cost its partitions.
+ */
+const IDLE_POLL_S = 1;
+/** BullMQ's default of 15 s between tries would outlast the lock. */
+const CONNECTION_RETRY_MS = 500;
+/** For a look at what was done last; that an id was appended is remembered by the log. */
+const KEEP_COMPLETED = { count: 100, age: 3600 };
+const KEEP_FAILED = { count: 1000, age: 7 * 24 * 3600 };
+/** BullMQ's own event stream, which nobody here reads. */
+const STREAM_LENGTH = 100;
+
+export interface LaneParts extends Omit<ProcessorParts, 'splitOff'> {
+  /** Connected; shared by all queues of the node. */
+  readonly producer: RedisClient;
+  /** `events-0`, …, `events-urgent`. */
+  readonly name: string;
+  readonly prefix: string;
+  /** Shown with the jobs that a worker of this node has. */
+  readonly nodeId: string;
+  readonly report: Report;
+}
+
+/** One queue and this node's worker on it. Jobs of a lane are processed one at a time in the whole cluster: that is FIFO. */
+export class Lane {
+  readonly name: string;
+  readonly processor: JobProcessor;
+  readonly batcher: JobBatcher;
+  private readonly parts: LaneParts;
+  private readonly queue: Queue<JobData, void, string>;
+  private worker: Worker<JobData, void, string> | null = null;
+  private aside = false;
+
+  constructor(parts: LaneParts) {
+    this.parts = parts;
+    this.name = parts.name;
+    this.processor = new JobProcessor({ ...parts, splitOff: (event, from) => this.splitOff(event, from) });
+    this.batcher = new JobBatcher((drafts) => this.add(drafts));
+    this.queue = new Queue(parts.name, {
+      connection: parts.producer,
+      prefix: parts.prefix,
+      streams: { events: { maxLen: STREAM_LENGTH } },
+      // Checked once for the node; nine times would be nine INFOs.
+      skipVersionCheck: true,
+    });
+    // Without a listener an error event ends the process.
+    this.queue.on('error', (error) => parts.report(error, 'events.queue'));
+  }
+
+  waitUntilReady(): Promise<unknown> {
+    return this.queue.waitUntilReady();
+  }
+
+  /**
+   * Adds jobs in order. Resolves when Redis has them all; per job whether it was there already, and so was not added.
+   *
+   * @throws whatever the connection says; the same call may be repeated, jobs that got through are not added twice.
+   */
+  async add(drafts: readonly JobDraft[]): Promise<boolean[]> {
+    // Asked on the same connection just before, so the answers are from before the adding.
+    const existing = Promise.all(drafts.map(({ id }) => this.parts.producer.exists(this.queue.toKey(id))));
+    const now = this.parts.clock.now();
+    const jobs = drafts.map(({ id, type, data, dueAt }) => {
+      const delay = dueAt === null ? 0 : Math.max(0, Math.ceil(dueAt - now));
+      return { name: type, data, opts: delay > 0 ? { jobId: id, delay } : { jobId: id } };
+    });
+    const [existed] = await Promise.all([existing, this.queue.addBulk(jobs)]);
+    return existed.map((count) => count === 1);
+  }
+
+  async counts(): Promise<JobCounts> {
+    const counts = await this.queue.getJobCounts(...JOB_STATES);
+    const count = (state: JobState): number => counts[state] ?? 0;
+    return {
+      waiting: count('waiting'),
+      active: count('active'),
+      delayed: count('delayed'),
+      failed: count('failed'),
+      completed: count('completed'),
+    };
+  }
+
+  /** The limit of one job at a time lies in a Redis hash and goes with the data (Q4). */
+  async ensureConcurrency(): Promise<void> {
+    if ((await this.queue.getGlobalConcurrency()) === 1) return;
+    await this.queue.setGlobalConcurrency(1);
+  }
+
+  /** Starts this node's worker on `connection`, which all its workers share but for their blocking reads. */
+  async startWorker(connection: RedisClient): Promise<void> {
+    const { name, prefix, nodeId, report } = this.parts;
+    // Three parameters: BullMQ makes the signal only for a processor that names it.
+    const worker = new Worker<JobData, void, string>(
+      name,
+      (job, token, signal) => this.processor.process(job, token ?? '', signal ?? new AbortController().signal),
+      {
+        connection,
+        prefix,
+        name: nodeId,
+        autorun: false,
+        concurrency: 1,
+        lockDuration: LOCK_MS,
+        stalledInterval: STALLED_INTERVAL_MS,
+        maxStalledCount: MAX_STALLED,
+        drainDelay: IDLE_POLL_S,
+        runRetryDelay: CONNECTION_RETRY_MS,
+        removeOnComplete: KEEP_COMPLETED,
+        removeOnFail: KEEP_FAILED,
+      },
+    );
+    this.worker = worker;
+    worker.on('error', (error) => report(error, 'events.worker'));
+    worker.on('lockRenewalFailed', (jobIds) => {
+      for (const id of jobIds) worker.cancelJob(id, 'the lock was lost');
+    });
+    await worker.waitUntilReady();
+    worker.run().catch((error: unknown) => report(error, 'events.worker'));
+  }
+
+  /** Takes no further jobs and gives back the one that waits: while this node is fenced, others do the work. */
+  async standAside(): Promise<void> {
+    if (this.aside) return;
+    this.aside = true;
+    await this.worker?.pause(true);
+    this.processor.standAside();
+  }
+
+  async standReady(): Promise<void> {
+    if (!this.aside) return;
+    this.aside = false;
+    this.processor.standReady();
+    await this.worker?.resume();
+  }
+
+  /**
+   * Ends the worker and the queue. With `force` nothing waits for Redis; without, the job in work is ended first, for at
+   * most `patienceMs`.
+   */
+  async close(force: boolean, patienceMs: number): Promise<void> {
+    this.processor.standAside();
+    if (force) this.processor.abandon();
+    const { worker } = this;
+    if (worker) {
+      const closed = worker.close(force);
+      if (!(await within(closed, patienceMs))) await this.tearDown(worker);
+    }
+    await this.queue.close();
+  }
+
+  /** The job in work does not end, or Redis went away during a clean close. */
+  private async tearDown(worker: Worker<JobData, void, string>): Promise<void> {
+    this.processor.abandon();
+    const backend = worker.getBackend();
+    await backend.close(true);
+    // A client that is between two attempts to connect ends without saying so, and the close above waits for it.
+    const blocking = await backend.blockingClient;
+    blocking?.emit('end');
+  }
+
+  private async splitOff(event: StoredEvent, from: JobData): Promise<void> {
+    const data = { ...from, events: [event] };
+    await this.add([{ id: poisonId(event), type: String(event.type), data, dueAt: null }]);
+  }
+}
+
+/** Whether `work` ended in time. Its failure is thrown. */
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([work.then(() => true as const), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,219 @@
+import type { RedisClient } from '../redis/connect.js';
+import type { Keys } from '../redis/keys.js';
+import { LuaScript } from '../redis/scripts.js';
+import type { RandomBytes } from './eventId.js';
+import type { StoredEvent } from './storedEvent.js';
+
+/** One entry of the log; the same whether it came over the bus or was read from the stream. */
+export interface LogEntry {
+  /** 1 for the first entry of an epoch, growing by exactly 1. */
+  readonly offset: number;
+  /** Random: tells this entry from one of the same offset in a history that was lost (L1). */
+  readonly tag: string;
+  readonly event: StoredEvent;
+}
+
+/** What one append published: entries without a hole. */
+export interface BroadcastBatch {
+  readonly epoch: string;
+  /** Tag of the entry before the first one; '' when the first one is the first of the epoch. */
+  readonly prevTag: string;
+  readonly entries: readonly [LogEntry, ...LogEntry[]];
+}
+
+/** The newest entry of the log: offset 0 and tag '' while there is none. */
+export interface LogHead {
+  readonly epoch: string;
+  readonly offset: number;
+  readonly tag: string;
+}
+
+export interface AppendResult {
+  readonly epoch: string;
+  /** Per event its offset; 0 when its id had been appended before. */
+  readonly offsets: readonly number[];
+}
+
+export interface HistoryLimits {
+  /** HISTORY_SIZE: entries. */
+  readonly historySize: number;
+  /** HISTORY_BYTES: sum of the events' JSON. */
+  readonly historyBytes: number;
+  /** HISTORY_TTL_MS: age. */
+  readonly historyTtlMs: number;
+}
+
+export interface BroadcastLogParts extends HistoryLimits {
+  /** The command connection: every call ends with its time-out. */
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly random: RandomBytes;
+  /** Appended ids are remembered for at least this long, and at most twice as long (L2). Default 15 min. */
+  readonly seenWindowMs?: number;
+}
+
+interface PendingAppend {
+  readonly events: readonly StoredEvent[];
+  readonly texts: readonly string[];
+  /** Characters of the texts. */
+  readonly size: number;
+  readonly resolve: (result: AppendResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const SEEN_WINDOW_MS = 15 * 60 * 1000;
+const TAG_BYTES = 6;
+const EPOCH_BYTES = 9;
+/** Bounds of one script call, which runs alone in Redis, and of the batch that every node receives. */
+const MAX_EVENTS_PER_CALL = 500;
+const MAX_CHARACTERS_PER_CALL = 1024 * 1024;
+
+/** The log of broadcast events: a Redis stream with offsets without holes, published to all nodes as it grows (L1, L9). */
+export class BroadcastLog {
+  private readonly parts: BroadcastLogParts;
+  private readonly script: LuaScript;
+  private readonly scriptKeys: readonly string[];
+  private pending: PendingAppend[] = [];
+
+  constructor(parts: BroadcastLogParts) {
+    this.parts = parts;
+    this.script = LuaScript.load('append', new URL('./lua/append.lua', import.meta.url));
+    const { keys } = parts;
+    this.scriptKeys = [keys.logStream(), keys.logMeta(), keys.logSeenA(), keys.logSeenB()];
+  }
+
+  /**
+   * Appends events and publishes them to every node. An id that was appended before is skipped, so a call whose answer
+   * was lost may be repeated (L2). Calls of one turn of the event loop share a script call and a batch.
+   *
+   * @throws whatever the connection says; it is not known then whether the events were appended.
+   */
+  append(events: readonly StoredEvent[]): Promise<AppendResult> {
+    return new Promise((resolve, reject) => {
+      const texts = events.map((event) => JSON.stringify(event));
+      const size = texts.reduce((sum, event) => sum + event.length, 0);
+      if (this.pending.length === 0) setImmediate(() => this.flush());
+      this.pending.push({ events, texts, size, resolve, reject });
+    });
+  }
+
+  /** The head in Redis. Makes the epoch if the log has none yet. */
+  async head(): Promise<LogHead> {
+    const { redis, keys } = this.parts;
+    const [epoch, offset, tag] = await redis.hmget(keys.logMeta(), 'epoch', 'offset', 'tag');
+    if (epoch) return { epoch, offset: Number(offset ?? 0), tag: tag ?? '' };
+    const made = await this.run([], []);
+    return { epoch: made.epoch, offset: made.offset, tag: made.tag };
+  }
+
+  /**
+   * Entries with fromExclusive < offset ≤ toInclusive in order, at most `limit`, whichever are still there. An event may
+   * have 256 KiB: the caller chooses a limit that it can hold.
+   */
+  async read(fromExclusive: number, toInclusive: number, limit: number): Promise<LogEntry[]> {
+    if (toInclusive <= fromExclusive || limit <= 0) return [];
+    const { redis, keys } = this.parts;
+    const rows = await redis.xrange(keys.logStream(), `${fromExclusive + 1}-0`, `${toInclusive}-0`, 'COUNT', limit);
+    return rows.map(([id, fields]) => readEntry(id, fields));
+  }
+
+  /** Per id whether an event of that id was appended within the last 15 minutes. */
+  async seen(ids: readonly string[]): Promise<boolean[]> {
+    if (ids.length === 0) return [];
+    const { redis, keys } = this.parts;
+    const [a, b] = await Promise.all([
+      redis.smismember(keys.logSeenA(), ...ids),
+      redis.smismember(keys.logSeenB(), ...ids),
+    ]);
+    return ids.map((_, index) => a[index] === 1 || b[index] === 1);
+  }
+
+  private flush(): void {
+    const calls = this.pending;
+    this.pending = [];
+    let group: PendingAppend[] = [];
+    let events = 0;
+    let size = 0;
+    for (const call of calls) {
+      events += call.events.length;
+      size += call.size;
+      if (group.length > 0 && (events > MAX_EVENTS_PER_CALL || size > MAX_CHARACTERS_PER_CALL)) {
+        void this.appendGroup(group);
+        group = [];
+        events = call.events.length;
+        size = call.size;
+      }
+      group.push(call);
+    }
+    void this.appendGroup(group);
+  }
+
+  private async appendGroup(group: readonly PendingAppend[]): Promise<void> {
+    try {
+      const events = group.flatMap((call) => call.events);
+      const texts = group.flatMap((call) => call.texts);
+      const { epoch, offsets } = await this.run(events, texts);
+      let start = 0;
+      for (const call of group) {
+        call.resolve({ epoch, offsets: offsets.slice(start, start + call.events.length) });
+        start += call.events.length;
+      }
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+
+  private async run(
+    events: readonly StoredEvent[],
+    texts: readonly string[],
+  ): Promise<LogHead & { offsets: number[] }> {
+    const { redis, keys, random, historySize, historyBytes, historyTtlMs, seenWindowMs } = this.parts;
+    const args: (string | number)[] = [
+      keys.eventsChannel(),
+      text(random(EPOCH_BYTES)),
+      historySize,
+      historyBytes,
+      historyTtlMs,
+      seenWindowMs ?? SEEN_WINDOW_MS,
+    ];
+    const tags = text(random(TAG_BYTES * events.length));
+    const tagLength = (TAG_BYTES * 4) / 3;
+    events.forEach((event, index) => {
+      args.push(event.id, tags.slice(index * tagLength, (index + 1) * tagLength), texts[index] ?? '');
+    });
+    const [epoch, offset, tag, offsets] = (await this.script.run(redis, this.scriptKeys, args)) as [
+      string,
+      number,
+      string,
+      number[],
+    ];
+    return { epoch, offset, tag, offsets };
+  }
+}
+
+/**
+ * Reads what append.lua published on the events channel.
+ *
+ * @throws Error when it is not such a batch.
+ */
+export function parseBatch(message: string): BroadcastBatch {
+  const batch = JSON.parse(message) as {
+    epoch: string;
+    first: number;
+    prev_tag: string;
+    events: [string, StoredEvent][];
+  };
+  const [first, ...rest] = batch.events.map(([tag, event], index) => ({ offset: batch.first + index, tag, event }));
+  if (first === undefined) throw new Error('a batch of the events channel holds no event');
+  return { epoch: batch.epoch, prevTag: batch.prev_tag, entries: [first, ...rest] };
+}
+
+function readEntry(id: string, fields: readonly string[]): LogEntry {
+  // The order in which append.lua writes them.
+  const [, tag = '', , , , event = ''] = fields;
+  return { offset: Number.parseInt(id, 10), tag, event: JSON.parse(event) as StoredEvent };
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+}

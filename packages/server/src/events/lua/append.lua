@@ -1,0 +1,119 @@
+#!lua
+-- Appends broadcast events to the log and publishes them, atomically: each gets the next offset, and the nodes hear one
+-- batch. Idempotent by event id (L2). Trims the log and rotates the remembered ids. Without events it makes sure that
+-- the log has an epoch and tells its head.
+--
+-- A script with a shebang is refused before its first write when Redis is full, read-only or lost its disk: it never stops half-way.
+--
+-- KEYS 1 stream <prefix>:{log}:s        stream of `<offset>-0`: g = tag, t = time of the append (ms), e = event (JSON)
+--      2 meta   <prefix>:{log}:meta     hash: epoch, offset, tag (of the head), bytes (of all e in the stream),
+--                                       oldest (no entry is older, ms), rotated (ms)
+--      3 seen a <prefix>:{log}:seen:a   set: ids appended since the last rotation
+--      4 seen b <prefix>:{log}:seen:b   set: ids appended in the window before
+-- ARGV 1 channel of the batches
+--      2 epoch to use if the log has none
+--      3 HISTORY_SIZE, entries
+--      4 HISTORY_BYTES
+--      5 HISTORY_TTL_MS
+--      6 rotation of the seen sets, ms
+--      7.. per event: id, tag, event (JSON)
+--
+-- Result: {epoch, head offset, head tag, {per event its offset, or 0 when its id was appended before}}
+-- Publishes: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…]}, when anything was appended
+-- Errors: none of its own.
+local stream, meta, seen_a, seen_b = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local max_length, max_bytes, ttl = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local FIRST = 7
+local count = (#ARGV - FIRST + 1) / 3
+-- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
+local TRIM_SLACK = 32
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'oldest', 'rotated')
+local epoch = state[1]
+local offset, tag = tonumber(state[2] or '0'), state[3] or ''
+local bytes, oldest = tonumber(state[4] or '0'), tonumber(state[5] or '0')
+
+if not epoch then
+  -- What an earlier life left behind must not answer for positions of this one (L1).
+  epoch = ARGV[2]
+  redis.call('UNLINK', stream)
+  redis.call('HSET', meta, 'epoch', epoch, 'offset', 0, 'tag', '', 'bytes', 0, 'oldest', 0, 'rotated', now)
+elseif now - tonumber(state[6]) >= tonumber(ARGV[6]) then
+  redis.call('UNLINK', seen_b)
+  if redis.call('EXISTS', seen_a) == 1 then
+    redis.call('RENAME', seen_a, seen_b)
+  end
+  redis.call('HSET', meta, 'rotated', now)
+end
+
+local offsets = {}
+if count == 0 then
+  return { epoch, offset, tag, offsets }
+end
+
+local length = redis.call('XLEN', stream)
+if length == 0 then
+  -- Expired as a whole, or new.
+  bytes, oldest = 0, now
+end
+
+local ids = {}
+for i = 1, count do
+  ids[i] = ARGV[FIRST + 3 * (i - 1)]
+end
+local in_b = redis.call('SMISMEMBER', seen_b, unpack(ids))
+
+local first, prev_tag = offset + 1, tag
+local batch = {}
+for i = 1, count do
+  if in_b[i] == 0 and redis.call('SADD', seen_a, ids[i]) == 1 then
+    local event = ARGV[FIRST + 3 * (i - 1) + 2]
+    tag = ARGV[FIRST + 3 * (i - 1) + 1]
+    offset = offset + 1
+    redis.call('XADD', stream, string.format('%.0f-0', offset), 'g', tag, 't', now, 'e', event)
+    bytes = bytes + #event
+    batch[#batch + 1] = '["' .. tag .. '",' .. event .. ']'
+    offsets[i] = offset
+  else
+    offsets[i] = 0
+  end
+end
+
+local appended = #batch
+if appended == 0 then
+  return { epoch, offset, tag, offsets }
+end
+
+redis.call('PUBLISH', ARGV[1], '{"epoch":"' .. epoch .. '","first":' .. string.format('%.0f', first) .. ',"prev_tag":"'
+  .. prev_tag .. '","events":[' .. table.concat(batch, ',') .. ']}')
+
+length = length + appended
+local budget = appended + TRIM_SLACK
+-- The newest entry stays, whatever its size: the head must be found in the log.
+while budget > 0 and length > 1 and (length > max_length or bytes > max_bytes or now - oldest > ttl) do
+  local page = redis.call('XRANGE', stream, '-', '+', 'COUNT', math.min(budget, math.max(length - max_length, 4)))
+  local dropped = 0
+  for _, entry in ipairs(page) do
+    local fields = entry[2]
+    oldest = tonumber(fields[4])
+    if length - dropped <= 1 or not (length - dropped > max_length or bytes > max_bytes or now - oldest > ttl) then
+      break
+    end
+    bytes = bytes - #fields[6]
+    dropped = dropped + 1
+  end
+  if dropped == 0 then
+    break
+  end
+  redis.call('XTRIM', stream, 'MAXLEN', '=', length - dropped)
+  length = length - dropped
+  budget = budget - dropped
+end
+
+redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes),
+  'oldest', string.format('%.0f', oldest))
+-- Trimming happens with appends alone: without them age has to end the history by itself.
+redis.call('PEXPIRE', stream, ttl)
+return { epoch, offset, tag, offsets }

@@ -1,0 +1,221 @@
+import { type EventTypeDefinition, MAX_DELAY_MS, type PublishRequest, publishSchema } from '@unified-ws/protocol';
+import { Ajv, type ValidateFunction } from 'ajv';
+import type { Clock } from '../clock.js';
+import { AppError } from '../errors.js';
+import type { EventCatalogue } from './catalogue.js';
+import type { EventIds } from './eventId.js';
+import type { QueuedEvent } from './job.js';
+import type { BroadcastLog } from './log.js';
+import type { EventQueues } from './queue.js';
+import { deeperThan, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, type StoredEvent } from './storedEvent.js';
+import { parseTime } from './time.js';
+
+/** Who publishes: the user id decides what a given id means (L2). */
+export interface PublishedBy {
+  readonly userId: string;
+  readonly permissions: ReadonlySet<string>;
+}
+
+export interface PublishReceipt {
+  /** As it stands in the event. */
+  readonly eventId: string;
+  /** The queue that took the event. */
+  readonly queue: string;
+  /** True: the id was known, nothing was added. */
+  readonly duplicate: boolean;
+}
+
+export interface PublisherParts {
+  /** The catalogue in force. */
+  readonly catalogue: () => EventCatalogue;
+  readonly queues: EventQueues;
+  readonly log: BroadcastLog;
+  readonly ids: EventIds;
+  readonly clock: Clock;
+}
+
+/** Events of one call. */
+export const MAX_PUBLISH_EVENTS = 1000;
+
+const PUBLISH_PERMISSIONS = ['events:publish', 'admin:broadcast'] as const;
+
+interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Takes events into the durable queue. */
+export class Publisher {
+  private readonly parts: PublisherParts;
+  private readonly validate: ValidateFunction<PublishRequest>;
+
+  constructor(parts: PublisherParts) {
+    this.parts = parts;
+    this.validate = new Ajv({ strict: false }).compile<PublishRequest>(publishSchema);
+  }
+
+  /**
+   * Publishes one event or several, in order per ordering key. Everything is validated before the first is queued. Resolves when
+   * Redis has confirmed them all: from then on they survive the death of every node.
+   *
+   * @throws AppError PERMISSION_DENIED, VALIDATION_ERROR (`details.errors` [{path, message}]; nothing was queued),
+   *   RATE_LIMITED (`details.retry_after_ms`; nothing was queued), or UNAVAILABLE: Redis did not confirm in time, and some
+   *   may be queued. A repeat with the same ids queues what is missing.
+   */
+  async publish(request: PublishRequest | readonly PublishRequest[], by: PublishedBy): Promise<PublishReceipt[]> {
+    if (!PUBLISH_PERMISSIONS.some((permission) => by.permissions.has(permission))) {
+      throw new AppError('PERMISSION_DENIED', 'publishing needs the permission events:publish');
+    }
+    const items = this.prepare(request, by);
+    await this.parts.queues.admit();
+    const repeats = await this.repeats(items);
+    const receipts = items.map(async (item, index) => {
+      const queue = this.parts.queues.laneOf(item).name;
+      const duplicate = repeats.has(index) || (await this.parts.queues.add(item));
+      return { eventId: item.event.id, queue, duplicate };
+    });
+    return Promise.all(receipts);
+  }
+
+  private prepare(request: unknown, by: PublishedBy): QueuedEvent[] {
+    const many = Array.isArray(request);
+    const requests: readonly unknown[] = many ? request : [request];
+    if (requests.length === 0) throw invalid([{ path: '', message: 'must hold at least one event' }]);
+    if (requests.length > MAX_PUBLISH_EVENTS) {
+      throw invalid([{ path: '', message: `must hold at most ${MAX_PUBLISH_EVENTS} events` }]);
+    }
+    const faults: Fault[] = [];
+    const items: QueuedEvent[] = [];
+    const call = Symbol('publish call');
+    for (const [index, entry] of requests.entries()) {
+      const made = this.prepareOne(entry, by, call);
+      if ('event' in made) items.push(made);
+      else faults.push(many ? { ...made, path: `/${index}${made.path}` } : made);
+    }
+    if (faults.length > 0) throw invalid(faults);
+    return items;
+  }
+
+  private prepareOne(request: unknown, by: PublishedBy, call: symbol): QueuedEvent | Fault {
+    if (!this.validate(request)) return schemaFault(this.validate);
+    const definition = this.parts.catalogue().get(request.event_type);
+    if (!definition) return { path: '/event_type', message: 'is not in the event catalogue' };
+    const refused = notYet(request, definition);
+    if (refused) return refused;
+    const accepted = this.parts.clock.now();
+    const times = readTimes(request, definition, accepted);
+    if ('path' in times) return times;
+    for (const field of ['data', 'metadata'] as const) {
+      if (!deeperThan(request[field], MAX_EVENT_DEPTH)) continue;
+      return { path: `/${field}`, message: `must not be nested deeper than ${MAX_EVENT_DEPTH} levels` };
+    }
+    const id = request.id === undefined ? this.parts.ids.next() : this.parts.ids.given(by.userId, request.id);
+    const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt });
+    const bytes = Buffer.byteLength(JSON.stringify(event));
+    if (bytes > MAX_EVENT_BYTES) {
+      return { path: '/data', message: `the event has ${bytes} bytes as JSON, allowed are ${MAX_EVENT_BYTES}` };
+    }
+    return {
+      event,
+      bytes,
+      publisher: by.userId,
+      orderingKey: request.ordering_key ?? request.event_type,
+      dueAt: times.dueAt,
+      call: request.id === undefined ? null : call,
+    };
+  }
+
+  /** Indexes of events that need no queueing: appended before, or a repeat within the call. */
+  private async repeats(items: readonly QueuedEvent[]): Promise<ReadonlySet<number>> {
+    const repeats = new Set<number>();
+    const given = new Map<string, number>();
+    for (const [index, { call, event }] of items.entries()) {
+      if (call === null) continue;
+      if (given.has(event.id)) repeats.add(index);
+      else given.set(event.id, index);
+    }
+    if (given.size === 0) return repeats;
+    try {
+      const seen = await this.parts.log.seen([...given.keys()]);
+      for (const [place, index] of [...given.values()].entries()) if (seen[place]) repeats.add(index);
+    } catch (error) {
+      throw new AppError('UNAVAILABLE', 'it cannot be told whether the event is a repeat', { cause: error });
+    }
+    return repeats;
+  }
+}
+
+function invalid(errors: readonly Fault[]): AppError {
+  const [first] = errors;
+  const shown = errors.slice(0, 20);
+  const place = first?.path ? `${first.path} ` : '';
+  return new AppError('VALIDATION_ERROR', `the event is not valid: ${place}${first?.message ?? ''}`, {
+    details: { errors: shown },
+  });
+}
+
+function schemaFault(validate: ValidateFunction): Fault {
+  const [error] = validate.errors ?? [];
+  const unknown: unknown = error?.params.additionalProperty;
+  if (error === undefined) return { path: '', message: 'is not valid' };
+  if (error.keyword === 'not')
+    return { path: error.instancePath, message: 'must not have both delay_ms and deliver_at' };
+  if (typeof unknown === 'string')
+    return { path: `${error.instancePath}/${unknown}`, message: 'is not a known property' };
+  return { path: error.instancePath, message: error.message ?? 'is not valid' };
+}
+
+function notYet(request: PublishRequest, definition: EventTypeDefinition): Fault | null {
+  if (request.target_user_ids !== undefined) {
+    return { path: '/target_user_ids', message: 'targeted events are not available on this server version' };
+  }
+  if ((request.delivery ?? definition.delivery) === 'ephemeral') {
+    const path = request.delivery ? '/delivery' : '/event_type';
+    return { path, message: 'ephemeral events are not available on this server version' };
+  }
+  return null;
+}
+
+interface Times {
+  /** Wall-clock ms; null: at once. */
+  readonly dueAt: number | null;
+  readonly expiresAt: number | null;
+}
+
+function readTimes(request: PublishRequest, definition: EventTypeDefinition, accepted: number): Times | Fault {
+  const { delay_ms, deliver_at, expires_at } = request;
+  let dueAt = delay_ms ? accepted + delay_ms : null;
+  if (deliver_at !== undefined) {
+    dueAt = parseTime(deliver_at);
+    if (dueAt === null) return { path: '/deliver_at', message: 'is not a time' };
+    if (dueAt - accepted > MAX_DELAY_MS) return { path: '/deliver_at', message: 'is too far in the future' };
+  }
+  let expiresAt = definition.ttl_ms === undefined ? null : accepted + definition.ttl_ms;
+  if (expires_at !== undefined) {
+    expiresAt = parseTime(expires_at);
+    if (expiresAt === null) return { path: '/expires_at', message: 'is not a time' };
+  }
+  return { dueAt, expiresAt };
+}
+
+function storedEvent(
+  request: PublishRequest,
+  definition: EventTypeDefinition,
+  made: { readonly id: string; readonly accepted: number; readonly expiresAt: number | null },
+): StoredEvent {
+  const { metadata, roles, permission, exclude } = request;
+  return {
+    id: made.id,
+    type: request.event_type,
+    data: request.data,
+    timestamp: new Date(made.accepted).toISOString(),
+    priority: request.priority ?? definition.priority,
+    category: definition.category,
+    severity: request.severity ?? definition.severity,
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(roles === undefined ? {} : { roles }),
+    ...(permission === undefined ? {} : { permission }),
+    ...(exclude === undefined || exclude.length === 0 ? {} : { exclude }),
+    ...(made.expiresAt === null ? {} : { expires_at: new Date(made.expiresAt).toISOString() }),
+  };
+}

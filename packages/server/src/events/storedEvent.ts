@@ -1,0 +1,40 @@
+import type { Priority, Severity } from '@unified-ws/protocol';
+
+/**
+ * An event as it lies in the queue and in the log, with the wire's names. What a client may not see of it (roles,
+ * permission, exclude, expires_at, sensitive fields) is left out when it is delivered.
+ */
+export interface StoredEvent {
+  /** Made by the server (L2). */
+  readonly id: string;
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  /** RFC 3339, UTC: when the event was accepted. */
+  readonly timestamp: string;
+  readonly priority: Priority;
+  readonly category: string;
+  readonly severity: Severity;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Only for users with one of these roles. */
+  readonly roles?: readonly string[];
+  /** Only for users with this permission, besides the type's own. */
+  readonly permission?: string;
+  /** Not for these users. */
+  readonly exclude?: readonly string[];
+  /** RFC 3339, UTC: not appended from then on. */
+  readonly expires_at?: string;
+}
+
+/** Bytes of an event's JSON. Bounds what one publish costs every node, every cohort buffer and the log. */
+export const MAX_EVENT_BYTES = 256 * 1024;
+
+/** Levels of arrays and objects. JSON.stringify recurses: a deep event would be a stack overflow at whoever writes it last. */
+export const MAX_EVENT_DEPTH = 64;
+
+/** Whether `value` holds arrays or objects more than `levels` deep. */
+export function deeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  for (const inner of Object.values(value)) if (deeperThan(inner, levels - 1)) return true;
+  return false;
+}

@@ -1,0 +1,80 @@
+import type { Clearance } from './clearance.js';
+import type { TypeSet } from './typeSet.js';
+
+/** A connection as the fan-out sees it. */
+export interface Member {
+  readonly id: string;
+  readonly userId: string;
+  /** Hands bytes to the socket. Never throws, never after the connection closed. */
+  write(frames: Buffer): void;
+}
+
+/**
+ * The local connections that are to receive the same bytes. The key is (types, clearance) alone; anything else, such as
+ * `exclude`, is served singly (L5).
+ */
+export interface Cohort {
+  readonly types: TypeSet;
+  readonly clearance: Clearance;
+  readonly members: Set<Member>;
+  /** Frames of the flush that is being built; empty between flushes. */
+  readonly run: Buffer[];
+}
+
+/** All cohorts of a node, found by event type. Changes only between flushes (L5). */
+export class Cohorts {
+  private readonly all = new Map<string, Cohort>();
+  private readonly byType = new Map<string, Set<Cohort>>();
+  private readonly ofMember = new Map<Member, Cohort>();
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  get members(): number {
+    return this.ofMember.size;
+  }
+
+  join(member: Member, types: TypeSet, clearance: Clearance): void {
+    this.leave(member);
+    const key = `${types.id}/${clearance.id}`;
+    let cohort = this.all.get(key);
+    if (!cohort) {
+      cohort = { types, clearance, members: new Set(), run: [] };
+      this.all.set(key, cohort);
+      for (const type of types.names) {
+        const set = this.byType.get(type);
+        if (set) set.add(cohort);
+        else this.byType.set(type, new Set([cohort]));
+      }
+    }
+    cohort.members.add(member);
+    this.ofMember.set(member, cohort);
+  }
+
+  leave(member: Member): void {
+    const cohort = this.ofMember.get(member);
+    if (!cohort) return;
+    this.ofMember.delete(member);
+    cohort.members.delete(member);
+    if (cohort.members.size > 0) return;
+    this.all.delete(`${cohort.types.id}/${cohort.clearance.id}`);
+    for (const type of cohort.types.names) {
+      const set = this.byType.get(type);
+      set?.delete(cohort);
+      if (set?.size === 0) this.byType.delete(type);
+    }
+  }
+
+  has(member: Member): boolean {
+    return this.ofMember.has(member);
+  }
+
+  subscribedTo(type: string): Iterable<Cohort> {
+    return this.byType.get(type) ?? [];
+  }
+
+  everyone(): Iterable<Member> {
+    return this.ofMember.keys();
+  }
+}

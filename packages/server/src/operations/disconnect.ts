@@ -1,0 +1,128 @@
+import { CLOSE, type CloseCode, closeReason, fitCloseReason, type ServerData } from '@unified-ws/protocol';
+import type { Commands } from '../bus/commands.js';
+import type { Clock } from '../clock.js';
+import type { ConnectionTable } from '../edge/table.js';
+import { AppError } from '../errors.js';
+import type { Report } from '../observability/logger.js';
+import type { Judge } from '../registry/judge.js';
+import { nodeOfLease } from '../registry/lease.js';
+import type { RegistryStore } from '../registry/store.js';
+import type { Owner } from '../registry/types.js';
+import type { Actor, Audit } from './audit.js';
+
+export type DisconnectOutcome = ServerData<'user_disconnected'>;
+
+export interface DisconnectRequest {
+  readonly userId: string;
+  readonly reason?: string;
+  /** Refuse the user for this long, seconds. */
+  readonly banSeconds?: number;
+}
+
+export interface DisconnectsParts {
+  readonly store: RegistryStore;
+  readonly commands: Commands;
+  readonly judge: Judge;
+  readonly table: ConnectionTable;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly report: Report;
+  /** COMMAND_TIMEOUT_MS: the answer comes within it. */
+  readonly timeoutMs: number;
+}
+
+/** What is left for kick.lua when the owner does not answer, milliseconds. */
+const KICK_RESERVE_MS = 400;
+/** An owner that does not know the connection: its release is under way, or the user moved. Read again after this. */
+const REREAD_MS = 25;
+const KICK = 'kick';
+
+interface KickData {
+  readonly conn: string;
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Ends a user's connection on whatever node it is, and says what happened (G4, C14, C15). */
+export class Disconnects {
+  private readonly parts: DisconnectsParts;
+
+  constructor(parts: DisconnectsParts) {
+    this.parts = parts;
+    parts.commands.handle(KICK, (data) => this.kick(data as KickData));
+  }
+
+  /**
+   * @throws AppError UNAVAILABLE when Redis does not answer: nothing is known then.
+   */
+  async disconnect(request: DisconnectRequest, actor: Actor): Promise<DisconnectOutcome> {
+    const { clock, audit, report } = this.parts;
+    const startedAt = clock.mono();
+    const code = request.banSeconds === undefined ? CLOSE.DISCONNECTED_BY_ADMIN : CLOSE.BANNED;
+    const reason = request.reason ?? closeReason(code);
+    let found: Pick<DisconnectOutcome, 'result' | 'node_id'>;
+    try {
+      found = await this.find(request, code, reason, startedAt + this.parts.timeoutMs);
+    } catch (error) {
+      report(error, 'operations.disconnect');
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', { cause: error });
+    }
+    const tookMs = Math.round(clock.mono() - startedAt);
+    audit.write(actor, {
+      action: request.banSeconds === undefined ? 'disconnect' : 'ban',
+      target: request.userId,
+      reason: request.reason ?? '',
+      result: found.result,
+    });
+    return { user_id: request.userId, ...found, reason: request.reason ?? null, took_ms: tookMs };
+  }
+
+  private async find(
+    { userId, banSeconds }: DisconnectRequest,
+    code: CloseCode,
+    reason: string,
+    deadline: number,
+  ): Promise<Pick<DisconnectOutcome, 'result' | 'node_id'>> {
+    const { store, commands, judge, clock } = this.parts;
+    let owner: Owner | null;
+    if (banSeconds === undefined) {
+      owner = await store.owner(userId);
+    } else {
+      const now = clock.now();
+      owner = await store.revoke(userId, { banUntil: now + banSeconds * 1000, reason }, now);
+    }
+    for (;;) {
+      // An entry of a dead lease reads as absent (C11).
+      if (owner === null || judge.isDead(owner.lease)) return { result: 'not_connected', node_id: null };
+      const nodeId = nodeOfLease(owner.lease);
+      const left = deadline - KICK_RESERVE_MS - clock.mono();
+      const data: KickData = { conn: owner.conn, code, reason };
+      const reply = left > 0 ? await commands.request(owner.lease, KICK, data, left) : undefined;
+      if (reply === 'closed') return { result: 'closed', node_id: nodeId };
+      if (reply === undefined) {
+        // C15: a tombstone outranks the connection; when its node wakes, it closes with the stored code.
+        const moved = await store.kick(userId, owner, code, reason);
+        if (moved === null) return { result: 'node_unreachable', node_id: nodeId };
+        if (moved.conn === '') return { result: 'not_connected', node_id: null };
+        if (clock.mono() >= deadline) return { result: 'node_unreachable', node_id: nodeOfLease(moved.lease) };
+        owner = moved;
+        continue;
+      }
+      // C14: "not here". Follow the user until the deadline.
+      await pause(REREAD_MS);
+      owner = await store.owner(userId);
+    }
+  }
+
+  /** On the owner's node. A connection that is still claiming is doomed just as well (C1). */
+  private kick({ conn, code, reason }: KickData): 'closed' | 'gone' {
+    const connection = this.parts.table.get(conn);
+    if (!connection) return 'gone';
+    connection.end(code as CloseCode, fitCloseReason(reason));
+    return 'closed';
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,152 @@
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+
+/** A client of a standalone server, of a Sentinel group, or of a Cluster: the callers cannot tell. */
+export type RedisClient = Redis | Cluster;
+
+/**
+ * What a connection is for.
+ *
+ * - `command`: scripts and publishes. Pipelined per turn, fails fast: no offline queue (a PUBLISH that waits there runs before
+ *   the subscriber is back and is lost although its promise resolves), no resend after a drop (the script may have run).
+ * - `subscriber`: pub/sub only. Resubscribing is the bus's work, which must know when it happened.
+ * - `producer`: adds jobs. As `command`, but not pipelined with it, so that a queue on its own server is possible.
+ * - `worker`: BullMQ's blocking reads; waits for Redis for ever.
+ */
+export type ConnectionRole = 'command' | 'subscriber' | 'producer' | 'worker';
+
+export interface ConnectOptions {
+  /** Time a command may take before it rejects, milliseconds. It may still run later (C8). */
+  readonly commandTimeoutMs: number;
+  /** Shown by CLIENT LIST. */
+  readonly name: string;
+}
+
+export type RedisTarget =
+  | { readonly kind: 'standalone'; readonly url: string }
+  | {
+      readonly kind: 'sentinel';
+      readonly hosts: readonly Host[];
+      readonly master: string;
+      readonly credentials: Credentials;
+      readonly db: number;
+    }
+  | { readonly kind: 'cluster'; readonly hosts: readonly Host[]; readonly credentials: Credentials };
+
+interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+interface Credentials {
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/**
+ * Reads `redis://`, `rediss://`, `redis+sentinel://[user:password@]host:port,…/master[/db]` and
+ * `redis+cluster://[user:password@]host:port,…`.
+ *
+ * @throws TypeError when the text is none of these; the message never repeats the text, it may hold a password.
+ */
+export function parseRedisUrl(text: string): RedisTarget {
+  const match = /^(rediss?|redis\+sentinel|redis\+cluster):\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?/.exec(text);
+  if (!match) throw new TypeError('a Redis URL starts with redis://, rediss://, redis+sentinel:// or redis+cluster://');
+  const [, scheme, login = '', authority = '', path = ''] = match;
+  if (scheme === 'redis' || scheme === 'rediss') return { kind: 'standalone', url: text };
+  const [username = '', password = ''] = login.includes(':') ? login.split(':', 2).map(decodeURIComponent) : ['', login];
+  const credentials = { ...(username ? { username } : {}), ...(password ? { password } : {}) };
+  const hosts = authority.split(',').map((entry) => parseHost(entry, scheme === 'redis+sentinel' ? 26379 : 6379));
+  if (scheme === 'redis+cluster') return { kind: 'cluster', hosts, credentials };
+  const [master = '', db = '0'] = path.split('/');
+  if (!master) throw new TypeError('a redis+sentinel:// URL ends with the name of the master group');
+  return { kind: 'sentinel', hosts, master: decodeURIComponent(master), credentials, db: Number(db) || 0 };
+}
+
+function parseHost(entry: string, defaultPort: number): Host {
+  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(entry);
+  if (!match?.[1]) throw new TypeError('a Redis host is written host or host:port');
+  return { host: match[1].replace(/^\[|\]$/g, ''), port: match[2] ? Number(match[2]) : defaultPort };
+}
+
+/** Quick at first (a restart is over in a second), then at most every 2 s, jittered so that nodes do not return in step. */
+const retryStrategy = (times: number): number => Math.min(2000, 50 * 2 ** Math.min(times, 6)) * (0.75 + Math.random() / 2);
+
+/** ioredis's constructors are generic over the reply mapping and refuse a bare `RedisOptions` under exact optional types. */
+type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
+
+function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptions {
+  const common: ClientOptions = {
+    connectionName: options.name,
+    protocol: 2, // 10-20 % less CPU than RESP3 for pub/sub and BullMQ (PERFORMANCE.md)
+    connectTimeout: 5000,
+    keepAlive: 10_000,
+    retryStrategy,
+    lazyConnect: true,
+    // A master that became a replica refuses writes: reconnect, so that Sentinel or DNS leads to the new one.
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
+  };
+  switch (role) {
+    case 'command':
+    case 'producer':
+      return {
+        ...common,
+        enableAutoPipelining: role === 'command',
+        enableOfflineQueue: false,
+        autoResendUnfulfilledCommands: false,
+        maxRetriesPerRequest: 0,
+        commandTimeout: options.commandTimeoutMs,
+      };
+    case 'subscriber':
+      return {
+        ...common,
+        autoResubscribe: false,
+        enableOfflineQueue: false,
+        autoResendUnfulfilledCommands: false,
+        maxRetriesPerRequest: 0,
+        commandTimeout: options.commandTimeoutMs,
+      };
+    case 'worker':
+      return { ...common, maxRetriesPerRequest: null };
+  }
+}
+
+/** Opens no socket yet: call `connect()`. The caller owns the client, listens to `error`, and ends it. */
+export function createRedis(target: RedisTarget, role: ConnectionRole, options: ConnectOptions): RedisClient {
+  const redisOptions = roleOptions(role, options);
+  if (target.kind === 'standalone') return new Redis(target.url, redisOptions);
+  if (target.kind === 'sentinel') {
+    return new Redis({
+      ...redisOptions,
+      ...target.credentials,
+      sentinels: target.hosts.map((host) => ({ ...host })),
+      name: target.master,
+      db: target.db,
+    });
+  }
+  const clusterOptions: ClusterOptions & { redisOptions: ClientOptions } = {
+    lazyConnect: true,
+    enableAutoPipelining: redisOptions.enableAutoPipelining ?? false,
+    enableOfflineQueue: redisOptions.enableOfflineQueue ?? true,
+    clusterRetryStrategy: retryStrategy,
+    redisOptions: { ...redisOptions, ...target.credentials },
+  };
+  return new Cluster(
+    target.hosts.map((host) => ({ ...host })),
+    clusterOptions,
+  );
+}
+
+const MINIMUM_VERSION = 7;
+
+/**
+ * Refuses servers that are too old: script flags (`allow-oom`, Q6) came with Redis 7.0.
+ *
+ * @throws Error that names the version found.
+ */
+export async function requireVersion(redis: RedisClient): Promise<string> {
+  const info = await redis.info('server');
+  const version = /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown';
+  if (!(Number.parseInt(version, 10) >= MINIMUM_VERSION)) {
+    throw new Error(`Redis ${version} is too old: this needs ${MINIMUM_VERSION}.0 or newer`);
+  }
+  return version;
+}

@@ -1,0 +1,74 @@
+/**
+ * Names of all Redis keys and channels (DESIGN §6). Hash tags keep what one script touches in one slot: one per user, one
+ * for the broadcast log, one per lease, one per queue.
+ */
+export class Keys {
+  readonly prefix: string;
+
+  constructor(prefix: string) {
+    this.prefix = prefix;
+  }
+
+  /** The registry entry of a user: owner, lease, fence, displaced owners. */
+  conn(userId: string): string {
+    return `${this.user(userId)}:conn`;
+  }
+  revoked(userId: string): string {
+    return `${this.user(userId)}:revoked`;
+  }
+  subs(userId: string): string {
+    return `${this.user(userId)}:subs`;
+  }
+  boxmeta(userId: string): string {
+    return `${this.user(userId)}:boxmeta`;
+  }
+  /** lease -> beat, of the whole cluster. */
+  nodes(): string {
+    return `${this.prefix}:nodes`;
+  }
+  nodeInfo(lease: string): string {
+    return `${this.prefix}:{n:${lease}}:info`;
+  }
+  /** The users of a lease: always a superset (C11). */
+  nodeUsers(lease: string): string {
+    return `${this.prefix}:{n:${lease}}:users`;
+  }
+  logStream(): string {
+    return `${this.prefix}:{log}:s`;
+  }
+  logMeta(): string {
+    return `${this.prefix}:{log}:meta`;
+  }
+  logSeenA(): string {
+    return `${this.prefix}:{log}:seen:a`;
+  }
+  logSeenB(): string {
+    return `${this.prefix}:{log}:seen:b`;
+  }
+  audit(): string {
+    return `${this.prefix}:audit`;
+  }
+  /** The number of queue partitions that this cluster was started with (Q7). */
+  partitions(): string {
+    return `${this.prefix}:partitions`;
+  }
+  /** The turn of housekeeping: one node at a time (C11). */
+  housekeeping(): string {
+    return `${this.prefix}:housekeeping`;
+  }
+  /** BullMQ prefix of a partition, or of the urgent lane (`u`). */
+  queuePrefix(partition: number | 'u'): string {
+    return `{${this.prefix}:q${partition}}`;
+  }
+  eventsChannel(): string {
+    return `${this.prefix}:ev`;
+  }
+  /** Everything that is for one node alone. Named by lease, so a restarted node never answers for its former self (C10). */
+  nodeChannel(lease: string): string {
+    return `${this.prefix}:n:${lease}`;
+  }
+
+  private user(userId: string): string {
+    return `${this.prefix}:{u:${encodeURIComponent(userId)}}`;
+  }
+}

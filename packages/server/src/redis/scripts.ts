@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { RedisClient } from './connect.js';
+
+export type ScriptArgument = string | number | Buffer;
+
+/**
+ * A Lua script that Redis runs atomically. Called by hash; a server that does not know it (restarted, failed over,
+ * emptied) gets the text once more. Every script is idempotent, so a call may be repeated.
+ */
+export class LuaScript {
+  readonly name: string;
+  readonly source: string;
+  private readonly sha: string;
+
+  constructor(name: string, source: string) {
+    this.name = name;
+    this.source = source;
+    this.sha = createHash('sha1').update(source).digest('hex');
+  }
+
+  /** Reads a script that lies beside its caller, e.g. `new URL('./lua/claim.lua', import.meta.url)`. */
+  static load(name: string, url: URL): LuaScript {
+    return new LuaScript(name, readFileSync(url, 'utf8'));
+  }
+
+  async run(redis: RedisClient, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+    try {
+      return await redis.evalsha(this.sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      return redis.eval(this.source, keys.length, ...keys, ...args);
+    }
+  }
+}

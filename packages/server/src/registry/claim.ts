@@ -1,0 +1,140 @@
+import { CLOSE, type CloseCode } from '@unified-ws/protocol';
+import type { Report } from '../observability/logger.js';
+import type { Displacements } from './displacement.js';
+import type { Judge } from './judge.js';
+import type { Lease } from './lease.js';
+import type { Releases } from './releases.js';
+import type { RegistryStore } from './store.js';
+import type { Claimant, ClaimAnswer, Displaced } from './types.js';
+
+export type ClaimOutcome =
+  /** Current, and everybody displaced is confirmed closed or has lost the right to deliver. */
+  | { readonly status: 'held'; readonly saved: readonly string[] }
+  /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
+  | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
+  /** The socket closed, or was evicted, meanwhile. Nothing is left to do. */
+  | { readonly status: 'gone' };
+
+export interface ClaimsParts {
+  readonly store: RegistryStore;
+  readonly lease: Lease;
+  readonly judge: Judge;
+  readonly displacements: Displacements;
+  readonly releases: Releases;
+  readonly report: Report;
+}
+
+/**
+ * Makes connections current (CONSISTENCY C1-C8). The caller has put the connection into the node's table before (C1), so an
+ * evict that overtakes the claim's answer finds it.
+ */
+export class Claims {
+  private readonly parts: ClaimsParts;
+
+  constructor(parts: ClaimsParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * Claims, waits for the displaced owners, settles.
+   *
+   * @throws when Redis did not answer: the claim may still run, so it is released until that is confirmed (C8). The caller
+   *   closes with 4207.
+   */
+  async acquire(who: Claimant): Promise<ClaimOutcome> {
+    const answer = await this.send(who, '');
+    if (answer === null) return { status: 'gone' };
+    if (answer.status !== 'ok') return refusal(answer);
+    return this.settle(who, answer.displaced, answer.saved);
+  }
+
+  /**
+   * Claims again for an established connection: under a new lease, or after a Redis that forgot (C4). `waiting` calls
+   * `onSettled` later; until then the connection delivers nothing.
+   */
+  async reclaim(who: Claimant, onSettled: (outcome: ClaimOutcome) => void): Promise<ClaimOutcome | { status: 'waiting' }> {
+    const answer = await this.send(who, who.fence);
+    if (answer === null) return { status: 'gone' };
+    if (answer.status !== 'ok') return refusal(answer);
+    if (answer.displaced.length === 0) return { status: 'held', saved: answer.saved };
+    this.settle(who, answer.displaced, answer.saved).then(onSettled, (error: unknown) => {
+      this.parts.report(error, 'registry.settle');
+      onSettled({ status: 'refused', code: CLOSE.UNAVAILABLE });
+    });
+    return { status: 'waiting' };
+  }
+
+  /** The connection left the table. A claim that is still under way is released when its answer comes (C1). */
+  release(who: Claimant): void {
+    this.parts.displacements.forget(who.id);
+    if (who.fence !== '') this.parts.releases.release(who.userId, who.id, who.fence);
+  }
+
+  /** Null when the connection closed meanwhile. */
+  private async send(who: Claimant, reclaimFence: string): Promise<ClaimAnswer | null> {
+    const { store, lease, judge, releases } = this.parts;
+    // C5: a device that gave up on this socket has a newer attempt under way, which this claim would evict.
+    if (!who.isOpen()) return null;
+    const under = lease.id;
+    let answer: ClaimAnswer;
+    try {
+      // Commands of one connection run in the order they are sent, so the set is a superset without waiting. In Cluster
+      // the two go to different servers.
+      const enlisted = releases.enlist(who.userId);
+      if (!releases.ordered) await enlisted;
+      [answer] = await Promise.all([store.claim(who, under, judge.dead(), reclaimFence), enlisted]);
+    } catch (error) {
+      // A re-claim is repeated by its caller: it keeps the connection. A first claim ends with its socket (C8).
+      if (reclaimFence === '') releases.releaseUnanswered(who.userId, who.id);
+      throw error;
+    }
+    if (answer.status === 'ok') {
+      who.fence = answer.fence;
+      who.lease = under;
+      // Doomed while claiming (C1), or the peer left: nobody else will release it.
+      if (!who.isOpen()) {
+        releases.release(who.userId, who.id, who.fence);
+        return null;
+      }
+    }
+    return answer;
+  }
+
+  private async settle(who: Claimant, displaced: readonly Displaced[], saved: readonly string[]): Promise<ClaimOutcome> {
+    if (displaced.length > 0) {
+      const { store, displacements, lease } = this.parts;
+      const own = await displacements.wait(who, lease.id, displaced, () => this.clear(who));
+      if (!who.isOpen()) return { status: 'gone' };
+      const settled = await store.settle(who, own);
+      if (!settled.current) return { status: 'refused', code: sameClient(who, settled.client) };
+      if (!who.isOpen()) return { status: 'gone' };
+    }
+    return { status: 'held', saved };
+  }
+
+  /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */
+  private clear(who: Claimant): void {
+    if (!who.isOpen()) return;
+    this.parts.store.settle(who, []).catch((error: unknown) => this.parts.report(error, 'registry.settle'));
+  }
+}
+
+/** Told to a connection that a newer one displaced: its own client's later attempt, or somebody else (C5). */
+function sameClient(who: Claimant, client: string): CloseCode {
+  return who.client !== null && who.client.id === client ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
+}
+
+function refusal(answer: Exclude<ClaimAnswer, { status: 'ok' }>): ClaimOutcome {
+  switch (answer.status) {
+    case 'superseded':
+      return { status: 'refused', code: answer.code as CloseCode };
+    case 'revoked':
+      return { status: 'refused', code: answer.code as CloseCode, until: answer.until };
+    case 'stale':
+      return { status: 'refused', code: CLOSE.NEWER_ATTEMPT };
+    case 'exists':
+      return { status: 'refused', code: CLOSE.ALREADY_CONNECTED };
+    case 'busy':
+      return { status: 'refused', code: CLOSE.UNAVAILABLE };
+  }
+}

@@ -1,0 +1,79 @@
+import { ENDED } from './lease.js';
+
+interface Observation {
+  beat: string;
+  /** Monotonic ms of the judge when this beat was first seen. */
+  since: number;
+}
+
+/**
+ * Which leases are dead. A node's time-stamps prove nothing (clocks differ, and a fail-over would kill every lease at once), so
+ * a lease is dead when its beat did not change for long enough of the judge's own clock, with the judge's own link
+ * unbroken all the while (C9).
+ */
+export class Judge {
+  private readonly patienceMs: number;
+  private readonly seen = new Map<string, Observation>();
+  private deadLeases = new Map<string, number>();
+
+  /** @param leaseTtlMs LEASE_TTL_MS: a lease is dead after this and one second more. */
+  constructor(leaseTtlMs: number) {
+    this.patienceMs = leaseTtlMs + 1000;
+  }
+
+  /** The link was broken, or this node just started: nobody is judged for a whole patience from now on. */
+  reset(): void {
+    this.seen.clear();
+    this.deadLeases.clear();
+  }
+
+  /** Takes the beats of `uws:nodes`, read at `now` (monotonic ms). */
+  observe(beats: ReadonlyMap<string, string>, now: number): void {
+    const dead = new Map<string, number>();
+    for (const [lease, beat] of beats) {
+      const known = this.seen.get(lease);
+      if (known === undefined || known.beat !== beat) this.seen.set(lease, { beat, since: now });
+      else if (now - known.since >= this.patienceMs) dead.set(lease, known.since);
+      if (beat === ENDED) dead.set(lease, this.seen.get(lease)?.since ?? now);
+    }
+    for (const lease of this.seen.keys()) if (!beats.has(lease)) this.absent(lease, now, dead);
+    this.deadLeases = dead;
+  }
+
+  isDead(lease: string): boolean {
+    return this.deadLeases.has(lease);
+  }
+
+  /** Whether a lease that some entry names has been heard of at all; unknown ones are watched from now on. */
+  watch(lease: string, now: number): void {
+    if (!this.seen.has(lease)) this.seen.set(lease, { beat: '', since: now });
+  }
+
+  /** All leases known dead, for claim.lua: their entries read as absent (C11). */
+  dead(): string[] {
+    return [...this.deadLeases.keys()];
+  }
+
+  /** Dead leases whose beat is older than `ageMs`: ripe for housekeeping. */
+  deadFor(ageMs: number, now: number): string[] {
+    return [...this.deadLeases].filter(([, since]) => now - since >= ageMs).map(([lease]) => lease);
+  }
+
+  /** Leases that are not known dead. */
+  live(): string[] {
+    return [...this.seen].filter(([lease, { beat }]) => beat !== '' && !this.deadLeases.has(lease)).map(([lease]) => lease);
+  }
+
+  /** A lease that is in no beat (Redis forgot it, or housekeeping removed it) is judged by the same patience. */
+  private absent(lease: string, now: number, dead: Map<string, number>): void {
+    const known = this.seen.get(lease);
+    if (!known) return;
+    if (known.beat !== '') {
+      known.beat = '';
+      known.since = now;
+    } else if (now - known.since >= this.patienceMs) {
+      dead.set(lease, known.since);
+      if (now - known.since >= 100 * this.patienceMs) this.seen.delete(lease);
+    }
+  }
+}

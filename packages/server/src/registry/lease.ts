@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import type { Bus } from '../bus/bus.js';
+import type { Clock } from '../clock.js';
+import type { RedisClient } from '../redis/connect.js';
+import type { Keys } from '../redis/keys.js';
+import { LuaScript } from '../redis/scripts.js';
+import type { Judge } from './judge.js';
+
+/** A lease is renewed this often, milliseconds. */
+export const BEAT_INTERVAL_MS = 1000;
+/** Part of the lease that is never used, so that a node stops delivering well before anybody may call it dead (C6, C9). */
+const SAFETY_MS = 1000;
+/** A wall clock that ran this far from the monotonic one means that the machine was suspended (C6). */
+const SUSPENDED_MS = 1000;
+/** The beat of a node that ended itself: every judge takes its lease for dead at once. */
+export const ENDED = 'ended';
+
+/** What a renewal found. `forgotten`: Redis did not know the lease any more, so it lost data. */
+export type Renewal = 'renewed' | 'forgotten';
+
+const beatScript = (): LuaScript => LuaScript.load('beat', new URL('./lua/beat.lua', import.meta.url));
+
+export interface LeaseParts {
+  readonly redis: RedisClient;
+  readonly bus: Bus;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly judge: Judge;
+  readonly nodeId: string;
+  readonly ttlMs: number;
+}
+
+/**
+ * The node's lease and its right to deliver. The right is a check and not a timer (C6): when a paused process wakes, its
+ * pending I/O runs before its timers, and would deliver.
+ */
+export class Lease {
+  private readonly parts: LeaseParts;
+  private readonly script = beatScript();
+  private current: string;
+  private beat = 0;
+  private renewedAt = Number.NEGATIVE_INFINITY;
+  private wallOffset = 0;
+  private held = false;
+
+  constructor(parts: LeaseParts) {
+    this.parts = parts;
+    this.current = newLeaseId(parts.nodeId);
+  }
+
+  /** `<node id>.<random>`: new at each start and after each loss, so that nothing of a former life looks alive (C10). */
+  get id(): string {
+    return this.current;
+  }
+
+  /** Whether Redis has confirmed this lease. */
+  get isHeld(): boolean {
+    return this.held;
+  }
+
+  /** Monotonic ms until when this node may deliver; in the past when it may not. */
+  get validUntil(): number {
+    return Math.min(this.renewedAt, this.parts.bus.heardAt) + this.parts.ttlMs - SAFETY_MS;
+  }
+
+  /** Whether both the lease and the own bus loop-back are fresh, now. */
+  isValid(): boolean {
+    const { clock } = this.parts;
+    const mono = clock.mono();
+    return mono < this.validUntil && Math.abs(clock.now() - mono - this.wallOffset) < SUSPENDED_MS;
+  }
+
+  /** True when the lease was held and its time ran out: others may have called this node dead (C10). */
+  isLost(): boolean {
+    const { clock, ttlMs } = this.parts;
+    const mono = clock.mono();
+    if (!this.held) return false;
+    return mono >= this.renewedAt + ttlMs - SAFETY_MS || Math.abs(clock.now() - mono - this.wallOffset) >= SUSPENDED_MS;
+  }
+
+  /** Milliseconds since the last confirmed renewal was sent. */
+  get ageMs(): number {
+    return this.parts.clock.mono() - this.renewedAt;
+  }
+
+  /** Takes a new lease id. The caller moves the bus to its channel and re-claims what it holds. */
+  renew(): void {
+    this.current = newLeaseId(this.parts.nodeId);
+    this.held = false;
+    this.renewedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * Writes the next beat and reads everybody's. Validity counts from when the renewal was sent, not answered.
+   *
+   * @throws when Redis did not confirm.
+   */
+  async pulse(): Promise<Renewal> {
+    const { redis, keys, clock, judge } = this.parts;
+    const lease = this.current;
+    const sentAt = clock.mono();
+    const offset = clock.now() - sentAt;
+    this.beat += 1;
+    const answer = await this.script.run(redis, [keys.nodes()], [lease, this.beat]);
+    const [created, flat] = answer as [number, string[]];
+    judge.observe(pairs(flat), clock.mono());
+    // A lease that changed or ran out while the answer was under way is not revived by it.
+    if (lease !== this.current || this.isLost()) return 'renewed';
+    const known = this.held;
+    this.held = true;
+    this.renewedAt = sentAt;
+    this.wallOffset = offset;
+    return known && created === 1 ? 'forgotten' : 'renewed';
+  }
+
+  /** Says that this node has ended: everything closed, nothing more will be delivered. */
+  async end(): Promise<void> {
+    const { redis, keys } = this.parts;
+    const lease = this.current;
+    this.renew();
+    await this.script.run(redis, [keys.nodes()], [lease, ENDED]);
+  }
+}
+
+function pairs(flat: readonly string[]): Map<string, string> {
+  const map = new Map<string, string>();
+  for (let i = 0; i + 1 < flat.length; i += 2) map.set(flat[i] as string, flat[i + 1] as string);
+  return map;
+}
+
+function newLeaseId(nodeId: string): string {
+  return `${nodeId}.${randomBytes(6).toString('base64url').replaceAll('-', '_')}`;
+}
+
+/** The node id inside a lease id. */
+export function nodeOfLease(lease: string): string {
+  const dot = lease.lastIndexOf('.');
+  return dot < 0 ? lease : lease.slice(0, dot);
+}

@@ -1,0 +1,111 @@
+#!lua flags=allow-oom
+-- Makes a connection the user's current one, or says why not (C2-C5, C7). Idempotent by connection id (C8).
+--
+-- KEYS 1 entry  <prefix>:{u:<user>}:conn        hash
+--      2 revoked <prefix>:{u:<user>}:revoked    hash
+--      3 subs   <prefix>:{u:<user>}:subs        hash
+-- ARGV 1 conn id
+--      2 lease id of the claimer's node
+--      3 client id, '' when the client gave none
+--      4 attempt number of that client, 0 when none
+--      5 policy: 'replace' or 'reject'
+--      6 channel prefix: a node's channel is this .. lease
+--      7 dead leases, each between blanks: ' a b '
+--      8 the token's issue time, seconds
+--      9 the token's session id, '' when none
+--     10 facts about the connection (JSON), stored for those who ask
+--     11 fence of a re-claim, '' for a first claim
+--     12 time to live of :subs, seconds
+--
+-- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array)}
+--         {'superseded', code}   re-claim refused: another is current, or a tombstone stands
+--         {'stale'}              an older attempt than the stored one of the same client
+--         {'exists'}             policy 'reject': the user is connected elsewhere
+--         {'busy'}               more than 8 displaced owners are not yet confirmed
+--         {'revoked', code, until (ms, 0 = for good)}
+local conn, lease, client, attempt = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'lease', 'fence', 'client', 'attempt', 'displaced', 'code')
+local stored_conn, stored_lease = entry[1] or '', entry[2] or ''
+local stored_fence = tonumber(entry[3] or '0')
+local stored_client, stored_attempt = entry[4] or '', tonumber(entry[5] or '0')
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- C7: a ban or revocation that came after the token was checked.
+local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[9])
+if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
+  return { 'revoked', 4003, revoked[1] }
+end
+if (revoked[2] and tonumber(ARGV[8]) * 1000 < tonumber(revoked[2])) or (ARGV[9] ~= '' and revoked[3]) then
+  return { 'revoked', 4102, '0' }
+end
+
+local function is_dead(id)
+  return string.find(ARGV[7], ' ' .. id .. ' ', 1, true) ~= nil
+end
+
+if stored_conn == conn then
+  -- Mine already: a repeated claim (C8), or a re-claim under a new lease (C4). The fence stays.
+  redis.call('HSET', KEYS[1], 'lease', lease)
+else
+  if ARGV[11] ~= '' then
+    local fence = tonumber(ARGV[11])
+    if stored_fence >= fence then
+      local code = tonumber(entry[7] or '0')
+      if code == 0 then
+        code = (client ~= '' and client == stored_client and stored_attempt >= attempt) and 4206 or 4001
+      end
+      return { 'superseded', code }
+    end
+  end
+  local same_client = client ~= '' and client == stored_client
+  if same_client and attempt < stored_attempt then
+    return { 'stale' }
+  end
+  local occupied = stored_conn ~= '' and not is_dead(stored_lease)
+  if ARGV[5] == 'reject' and occupied and not same_client and ARGV[11] == '' then
+    return { 'exists' }
+  end
+
+  -- C2: whoever is displaced stays on the list until confirmed. Entries of dead leases read as absent (C11).
+  local displaced = {}
+  if entry[6] then
+    for _, one in ipairs(cjson.decode(entry[6])) do
+      if not is_dead(one.l) then displaced[#displaced + 1] = one end
+    end
+  end
+  if occupied then
+    displaced[#displaced + 1] = { c = stored_conn, l = stored_lease, f = entry[3], k = stored_client }
+  end
+  if #displaced > 8 then
+    return { 'busy' }
+  end
+
+  -- C4: never goes back, not even after a Redis that forgot.
+  local fence = math.max(stored_fence + 1, now)
+  redis.call('HSET', KEYS[1], 'conn', conn, 'lease', lease, 'fence', string.format('%.0f', fence), 'client', client,
+    'attempt', ARGV[4], 'facts', ARGV[10])
+  redis.call('HDEL', KEYS[1], 'code', 'reason')
+  if #displaced > 0 then
+    redis.call('HSET', KEYS[1], 'displaced', cjson.encode(displaced))
+  elseif entry[6] then
+    redis.call('HDEL', KEYS[1], 'displaced')
+  end
+  redis.call('PERSIST', KEYS[1])
+end
+
+local now_stored = redis.call('HMGET', KEYS[1], 'fence', 'displaced')
+local displaced = now_stored[2] or '[]'
+-- C3: published here, so that a claimer that dies at the next line has warned them all the same.
+if now_stored[2] then
+  for _, one in ipairs(cjson.decode(displaced)) do
+    local code = (client ~= '' and one.k == client) and 4206 or 4001
+    redis.call('PUBLISH', ARGV[6] .. one.l,
+      cjson.encode({ t = 'evict', conn = one.c, fence = now_stored[1], by = conn, to = lease, code = code }))
+  end
+end
+local subs = redis.call('HGETALL', KEYS[3])
+if #subs > 0 then
+  redis.call('EXPIRE', KEYS[3], ARGV[12])
+end
+return { 'ok', now_stored[1], displaced, subs }

@@ -1,0 +1,23 @@
+#!lua flags=allow-oom
+-- What the registry holds of a user, in one step (C12). Reads only: judging is the node's, and a re-claim is a step of its own.
+--
+-- KEYS 1 entry   <prefix>:{u:<user>}:conn      hash
+--      2 revoked <prefix>:{u:<user>}:revoked   hash
+--      3 boxmeta <prefix>:{u:<user>}:boxmeta   hash
+-- ARGV 1 the token's issue time, seconds
+--      2 the token's session id, '' when none
+--
+-- Result: {conn, fence, lease, tombstone code, client, attempt, revoked code (0 = not), mailbox epoch, mailbox offset}
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'code', 'client', 'attempt')
+local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local code = 0
+if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
+  code = 4003
+elseif (revoked[2] and tonumber(ARGV[1]) * 1000 < tonumber(revoked[2])) or (ARGV[2] ~= '' and revoked[3]) then
+  code = 4102
+end
+local box = redis.call('HMGET', KEYS[3], 'epoch', 'offset')
+return { entry[1] or '', entry[2] or '0', entry[3] or '', tonumber(entry[4] or '0'), entry[5] or '',
+  tonumber(entry[6] or '0'), code, box[1] or '', box[2] or '0' }

@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- Takes a closed connection out of the registry, if it is still the current one (I3). Leaves fence, client, attempt and the
+-- displaced list alone: they must outlive it (C2, C4, C5). Idempotent.
+--
+-- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
+-- ARGV 1 conn id
+--      2 fence, '' when the claim was never answered (C8): then the connection id decides alone
+--      3 lease, '' for any: housekeeping names the dead one (C11)
+--      4 time to live of what is left, seconds
+--
+-- Result: 1 released, 0 not the current one
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease')
+if entry[1] ~= ARGV[1] then
+  return 0
+end
+if (ARGV[2] ~= '' and entry[2] ~= ARGV[2]) or (ARGV[3] ~= '' and entry[3] ~= ARGV[3]) then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'conn', '', 'lease', '')
+redis.call('HDEL', KEYS[1], 'facts')
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 1

@@ -1,0 +1,34 @@
+#!lua flags=allow-oom
+-- Writes a ban or a revocation and returns the owner in the same step (C7): a claim that comes after reads it, one that came
+-- before is the owner returned.
+--
+-- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: ban_until (ms, 0 = for good), ban_reason, before (ms), s:<session>
+--      2 entry   <prefix>:{u:<user>}:conn      hash
+-- ARGV 1 ban until (ms since the epoch, 0 = for good), '' for no ban
+--      2 reason
+--      3 tokens issued before this (ms) are void, '' for none
+--      4 session that is void, '' for none
+--      5 time to live of the record, seconds: nothing that it voids lives longer; 0 = keeps for ever
+--
+-- Result: {conn, fence, lease}, empty strings when nobody is connected
+local ttl = redis.call('TTL', KEYS[1])
+if ARGV[1] ~= '' then
+  redis.call('HSET', KEYS[1], 'ban_until', ARGV[1], 'ban_reason', ARGV[2])
+end
+if ARGV[3] ~= '' then
+  local before = tonumber(redis.call('HGET', KEYS[1], 'before') or '0')
+  if tonumber(ARGV[3]) > before then
+    redis.call('HSET', KEYS[1], 'before', ARGV[3])
+  end
+end
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[1], 's:' .. ARGV[4], ARGV[2])
+end
+-- A longer-lived record is never cut short by a later, shorter one.
+if ARGV[5] == '0' then
+  redis.call('PERSIST', KEYS[1])
+elseif ttl == -2 or (ttl >= 0 and ttl < tonumber(ARGV[5])) then
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+end
+local entry = redis.call('HMGET', KEYS[2], 'conn', 'fence', 'lease')
+return { entry[1] or '', entry[2] or '', entry[3] or '' }

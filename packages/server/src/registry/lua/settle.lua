@@ -1,0 +1,19 @@
+#!lua flags=allow-oom
+-- The claimer's displaced owners are confirmed: clears the list, but for the entries named (C2, C5). Idempotent.
+--
+-- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
+-- ARGV 1 conn id
+--      2 fence
+--      3 what stays on the list (JSON array as claim.lua stores it, '[]' for nothing)
+--
+-- Result: {1, own client}, or {0, client of who is current instead}
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'client')
+if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] then
+  return { 0, entry[3] or '' }
+end
+if ARGV[3] == '[]' then
+  redis.call('HDEL', KEYS[1], 'displaced')
+else
+  redis.call('HSET', KEYS[1], 'displaced', ARGV[3])
+end
+return { 1, entry[3] or '' }

@@ -1,0 +1,166 @@
+import { CLOSE, type CloseCode } from '@unified-ws/protocol';
+import type { Report } from '../observability/logger.js';
+import type { Claims } from './claim.js';
+import type { Releases } from './releases.js';
+import type { RegistryStore } from './store.js';
+import { type Claimant, compareFences, type Entry } from './types.js';
+
+/** A connection that was established, as reconcile acts on it. */
+export interface Holder extends Claimant {
+  /** Stops delivery until `regain`: it is not known to be current. */
+  suspend(): void;
+  /** It is current again. */
+  regain(): void;
+  end(code: CloseCode): void;
+}
+
+export type Verdict =
+  | { readonly action: 'keep' }
+  | { readonly action: 'reclaim' }
+  | { readonly action: 'end'; readonly code: CloseCode };
+
+/** Judges one connection by what the registry holds (C4, C12, C15). Pure. */
+export function judgeEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry: Entry, lease: string): Verdict {
+  if (entry.revokedCode !== 0) return { action: 'end', code: entry.revokedCode as CloseCode };
+  if (entry.conn === who.id) return entry.lease === lease ? { action: 'keep' } : { action: 'reclaim' };
+  if (compareFences(entry.fence, who.fence) >= 0) {
+    if (entry.code !== 0) return { action: 'end', code: entry.code as CloseCode };
+    const ownLater = who.client !== null && who.client.id === entry.client && entry.attempt >= who.client.attempt;
+    return { action: 'end', code: ownLater ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED };
+  }
+  return { action: 'reclaim' };
+}
+
+/** Entries read at the same time. */
+const CHUNK = 200;
+
+export interface ReconcileParts {
+  readonly store: RegistryStore;
+  readonly claims: Claims;
+  readonly releases: Releases;
+  readonly report: Report;
+  readonly lease: () => string;
+  /** All established connections of this node. */
+  readonly holders: () => Iterable<Holder>;
+  readonly hasConnection: (conn: string) => boolean;
+}
+
+/**
+ * The one way in which a node and the registry agree again: after a lease was lost, the bus or the command link was
+ * interrupted, Redis returned, and as a paced sweep (C12). Reading and re-claiming are two steps: another may claim in between,
+ * and claim.lua refuses then (C4).
+ */
+export class Reconciler {
+  private readonly parts: ReconcileParts;
+
+  constructor(parts: ReconcileParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * Brings every established connection in line. When it resolves, each is current, suspended, or closed.
+   *
+   * @throws when Redis did not answer; what was not reached is as before, and the call may be repeated.
+   */
+  async all(): Promise<void> {
+    let chunk: Holder[] = [];
+    for (const holder of [...this.parts.holders()]) {
+      chunk.push(holder);
+      if (chunk.length < CHUNK) continue;
+      await Promise.all(chunk.map((one) => this.one(one)));
+      chunk = [];
+    }
+    await Promise.all(chunk.map((one) => this.one(one)));
+    await this.ghosts();
+  }
+
+  /** Brings one connection in line. */
+  async one(who: Holder): Promise<void> {
+    const { store, claims, lease } = this.parts;
+    if (!who.isOpen()) return;
+    const entry = await store.entry(who);
+    if (!who.isOpen()) return;
+    const verdict = judgeEntry(who, entry, lease());
+    if (verdict.action === 'end') {
+      who.end(verdict.code);
+    } else if (verdict.action === 'keep') {
+      who.regain();
+    } else {
+      who.suspend();
+      const outcome = await claims.reclaim(who, (later) => this.settled(who, later));
+      if (outcome.status !== 'waiting') this.settled(who, outcome);
+    }
+  }
+
+  /** Entries in this lease's name whose connection is not here: a claim that ran after its release (C8). */
+  async ghosts(): Promise<void> {
+    const { store, releases, lease, hasConnection } = this.parts;
+    for (const userId of releases.takeDoubtful()) {
+      const entry = await store.entry({ userId, issuedAt: Number.MAX_SAFE_INTEGER, sessionId: '' });
+      if (entry.conn !== '' && entry.lease === lease() && !hasConnection(entry.conn)) {
+        releases.release(userId, entry.conn, entry.fence);
+      }
+    }
+  }
+
+  private settled(who: Holder, outcome: Awaited<ReturnType<Claims['acquire']>>): void {
+    if (outcome.status === 'held') who.regain();
+    else if (outcome.status === 'refused') who.end(outcome.code);
+  }
+}
+
+/** Goes round all established connections once in an interval, a slice each second: bounds what nobody thought of (C12). */
+export class Sweep {
+  private readonly parts: ReconcileParts & { readonly intervalMs: number; readonly isServing: () => boolean };
+  private readonly reconciler: Reconciler;
+  private timer: NodeJS.Timeout | null = null;
+  private round: Iterator<Holder> | null = null;
+  private slice = 0;
+  private running = false;
+
+  constructor(parts: Sweep['parts'], reconciler: Reconciler) {
+    this.parts = parts;
+    this.reconciler = reconciler;
+  }
+
+  start(): void {
+    const step = Math.min(1000, this.parts.intervalMs);
+    this.timer = setInterval(() => void this.step(step), step);
+  }
+
+  stop(): void {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  private async step(stepMs: number): Promise<void> {
+    const { report, intervalMs, isServing, holders } = this.parts;
+    if (this.running || !isServing()) return;
+    this.running = true;
+    try {
+      if (this.round === null) {
+        const all = [...holders()];
+        this.slice = Math.max(1, Math.ceil((all.length * stepMs) / intervalMs));
+        this.round = all.values();
+        await this.reconciler.ghosts();
+      }
+      for (let left = this.slice; left > 0; left -= CHUNK) {
+        const chunk: Holder[] = [];
+        while (chunk.length < Math.min(left, CHUNK)) {
+          const next = this.round.next();
+          if (next.done) {
+            this.round = null;
+            break;
+          }
+          chunk.push(next.value);
+        }
+        await Promise.all(chunk.map((one) => this.reconciler.one(one)));
+        if (this.round === null) break;
+      }
+    } catch (error) {
+      report(error, 'registry.sweep');
+    } finally {
+      this.running = false;
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import type { RedisClient } from '../redis/connect.js';
+import type { Keys } from '../redis/keys.js';
+import { LuaScript } from '../redis/scripts.js';
+import type { Claimant, ClaimAnswer, Displaced, Entry, Owner } from './types.js';
+
+/** What is left of an entry after its release, and a tombstone, lives this long, seconds (C4, C15). */
+const RELEASED_TTL_S = 3600;
+/** Saved subscriptions live this long after the last connect, seconds. */
+export const SAVED_TTL_S = 90 * 24 * 3600;
+/** A token is never older than this (MAX_TOKEN_AGE_MS), so a revocation may be forgotten then, seconds. */
+const MAX_TOKEN_AGE_S = 24 * 3600;
+
+const lua = (name: string): LuaScript => LuaScript.load(name, new URL(`./lua/${name}.lua`, import.meta.url));
+
+export interface StoreParts {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly policy: 'replace' | 'reject';
+}
+
+export interface Revocation {
+  /** Milliseconds since the epoch, 0 for good. */
+  readonly banUntil?: number;
+  /** Tokens issued before this are void, milliseconds since the epoch. */
+  readonly before?: number;
+  readonly session?: string;
+  readonly reason: string;
+}
+
+/** The registry in Redis: one method a script. No decisions here, and no memory. */
+export class RegistryStore {
+  private readonly parts: StoreParts;
+  private readonly scripts = {
+    claim: lua('claim'),
+    settle: lua('settle'),
+    release: lua('release'),
+    kick: lua('kick'),
+    revoke: lua('revoke'),
+    reconcile: lua('reconcile'),
+  };
+
+  constructor(parts: StoreParts) {
+    this.parts = parts;
+  }
+
+  /** @param reclaimFence the connection's fence when it is re-claimed, '' for a first claim. */
+  async claim(who: Claimant, lease: string, deadLeases: readonly string[], reclaimFence: string): Promise<ClaimAnswer> {
+    const { redis, keys, policy } = this.parts;
+    const raw = (await this.scripts.claim.run(
+      redis,
+      [keys.conn(who.userId), keys.revoked(who.userId), keys.subs(who.userId)],
+      [
+        who.id,
+        lease,
+        who.client?.id ?? '',
+        who.client?.attempt ?? 0,
+        policy,
+        keys.nodeChannel(''),
+        ` ${deadLeases.join(' ')} `,
+        who.issuedAt,
+        who.sessionId,
+        who.facts(),
+        reclaimFence,
+        SAVED_TTL_S,
+      ],
+    )) as [string, ...unknown[]];
+    const [status, first, second, third] = raw;
+    switch (status) {
+      case 'ok':
+        return { status, fence: String(first), displaced: parseDisplaced(second), saved: third as string[] };
+      case 'superseded':
+        return { status, code: Number(first) };
+      case 'revoked':
+        return { status, code: Number(first), until: Number(second) };
+      case 'stale':
+      case 'exists':
+      case 'busy':
+        return { status };
+      default:
+        throw new Error(`claim.lua answered ${String(status)}`);
+    }
+  }
+
+  /** `client` is that of the connection which is current instead. */
+  async settle(who: Claimant, keep: readonly Displaced[]): Promise<{ readonly current: boolean; readonly client: string }> {
+    const { redis, keys } = this.parts;
+    const kept = keep.length === 0 ? '[]' : JSON.stringify(keep);
+    const answer = await this.scripts.settle.run(redis, [keys.conn(who.userId)], [who.id, who.fence, kept]);
+    const [current, client] = answer as [number, string];
+    return { current: current === 1, client };
+  }
+
+  /** @param fence '' when the claim was never answered. @param lease '' for any. */
+  async release(userId: string, conn: string, fence: string, lease: string): Promise<boolean> {
+    const { redis, keys } = this.parts;
+    const args = [conn, fence, lease, RELEASED_TTL_S];
+    return (await this.scripts.release.run(redis, [keys.conn(userId)], args)) === 1;
+  }
+
+  /** Null when the tombstone was written, else who is current now. */
+  async kick(userId: string, owner: Owner, code: number, reason: string): Promise<Owner | null> {
+    const { redis, keys } = this.parts;
+    const args = [owner.conn, owner.fence, code, reason, RELEASED_TTL_S];
+    const [done, conn, fence, lease] = (await this.scripts.kick.run(redis, [keys.conn(userId)], args)) as string[];
+    return Number(done) === 1 ? null : { conn: conn ?? '', fence: fence ?? '', lease: lease ?? '' };
+  }
+
+  /** Writes the revocation and returns the owner of that moment, null when nobody is connected (C7). */
+  async revoke(userId: string, revocation: Revocation, now: number): Promise<Owner | null> {
+    const { redis, keys } = this.parts;
+    const { banUntil, before, session, reason } = revocation;
+    const banTtl = banUntil === undefined ? 0 : Math.ceil((banUntil - now) / 1000) + 60;
+    const voidTtl = before === undefined && session === undefined ? 0 : MAX_TOKEN_AGE_S;
+    const ttl = banUntil === 0 ? 0 : Math.max(1, banTtl, voidTtl);
+    const args = [banUntil ?? '', reason, before ?? '', session ?? '', ttl];
+    const answer = await this.scripts.revoke.run(redis, [keys.revoked(userId), keys.conn(userId)], args);
+    const [conn = '', fence = '', lease = ''] = answer as string[];
+    return conn === '' ? null : { conn, fence, lease };
+  }
+
+  async entry(who: Pick<Claimant, 'userId' | 'issuedAt' | 'sessionId'>): Promise<Entry> {
+    const { redis, keys } = this.parts;
+    const raw = (await this.scripts.reconcile.run(
+      redis,
+      [keys.conn(who.userId), keys.revoked(who.userId), keys.boxmeta(who.userId)],
+      [who.issuedAt, who.sessionId],
+    )) as [string, string, string, number, string, number, number];
+    const [conn, fence, lease, code, client, attempt, revokedCode] = raw;
+    return { conn, fence, lease, code, client, attempt, revokedCode };
+  }
+
+  /** The current owner with the facts that its node stored, null when nobody is. Says nothing of the lease's life. */
+  async owner(userId: string): Promise<(Owner & { readonly facts: string }) | null> {
+    const { redis, keys } = this.parts;
+    const [conn, fence, lease, facts] = await redis.hmget(keys.conn(userId), 'conn', 'fence', 'lease', 'facts');
+    return conn && fence && lease ? { conn, fence, lease, facts: facts ?? '{}' } : null;
+  }
+}
+
+function parseDisplaced(raw: unknown): Displaced[] {
+  const text = String(raw);
+  // cjson writes an empty list as an empty object.
+  return text === '[]' || text === '{}' ? [] : (JSON.parse(text) as Displaced[]);
+}

@@ -1,0 +1,60 @@
+/** A connection as the registry sees it. */
+export interface Claimant {
+  /** Unique for ever. */
+  readonly id: string;
+  readonly userId: string;
+  /** The SDK instance and its attempt (C5), or null. */
+  readonly client: { readonly id: string; readonly attempt: number } | null;
+  /** Of the token: seconds, and the session or ''. Checked against revocations (C7). */
+  readonly issuedAt: number;
+  readonly sessionId: string;
+  /** Decimal fence, '' until claimed. A string: it is compared, stored and sent, never calculated with. */
+  fence: string;
+  /** The lease that the entry was written under, '' until claimed. */
+  lease: string;
+  /** What others may read of the connection while it is current. */
+  facts(): string;
+  /** Whether the socket still stands. */
+  isOpen(): boolean;
+}
+
+/** An owner that was displaced and has not confirmed yet (C2), as claim.lua stores it. */
+export interface Displaced {
+  /** Connection id. */
+  readonly c: string;
+  /** Lease. */
+  readonly l: string;
+  /** Fence. */
+  readonly f: string;
+  /** Client id, '' when none. */
+  readonly k: string;
+}
+
+export type ClaimAnswer =
+  | { readonly status: 'ok'; readonly fence: string; readonly displaced: readonly Displaced[]; readonly saved: readonly string[] }
+  | { readonly status: 'superseded'; readonly code: number }
+  | { readonly status: 'revoked'; readonly code: number; readonly until: number }
+  | { readonly status: 'stale' }
+  | { readonly status: 'exists' }
+  | { readonly status: 'busy' };
+
+/** The current connection of a user. */
+export interface Owner {
+  readonly conn: string;
+  readonly fence: string;
+  readonly lease: string;
+}
+
+/** What the registry holds of one user's connection, read by reconcile.lua. */
+export interface Entry extends Owner {
+  readonly code: number;
+  readonly client: string;
+  readonly attempt: number;
+  readonly revokedCode: number;
+}
+
+/** Compares two decimal fences without losing digits. */
+export function compareFences(a: string, b: string): number {
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : a > b ? 1 : 0;
+}

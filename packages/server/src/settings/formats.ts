@@ -1,0 +1,47 @@
+import { isIP } from 'node:net';
+import { Ajv } from 'ajv';
+import { parseRedisUrl } from '../redis/connect.js';
+
+function isRedisUrl(text: string): boolean {
+  try {
+    const target = parseRedisUrl(text);
+    return target.kind !== 'standalone' || URL.canParse(target.url);
+  } catch {
+    return false; // ajv makes the message; the parser's own would not name the variable
+  }
+}
+
+/** Without a user: `fetch` refuses such a URL, and it would be refused at the first token only. */
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
+}
+
+/** As browsers send it: no path, no default port, lower case. Anything else would never be equal to an Origin header. */
+function isOrigin(text: string): boolean {
+  if (text === '*') return true;
+  if (/^https?:/i.test(text)) return URL.canParse(text) && new URL(text).origin === text;
+  return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(:\d{1,5})?$/.test(text);
+}
+
+/** What `proxy-addr` takes. */
+function isProxy(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const match = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text);
+  const family = isIP(match?.[1] ?? '');
+  if (!match || family === 0) return false;
+  // A range of everybody (/0) lets each client choose the address that its limits are counted under.
+  const bits = Number(match[2] ?? 1);
+  return bits >= 1 && bits <= (family === 4 ? 32 : 128);
+}
+
+/** An ajv that knows the formats of the settings. */
+export function settingsAjv(): Ajv {
+  const ajv = new Ajv({ allErrors: true, strict: true, strictTypes: false });
+  ajv.addFormat('redis-url', isRedisUrl);
+  ajv.addFormat('http-url', isHttpUrl);
+  ajv.addFormat('origin', isOrigin);
+  ajv.addFormat('proxy', isProxy);
+  return ajv;
+}

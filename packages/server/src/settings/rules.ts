@@ -1,0 +1,149 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { type Algorithm, algorithmsOf, PUBLIC_KEY_ALGORITHMS } from '../auth/algorithms.js';
+import { loadPublicKeys, PublicKeyError } from '../auth/public-key.js';
+import type { SettingsProblem } from './error.js';
+import { quotedValue } from './mask.js';
+import { REPLACE_MARGIN_MS, type SettingValues } from './table.js';
+
+/** Signs tokens on a developer's machine when nothing is configured. Known to everybody: refused in production. */
+export const DEVELOPMENT_SECRET = 'unified-ws-development-secret-known-to-everybody';
+
+/** RFC 7518 §3.2: a key as long as the hash output. */
+const MIN_SECRET_BYTES = 32;
+
+/** A rule between settings. It is skipped when one of those it reads is wrong already: its message would mislead. */
+interface Rule {
+  readonly reads: readonly (keyof SettingValues)[];
+  readonly check: (values: SettingValues) => readonly SettingsProblem[];
+}
+
+const OPEN = { secret: false };
+
+const production = (values: SettingValues): boolean => values.nodeEnv === 'production';
+
+const when = (wrong: boolean, setting: string, message: string): readonly SettingsProblem[] =>
+  wrong ? [{ setting, message }] : [];
+
+export const RULES: readonly Rule[] = [
+  {
+    reads: ['leaseTtlMs', 'replaceTimeoutMs'],
+    check: ({ leaseTtlMs, replaceTimeoutMs }) =>
+      when(
+        replaceTimeoutMs < leaseTtlMs + REPLACE_MARGIN_MS,
+        'REPLACE_TIMEOUT_MS',
+        `${replaceTimeoutMs} is less than LEASE_TTL_MS + ${REPLACE_MARGIN_MS} = ${leaseTtlMs + REPLACE_MARGIN_MS}: the displaced connection could still deliver`,
+      ),
+  },
+  {
+    reads: ['jwtSecret', 'jwtPublicKey', 'jwtJwksUrl'],
+    check: (values) =>
+      when(
+        values.jwtSecret.length === 0 && values.jwtPublicKey === null && values.jwtJwksUrl === null,
+        'JWT_SECRET',
+        'nothing to verify tokens with: set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL',
+      ),
+  },
+  {
+    reads: ['jwtSecret', 'nodeEnv'],
+    check: (values) => (production(values) ? values.jwtSecret.flatMap(weakSecret) : []),
+  },
+  {
+    reads: ['jwtIssuer', 'nodeEnv'],
+    check: (values) => when(production(values) && values.jwtIssuer === null, 'JWT_ISSUER', 'compulsory in production'),
+  },
+  {
+    reads: ['jwtAudience', 'nodeEnv'],
+    check: (values) =>
+      when(production(values) && values.jwtAudience.length === 0, 'JWT_AUDIENCE', 'compulsory in production'),
+  },
+  {
+    reads: ['allowedOrigins', 'nodeEnv'],
+    check: (values) => [
+      ...when(
+        production(values) && values.allowedOrigins.length === 0,
+        'ALLOWED_ORIGINS',
+        'compulsory in production: the origins of the web pages that may connect',
+      ),
+      ...when(
+        production(values) && values.allowedOrigins.includes('*'),
+        'ALLOWED_ORIGINS',
+        '"*" is not allowed in production: name the origins',
+      ),
+    ],
+  },
+  {
+    reads: ['jwtJwksUrl', 'jwtIssuer'],
+    check: (values) =>
+      when(
+        values.jwtJwksUrl !== null && values.jwtIssuer === null,
+        'JWT_ISSUER',
+        'compulsory with JWT_JWKS_URL: a key set speaks for one issuer',
+      ),
+  },
+  {
+    reads: ['jwtJwksUrl', 'jwtPublicKey'],
+    check: (values) =>
+      when(
+        values.jwtJwksUrl !== null && values.jwtPublicKey !== null,
+        'JWT_PUBLIC_KEY',
+        'excludes JWT_JWKS_URL: with both it would be open which one verifies a token',
+      ),
+  },
+  {
+    reads: ['jwtSecret', 'jwtAlgorithms'],
+    check: ({ jwtSecret, jwtAlgorithms }) =>
+      jwtSecret.slice(0, 1).flatMap((secret) => unused('JWT_SECRET', [createSecretKey(secret, 'utf8')], jwtAlgorithms)),
+  },
+  { reads: ['jwtPublicKey'], check: ({ jwtPublicKey }) => readPublicKeys(jwtPublicKey).problems },
+  {
+    reads: ['jwtPublicKey', 'jwtAlgorithms'],
+    check: ({ jwtPublicKey, jwtAlgorithms }) => {
+      const { keys } = readPublicKeys(jwtPublicKey);
+      return keys.length === 0 ? [] : unused('JWT_PUBLIC_KEY', keys, jwtAlgorithms);
+    },
+  },
+  {
+    reads: ['jwtJwksUrl', 'jwtAlgorithms'],
+    check: ({ jwtJwksUrl, jwtAlgorithms }) =>
+      when(
+        jwtJwksUrl !== null &&
+          !jwtAlgorithms.some((name) => (PUBLIC_KEY_ALGORITHMS as readonly string[]).includes(name)),
+        'JWT_ALGORITHMS',
+        `${quotedValue(OPEN, jwtAlgorithms)} holds none for JWT_JWKS_URL: ${PUBLIC_KEY_ALGORITHMS.join(', ')}`,
+      ),
+  },
+];
+
+function weakSecret(secret: string, index: number): readonly SettingsProblem[] {
+  const bytes = Buffer.byteLength(secret, 'utf8');
+  const which = `secret ${index + 1}`;
+  return [
+    ...when(secret === DEVELOPMENT_SECRET, 'JWT_SECRET', `${which} is the development secret, which everybody knows`),
+    ...when(
+      bytes < MIN_SECRET_BYTES,
+      'JWT_SECRET',
+      `${which} is too short for production (${bytes} bytes): at least ${MIN_SECRET_BYTES} bytes`,
+    ),
+  ];
+}
+
+function readPublicKeys(value: string | null): { keys: readonly KeyObject[]; problems: readonly SettingsProblem[] } {
+  if (value === null) return { keys: [], problems: [] };
+  try {
+    return { keys: loadPublicKeys(value), problems: [] };
+  } catch (error) {
+    if (!(error instanceof PublicKeyError)) throw error;
+    const message = `${quotedValue(OPEN, value)} ${error.message}`;
+    return { keys: [], problems: [{ setting: 'JWT_PUBLIC_KEY', message }] };
+  }
+}
+
+/** A key that no accepted algorithm fits is a mistake: its tokens would all be refused. */
+function unused(source: string, keys: readonly KeyObject[], allowed: readonly Algorithm[]): readonly SettingsProblem[] {
+  const fitting = new Set(keys.flatMap(algorithmsOf));
+  return when(
+    !allowed.some((name) => fitting.has(name)),
+    'JWT_ALGORITHMS',
+    `${quotedValue(OPEN, allowed)} holds none for ${source}: ${[...fitting].join(', ')}`,
+  );
+}

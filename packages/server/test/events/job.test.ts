@@ -1,0 +1,107 @@
+import { JobBatcher, type JobDraft, type QueuedEvent } from '@unified-ws/server/events/job';
+import { partitionOf } from '@unified-ws/server/events/partition';
+import { parseTime } from '@unified-ws/server/events/time';
+import { expect } from 'chai';
+import { failure, storedEvent } from './support.js';
+
+function item(id: string, changes: Partial<QueuedEvent> & { readonly type?: string } = {}): QueuedEvent {
+  const { type = 'zone_updated', ...rest } = changes;
+  const event = { ...storedEvent(id), type };
+  return { event, bytes: 200, publisher: 'p', orderingKey: 'k', dueAt: null, call: null, ...rest };
+}
+
+/** The jobs that come of events of one turn, as lists of event ids. */
+async function jobsOf(items: readonly QueuedEvent[]): Promise<{ drafts: JobDraft[]; ids: string[][] }> {
+  const drafts: JobDraft[] = [];
+  const batcher = new JobBatcher(async (jobs) => {
+    drafts.push(...jobs);
+    return jobs.map(() => false);
+  });
+  await Promise.all(items.map((one) => batcher.add(one)));
+  return { drafts, ids: drafts.map(({ data }) => data.events.map(({ id }) => id)) };
+}
+
+describe('jobs of one turn', () => {
+  it('share a job when publisher, type, key and due time agree, so that a type can be cleared exactly', async () => {
+    const { ids, drafts } = await jobsOf([
+      item('a'),
+      item('b'),
+      item('c', { type: 'zone_created', orderingKey: 'k2' }),
+      item('d', { publisher: 'q', orderingKey: 'k3' }),
+      item('e', { publisher: 'p', orderingKey: 'k3' }),
+      item('f', { dueAt: 5, orderingKey: 'k4' }),
+      item('g', { dueAt: 6, orderingKey: 'k4' }),
+    ]);
+    expect(ids).to.deep.equal([['a', 'b'], ['c'], ['d'], ['e'], ['f'], ['g']]);
+    expect(drafts.map(({ type }) => type)).to.include('zone_created');
+    expect(drafts[0]?.data).to.include({ publisher: 'p', ordering_key: 'k' });
+  });
+
+  it('never moves an event before another one of its key', async () => {
+    const { ids } = await jobsOf([
+      item('a'),
+      item('x', { orderingKey: 'other' }),
+      item('b', { type: 'zone_created' }),
+      item('c'),
+      item('y', { orderingKey: 'other' }),
+    ]);
+    expect(ids).to.deep.equal([['a'], ['x', 'y'], ['b'], ['c']]);
+  });
+
+  it('keep events with given ids to their call, so that its repeat is found while they wait', async () => {
+    const [one, two] = [Symbol('one'), Symbol('two')];
+    const { ids, drafts } = await jobsOf([
+      item('a', { call: one }),
+      item('b', { call: one }),
+      item('c', { call: two }),
+    ]);
+    expect(ids).to.deep.equal([['a', 'b'], ['c']]);
+    const repeat = await jobsOf([item('a', { call: two }), item('b', { call: two })]);
+    expect(repeat.drafts[0]?.id).to.equal(drafts[0]?.id);
+    expect(drafts[1]?.id).to.equal('c');
+  });
+
+  it('hold at most 100 events and 1 MiB', async () => {
+    const many = await jobsOf(Array.from({ length: 250 }, (_, index) => item(`e${index}`)));
+    expect(many.ids.map(({ length }) => length)).to.deep.equal([100, 100, 50]);
+    const big = await jobsOf(Array.from({ length: 9 }, (_, index) => item(`e${index}`, { bytes: 256 * 1024 })));
+    expect(big.ids.map(({ length }) => length)).to.deep.equal([4, 4, 1]);
+  });
+
+  it('tell every publisher of a shared job when it could not be added', async () => {
+    const batcher = new JobBatcher(() => Promise.reject(new Error('away')));
+    const results = await Promise.allSettled([batcher.add(item('a')), batcher.add(item('b'))]);
+    expect(results.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected']);
+    expect(await failure(batcher.add(item('c')))).to.be.an('error');
+  });
+});
+
+describe('partition of an ordering key', () => {
+  it('never changes between versions: a key that moved would lose its order', () => {
+    expect(['', 'a', 'zone_updated', 'ünïcode'].map((key) => partitionOf(key, 8))).to.deep.equal([5, 4, 7, 3]);
+  });
+
+  it('spreads keys over all partitions', () => {
+    const counts = new Array<number>(8).fill(0);
+    for (let index = 0; index < 8000; index += 1) {
+      const partition = partitionOf(`user-${index}`, 8);
+      counts[partition] = (counts[partition] ?? 0) + 1;
+    }
+    for (const count of counts) expect(count).to.be.within(800, 1200);
+  });
+});
+
+describe('times of a publish', () => {
+  it('takes no day or hour that does not exist for another one', () => {
+    for (const text of [
+      '2026-02-30T00:00:00Z',
+      '2026-01-01T24:00:00Z',
+      '2026-13-01T00:00:00Z',
+      '2026-01-01T00:00:00',
+    ]) {
+      expect(parseTime(text), text).to.equal(null);
+    }
+    expect(parseTime('2026-01-01t00:00:00.5z')).to.equal(Date.UTC(2026, 0, 1, 0, 0, 0, 500));
+    expect(parseTime('2024-02-29T23:59:59.123456789+02:00')).to.equal(Date.UTC(2024, 1, 29, 21, 59, 59, 123));
+  });
+});

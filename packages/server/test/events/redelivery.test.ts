@@ -1,0 +1,100 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { type RedisServer, startRedis } from '../../../../test/support/redis.js';
+import { type EventNode, logged, SERVICE, startEventNode, until } from './support.js';
+
+const CHILD = fileURLToPath(new URL('./workerChild.js', import.meta.url));
+const EVENT = { event_type: 'zone_updated', data: {} } as const;
+/** Promised to users (G3); the tests allow 15 s, as the machine has other work. */
+const REDELIVERY_MS = 15_000;
+
+describe('death of a worker in the middle of a job', () => {
+  let server: RedisServer;
+  const nodes: EventNode[] = [];
+  const children: ChildProcess[] = [];
+
+  before(async () => {
+    server = await startRedis();
+  });
+
+  afterEach(async () => {
+    for (const child of children.splice(0)) await kill(child);
+    await Promise.all(nodes.splice(0).map((node) => node.stop()));
+    await server.client().flushall();
+  });
+
+  after(() => server.stop());
+
+  async function kill(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  async function said(child: ChildProcess, word: string): Promise<void> {
+    for (;;) {
+      const [message] = (await once(child, 'message')) as [unknown];
+      if (message === word) return;
+    }
+  }
+
+  async function spawn(place: 'before' | 'after'): Promise<ChildProcess> {
+    const child = fork(CHILD, [server.url, place], { execArgv: [] });
+    children.push(child);
+    await said(child, 'ready');
+    return child;
+  }
+
+  async function start(workers: boolean): Promise<EventNode> {
+    const node = await startEventNode(server.url, { partitions: 1, workers });
+    nodes.push(node);
+    return node;
+  }
+
+  for (const place of ['before', 'after'] as const) {
+    it(`neither loses nor doubles the event when it dies ${place} the append`, async () => {
+      const publisher = await start(false);
+      const child = await spawn(place);
+      const hanging = said(child, 'hanging');
+      await publisher.publisher.publish([{ ...EVENT, id: '1' }], SERVICE);
+      await hanging;
+      await publisher.publisher.publish([{ ...EVENT, id: '2' }], SERVICE);
+      const survivor = await start(true);
+      const killed = Date.now();
+      await kill(child);
+      await until('both in the log', async () => (await survivor.log.head()).offset === 2, REDELIVERY_MS);
+      await until('the first job to end', () => {
+        const { lanes } = survivor.queues.stats();
+        return lanes.reduce((sum, lane) => sum + lane.appended + lane.duplicates, 0) === 2;
+      });
+      const ids = (await logged(survivor.log)).map(({ event }) => event.id.slice(-2));
+      expect(ids, `after ${Date.now() - killed} ms`).to.deep.equal(['_1', '_2']);
+      const duplicates = survivor.queues.stats().lanes.reduce((sum, lane) => sum + lane.duplicates, 0);
+      expect(duplicates).to.equal(place === 'after' ? 1 : 0);
+    }).timeout(REDELIVERY_MS + 10_000);
+  }
+
+  it('is stood twice by the same job, which is not to blame (Q1)', async () => {
+    const publisher = await start(false);
+    const first = await spawn('before');
+    const firstHangs = said(first, 'hanging');
+    await publisher.publisher.publish({ ...EVENT, id: '1' }, SERVICE);
+    await firstHangs;
+    const second = await spawn('after');
+    const secondHangs = said(second, 'hanging');
+    await kill(first);
+    await secondHangs;
+    const survivor = await start(true);
+    await kill(second);
+    await until(
+      'the job to end',
+      () => survivor.queues.stats().lanes.some(({ duplicates }) => duplicates === 1),
+      REDELIVERY_MS,
+    );
+    expect((await survivor.log.head()).offset).to.equal(1);
+    expect([...(await survivor.queues.counts()).values()].every(({ failed }) => failed === 0)).to.equal(true);
+  }).timeout(2 * REDELIVERY_MS + 10_000);
+});

@@ -1,0 +1,65 @@
+// npm run docs [-- --check]: writes the parts of docs/ that are made from code. With --check nothing is written, and a
+// page that is out of date fails.
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { entry, Stop } from './lib/entry.mjs';
+import { root } from './lib/paths.mjs';
+import { protocolTables } from './lib/protocol-tables.mjs';
+import { note } from './lib/terminal.mjs';
+
+/** A module of a built package; undefined when there is no such module (yet). */
+async function built(file) {
+  const absolute = path.join(root, 'packages', file);
+  return fs.existsSync(absolute) ? import(pathToFileURL(absolute)) : undefined;
+}
+
+/** Puts each table between its markers; a marker without a table, or a table without one, is an error. */
+function fill(name, page, tables) {
+  const used = new Set();
+  const filled = page.replace(
+    /(<!-- generated:(\w+) -->\n)[\s\S]*?(<!-- \/generated -->)/g,
+    (_all, begin, table, end) => {
+      if (!tables[table]) throw new Stop(`${name} asks for ${table}, which nobody makes: ${Object.keys(tables)}`);
+      used.add(table);
+      return `${begin}${tables[table]}\n${end}`;
+    },
+  );
+  const missing = Object.keys(tables).filter((table) => !used.has(table));
+  if (missing.length > 0) throw new Stop(`${name} has no marker <!-- generated:NAME --> for ${missing}`);
+  return filled;
+}
+
+const read = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '');
+
+/** Pages by file name: the text they ought to have; undefined where their source does not exist. */
+async function pages() {
+  const settings = await built('server/dist/settings.js');
+  const metrics = await built('server/dist/observability/metrics.js');
+  const protocol = await built('protocol/dist/index.js');
+  if (!settings || !protocol) throw new Stop('Build first: npm run build');
+  const wire = path.join(root, 'docs', 'PROTOCOL.md');
+  return {
+    'CONFIG.md': settings.settingsMarkdown(),
+    'METRICS.md': metrics?.metricsMarkdown(),
+    'PROTOCOL.md': fill('docs/PROTOCOL.md', read(wire), protocolTables(protocol)),
+  };
+}
+
+entry(async (args) => {
+  const check = args.includes('--check');
+  const outdated = [];
+  for (const [name, text] of Object.entries(await pages())) {
+    const file = path.join(root, 'docs', name);
+    if (text === undefined) {
+      note(`docs/${name}: left out, its source does not exist yet`);
+    } else if (text !== read(file)) {
+      outdated.push(`docs/${name}`);
+      if (!check) fs.writeFileSync(file, text);
+    }
+  }
+  if (check && outdated.length > 0) {
+    throw new Stop(`Out of date: ${outdated.join(', ')}. Run: npm run docs`);
+  }
+  for (const name of outdated) note(`${name} written`);
+});

@@ -1,0 +1,84 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { filesBelow } from './build.mjs';
+import { root } from './paths.mjs';
+import { hasEnded, killGroup, spawnOwned, stopOwned } from './processes.mjs';
+
+const built = path.join(root, 'build', 'test');
+
+/** Each suite: its compiled files below build/test, and how long it may take at most, on a slow machine too. */
+export const SUITES = [
+  { name: 'unit', files: /^packages\/[^/]+\/test\/.*\.test\.js$/, limitMs: 180_000 },
+  { name: 'model', files: /^test\/model\/.*\.test\.js$/, limitMs: 240_000 },
+  { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 360_000 },
+  { name: 'cluster', files: /^test\/cluster\/.*\.test\.js$/, limitMs: 360_000 },
+  { name: 'chaos', files: /^test\/chaos\/.*\.test\.js$/, limitMs: 900_000 },
+];
+
+/** From the last test to the end of the process: longer means that something was left open. */
+const EXIT_GRACE_MS = 20_000;
+const STOP_GRACE_MS = 5000;
+
+export function filesOf(suite) {
+  return filesBelow(built)
+    .filter((file) => suite.files.test(file))
+    .sort()
+    .map((file) => path.join(built, file));
+}
+
+function readState(file) {
+  // Nothing yet: no test has begun.
+  return fs.existsSync(file) && fs.statSync(file).size > 0 ? JSON.parse(fs.readFileSync(file, 'utf8')) : {};
+}
+
+/** Waits for the process; what it says is why it had to be ended, undefined when it ended by itself. */
+async function watch(child, limitMs, stateFile) {
+  const began = performance.now();
+  let endedAt;
+  while (!hasEnded(child)) {
+    await delay(100);
+    const { ended, current } = readState(stateFile);
+    endedAt ??= ended && performance.now();
+    if (endedAt && performance.now() - endedAt > EXIT_GRACE_MS) {
+      return 'hung after its last test: something was left open';
+    }
+    if (performance.now() - began > limitMs) {
+      return `hung, over its limit of ${limitMs / 1000} s, in: ${current ?? 'loading its files'}`;
+    }
+  }
+  return undefined;
+}
+
+function verdict(child, state, hung) {
+  const { passes = 0, failures = 0, pending = 0, ended, current } = state;
+  const totals = { passed: passes, failed: failures, pending };
+  if (hung) return { ...totals, failed: failures + 1, problem: hung };
+  if (!ended) {
+    const where = current ? `in: ${current}` : 'before its first test';
+    return { ...totals, failed: failures + 1, problem: `ended (${child.signalCode ?? child.exitCode}) ${where}` };
+  }
+  // Without a failed test, for example an error after the last one.
+  const late = child.exitCode !== 0 && failures === 0;
+  return late ? { ...totals, failed: 1, problem: `ended with exit code ${child.exitCode}` } : totals;
+}
+
+/** Runs the files by mocha. Returns { passed, failed, pending, problem? }. */
+export async function runSuite(suite, files, { mochaArgs, redisServer }) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'unified-ws-test-'));
+  const stateFile = path.join(dir, 'totals.json');
+  const mocha = path.join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
+  const reporter = ['--reporter', path.join(root, 'scripts', 'lib', 'mocha-reporter.cjs'), '-O', `totals=${stateFile}`];
+  const args = ['--enable-source-maps', mocha, ...reporter, ...mochaArgs, ...files];
+  const child = spawnOwned(process.execPath, args, { cwd: root, env: { ...process.env, REDIS_SERVER: redisServer } });
+  try {
+    const hung = await watch(child, suite.limitMs, stateFile);
+    await stopOwned(child, STOP_GRACE_MS);
+    return verdict(child, readState(stateFile), hung);
+  } finally {
+    // What a test has started and not ended must not disturb the next suite.
+    killGroup(child);
+    fs.rmSync(dir, { recursive: true, force: true });
+  }
+}

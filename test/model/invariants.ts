@@ -1,0 +1,63 @@
+import { mayDeliver } from './node.js';
+import { ownerIsDead } from './registry.js';
+import type { World } from './scenario.js';
+import { CONNS, Lease, NONE, Phase, Run, type State, Why } from './state.js';
+
+const I1 = 'I1 two connections of a user deliver';
+const I2 = 'I2 at rest exactly one is established and it is the registry\'s: the newest claim';
+const I3 = 'I3 at rest no live connection is unregistered and no owner is a ghost';
+const I5 = 'I5 an earlier attempt of a device ended its later one';
+
+/** In every state. */
+export function violation(w: World, s: State): string | undefined {
+  if (s.ownAttemptEnded) return I5;
+  for (const c of CONNS) {
+    if (!delivers(w, s, c)) continue;
+    for (let other = c + 1; other < 3; other += 1) {
+      if (delivers(w, s, other) && !w.sameClient(c, other)) return I1;
+    }
+  }
+  return undefined;
+}
+
+/** A node that has not noticed yet that Redis forgot is the documented exception: ≤ LEASE_TTL_MS. */
+function delivers(w: World, s: State, c: number): boolean {
+  return s.phase(c) === Phase.established && mayDeliver(w, s, w.node(c)) && !s.stale(w.node(c));
+}
+
+/** When nothing is left to do. */
+export function violationAtRest(w: World, s: State): string | undefined {
+  let established = NONE;
+  let connected = false;
+  let excused = false;
+  for (const c of CONNS) {
+    const phase = s.phase(c);
+    if (phase === Phase.idle) continue;
+    connected = true;
+    if (phase === Phase.closed) {
+      if (s.why(c) === Why.excused) excused = true;
+      continue;
+    }
+    if (phase !== Phase.established || established !== NONE) return I2;
+    established = c;
+  }
+  if (established !== NONE) {
+    const n = w.node(established);
+    if (s.owner !== established || s.lease !== Lease.current || s.fence !== s.granted(established)) return I3;
+    if (s.run(n) !== Run.running || !s.valid(n)) return I2;
+  } else {
+    if (s.owner !== NONE && !ownerIsDead(w, s)) return I3;
+    // Everybody was told that a newer connection serves the user, and none does.
+    if (connected && !excused) return I2;
+  }
+  return s.newest === NONE || isServed(w, s, s.newest, established) ? undefined : I2;
+}
+
+/** The device of the newest claim hears on the newest of its attempts that arrived, or left by itself. */
+function isServed(w: World, s: State, newest: number, established: number): boolean {
+  let listened = newest;
+  for (const c of CONNS) if (w.isEarlierAttempt(listened, c) && s.phase(c) !== Phase.idle) listened = c;
+  if (established === listened || s.why(listened) === Why.excused) return true;
+  // Redis forgot the attempts too.
+  return w.scenario.faults.empty !== undefined && established === newest;
+}

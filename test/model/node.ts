@@ -1,0 +1,200 @@
+import { publishAck } from './bus.js';
+import { type ClaimResult, claim, type ReadResult, read, settle } from './registry.js';
+import type { World } from './scenario.js';
+import { ADMIN, CONNS, Displaced, Phase, Run, type State, Wait, Why } from './state.js';
+
+/** The node can talk to Redis and its process runs. */
+export function isLinked(s: State, n: number): boolean {
+  return s.run(n) === Run.running && !s.stale(n);
+}
+
+/** C6: what the node asks before each flush and before connection_established. */
+export function mayDeliver(w: World, s: State, n: number): boolean {
+  if (s.run(n) === Run.killed) return false;
+  // Without the check a timer fences: in time in a process that runs, too late in one that was stopped.
+  if (!w.rules.C6 && s.run(n) === Run.running) return true;
+  return s.valid(n);
+}
+
+/** The socket is closed and nothing more written; what Redis may still do for this connection is undone later. */
+export function close(s: State, c: number, why: number): void {
+  s.setWhy(c, why);
+  switch (s.phase(c)) {
+    case Phase.claiming:
+      s.setPhase(c, Phase.doomedClaiming);
+      return;
+    case Phase.claimed:
+    case Phase.reclaimed:
+      s.setPhase(c, Phase.doomedClaimed);
+      return;
+    case Phase.reclaiming:
+      s.setPhase(c, Phase.doomedReclaiming);
+      return;
+    default:
+      s.setPhase(c, Phase.closed);
+      s.setReleasing(c, true);
+  }
+}
+
+/** The same, when no reply will come: released by conn alone (C8). */
+export function closeUnanswered(s: State, c: number, why: number): void {
+  if (s.phase(c) === Phase.closed || s.phase(c) === Phase.idle) return;
+  if (s.why(c) === Why.open) s.setWhy(c, why);
+  s.setPhase(c, Phase.closed);
+  s.setReleasing(c, true);
+}
+
+/** claim.lua or the re-claim runs in Redis. Refusals need no reply of their own: nothing was granted. */
+export function runClaim(w: World, s: State, c: number, knowsDead: boolean): ClaimResult {
+  const phase = s.phase(c);
+  const again = phase === Phase.reclaiming || phase === Phase.doomedReclaiming;
+  const owner = s.owner;
+  const result = claim(w, s, c, again, knowsDead);
+  if (result === 'granted') {
+    if (phase === Phase.claiming) s.setPhase(c, Phase.claimed);
+    else if (phase === Phase.reclaiming) s.setPhase(c, Phase.reclaimed);
+    else if (s.run(w.node(c)) === Run.killed) s.setPhase(c, Phase.closed);
+    else s.setPhase(c, Phase.doomedClaimed);
+    return result;
+  }
+  if (result === 'superseded' && w.isEarlierAttempt(owner, c)) s.ownAttemptEnded = true;
+  if (s.why(c) === Why.open) s.setWhy(c, result === 'overflow' || result === 'kicked' ? Why.excused : Why.terminal);
+  s.setPhase(c, Phase.closed);
+  return result;
+}
+
+/** The reply of claim.lua arrives. */
+export function onClaimed(w: World, s: State, c: number): void {
+  if (s.phase(c) === Phase.doomedClaimed) {
+    s.setPhase(c, Phase.closed);
+    s.setReleasing(c, true);
+    return;
+  }
+  s.setPhase(c, Phase.waiting);
+  // With nobody displaced there is nothing to settle: one script per connect.
+  if (!s.unsettled(c)) establish(w, s, c);
+}
+
+/** Waiting is over: settle.lua runs. */
+export function runSettle(w: World, s: State, c: number): void {
+  const owner = s.owner;
+  const result = settle(w, s, c);
+  if (result === 'settled') {
+    s.setPhase(c, Phase.settled);
+    return;
+  }
+  if (result === 'absent' && s.hello(c)) {
+    s.setPhase(c, Phase.unsynced);
+    return;
+  }
+  if (result === 'superseded' && w.isEarlierAttempt(owner, c)) s.ownAttemptEnded = true;
+  close(s, c, result === 'superseded' ? Why.terminal : Why.excused);
+}
+
+export function establish(w: World, s: State, c: number): void {
+  if (!mayDeliver(w, s, w.node(c))) {
+    close(s, c, Why.excused);
+    return;
+  }
+  s.setPhase(c, Phase.established);
+  s.setHello(c, true);
+}
+
+/** C1: an evict finds its connection, or the conn id is gone. */
+function isInTable(w: World, s: State, c: number): boolean {
+  switch (s.phase(c)) {
+    case Phase.claiming:
+    case Phase.claimed:
+      return w.rules.C1;
+    case Phase.waiting:
+    case Phase.settled:
+    case Phase.established:
+    case Phase.unsynced:
+    case Phase.reclaiming:
+    case Phase.reclaimed:
+      return true;
+    default:
+      return false;
+  }
+}
+
+export function onEvict(w: World, s: State, c: number, by: number): void {
+  s.setEvict(c, by, false);
+  const decidedBefore = by !== ADMIN && s.phase(c) !== Phase.reclaimed && s.granted(by) < s.granted(c);
+  const stale = w.rules.staleEvict && decidedBefore;
+  if (isInTable(w, s, c) && !stale) {
+    if (by !== ADMIN && w.isEarlierAttempt(by, c)) s.ownAttemptEnded = true;
+    close(s, c, by === ADMIN ? Why.excused : Why.terminal);
+  }
+  publishAck(w, s, c, by);
+}
+
+export function onAck(s: State, c: number, by: number): void {
+  s.setAck(c, by, false);
+  s.setWait(by, c, Wait.nothing);
+}
+
+/** Its lease is known dead, or the replace time-out ran out: both prove that the owner does not deliver (C6, C9). */
+export function canStopWaiting(w: World, s: State, by: number, e: number): boolean {
+  const wait = s.wait(by, e);
+  if (wait === Wait.nothing) return false;
+  return wait !== Wait.acknowledgement || s.run(w.node(e)) === Run.killed || s.phase(e) === Phase.closed;
+}
+
+export function waitsForNobody(s: State, c: number): boolean {
+  return CONNS.every((e) => s.wait(c, e) === Wait.nothing);
+}
+
+/** reconcile.lua ran and its reply is here; re-claiming is a step of its own. */
+export function onRead(w: World, s: State, c: number, knowsDead: boolean): ReadResult {
+  const owner = s.owner;
+  const result = read(w, s, c, knowsDead);
+  if (result === 'mine') s.setPhase(c, Phase.established);
+  else if (result === 'absent') s.setPhase(c, Phase.reclaiming);
+  else {
+    if (result === 'superseded' && w.isEarlierAttempt(owner, c)) s.ownAttemptEnded = true;
+    close(s, c, result === 'superseded' ? Why.terminal : Why.excused);
+  }
+  return result;
+}
+
+/** The bus or the command link of a node was interrupted; `lostLease`: its right to deliver ran out meanwhile. */
+export function onInterruption(w: World, s: State, n: number, lostLease: boolean): void {
+  for (const c of CONNS) {
+    if (w.node(c) !== n) continue;
+    switch (s.phase(c)) {
+      case Phase.idle:
+      case Phase.closed:
+        break;
+      case Phase.established:
+        if (w.rules.C12) s.setPhase(c, Phase.unsynced);
+        break;
+      case Phase.unsynced:
+      case Phase.reclaiming:
+      case Phase.reclaimed:
+        s.setPhase(c, Phase.unsynced);
+        break;
+      case Phase.waiting:
+      case Phase.settled:
+        if (s.hello(c)) s.setPhase(c, Phase.unsynced);
+        else if (lostLease || w.rules.interruptionCloses) closeUnanswered(s, c, Why.excused);
+        else s.setPhase(c, Phase.waiting);
+        break;
+      default:
+        closeUnanswered(s, c, Why.excused);
+    }
+  }
+}
+
+/** Renewed under a new lease id (C10): every entry still names the old one. */
+export function takeNewLease(w: World, s: State, n: number): void {
+  const gone = s.judged(n) ? 2 : 1;
+  for (const c of CONNS) {
+    if (w.node(c) !== n) continue;
+    if (s.owner === c && s.lease === 0) s.lease = gone;
+    if (s.displaced(c) === Displaced.current) s.setDisplaced(c, Displaced.current + gone);
+    for (const by of CONNS) if (s.wait(by, c) !== Wait.nothing) s.setWait(by, c, Wait.oldChannel);
+  }
+  s.setValid(n, true);
+  s.setJudged(n, false);
+}

@@ -1,0 +1,154 @@
+import { publishEvict } from './bus.js';
+import type { World } from './scenario.js';
+import { CONNS, Displaced, Lease, NONE, Run, type State, Wait } from './state.js';
+
+/** The scripts, each atomic. They see of the world what their real twins see: the entry and the caller's arguments. */
+export type ClaimResult = 'granted' | 'olderAttempt' | 'superseded' | 'kicked' | 'overflow';
+
+/** `entry.lease` belongs to the judges' dead ones. Whether the caller knows it yet is the caller's argument. */
+export function ownerIsDead(w: World, s: State): boolean {
+  if (s.owner === NONE) return false;
+  return s.lease === Lease.dead || (s.lease === Lease.current && s.judged(w.node(s.owner)));
+}
+
+function displacedIsDead(w: World, s: State, c: number): boolean {
+  const displaced = s.displaced(c);
+  return displaced === Displaced.dead || (displaced === Displaced.current && s.judged(w.node(c)));
+}
+
+/** There is a dead lease in the entry: callers that know it and callers that do not see different things. */
+export function namesDeadLease(w: World, s: State): boolean {
+  return ownerIsDead(w, s) || CONNS.some((c) => displacedIsDead(w, s, c));
+}
+
+/** C4: TIME is in the fence, so a new one is greater than any before, even those that Redis forgot. */
+function newFence(w: World, s: State): number {
+  if (!w.rules.C4) return s.fence + 1;
+  return 1 + Math.max(s.fence, s.granted(0), s.granted(1), s.granted(2));
+}
+
+/** Another connection is stored that `c` has to give way to. */
+function isOutranked(w: World, s: State, c: number, knowsDead: boolean): boolean {
+  if (s.owner === NONE || s.owner === c) return false;
+  if (!w.rules.deadOutranks && knowsDead && ownerIsDead(w, s)) return false;
+  if (w.rules.C5 && w.rules.attemptOutranksFence && w.isEarlierAttempt(s.owner, c)) return false;
+  return s.fence >= s.granted(c);
+}
+
+/** A tombstone that `c` has to obey. */
+function isTombstoned(s: State, c: number): boolean {
+  return s.owner === NONE && s.closeCode && s.fence >= s.granted(c);
+}
+
+function isOlderAttempt(w: World, s: State, c: number): boolean {
+  if (!w.rules.C5) return false;
+  if (!w.rules.attemptsRemembered) return s.holder !== NONE && w.isEarlierAttempt(c, s.holder);
+  return CONNS.some((e) => s.seen(e) && w.isEarlierAttempt(c, e));
+}
+
+/** claim.lua; `again` is a re-claim, which passes its (conn, fence). */
+export function claim(w: World, s: State, c: number, again: boolean, knowsDead: boolean): ClaimResult {
+  const { rules } = w;
+  if (again && isOutranked(w, s, c, knowsDead)) return 'superseded';
+  if (again && isTombstoned(s, c)) return 'kicked';
+  if (isOlderAttempt(w, s, c)) return 'olderAttempt';
+
+  const previous = s.owner === c || (knowsDead && ownerIsDead(w, s)) ? NONE : s.owner;
+  const stays = (e: number) =>
+    e !== c && s.displaced(e) !== Displaced.absent && !(knowsDead && displacedIsDead(w, s, e));
+  // Only a claim that would add is refused: with nobody stored, nobody would ever settle the list.
+  if (previous !== NONE && !stays(previous) && CONNS.filter(stays).length >= w.displacedMax) return 'overflow';
+
+  const previousLease = Displaced.current + s.lease;
+  for (const e of CONNS) {
+    if (!rules.C2 || !stays(e)) s.setDisplaced(e, Displaced.absent);
+  }
+  if (previous !== NONE) s.setDisplaced(previous, previousLease);
+  const fence = s.owner === c ? s.fence : newFence(w, s);
+  s.owner = c;
+  s.holder = c;
+  s.setSeen(c, true);
+  s.lease = Lease.current;
+  s.fence = fence;
+  s.closeCode = false;
+  s.setGranted(c, fence);
+  if (!again) s.newest = c;
+
+  let unsettled = false;
+  for (const e of CONNS) {
+    const displaced = s.displaced(e);
+    if (displaced === Displaced.absent) continue;
+    unsettled = true;
+    const own = rules.C5 && w.isEarlierAttempt(e, c);
+    s.setWait(c, e, own ? Wait.nothing : waitFor(w, s, e, displaced));
+    if (rules.C3) publishEvict(w, s, e, c);
+  }
+  s.setUnsettled(c, unsettled);
+  return 'granted';
+}
+
+function waitFor(w: World, s: State, e: number, displaced: number): number {
+  if (displaced !== Displaced.current) return Wait.oldChannel;
+  const n = w.node(e);
+  return s.valid(n) && s.run(n) !== Run.killed ? Wait.acknowledgement : Wait.orTimeout;
+}
+
+export type SettleResult = 'settled' | 'superseded' | 'kicked' | 'absent';
+
+/** settle.lua: clears the displaced list, but for own attempts, whose evicts nobody waited for. */
+export function settle(w: World, s: State, c: number): SettleResult {
+  if (s.owner === NONE) return isTombstoned(s, c) ? 'kicked' : 'absent';
+  if (s.owner !== c) return 'superseded';
+  for (const e of CONNS) {
+    if (!w.rules.C5 || !w.isEarlierAttempt(e, c)) s.setDisplaced(e, Displaced.absent);
+  }
+  s.setUnsettled(c, false);
+  return 'settled';
+}
+
+/** release.lua: conn and fence must match; the displaced list stays. */
+export function release(s: State, c: number): void {
+  if (s.owner === c) s.owner = NONE;
+}
+
+/** Reaping, ≥ 60 s after the lease died: compare-and-delete by (conn, fence, lease); the displaced list stays. */
+export function reap(s: State): void {
+  s.owner = NONE;
+  s.newest = NONE;
+}
+
+/** kick.lua: a tombstone. */
+export function kick(w: World, s: State): void {
+  const kicked = s.owner;
+  const lease = s.lease;
+  s.fence = newFence(w, s);
+  s.owner = NONE;
+  s.closeCode = true;
+  s.newest = NONE;
+  if (w.rules.kickDisplaces) s.setDisplaced(kicked, Displaced.current + lease);
+}
+
+export type ReadResult = 'mine' | 'absent' | 'superseded' | 'kicked';
+
+/** reconcile.lua, and what the node concludes from it. */
+export function read(w: World, s: State, c: number, knowsDead: boolean): ReadResult {
+  if (s.owner === c) {
+    const settled = !w.rules.unsettledWaits || !s.unsettled(c);
+    return s.lease === Lease.current && settled ? 'mine' : 'absent';
+  }
+  if (isTombstoned(s, c)) return 'kicked';
+  return isOutranked(w, s, c, knowsDead) ? 'superseded' : 'absent';
+}
+
+/** Redis lost everything: keys, and what was on its way through it. */
+export function empty(s: State): void {
+  s.owner = NONE;
+  s.holder = NONE;
+  s.fence = 0;
+  s.closeCode = false;
+  s.newest = NONE;
+  for (const e of CONNS) {
+    s.setDisplaced(e, Displaced.absent);
+    s.setSeen(e, false);
+  }
+}

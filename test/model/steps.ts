@@ -1,0 +1,56 @@
+/** Every step of the model and how a trace tells it: `{a}` and `{b}` are numbers of connections (c) or nodes (n). */
+const TEXT = {
+  start: 'nobody is connected',
+  connect: 'c{a} connects',
+  claim: 'claim.lua runs for c{a}',
+  claimKnowing: 'claim.lua runs for c{a}, which knows the dead leases',
+  claimed: 'the reply of claim.lua reaches c{a}',
+  evict: 'the evict of c{a} by c{b} arrives',
+  ack: 'the acknowledgement of c{a} reaches c{b}',
+  resend: 'c{b} sends the evict of c{a} again',
+  stopWaiting: 'c{b} waits no longer for c{a}: lease known dead, or replace time-out',
+  settle: 'settle.lua runs for c{a}',
+  establish: 'c{a} is established',
+  clientCloses: 'the client of c{a} closes',
+  release: 'release.lua runs for c{a}',
+  read: 'reconcile.lua reads for c{a}',
+  readKnowing: 'reconcile.lua reads for c{a}, which knows the dead leases',
+  reclaim: 'the re-claim of c{a} runs',
+  reclaimKnowing: 'the re-claim of c{a} runs, which knows the dead leases',
+  sweep: 'the sweep reads for c{a}',
+  sweepKnowing: 'the sweep reads for c{a}, which knows the dead leases',
+  pause: 'n{a} is paused',
+  resume: 'n{a} resumes',
+  cut: 'n{a} is cut off from Redis',
+  heal: 'n{a} is linked again',
+  expire: 'n{a} loses the right to deliver: validUntil has passed',
+  renew: 'n{a} takes a new lease',
+  judge: 'the lease of n{a} is dead to its judges',
+  judgeOld: 'the former lease of n{a} is dead to its judges',
+  kill: 'n{a} is killed',
+  stop: 'n{a} stops: its sockets are closed, its lease is ended',
+  loseEvict: 'the evict of c{a} by c{b} is lost',
+  loseAck: 'the acknowledgement of c{a} to c{b} is lost',
+  empty: 'Redis is emptied',
+  notice: 'n{a} notices that its links broke',
+  kick: 'kick.lua runs against c{a}',
+  reap: 'the entry of c{a} is reaped',
+} as const;
+
+export type StepName = keyof typeof TEXT;
+
+const names = Object.keys(TEXT) as StepName[];
+export const Step = Object.freeze(Object.fromEntries(names.map((name, index) => [name, index]))) as Readonly<
+  Record<StepName, number>
+>;
+
+/** A step with up to two numbers of 0–3, in 16 bits. */
+export function labelOf(step: number, a: number, b: number): number {
+  return step * 16 + a * 4 + b;
+}
+
+export function describeStep(label: number): string {
+  const name = names[label >> 4] as StepName;
+  const b = label & 3;
+  return TEXT[name].replace('{a}', String((label >> 2) & 3)).replace('c{b}', b === 3 ? 'the admin' : `c${b}`);
+}

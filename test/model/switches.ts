@@ -1,0 +1,31 @@
+/** The rules of the protocol that can be taken out, to see what each prevents. */
+export const SWITCHES = {
+  C1: 'a connection is in the table before its claim is sent',
+  C2: 'claim.lua keeps and returns every owner displaced and not yet confirmed',
+  C3: 'claim.lua itself publishes the evicts',
+  C4: 'a fence never goes back, not even after Redis forgot',
+  C5: 'an older attempt of the same client is refused',
+  C6: 'the right to deliver is checked, not left to a timer',
+  C12: 'after an interruption: reconcile first, deliver then',
+} as const;
+
+/** Points that the rules leave open; each was found by this model. */
+export const REFINEMENTS = {
+  kickDisplaces: 'kick.lua puts the kicked owner on the displaced list',
+  attemptOutranksFence: 'an earlier attempt of the own client never supersedes, whatever its fence',
+  attemptsRemembered: 'the entry remembers the newest attempt of each client, not the last one stored alone',
+  deadOutranks: 'a stored fence outranks a re-claim even when its lease is dead',
+  unsettledWaits: 'a claim whose displaced list is not settled is claimed again, though the read says "mine"',
+  interruptionCloses: 'any interruption closes what was never established',
+  fencedWaits: 'a claimer without the right to deliver sends no evict and does not settle (it will be closed with 4205)',
+  staleEvict: 'an evict decided for a lower fence than the connection holds is ignored',
+} as const;
+
+export type Switch = keyof typeof SWITCHES | keyof typeof REFINEMENTS;
+export type Rules = Readonly<Record<Switch, boolean>>;
+
+/** All rules in force but the ones named. */
+export function rulesWithout(...off: readonly Switch[]): Rules {
+  const names = [...Object.keys(SWITCHES), ...Object.keys(REFINEMENTS)] as Switch[];
+  return Object.fromEntries(names.map((name) => [name, !off.includes(name)])) as Rules;
+}
