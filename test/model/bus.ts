@@ -1,5 +1,5 @@
 import type { World } from './scenario.js';
-import { ADMIN, CONNS, Displaced, Run, type State, Wait } from './state.js';
+import { ADMIN, CONNS, Displaced, Run, SENDERS, type State, Wait } from './state.js';
 
 /** A node hears its channel; a paused one will read it when it wakes. */
 function hears(s: State, n: number): boolean {
@@ -29,7 +29,7 @@ export function publishAck(w: World, s: State, e: number, by: number): void {
 export function dropMessages(w: World, s: State, n: number): void {
   for (const c of CONNS) {
     if (w.node(c) !== n) continue;
-    for (const by of [0, 1, 2, ADMIN]) s.setEvict(c, by, false);
+    for (const by of SENDERS) s.setEvict(c, by, false);
     for (const e of CONNS) s.setAck(e, c, false);
   }
 }

@@ -1,41 +1,43 @@
 import type { World } from './scenario.js';
-import { CONNS, Lease, NODES, NONE, Phase, Run, type State, Wait, Why } from './state.js';
+import { ADMIN, CONNS, Lease, NODES, NONE, Phase, Run, type State, Wait, Why } from './state.js';
 
 /** Forgets what can no longer matter and renumbers the fences, so that states that behave alike are one. */
 export function canonicalize(w: World, s: State): void {
   for (const c of CONNS) {
     const phase = s.phase(c);
-    if (phase === Phase.claimed || phase === Phase.waiting || phase === Phase.reclaimed) continue;
-    for (const e of CONNS) s.setWait(c, e, Wait.nothing);
+    if (phase !== Phase.claimed && phase !== Phase.waiting && phase !== Phase.reclaimed) {
+      for (const e of CONNS) s.setWait(c, e, Wait.nothing);
+    }
     if (phase !== Phase.closed) continue;
     s.setHello(c, false);
     s.setUnsettled(c, false);
     if (s.owner !== c) s.setReleasing(c, false);
   }
   for (const c of CONNS) forgetMessages(s, c);
-  for (const c of CONNS) {
-    if (s.phase(c) === Phase.closed && !CONNS.some((e) => s.evict(e, c))) s.setGranted(c, 0);
-  }
+  // A closed claimer's fence counts as long as an evict that it asked for is on its way.
+  const sent = s.evicts(0) | s.evicts(1) | s.evicts(2);
+  for (const c of CONNS) if (s.phase(c) === Phase.closed && (sent & (1 << c)) === 0) s.setGranted(c, 0);
   for (const n of NODES) if (s.run(n) === Run.killed) s.setStale(n, false);
   if (s.owner === NONE) s.lease = Lease.current;
   if (s.newest !== NONE && s.why(s.newest) === Why.excused) s.newest = NONE;
   if (s.holder !== NONE && !canRefuse(w, s, s.holder)) s.holder = NONE;
   for (const c of CONNS) if (s.seen(c) && !canRefuse(w, s, c)) s.setSeen(c, false);
   if (w.rules.C4) {
-    // Whatever fence comes next is greater than all of these: a stored one counts only beside an owner or in a tombstone.
+    // The next fence is greater than all of these: the stored one counts only beside an owner or in a tombstone.
     if (s.owner === NONE && !s.closeCode) s.fence = 0;
     renumberFences(s);
   }
 }
 
 function forgetMessages(s: State, c: number): void {
+  if (s.evicts(c) === 0 && s.acks(c) === 0) return;
   const phase = s.phase(c);
   const gone =
     phase === Phase.closed ||
     phase === Phase.doomedClaiming ||
     phase === Phase.doomedClaimed ||
     phase === Phase.doomedReclaiming;
-  if (gone) s.setEvict(c, 3, false);
+  if (gone) s.setEvict(c, ADMIN, false);
   for (const by of CONNS) {
     if (s.wait(by, c) !== Wait.nothing) continue;
     s.setAck(c, by, false);
@@ -45,7 +47,9 @@ function forgetMessages(s: State, c: number): void {
 
 /** There is an earlier attempt that a remembered one can still refuse. */
 function canRefuse(w: World, s: State, remembered: number): boolean {
-  return w.attempts && CONNS.some((c) => s.phase(c) !== Phase.closed && w.isEarlierAttempt(c, remembered));
+  if (!w.attempts) return false;
+  for (const c of CONNS) if (s.phase(c) !== Phase.closed && w.isEarlierAttempt(c, remembered)) return true;
+  return false;
 }
 
 function renumberFences(s: State): void {

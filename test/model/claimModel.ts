@@ -6,7 +6,7 @@ import { violation, violationAtRest } from './invariants.js';
 import * as node from './node.js';
 import { namesDeadLease, ownerIsDead, reap, release } from './registry.js';
 import { type Scenario, World } from './scenario.js';
-import { ADMIN, CONNS, Displaced, FAULTS, type Fault, Lease, NODES, NONE, Phase, Run, State, Wait, Why, WIDTHS } from './state.js';
+import { ADMIN, CONNS, Displaced, FAULTS, type Fault, Lease, NODES, NONE, Phase, Run, SENDERS, State, Wait, Why, WIDTHS } from './state.js';
 import { labelOf, Step } from './steps.js';
 
 const BUDGET = Object.freeze(Object.fromEntries(FAULTS.map((name, index) => [name, index]))) as Record<Fault, number>;
@@ -61,7 +61,7 @@ export class ClaimModel implements Model {
 
   /** A copy of the present state, to be changed into a successor. */
   private next(): State {
-    this.to.bytes.set(this.from.bytes);
+    this.to.copy(this.from);
     return this.to;
   }
 
@@ -181,7 +181,7 @@ export class ClaimModel implements Model {
     const { world, from } = this;
     const evicts = from.evicts(c);
     if (evicts === 0 && from.acks(c) === 0) return;
-    for (const by of [0, 1, 2, ADMIN]) {
+    for (const by of SENDERS) {
       if (from.evict(c, by)) {
         if (from.run(world.node(c)) === Run.running) {
           node.onEvict(world, this.next(), c, by);

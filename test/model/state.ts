@@ -5,6 +5,7 @@ export const NODES = [0, 1, 2] as const;
 export const NONE = 3;
 /** Sender of the evict that `kick.lua` publishes; in `evicts` beside the three claimers. */
 export const ADMIN = 3;
+export const SENDERS = [0, 1, 2, ADMIN] as const;
 
 /** Life of a connection, as its node sees it. A request in flight may still run in Redis when its node is gone. */
 export const Phase = {
@@ -123,7 +124,18 @@ const at: Readonly<Record<Field, number>> = Object.freeze(offsets);
 
 /** Names over the bytes of a state. */
 export class State {
-  readonly bytes = new Uint8Array(WIDTHS.length);
+  readonly bytes: Uint8Array;
+  private readonly words: Uint32Array;
+
+  constructor() {
+    this.words = new Uint32Array(Math.ceil(WIDTHS.length / 4));
+    this.bytes = new Uint8Array(this.words.buffer, 0, WIDTHS.length);
+  }
+
+  /** By words: the search copies a state for every step it tries. */
+  copy(from: State): void {
+    for (let word = 0; word < this.words.length; word += 1) this.words[word] = from.words[word] as number;
+  }
 
   private get(index: number): number {
     return this.bytes[index] as number;

@@ -1,17 +1,91 @@
+import cluster from 'node:cluster';
+import { createLogger } from './observability/logger.js';
 import { createNode } from './node.js';
-import { loadSettings } from './settings.js';
+import { joinProcessGroup, ProcessGroup } from './processes.js';
+import { createRedis, parseRedisUrl, requireVersion } from './redis/connect.js';
+import { describeSettings, loadSettings, type Settings, SettingsError } from './settings.js';
 
-const settings = loadSettings(process.env, process.argv.slice(2));
-const node = createNode(settings);
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => {
-    node.stop().then(
-      () => process.exit(0),
-      () => process.exit(1),
+/** Exit codes: 0 ended as told, 1 failed, 2 wrong settings. */
+const FAILED = 1;
+const WRONG_SETTINGS = 2;
+
+const args = process.argv.slice(2);
+const checkOnly = args.includes('--check');
+const settings = readSettings();
+if (checkOnly) await check(settings);
+else if (settings.nodes > 1 && cluster.isPrimary) runGroup(settings);
+else await runNode(settings);
+
+function readSettings(): Settings {
+  try {
+    return loadSettings(
+      process.env,
+      args.filter((arg) => arg !== '--check'),
     );
-  });
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(WRONG_SETTINGS);
+  }
 }
-node.start().catch((error: unknown) => {
-  process.stderr.write(`${String(error)}\n`);
-  process.exit(1);
-});
+
+/** `--check`: whether these settings would do, and whether Redis answers and is new enough. */
+async function check(settings: Settings): Promise<void> {
+  const redis = createRedis(parseRedisUrl(settings.redisUrl), 'command', {
+    commandTimeoutMs: settings.redisCommandTimeoutMs,
+    name: `${settings.nodeId}:check`,
+  });
+  let failure: unknown = null;
+  redis.on('error', (error: unknown) => {
+    failure = error;
+  });
+  try {
+    await redis.connect();
+    const version = await requireVersion(redis);
+    process.stdout.write(`${JSON.stringify({ settings: describeSettings(settings), redis: version })}\n`);
+  } catch (error) {
+    process.stderr.write(`Redis: ${String(failure ?? error)}\n`);
+    process.exitCode = FAILED;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function runGroup(settings: Settings): void {
+  const group = new ProcessGroup(settings, createLogger(settings.logLevel, settings.nodeId));
+  onStop(() => group.stop());
+  group.start();
+}
+
+async function runNode(settings: Settings): Promise<void> {
+  const node = createNode(settings, cluster.isWorker ? { siblings: joinProcessGroup } : {});
+  const stop = onStop(() => node.stop());
+  // The primary is gone, however that happened: nobody would end this process.
+  process.once('disconnect', stop);
+  try {
+    await node.start();
+  } catch (error) {
+    node.logger.fatal({ err: error }, 'the node could not start');
+    process.exitCode = FAILED;
+    stop();
+  }
+}
+
+/** Ends the process when `end` is done, at the first signal. Further signals change nothing. */
+function onStop(end: () => Promise<void>): () => void {
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    end().then(
+      () => process.exit(),
+      (error: unknown) => {
+        process.stderr.write(`${String(error)}\n`);
+        process.exit(FAILED);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  return stop;
+}

@@ -35,9 +35,10 @@ import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
-import { createLogger, createReport } from './observability/logger.js';
+import { createLogger, createReport, type Logger, type Report } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
 import { Disconnects } from './operations/disconnect.js';
+import type { Answers, Siblings } from './processes.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient, requireVersion } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
 import { Claims } from './registry/claim.js';
@@ -60,10 +61,13 @@ const STOP_PATIENCE_MS = 2000;
 export interface NodeOptions {
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** Joins this node with the others of its container, which share its port. */
+  readonly siblings?: (answers: Answers) => Siblings;
 }
 
 export interface ClusterNode {
   readonly id: string;
+  readonly logger: Logger;
   /** Listens, then joins the cluster; resolves when the node serves. */
   start(): Promise<void>;
   /** The port listened on. */
@@ -80,8 +84,8 @@ export function createNode(settings: Settings, options: NodeOptions = {}): Clust
 class Node implements ClusterNode {
   readonly id: string;
   private readonly settings: Settings;
-  private readonly logger;
-  private readonly report;
+  readonly logger: Logger;
+  private readonly report: Report;
   private readonly reports = new Map<string, number>();
   private readonly redis: RedisClient;
   private readonly subscriber: RedisClient;

@@ -21,7 +21,6 @@ export interface BusHandlers {
 }
 
 interface Waiter {
-  readonly epoch: number;
   readonly since: number;
   readonly resolve: () => void;
 }
@@ -99,7 +98,7 @@ export class Bus {
     let waiter: Waiter | undefined;
     let timer: NodeJS.Timeout | undefined;
     const heard = new Promise<void>((resolve, reject) => {
-      waiter = { epoch: this.epoch, since, resolve };
+      waiter = { since, resolve };
       this.waiters.push(waiter);
       timer = setTimeout(() => reject(new Error('the bus did not return an own message in time')), timeoutMs);
     });
@@ -166,6 +165,6 @@ export class Bus {
   private own(epoch: number, at: number): void {
     if (epoch !== this.epoch) return;
     if (at > this.heard) this.heard = at;
-    for (const waiter of this.waiters) if (waiter.epoch === epoch && at >= waiter.since) waiter.resolve();
+    for (const waiter of this.waiters) if (at >= waiter.since) waiter.resolve();
   }
 }

@@ -1,7 +1,8 @@
-import { Queue, Worker } from 'bullmq';
+import { Queue, type Worker } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
+import { LaneWorker } from './laneWorker.js';
 import { JobProcessor, type ProcessorParts } from './processor.js';
 import type { StoredEvent } from './storedEvent.js';
 
@@ -108,7 +109,7 @@ export class Lane {
   async startWorker(connection: RedisClient): Promise<void> {
     const { name, prefix, nodeId, report } = this.parts;
     // Three parameters: BullMQ makes the signal only for a processor that names it.
-    const worker = new Worker<JobData, void, string>(
+    const worker = new LaneWorker(
       name,
       (job, token, signal) => this.processor.process(job, token ?? '', signal ?? new AbortController().signal),
       {

@@ -48,17 +48,25 @@ interface Credentials {
  * @throws TypeError when the text is none of these; the message never repeats the text, it may hold a password.
  */
 export function parseRedisUrl(text: string): RedisTarget {
-  const match = /^(rediss?|redis\+sentinel|redis\+cluster):\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?/.exec(text);
-  if (!match) throw new TypeError('a Redis URL starts with redis://, rediss://, redis+sentinel:// or redis+cluster://');
-  const [, scheme, login = '', authority = '', path = ''] = match;
+  const [, scheme, rest = ''] = /^(rediss?|redis\+sentinel|redis\+cluster):\/\/(.+)$/.exec(text) ?? [];
+  if (!scheme) throw new TypeError('a Redis URL starts with redis://, rediss://, redis+sentinel:// or redis+cluster://');
   if (scheme === 'redis' || scheme === 'rediss') return { kind: 'standalone', url: text };
-  const [username = '', password = ''] = login.includes(':') ? login.split(':', 2).map(decodeURIComponent) : ['', login];
-  const credentials = { ...(username ? { username } : {}), ...(password ? { password } : {}) };
+  // The last @ ends the login: a password may hold any character.
+  const at = rest.lastIndexOf('@');
+  const credentials = parseLogin(rest.slice(0, Math.max(0, at)));
+  const [authority = '', ...path] = (rest.slice(at + 1).split('?', 1)[0] as string).split('/');
   const hosts = authority.split(',').map((entry) => parseHost(entry, scheme === 'redis+sentinel' ? 26379 : 6379));
   if (scheme === 'redis+cluster') return { kind: 'cluster', hosts, credentials };
-  const [master = '', db = '0'] = path.split('/');
+  const [master = '', db = '0'] = path;
   if (!master) throw new TypeError('a redis+sentinel:// URL ends with the name of the master group');
   return { kind: 'sentinel', hosts, master: decodeURIComponent(master), credentials, db: Number(db) || 0 };
+}
+
+function parseLogin(login: string): Credentials {
+  const colon = login.indexOf(':');
+  const username = decodeURIComponent(login.slice(0, Math.max(0, colon)));
+  const password = decodeURIComponent(login.slice(colon + 1));
+  return { ...(username ? { username } : {}), ...(password ? { password } : {}) };
 }
 
 function parseHost(entry: string, defaultPort: number): Host {

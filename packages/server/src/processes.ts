@@ -1,0 +1,162 @@
+import cluster, { type Worker } from 'node:cluster';
+import type { Logger } from './observability/logger.js';
+import type { Settings } from './settings.js';
+
+/** A worker that died is started again after this, milliseconds: a fault at start must not become a busy loop. */
+const RESTART_MS = 1000;
+/** Workers that have not ended after this, milliseconds, are killed: SIGTERM is answered within 10 s. */
+const STOP_MS = 9000;
+const ASK_MS = 2000;
+
+type Question = 'ready' | 'metrics';
+
+interface Asked {
+  readonly ask: Question;
+  readonly id: number;
+}
+interface Told {
+  readonly tell: number;
+  readonly answer: unknown;
+}
+
+/** What a worker knows of the processes that share its port. */
+export interface Siblings {
+  /** The answer of every process to a question, this one's included; null for one that did not answer in time. */
+  ask(question: Question): Promise<readonly { readonly nodeId: string; readonly answer: unknown }[]>;
+}
+
+/** Answers of this process. */
+export type Answers = Readonly<Record<Question, () => unknown | Promise<unknown>>>;
+
+/** The id of the n-th process of a container. */
+export function workerNodeId(nodeId: string, index: number): string {
+  return `${nodeId}-${index}`;
+}
+
+/**
+ * The primary of NODES processes that share one port: starts them, starts again what dies, carries their questions to each
+ * other, ends them all. It serves nobody itself; each worker is a full node.
+ */
+export class ProcessGroup {
+  private readonly settings: Settings;
+  private readonly logger: Logger;
+  private readonly workers = new Map<number, Worker>();
+  private stopping = false;
+  private questions = 0;
+  private readonly open = new Map<number, (answer: unknown) => void>();
+
+  constructor(settings: Settings, logger: Logger) {
+    this.settings = settings;
+    this.logger = logger;
+  }
+
+  start(): void {
+    // A flag outranks the environment, by which each worker gets its own id.
+    cluster.setupPrimary({ args: withoutFlags(process.argv.slice(2), ['--node-id', '--nodes']) });
+    for (let index = 1; index <= this.settings.nodes; index += 1) this.fork(index);
+  }
+
+  /** Ends every worker, gently and then not. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    const ended = [...this.workers.values()].map(
+      (worker) =>
+        new Promise<void>((resolve) => {
+          worker.once('exit', () => resolve());
+          worker.process.kill('SIGTERM');
+        }),
+    );
+    const timer = setTimeout(() => {
+      for (const worker of this.workers.values()) worker.process.kill('SIGKILL');
+    }, STOP_MS);
+    await Promise.all(ended);
+    clearTimeout(timer);
+  }
+
+  private fork(index: number): void {
+    const worker = cluster.fork({ NODE_ID: workerNodeId(this.settings.nodeId, index), NODES: '1' });
+    this.workers.set(index, worker);
+    worker.on('message', (message: Partial<Asked & Told>) => {
+      if (message.ask !== undefined && message.id !== undefined) void this.carry(worker, message.ask, message.id);
+      else if (message.tell !== undefined) this.open.get(message.tell)?.(message.answer);
+    });
+    worker.on('exit', (code, signal) => {
+      this.workers.delete(index);
+      if (this.stopping) return;
+      this.logger.error({ worker: index, code, signal }, 'a node process ended and is started again');
+      setTimeout(() => {
+        if (!this.stopping) this.fork(index);
+      }, RESTART_MS);
+    });
+  }
+
+  private async carry(from: Worker, question: Question, id: number): Promise<void> {
+    const answers = await Promise.all(
+      Array.from({ length: this.settings.nodes }, async (_, i) => {
+        const worker = this.workers.get(i + 1);
+        const answer = worker ? await this.ask(worker, question) : null;
+        return { nodeId: workerNodeId(this.settings.nodeId, i + 1), answer };
+      }),
+    );
+    if (from.isConnected()) from.send({ tell: id, answer: answers });
+  }
+
+  private ask(worker: Worker, question: Question): Promise<unknown> {
+    this.questions += 1;
+    const id = this.questions;
+    return new Promise((resolve) => {
+      const done = (answer: unknown): void => {
+        clearTimeout(timer);
+        this.open.delete(id);
+        resolve(answer);
+      };
+      const timer = setTimeout(() => done(null), ASK_MS);
+      this.open.set(id, done);
+      if (worker.isConnected()) worker.send({ ask: question, id });
+      else done(null);
+    });
+  }
+}
+
+/** Drops `--flag value` and `--flag=value`. */
+function withoutFlags(args: readonly string[], flags: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < args.length; i += 1) {
+    const arg = args[i] as string;
+    if (flags.includes(arg)) i += 1;
+    else if (!flags.some((flag) => arg.startsWith(`${flag}=`))) kept.push(arg);
+  }
+  return kept;
+}
+
+/** A worker's side: answers the primary's questions and asks its own. */
+export function joinProcessGroup(answers: Answers): Siblings {
+  let questions = 0;
+  const open = new Map<number, (answer: unknown) => void>();
+  process.on('message', (message: Partial<Asked & Told>) => {
+    if (message.tell !== undefined) {
+      open.get(message.tell)?.(message.answer);
+    } else if (message.ask !== undefined && message.id !== undefined) {
+      const { id } = message;
+      Promise.resolve(answers[message.ask]()).then(
+        (answer) => process.send?.({ tell: id, answer }),
+        () => process.send?.({ tell: id, answer: null }),
+      );
+    }
+  });
+  return {
+    ask: (question) =>
+      new Promise((resolve) => {
+        questions += 1;
+        const id = questions;
+        const done = (answer: unknown): void => {
+          clearTimeout(timer);
+          open.delete(id);
+          resolve(Array.isArray(answer) ? (answer as { nodeId: string; answer: unknown }[]) : []);
+        };
+        const timer = setTimeout(() => done([]), 2 * ASK_MS);
+        open.set(id, done);
+        process.send?.({ ask: question, id });
+      }),
+  };
+}
