@@ -7,8 +7,10 @@ import { run } from './processes.mjs';
 /** What the compiler makes of `x.ts`, and what we copy: outputs whose source is gone are deleted. */
 const OUTPUT = /^(.*?)(\.d\.ts\.map|\.d\.ts|\.js\.map|\.js|\.lua)$/;
 
+/** The projects of the solution that are here: an image holds only some of the packages. */
 function solution() {
-  return JSON.parse(fs.readFileSync(path.join(root, 'tsconfig.json'), 'utf8')).references.map(({ path: dir }) => dir);
+  const { references } = JSON.parse(fs.readFileSync(path.join(root, 'tsconfig.json'), 'utf8'));
+  return references.map(({ path: dir }) => dir).filter((dir) => fs.existsSync(path.join(root, dir)));
 }
 
 /** All files below a folder, relative to it; none when it does not exist. */

@@ -1,5 +1,6 @@
 import type { World } from './scenario.js';
-import { ADMIN, CONNS, Displaced, Run, SENDERS, type State, Wait } from './state.js';
+import type { State } from './state.js';
+import { ADMIN, CONNS, Displaced, Run, SENDERS, Wait } from './vocabulary.js';
 
 /** A node hears its channel; a paused one will read it when it wakes. */
 function hears(s: State, n: number): boolean {

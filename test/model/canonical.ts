@@ -1,5 +1,6 @@
 import type { World } from './scenario.js';
-import { ADMIN, CONNS, Lease, NODES, NONE, Phase, Run, type State, Wait, Why } from './state.js';
+import type { State } from './state.js';
+import { ADMIN, CONNS, Lease, NODES, NONE, Phase, Run, Wait, Why } from './vocabulary.js';
 
 /** Forgets what can no longer matter and renumbers the fences, so that states that behave alike are one. */
 export function canonicalize(w: World, s: State): void {
@@ -11,20 +12,18 @@ export function canonicalize(w: World, s: State): void {
     if (phase !== Phase.closed) continue;
     s.setHello(c, false);
     s.setUnsettled(c, false);
+    s.setGranted(c, 0);
     if (s.owner !== c) s.setReleasing(c, false);
   }
   for (const c of CONNS) forgetMessages(s, c);
-  // A closed claimer's fence counts as long as an evict that it asked for is on its way.
-  const sent = s.evicts(0) | s.evicts(1) | s.evicts(2);
-  for (const c of CONNS) if (s.phase(c) === Phase.closed && (sent & (1 << c)) === 0) s.setGranted(c, 0);
   for (const n of NODES) if (s.run(n) === Run.killed) s.setStale(n, false);
   if (s.owner === NONE) s.lease = Lease.current;
   if (s.newest !== NONE && s.why(s.newest) === Why.excused) s.newest = NONE;
-  if (s.holder !== NONE && !canRefuse(w, s, s.holder)) s.holder = NONE;
+  if (s.holder !== NONE && !hasSibling(w, s, s.holder)) s.holder = NONE;
   for (const c of CONNS) if (s.seen(c) && !canRefuse(w, s, c)) s.setSeen(c, false);
   if (w.rules.C4) {
-    // The next fence is greater than all of these: the stored one counts only beside an owner or in a tombstone.
-    if (s.owner === NONE && !s.closeCode) s.fence = 0;
+    // The next fence is greater than all of these: without an owner the stored one counts for those whom it outranks.
+    if (s.owner === NONE && !outranksSomebody(s)) s.fence = 0;
     renumberFences(s);
   }
 }
@@ -52,23 +51,40 @@ function canRefuse(w: World, s: State, remembered: number): boolean {
   return false;
 }
 
+/** Another attempt of the client is about. */
+function hasSibling(w: World, s: State, c: number): boolean {
+  if (!w.attempts) return false;
+  for (const e of CONNS) if (e !== c && s.phase(e) !== Phase.closed && w.sameClient(e, c)) return true;
+  return false;
+}
+
+function outranksSomebody(s: State): boolean {
+  for (const c of CONNS) if (s.granted(c) !== 0 && s.granted(c) <= s.fence && s.phase(c) !== Phase.closed) return true;
+  return false;
+}
+
 function renumberFences(s: State): void {
   const stored = s.fence;
+  const copy = s.copyFence;
   const a = s.granted(0);
   const b = s.granted(1);
   const c = s.granted(2);
-  s.fence = rank(stored, a, b, c);
-  s.setGranted(0, rank(a, stored, b, c));
-  s.setGranted(1, rank(b, stored, a, c));
-  s.setGranted(2, rank(c, stored, a, b));
+  const used = bit(stored) | bit(copy) | bit(a) | bit(b) | bit(c);
+  s.fence = rank(stored, used);
+  s.copyFence = rank(copy, used);
+  s.setGranted(0, rank(a, used));
+  s.setGranted(1, rank(b, used));
+  s.setGranted(2, rank(c, used));
 }
 
-/** 0 for none, else 1 + how many different fences lie below. */
-function rank(fence: number, x: number, y: number, z: number): number {
+function bit(fence: number): number {
+  return fence === 0 ? 0 : 1 << fence;
+}
+
+/** 0 for none, else 1 + how many of the fences in use lie below. */
+function rank(fence: number, used: number): number {
   if (fence === 0) return 0;
-  let below = 1;
-  if (x > 0 && x < fence) below += 1;
-  if (y > 0 && y < fence && y !== x) below += 1;
-  if (z > 0 && z < fence && z !== x && z !== y) below += 1;
-  return below;
+  let ranked = 1;
+  for (let below = used & ((1 << fence) - 1); below !== 0; below &= below - 1) ranked += 1;
+  return ranked;
 }

@@ -2,11 +2,12 @@ import { resendEvict } from './bus.js';
 import { canonicalize } from './canonical.js';
 import type { Emit, Model } from './explore.js';
 import * as fault from './faults.js';
-import { violation, violationAtRest } from './invariants.js';
+import { type Invariant, violation, violationAtRest } from './invariants.js';
 import * as node from './node.js';
 import { namesDeadLease, ownerIsDead, reap, release } from './registry.js';
 import { type Scenario, World } from './scenario.js';
-import { ADMIN, CONNS, Displaced, FAULTS, type Fault, Lease, NODES, NONE, Phase, Run, SENDERS, State, Wait, Why, WIDTHS } from './state.js';
+import { State, WIDTHS } from './state.js';
+import { ADMIN, CONNS, FAULTS, type Fault, Lease, NODES, NONE, Phase, Run, SENDERS, Wait, Why } from './vocabulary.js';
 import { labelOf, Step } from './steps.js';
 
 const BUDGET = Object.freeze(Object.fromEntries(FAULTS.map((name, index) => [name, index]))) as Record<Fault, number>;
@@ -36,14 +37,19 @@ export class ClaimModel implements Model {
     return s.bytes;
   }
 
-  violation(state: Uint8Array): string | undefined {
+  violation(state: Uint8Array): Invariant | undefined {
     this.judgedState.bytes.set(state);
-    return violation(this.world, this.judgedState);
+    return this.asked(violation(this.world, this.judgedState));
   }
 
-  violationAtRest(state: Uint8Array): string | undefined {
+  violationAtRest(state: Uint8Array): Invariant | undefined {
     this.judgedState.bytes.set(state);
-    return violationAtRest(this.world, this.judgedState);
+    return this.asked(violationAtRest(this.world, this.judgedState));
+  }
+
+  private asked(broken: Invariant | undefined): Invariant | undefined {
+    const { invariant } = this.world.scenario;
+    return invariant === undefined || invariant === broken ? broken : undefined;
   }
 
   expand(state: Uint8Array, emit: Emit): boolean {
@@ -88,7 +94,7 @@ export class ClaimModel implements Model {
     const { world, from } = this;
     const n = world.node(c);
     const linked = node.isLinked(from, n);
-    const running = from.run(n) === Run.running;
+    const running = node.runs(from, n);
     switch (from.phase(c)) {
       case Phase.idle:
         if (!linked || !from.valid(n)) break;
@@ -112,7 +118,7 @@ export class ClaimModel implements Model {
         this.goesOn(Step.claimed, c);
         break;
       case Phase.waiting:
-        if (linked && (from.valid(n) || !world.rules.fencedWaits)) this.waits(c);
+        if (linked) this.waits(c);
         break;
       case Phase.settled:
         if (!running || !node.mayDeliver(world, from, n)) break;
@@ -134,6 +140,7 @@ export class ClaimModel implements Model {
       default:
         break;
     }
+    if (linked && from.hello(c) && !world.rules.unsettledWaits) this.regains(c);
     if (from.why(c) !== Why.open || from.phase(c) === Phase.idle) return;
     if (!running && from.run(n) !== Run.cut) return;
     node.close(this.next(), c, Why.excused);
@@ -161,6 +168,14 @@ export class ClaimModel implements Model {
     }
   }
 
+  /** A sweep that takes no notice of what the connection waits for. */
+  private regains(c: number): void {
+    const { world, from } = this;
+    const phase = from.phase(c);
+    if ((phase !== Phase.waiting && phase !== Phase.settled) || !from.valid(world.node(c))) return;
+    if (node.onRead(world, this.next(), c, false) === 'mine') this.mayHappen(Step.sweep, c);
+  }
+
   private waits(c: number): void {
     const { world, from } = this;
     if (node.waitsForNobody(from, c)) {
@@ -183,7 +198,7 @@ export class ClaimModel implements Model {
     if (evicts === 0 && from.acks(c) === 0) return;
     for (const by of SENDERS) {
       if (from.evict(c, by)) {
-        if (from.run(world.node(c)) === Run.running) {
+        if (node.runs(from, world.node(c))) {
           node.onEvict(world, this.next(), c, by);
           this.goesOn(Step.evict, c, by);
         }
@@ -194,7 +209,7 @@ export class ClaimModel implements Model {
         }
       }
       if (by === ADMIN || !from.ack(c, by)) continue;
-      if (from.run(world.node(by)) === Run.running) {
+      if (node.runs(from, world.node(by))) {
         node.onAck(this.next(), c, by);
         this.goesOn(Step.ack, c, by);
       }
@@ -219,29 +234,37 @@ export class ClaimModel implements Model {
         fault.cut(world, this.to, n);
         this.mayHappen(Step.cut, n);
       }
+      if (this.mayFail('deaf')) {
+        fault.deafen(world, this.to, n);
+        this.mayHappen(Step.deafen, n);
+      }
       if (this.mayFail('stop')) {
         fault.stop(world, this.to, n);
         this.mayHappen(Step.stop, n);
       }
-      if (from.stale(n)) {
-        fault.notice(world, this.next(), n);
-        this.goesOn(Step.notice, n);
-      } else if (!valid) {
+      if (!from.stale(n) && !valid) {
         fault.renew(world, this.next(), n);
         this.goesOn(Step.renew, n);
       }
     } else if (run === Run.paused) {
       fault.resume(this.next(), n);
       this.goesOn(Step.resume, n);
+    } else if (run === Run.deaf && !from.stale(n)) {
+      fault.hear(world, this.next(), n);
+      this.goesOn(Step.hear, n);
     } else if (run === Run.cut) {
       fault.heal(world, this.next(), n);
       this.goesOn(Step.heal, n);
+    }
+    if (from.stale(n) && node.runs(from, n)) {
+      fault.notice(world, this.next(), n);
+      this.goesOn(Step.notice, n);
     }
     if (run !== Run.killed && this.mayFail('kill')) {
       fault.kill(world, this.to, n);
       this.mayHappen(Step.kill, n);
     }
-    if ((run === Run.paused || run === Run.cut) && valid) {
+    if ((run === Run.paused || run === Run.cut || run === Run.deaf) && valid) {
       fault.expire(world, this.next(), n);
       this.goesOn(Step.expire, n);
     }
@@ -254,22 +277,16 @@ export class ClaimModel implements Model {
     let namesOld = false;
     for (const c of CONNS) {
       if (world.node(c) !== n) continue;
-      if (from.owner === c && from.lease === Lease.current) namesCurrent = true;
-      if (from.owner === c && from.lease === Lease.old) namesOld = true;
-      if (from.displaced(c) === Displaced.current) namesCurrent = true;
-      if (from.displaced(c) === Displaced.old) namesOld = true;
+      if (from.namesLease(c, Lease.current)) namesCurrent = true;
+      if (from.namesLease(c, Lease.old)) namesOld = true;
     }
-    if (namesCurrent && !from.valid(n) && !from.judged(n)) {
+    if (namesCurrent && !from.valid(n) && !from.judged(n) && from.run(n) !== Run.deaf) {
       this.next().setJudged(n, true);
       this.goesOn(Step.judge, n);
     }
     if (!namesOld) return;
     const s = this.next();
-    for (const c of CONNS) {
-      if (world.node(c) !== n) continue;
-      if (s.owner === c && s.lease === Lease.old) s.lease = Lease.dead;
-      if (s.displaced(c) === Displaced.old) s.setDisplaced(c, Displaced.dead);
-    }
+    for (const c of CONNS) if (world.node(c) === n) s.ageLease(c, Lease.old, Lease.dead);
     this.goesOn(Step.judgeOld, n);
   }
 
@@ -277,7 +294,8 @@ export class ClaimModel implements Model {
   private isQuiet(): boolean {
     const { world, from } = this;
     return CONNS.every((c) => {
-      if (from.run(world.node(c)) !== Run.running) return true;
+      const n = world.node(c);
+      if (!node.runs(from, n)) return !from.valid(n);
       const phase = from.phase(c);
       return from.evicts(c) === 0 && (phase === Phase.idle || phase === Phase.established || phase === Phase.closed);
     });
@@ -288,6 +306,13 @@ export class ClaimModel implements Model {
     if (this.mayFail('empty')) {
       fault.emptyRedis(world, this.to);
       this.mayHappen(Step.empty, 0);
+    }
+    if (from.lags) {
+      fault.failOver(world, this.next());
+      this.mayHappen(Step.failOver, 0);
+    } else if (this.mayFail('failover')) {
+      this.to.copyEntry();
+      this.mayHappen(Step.lag, 0);
     }
     if (from.owner === NONE) return;
     if (this.mayFail('kick')) {

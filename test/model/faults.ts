@@ -2,7 +2,8 @@ import { dropMessages, publishEvict } from './bus.js';
 import { closeUnanswered, onInterruption, takeNewLease } from './node.js';
 import { empty, kick } from './registry.js';
 import type { World } from './scenario.js';
-import { ADMIN, CONNS, NODES, Phase, Run, type State, Wait, Why } from './state.js';
+import type { State } from './state.js';
+import { ADMIN, CONNS, NODES, NONE, Phase, Run, Wait, Why } from './vocabulary.js';
 
 /** SIGSTOP. Requests in flight run on, what arrives is kept by the kernel. */
 export function pause(s: State, n: number): void {
@@ -20,8 +21,20 @@ export function cut(w: World, s: State, n: number): void {
   dropMessages(w, s, n);
 }
 
-export function heal(w: World, s: State, n: number): void {
+/** Nothing that is published reaches the node any more; it renews its lease all the same. */
+export function deafen(w: World, s: State, n: number): void {
+  s.setRun(n, Run.deaf);
+  dropMessages(w, s, n);
+}
+
+/** The lease was never lost, but what the bus carried meanwhile was. */
+export function hear(w: World, s: State, n: number): void {
   s.setRun(n, Run.running);
+  s.setValid(n, true);
+  onInterruption(w, s, n, false);
+}
+
+export function heal(w: World, s: State, n: number): void {
   notice(w, s, n);
 }
 
@@ -74,6 +87,17 @@ export function renew(w: World, s: State, n: number): void {
 /** All keys are gone. Every node will notice that its links broke, each in its own time, within its lease. */
 export function emptyRedis(w: World, s: State): void {
   empty(s);
+  restart(w, s);
+}
+
+/** What was written after the replica fell behind is gone. */
+export function failOver(w: World, s: State): void {
+  s.restoreEntry();
+  s.newest = NONE;
+  restart(w, s);
+}
+
+function restart(w: World, s: State): void {
   for (const n of NODES) if (s.run(n) !== Run.killed) s.setStale(n, true);
   for (const c of CONNS) {
     const inFlight = s.phase(c) === Phase.doomedClaiming || s.phase(c) === Phase.doomedReclaiming;
@@ -83,6 +107,7 @@ export function emptyRedis(w: World, s: State): void {
 
 export function notice(w: World, s: State, n: number): void {
   s.setStale(n, false);
+  s.setRun(n, Run.running);
   dropMessages(w, s, n);
   if (s.valid(n)) onInterruption(w, s, n, false);
   else renew(w, s, n);

@@ -1,18 +1,24 @@
 import { publishAck } from './bus.js';
 import { type ClaimResult, claim, type ReadResult, read, settle } from './registry.js';
 import type { World } from './scenario.js';
-import { ADMIN, CONNS, Displaced, Phase, Run, type State, Wait, Why } from './state.js';
+import type { State } from './state.js';
+import { ADMIN, CONNS, Lease, Phase, Run, Wait, Why } from './vocabulary.js';
 
 /** The node can talk to Redis and its process runs. */
 export function isLinked(s: State, n: number): boolean {
-  return s.run(n) === Run.running && !s.stale(n);
+  return runs(s, n) && !s.stale(n);
+}
+
+/** The process runs and its command link stands, or seems to. */
+export function runs(s: State, n: number): boolean {
+  return s.run(n) === Run.running || s.run(n) === Run.deaf;
 }
 
 /** C6: what the node asks before each flush and before connection_established. */
 export function mayDeliver(w: World, s: State, n: number): boolean {
   if (s.run(n) === Run.killed) return false;
   // Without the check a timer fences: in time in a process that runs, too late in one that was stopped.
-  if (!w.rules.C6 && s.run(n) === Run.running) return true;
+  if (!w.rules.C6 && runs(s, n)) return true;
   return s.valid(n);
 }
 
@@ -48,7 +54,7 @@ export function closeUnanswered(s: State, c: number, why: number): void {
 export function runClaim(w: World, s: State, c: number, knowsDead: boolean): ClaimResult {
   const phase = s.phase(c);
   const again = phase === Phase.reclaiming || phase === Phase.doomedReclaiming;
-  const owner = s.owner;
+  const { holder } = s;
   const result = claim(w, s, c, again, knowsDead);
   if (result === 'granted') {
     if (phase === Phase.claiming) s.setPhase(c, Phase.claimed);
@@ -57,7 +63,7 @@ export function runClaim(w: World, s: State, c: number, knowsDead: boolean): Cla
     else s.setPhase(c, Phase.doomedClaimed);
     return result;
   }
-  if (result === 'superseded' && w.isEarlierAttempt(owner, c)) s.ownAttemptEnded = true;
+  if (result === 'superseded' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
   if (s.why(c) === Why.open) s.setWhy(c, result === 'overflow' || result === 'kicked' ? Why.excused : Why.terminal);
   s.setPhase(c, Phase.closed);
   return result;
@@ -77,7 +83,7 @@ export function onClaimed(w: World, s: State, c: number): void {
 
 /** Waiting is over: settle.lua runs. */
 export function runSettle(w: World, s: State, c: number): void {
-  const owner = s.owner;
+  const { holder } = s;
   const result = settle(w, s, c);
   if (result === 'settled') {
     s.setPhase(c, Phase.settled);
@@ -87,13 +93,14 @@ export function runSettle(w: World, s: State, c: number): void {
     s.setPhase(c, Phase.unsynced);
     return;
   }
-  if (result === 'superseded' && w.isEarlierAttempt(owner, c)) s.ownAttemptEnded = true;
+  if (result === 'superseded' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
   close(s, c, result === 'superseded' ? Why.terminal : Why.excused);
 }
 
 export function establish(w: World, s: State, c: number): void {
   if (!mayDeliver(w, s, w.node(c))) {
-    close(s, c, Why.excused);
+    if (w.rules.interruptionCloses) close(s, c, Why.excused);
+    else s.setPhase(c, Phase.settled);
     return;
   }
   s.setPhase(c, Phase.established);
@@ -120,9 +127,7 @@ function isInTable(w: World, s: State, c: number): boolean {
 
 export function onEvict(w: World, s: State, c: number, by: number): void {
   s.setEvict(c, by, false);
-  const decidedBefore = by !== ADMIN && s.phase(c) !== Phase.reclaimed && s.granted(by) < s.granted(c);
-  const stale = w.rules.staleEvict && decidedBefore;
-  if (isInTable(w, s, c) && !stale) {
+  if (isInTable(w, s, c)) {
     if (by !== ADMIN && w.isEarlierAttempt(by, c)) s.ownAttemptEnded = true;
     close(s, c, by === ADMIN ? Why.excused : Why.terminal);
   }
@@ -147,12 +152,12 @@ export function waitsForNobody(s: State, c: number): boolean {
 
 /** reconcile.lua ran and its reply is here; re-claiming is a step of its own. */
 export function onRead(w: World, s: State, c: number, knowsDead: boolean): ReadResult {
-  const owner = s.owner;
+  const { holder } = s;
   const result = read(w, s, c, knowsDead);
   if (result === 'mine') s.setPhase(c, Phase.established);
   else if (result === 'absent') s.setPhase(c, Phase.reclaiming);
   else {
-    if (result === 'superseded' && w.isEarlierAttempt(owner, c)) s.ownAttemptEnded = true;
+    if (result === 'superseded' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
     close(s, c, result === 'superseded' ? Why.terminal : Why.excused);
   }
   return result;
@@ -178,7 +183,6 @@ export function onInterruption(w: World, s: State, n: number, lostLease: boolean
       case Phase.settled:
         if (s.hello(c)) s.setPhase(c, Phase.unsynced);
         else if (lostLease || w.rules.interruptionCloses) closeUnanswered(s, c, Why.excused);
-        else s.setPhase(c, Phase.waiting);
         break;
       default:
         closeUnanswered(s, c, Why.excused);
@@ -188,11 +192,10 @@ export function onInterruption(w: World, s: State, n: number, lostLease: boolean
 
 /** Renewed under a new lease id (C10): every entry still names the old one. */
 export function takeNewLease(w: World, s: State, n: number): void {
-  const gone = s.judged(n) ? 2 : 1;
+  const gone = s.judged(n) ? Lease.dead : Lease.old;
   for (const c of CONNS) {
     if (w.node(c) !== n) continue;
-    if (s.owner === c && s.lease === 0) s.lease = gone;
-    if (s.displaced(c) === Displaced.current) s.setDisplaced(c, Displaced.current + gone);
+    s.ageLease(c, Lease.current, gone);
     for (const by of CONNS) if (s.wait(by, c) !== Wait.nothing) s.setWait(by, c, Wait.oldChannel);
   }
   s.setValid(n, true);

@@ -1,6 +1,7 @@
 import { publishEvict } from './bus.js';
 import type { World } from './scenario.js';
-import { CONNS, Displaced, Lease, NONE, Run, type State, Wait } from './state.js';
+import type { State } from './state.js';
+import { CONNS, Displaced, Lease, NONE, Run, Wait } from './vocabulary.js';
 
 /** The scripts, each atomic. They see of the world what their real twins see: the entry and the caller's arguments. */
 export type ClaimResult = 'granted' | 'olderAttempt' | 'superseded' | 'kicked' | 'overflow';
@@ -29,10 +30,11 @@ function newFence(w: World, s: State): number {
 
 /** Another connection is stored that `c` has to give way to. */
 function isOutranked(w: World, s: State, c: number, knowsDead: boolean): boolean {
-  if (s.owner === NONE || s.owner === c) return false;
-  if (!w.rules.deadOutranks && knowsDead && ownerIsDead(w, s)) return false;
-  if (w.rules.C5 && w.rules.attemptOutranksFence && w.isEarlierAttempt(s.owner, c)) return false;
-  return s.fence >= s.granted(c);
+  const { rules } = w;
+  if (s.owner === c) return false;
+  if (!rules.deadOutranks && (s.owner === NONE || (knowsDead && ownerIsDead(w, s)))) return false;
+  if (rules.C5 && rules.attemptOutranksFence && s.holder !== NONE && w.isEarlierAttempt(s.holder, c)) return false;
+  return s.owner === NONE && rules.ownFenceStays ? s.fence > s.granted(c) : s.fence >= s.granted(c);
 }
 
 /** A tombstone that `c` has to obey. */
@@ -49,8 +51,8 @@ function isOlderAttempt(w: World, s: State, c: number): boolean {
 /** claim.lua; `again` is a re-claim, which passes its (conn, fence). */
 export function claim(w: World, s: State, c: number, again: boolean, knowsDead: boolean): ClaimResult {
   const { rules } = w;
-  if (again && isOutranked(w, s, c, knowsDead)) return 'superseded';
   if (again && isTombstoned(s, c)) return 'kicked';
+  if (again && isOutranked(w, s, c, knowsDead)) return 'superseded';
   if (isOlderAttempt(w, s, c)) return 'olderAttempt';
 
   const previous = s.owner === c || (knowsDead && ownerIsDead(w, s)) ? NONE : s.owner;
@@ -140,7 +142,7 @@ export function read(w: World, s: State, c: number, knowsDead: boolean): ReadRes
   return isOutranked(w, s, c, knowsDead) ? 'superseded' : 'absent';
 }
 
-/** Redis lost everything: keys, and what was on its way through it. */
+/** Redis lost everything. */
 export function empty(s: State): void {
   s.owner = NONE;
   s.holder = NONE;

@@ -1,4 +1,5 @@
-import type { Fault } from './state.js';
+import type { Fault } from './vocabulary.js';
+import type { Invariant } from './invariants.js';
 import type { Rules } from './switches.js';
 
 /** Who the three connections belong to, and on which node each arrives. */
@@ -16,6 +17,8 @@ export interface Scenario {
   readonly faults: Readonly<Partial<Record<Fault, number>>>;
   /** Longest displaced list that claim.lua accepts; default: never reached. */
   readonly displacedMax?: number;
+  /** Look for violations of this invariant alone. */
+  readonly invariant?: Invariant;
 }
 
 export const SHAPES = {

@@ -1,69 +1,21 @@
-/** Three connections of one user, on up to three nodes. */
-export const CONNS = [0, 1, 2] as const;
-export const NODES = [0, 1, 2] as const;
-/** No connection: in `owner`, `holder` and `newest`. */
-export const NONE = 3;
-/** Sender of the evict that `kick.lua` publishes; in `evicts` beside the three claimers. */
-export const ADMIN = 3;
-export const SENDERS = [0, 1, 2, ADMIN] as const;
+import { FAULTS } from './vocabulary.js';
 
-/** Life of a connection, as its node sees it. A request in flight may still run in Redis when its node is gone. */
-export const Phase = {
-  idle: 0,
-  /** claim.lua is in flight. */
-  claiming: 1,
-  /** claim.lua ran, its reply is in flight. */
-  claimed: 2,
-  /** Waits for the acknowledgements of the displaced owners. */
-  waiting: 3,
-  /** settle.lua ran, its reply is in flight. */
-  settled: 4,
-  established: 5,
-  /** After an interruption: delivers nothing until reconciled. */
-  unsynced: 6,
-  /** reconcile.lua read "absent or lower"; the re-claim is about to be sent or in flight. */
-  reclaiming: 7,
-  /** The re-claim ran, its reply is in flight. */
-  reclaimed: 8,
-  closed: 9,
-  /** Closed towards the client while claim.lua is in flight. */
-  doomedClaiming: 10,
-  /** Closed towards the client while the reply of a claim or re-claim is in flight: released when it comes. */
-  doomedClaimed: 11,
-  /** Closed towards the client while a re-claim is in flight. */
-  doomedReclaiming: 12,
+/** uws:{u:<user>}:conn, and what Redis forgets together with it. */
+const ENTRY = {
+  /** conn; NONE when released or a tombstone. */
+  owner: [1, 2],
+  /** Whose client and attempt are stored; they stay when conn is released. */
+  holder: [1, 2],
+  /** Was granted a claim: its attempt is remembered. */
+  seen: [3, 1],
+  lease: [1, 2],
+  fence: [1, 4],
+  /** A tombstone of kick.lua. */
+  closeCode: [1, 1],
+  displaced: [3, 2],
+  /** The newest claim that was granted since Redis last forgot. */
+  newest: [1, 2],
 } as const;
-
-/** What a connection's end means for its client. */
-export const Why = {
-  open: 0,
-  /** 4001 or 4206: the client stays away, because a newer connection serves the user. */
-  terminal: 1,
-  /** Closed by the client or an admin, by 4200, 4205 or 4207, or with its node: nobody is owed a connection before the next claim. */
-  excused: 2,
-} as const;
-
-/** What a claimer still waits for from a displaced owner. */
-export const Wait = {
-  nothing: 0,
-  /** Acknowledgement only: since the claim the owner's node never lost its right to deliver. */
-  acknowledgement: 1,
-  /** Or the replace time-out: since the claim the owner's node was without the right to deliver. */
-  orTimeout: 2,
-  /** The same, and the evict is addressed to a lease that its node gave up: it reaches nobody. */
-  oldChannel: 3,
-} as const;
-
-export const Run = { running: 0, paused: 1, cut: 2, killed: 3 } as const;
-
-/** A lease as an entry names it, seen against the lease that its node holds now. */
-export const Lease = { current: 0, old: 1, dead: 2 } as const;
-
-/** An element of the displaced list: 0 when absent, else 1 + its Lease. */
-export const Displaced = { absent: 0, current: 1, old: 2, dead: 3 } as const;
-
-export const FAULTS = ['pause', 'cut', 'kill', 'loss', 'empty', 'kick', 'stop'] as const;
-export type Fault = (typeof FAULTS)[number];
 
 const LAYOUT = {
   phase: [3, 4],
@@ -82,32 +34,30 @@ const LAYOUT = {
   evicts: [3, 4],
   /** Acknowledgements in flight from this connection's node: a bit per claimer. */
   acks: [3, 3],
-  run: [3, 2],
+  run: [3, 3],
   /** now < validUntil. */
   valid: [3, 1],
   /** Others may know the node's present lease as dead. */
   judged: [3, 1],
-  /** Redis was emptied and the node did not notice yet that its links broke. */
+  /** Redis restarted or failed over, and the node did not notice yet that its links broke. */
   stale: [3, 1],
-  /** uws:{u:<user>}:conn — conn, NONE when released or a tombstone. */
-  owner: [1, 2],
-  /** Whose client and attempt are stored; they stay when conn is released. */
-  holder: [1, 2],
-  /** Was granted a claim since Redis last forgot: its attempt is remembered. */
-  seen: [3, 1],
-  lease: [1, 2],
-  fence: [1, 4],
-  /** A tombstone of kick.lua. */
-  closeCode: [1, 1],
-  displaced: [3, 2],
-  /** The newest claim that Redis granted since it last forgot. */
-  newest: [1, 2],
   /** A bus message was lost. */
   lost: [1, 1],
   /** I5 was broken. */
   ownAttemptEnded: [1, 1],
   /** Faults left to happen. */
   budget: [FAULTS.length, 2],
+  ...ENTRY,
+  /** A replica fell behind: its copy of the entry, field by field. */
+  lags: [1, 1],
+  copyOwner: ENTRY.owner,
+  copyHolder: ENTRY.holder,
+  copySeen: ENTRY.seen,
+  copyLease: ENTRY.lease,
+  copyFence: ENTRY.fence,
+  copyCloseCode: ENTRY.closeCode,
+  copyDisplaced: ENTRY.displaced,
+  copyNewest: ENTRY.newest,
 } as const satisfies Record<string, readonly [count: number, bits: number]>;
 type Field = keyof typeof LAYOUT;
 
@@ -121,6 +71,9 @@ for (const [name, [count]] of fields) {
   offset += count;
 }
 const at: Readonly<Record<Field, number>> = Object.freeze(offsets);
+/** From a field of the entry to the same of the replica's copy. */
+const TO_COPY = at.copyOwner - at.owner;
+const ENTRY_FIELDS = at.lags - at.owner;
 
 /** Names over the bytes of a state. */
 export class State {
@@ -292,5 +245,38 @@ export class State {
   }
   set ownAttemptEnded(ended: boolean) {
     this.bytes[at.ownAttemptEnded] = ended ? 1 : 0;
+  }
+
+  get lags(): boolean {
+    return this.get(at.lags) === 1;
+  }
+  get copyFence(): number {
+    return this.get(at.copyFence);
+  }
+  set copyFence(fence: number) {
+    this.bytes[at.copyFence] = fence;
+  }
+  /** The replica stops here. */
+  copyEntry(): void {
+    this.bytes[at.lags] = 1;
+    this.bytes.copyWithin(at.copyOwner, at.owner, at.owner + ENTRY_FIELDS);
+  }
+  /** The replica takes over, with what it has. */
+  restoreEntry(): void {
+    this.bytes.copyWithin(at.owner, at.copyOwner, at.copyOwner + ENTRY_FIELDS);
+    this.bytes.fill(0, at.lags, at.copyOwner + ENTRY_FIELDS);
+  }
+  /** The lease that `c` is entered with is no longer what it was, wherever it is written. */
+  ageLease(c: number, from: number, to: number): void {
+    for (const base of this.lags ? [0, TO_COPY] : [0]) {
+      if (this.get(at.owner + base) === c && this.get(at.lease + base) === from) this.bytes[at.lease + base] = to;
+      const displaced = at.displaced + base + c;
+      if (this.get(displaced) === from + 1) this.bytes[displaced] = to + 1;
+    }
+  }
+  /** Some entry names a lease of `c` in this condition. */
+  namesLease(c: number, lease: number): boolean {
+    if (this.owner === c && this.lease === lease) return true;
+    return this.displaced(c) === lease + 1;
   }
 }

@@ -9,16 +9,15 @@ export const SWITCHES = {
   C12: 'after an interruption: reconcile first, deliver then',
 } as const;
 
-/** Points that the rules leave open; each was found by this model. */
+/** What the rules need besides, to hold in every state of this model. */
 export const REFINEMENTS = {
   kickDisplaces: 'kick.lua puts the kicked owner on the displaced list',
   attemptOutranksFence: 'an earlier attempt of the own client never supersedes, whatever its fence',
-  attemptsRemembered: 'the entry remembers the newest attempt of each client, not the last one stored alone',
-  deadOutranks: 'a stored fence outranks a re-claim even when its lease is dead',
-  unsettledWaits: 'a claim whose displaced list is not settled is claimed again, though the read says "mine"',
+  attemptsRemembered: 'the entry remembers the newest attempt of each client, not of the stored one alone',
+  deadOutranks: 'a higher fence supersedes, though its lease is dead or its owner was released',
+  ownFenceStays: 'an entry without owner at the own fence (reaped meanwhile) is claimed again',
+  unsettledWaits: 'who waits for its displaced list is not made to deliver by a read that says "mine"',
   interruptionCloses: 'any interruption closes what was never established',
-  fencedWaits: 'a claimer without the right to deliver sends no evict and does not settle (it will be closed with 4205)',
-  staleEvict: 'an evict decided for a lower fence than the connection holds is ignored',
 } as const;
 
 export type Switch = keyof typeof SWITCHES | keyof typeof REFINEMENTS;

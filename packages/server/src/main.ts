@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
-import { createLogger } from './observability/logger.js';
 import { createNode } from './node.js';
+import { createLogger } from './observability/logger.js';
 import { joinProcessGroup, ProcessGroup } from './processes.js';
 import { createRedis, parseRedisUrl, requireVersion } from './redis/connect.js';
 import { describeSettings, loadSettings, type Settings, SettingsError } from './settings.js';

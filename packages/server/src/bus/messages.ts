@@ -2,12 +2,7 @@
  * What nodes tell each other on a node's channel, one JSON object a message. `t` is the kind.
  * Every message may be lost, repeated or late; each receiver must stand that.
  */
-export type BusMessage =
-  | OwnMessage
-  | EvictMessage
-  | EvictedMessage
-  | RequestMessage
-  | ReplyMessage;
+export type BusMessage = OwnMessage | EvictMessage | EvictedMessage | RequestMessage | ReplyMessage;
 
 /** The node's message to itself: proof that this subscription hears (C6, C13), and the barrier before a reconcile (C12). */
 export interface OwnMessage {

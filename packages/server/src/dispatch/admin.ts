@@ -1,5 +1,5 @@
 import type { Connection } from '../edge/connection.js';
-import type { Publisher } from '../events/publish.js';
+import type { Publisher, PublishReceipt } from '../events/publish.js';
 import type { Actor } from '../operations/audit.js';
 import type { Disconnects } from '../operations/disconnect.js';
 import type { Handlers } from './dispatcher.js';
@@ -7,6 +7,7 @@ import type { Handlers } from './dispatcher.js';
 export interface AdminHandlerParts {
   readonly disconnects: Disconnects;
   readonly publisher: Publisher;
+  readonly onPublished: (receipt: PublishReceipt) => void;
 }
 
 export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, 'disconnect_user' | 'publish_event'> {
@@ -24,6 +25,7 @@ export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, 'disconn
       const permissions = connection.clearance?.permissions ?? new Set<string>();
       const [receipt] = await parts.publisher.publish(request, { userId: connection.userId, permissions });
       if (!receipt) throw new Error('a publish of one event gave no receipt');
+      parts.onPublished(receipt);
       return { event_id: receipt.eventId, queue: receipt.queue, duplicate: receipt.duplicate };
     },
   };

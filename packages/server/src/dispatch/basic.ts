@@ -12,9 +12,7 @@ export function basicHandlers(clock: Clock): Pick<Handlers, 'ping' | 'pong'> {
     }),
     pong: (connection, { connection_id }) => {
       if (connection_id !== undefined && connection_id !== connection.id) {
-        throw new AppError('VALIDATION_ERROR', 'This is not the id of this connection.', {
-          details: { errors: [{ path: '/connection_id', message: 'is not the id of this connection' }] },
-        });
+        throw new AppError('VALIDATION_ERROR', 'This is not the id of this connection.');
       }
       connection.lastPong = clock.now();
       return undefined;

@@ -1,11 +1,12 @@
 import {
+  CLOSE,
   type ClientData,
   type ClientMessageType,
   clientMessages,
-  CLOSE,
   envelopeSchema,
   errorCodes,
   isClientMessageType,
+  MAX_MESSAGE_ID_LENGTH,
   type ServerData,
   type ServerMessageType,
 } from '@unified-ws/protocol';
@@ -73,17 +74,21 @@ export class Dispatcher {
 
   /** A message of an open connection. Undefined when it is done already; the promise never rejects. */
   handle(connection: Connection, text: Buffer): Promise<void> | undefined {
-    let envelope: Envelope | null = null;
+    let id: string | undefined;
     try {
-      envelope = this.parse(text);
-      const { type, id } = envelope;
+      const message = this.parse(text);
+      // Before the envelope is judged: who awaits the reply to this id is to hear of the error.
+      id = idOf(message);
+      const { type, data: given } = this.checked(message);
       if (!isClientMessageType(type) || type === 'authenticate') throw this.unknownType(connection, type);
       this.parts.onMessage(type);
       const { permission, reply } = clientMessages[type];
       if (permission !== null && !connection.clearance?.permissions.has(permission)) {
-        throw new AppError('PERMISSION_DENIED', `This needs the permission ${permission}.`, { details: { permission } });
+        throw new AppError('PERMISSION_DENIED', `This needs the permission ${permission}.`, {
+          details: { permission },
+        });
       }
-      const data = this.validated(type, envelope.data);
+      const data = this.validated(type, given);
       const result = (this.parts.handlers[type] as AnyHandler)(connection, data);
       if (result instanceof Promise) {
         return result.then(
@@ -93,7 +98,7 @@ export class Dispatcher {
       }
       this.succeed(connection, reply, result, id);
     } catch (error) {
-      this.fail(connection, error, envelope?.id);
+      this.fail(connection, error, id);
     }
     return undefined;
   }
@@ -103,16 +108,18 @@ export class Dispatcher {
    *
    * @throws AppError for anything else.
    */
-  readAuthenticate(text: Buffer): ClientData<'authenticate'> {
-    const envelope = this.parse(text);
-    if (envelope.type !== 'authenticate') {
+  readAuthenticate(connection: Connection, text: Buffer): ClientData<'authenticate'> {
+    const message = this.parse(text);
+    connection.authenticateId = idOf(message);
+    const { type, data } = this.checked(message);
+    if (type !== 'authenticate') {
       throw new AppError('AUTH_ERROR', 'The first message must be authenticate.', { details: { reason: 'missing' } });
     }
-    return this.validated('authenticate', envelope.data) as ClientData<'authenticate'>;
+    return this.validated('authenticate', data) as ClientData<'authenticate'>;
   }
 
-  /** Tells the client of a failure. */
-  sendError(connection: Connection, error: AppError, replyTo?: string): void {
+  /** Tells the client of a failure. Before hello it answers the `authenticate` message, if there was one. */
+  sendError(connection: Connection, error: AppError, replyTo = connection.authenticateId): void {
     connection.errors += 1;
     this.parts.onError(connection, error);
     const { errors, supported_types, ...details } = error.details ?? {};
@@ -132,7 +139,7 @@ export class Dispatcher {
     }
   }
 
-  private parse(text: Buffer): Envelope {
+  private parse(text: Buffer): object {
     let value: unknown;
     try {
       value = JSON.parse(text.toString('utf8'));
@@ -143,6 +150,10 @@ export class Dispatcher {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new AppError('MESSAGE_ERROR', 'The message must be a JSON object.');
     }
+    return value;
+  }
+
+  private checked(value: object): Envelope {
     if (!this.envelope(value)) {
       throw new AppError('MESSAGE_ERROR', `The message is malformed: ${describe(this.envelope.errors?.[0], '')}`);
     }
@@ -171,7 +182,12 @@ export class Dispatcher {
     });
   }
 
-  private succeed(connection: Connection, reply: ServerMessageType | null, data: unknown, id: string | undefined): void {
+  private succeed(
+    connection: Connection,
+    reply: ServerMessageType | null,
+    data: unknown,
+    id: string | undefined,
+  ): void {
     connection.consecutiveErrors = 0;
     if (reply !== null) connection.send(reply, data as ServerData<typeof reply>, id);
   }
@@ -193,9 +209,16 @@ export class Dispatcher {
   }
 }
 
+/** The id of a message whose envelope may be malformed otherwise. */
+function idOf(message: object): string | undefined {
+  const id: unknown = Object.hasOwn(message, 'id') ? (message as { id: unknown }).id : undefined;
+  return typeof id === 'string' && id !== '' && id.length <= MAX_MESSAGE_ID_LENGTH ? id : undefined;
+}
+
 function describe(error: ErrorObject | undefined, root: string): string {
   if (!error) return 'it does not match its schema';
   const place = error.instancePath === '' ? root : error.instancePath;
-  const extra = error.keyword === 'additionalProperties' ? ` (${String(error.params.additionalProperty).slice(0, 64)})` : '';
+  const extra =
+    error.keyword === 'additionalProperties' ? ` (${String(error.params.additionalProperty).slice(0, 64)})` : '';
   return `${place} ${error.message ?? 'is not valid'}${extra}`.trim();
 }

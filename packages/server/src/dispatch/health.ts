@@ -14,7 +14,9 @@ export interface HealthHandlerParts {
 /** Whether a connection is well: it delivers, its peer answers, reads, and sends sense. */
 export function isHealthy(connection: Connection, limits: Pick<HealthHandlerParts, 'maxBufferedBytes'>): boolean {
   return (
-    connection.status === 'open' && connection.buffered <= limits.maxBufferedBytes / 2 && connection.consecutiveErrors === 0
+    connection.status === 'open' &&
+    connection.buffered <= limits.maxBufferedBytes / 2 &&
+    connection.consecutiveErrors === 0
   );
 }
 

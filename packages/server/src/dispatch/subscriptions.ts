@@ -85,7 +85,9 @@ export function subscriptionHandlers(
       await parts.saved.change(connection.userId, added, dropped, new Set(defaults));
     } catch (error) {
       parts.report(error, 'dispatch.subscriptions');
-      throw new AppError('UNAVAILABLE', 'The change could not be stored and was not made; try again.', { cause: error });
+      throw new AppError('UNAVAILABLE', 'The change could not be stored and was not made; try again.', {
+        cause: error,
+      });
     }
     if (!connection.isOpen()) return;
     const types = new Set((connection.types as TypeSet).names);

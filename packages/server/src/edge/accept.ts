@@ -1,4 +1,11 @@
-import { CLOSE, type CloseCode, PROTOCOL_VERSION, parseClient, parseResume, type ServerData } from '@unified-ws/protocol';
+import {
+  CLOSE,
+  type CloseCode,
+  PROTOCOL_VERSION,
+  parseClient,
+  parseResume,
+  type ServerData,
+} from '@unified-ws/protocol';
 import type { RoleTable } from '../auth/roles.js';
 import type { Identity, TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
@@ -32,16 +39,24 @@ export interface AcceptorParts {
   readonly mayDeliver: () => boolean;
   readonly sendError: (connection: Connection, error: AppError) => void;
   /** Established: what waited in the inbox may be handled. */
-  readonly onEstablished: (connection: Connection, tookMs: number) => void;
+  readonly onEstablished: (connection: Connection, tookMs: number, displaced: boolean) => void;
   readonly limits: ServerData<'connection_established'>['limits'];
   readonly heartbeatIntervalMs: number;
+}
+
+/** A claim that is held. */
+interface Held {
+  readonly saved: readonly string[];
+  readonly displaced: boolean;
+  /** When the token was verified, monotonic ms. */
+  readonly startedAt: number;
 }
 
 /** The first half of a connection's life: authenticate, claim, hello (DESIGN §3). */
 export class Acceptor {
   private readonly parts: AcceptorParts;
   /** Current, but this node may not deliver just now: hello waits. */
-  private readonly waiting = new Map<Connection, { readonly saved: readonly string[]; readonly startedAt: number }>();
+  private readonly waiting = new Map<Connection, Held>();
 
   constructor(parts: AcceptorParts) {
     this.parts = parts;
@@ -68,9 +83,9 @@ export class Acceptor {
 
   /** This node serves (again): those that waited are told. */
   resume(): void {
-    for (const [connection, { saved, startedAt }] of [...this.waiting]) {
+    for (const [connection, held] of [...this.waiting]) {
       this.waiting.delete(connection);
-      if (connection.isOpen()) this.establish(connection, saved, startedAt);
+      if (connection.isOpen()) this.establish(connection, held);
     }
   }
 
@@ -132,7 +147,7 @@ export class Acceptor {
       .then((outcome) => {
         if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code);
         else if (outcome.status === 'held' && connection.signal('held')) {
-          this.establish(connection, outcome.saved, startedAt);
+          this.establish(connection, { ...outcome, startedAt });
         }
       })
       .catch((error: unknown) => {
@@ -155,22 +170,23 @@ export class Acceptor {
     connection.end(code);
   }
 
-  private establish(connection: Connection, saved: readonly string[], startedAt: number): void {
+  private establish(connection: Connection, held: Held): void {
+    const { saved, displaced, startedAt } = held;
     const { fanout, clock, logger, roles, catalogue, typeSets, mayDeliver, liveness, onEstablished } = this.parts;
     if (!connection.isOpen()) return;
     if (!mayDeliver()) {
-      this.waiting.set(connection, { saved, startedAt });
+      this.waiting.set(connection, held);
       return;
     }
     const identity = connection.identity as Identity;
     const clearance = connection.clearance as NonNullable<Connection['clearance']>;
     const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
-    const types =
-      saved.length === 0 ? defaults : effectiveTypes(defaults, saved, clearance, catalogue());
+    const types = saved.length === 0 ? defaults : effectiveTypes(defaults, saved, clearance, catalogue());
     connection.types = typeSets.of(types);
     // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
     fanout.flush();
-    connection.send('connection_established', this.hello(connection));
+    connection.send('connection_established', this.hello(connection), connection.authenticateId);
+    connection.authenticateId = undefined;
     if (!connection.signal('established')) return;
     connection.established = true;
     fanout.cohorts.join(connection, connection.types, clearance);
@@ -180,7 +196,7 @@ export class Acceptor {
       { mono, conn: connection.id, user: connection.userId, fence: connection.fence, client: connection.client?.id },
       'established',
     );
-    onEstablished(connection, mono - startedAt);
+    onEstablished(connection, mono - startedAt, displaced);
   }
 
   private hello(connection: Connection): ServerData<'connection_established'> {
@@ -212,7 +228,11 @@ export class Acceptor {
 
   private fail(connection: Connection, error: unknown): void {
     this.parts.report(error, 'edge.accept');
-    this.refuse(connection, new AppError('UNEXPECTED_ERROR', 'The connection could not be accepted.'), CLOSE.UNAVAILABLE);
+    this.refuse(
+      connection,
+      new AppError('UNEXPECTED_ERROR', 'The connection could not be accepted.'),
+      CLOSE.UNAVAILABLE,
+    );
   }
 }
 

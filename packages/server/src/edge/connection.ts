@@ -45,6 +45,8 @@ export class Connection implements Holder, Member {
   clearance: Clearance | null = null;
   /** What it is subscribed to: the one truth, for routing and for reports. */
   types: TypeSet | null = null;
+  /** The `id` of the `authenticate` message, until hello answers it. */
+  authenticateId: string | undefined = undefined;
   fence = '';
   lease = '';
   established = false;

@@ -1,5 +1,5 @@
-import type { RawData, WebSocket } from 'ws';
 import { CLOSE } from '@unified-ws/protocol';
+import type { RawData, WebSocket } from 'ws';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
@@ -90,9 +90,8 @@ export class Inbound {
     }
     if (!this.withinRate(connection)) return;
     const text = data as Buffer;
-    if (connection.status === 'authenticating') {
-      if (connection.handling) connection.end(CLOSE.PROTOCOL_VIOLATION);
-      else this.parts.onFirstMessage(connection, text);
+    if (connection.status === 'authenticating' && !connection.handling) {
+      this.parts.onFirstMessage(connection, text);
       return;
     }
     const ready = connection.status === 'open' || connection.status === 'recovering';
@@ -102,7 +101,8 @@ export class Inbound {
     }
     connection.inbox ??= [];
     connection.inbox.push(text);
-    if (connection.inbox.length >= MAX_INBOX) connection.ws.pause();
+    // Nothing is kept for a peer whose token is still looked up, besides what came with it.
+    if (connection.inbox.length >= MAX_INBOX || connection.status === 'authenticating') connection.ws.pause();
   }
 
   private dispatch(connection: Connection, text: Buffer): void {
@@ -122,7 +122,10 @@ export class Inbound {
     const { clock, messageRate, messageBurst, sendError } = this.parts;
     const now = clock.mono();
     if (connection.tokensAt !== 0) {
-      connection.tokens = Math.min(messageBurst, connection.tokens + ((now - connection.tokensAt) * messageRate) / 1000);
+      connection.tokens = Math.min(
+        messageBurst,
+        connection.tokens + ((now - connection.tokensAt) * messageRate) / 1000,
+      );
     }
     connection.tokensAt = now;
     connection.tokens -= 1;

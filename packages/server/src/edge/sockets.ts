@@ -68,7 +68,10 @@ export class Sockets implements ConnectionHost {
     connection.suspendedAt = null;
     if (!connection.isOpen()) return;
     fanout.cohorts.join(connection, connection.types, connection.clearance);
-    logger.debug({ mono: clock.mono(), conn: connection.id, user: connection.userId, fence: connection.fence }, 'regained');
+    logger.debug(
+      { mono: clock.mono(), conn: connection.id, user: connection.userId, fence: connection.fence },
+      'regained',
+    );
   }
 
   onEnd(connection: Connection, code: number, detail: string): void {

@@ -4,7 +4,14 @@ import type { ConnectionStatus } from '@unified-ws/protocol';
  * The life of a connection as a table (DESIGN §3). `open` alone receives events. `recovering`: established, but not known to be
  * current, so nothing is delivered until the registry says so.
  */
-export type ConnectionState = 'authenticating' | 'claiming' | 'replaying' | 'open' | 'recovering' | 'closing' | 'closed';
+export type ConnectionState =
+  | 'authenticating'
+  | 'claiming'
+  | 'replaying'
+  | 'open'
+  | 'recovering'
+  | 'closing'
+  | 'closed';
 
 export type ConnectionSignal = 'authenticated' | 'held' | 'established' | 'suspend' | 'regain' | 'close' | 'gone';
 

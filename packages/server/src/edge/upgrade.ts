@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import proxyaddr from 'proxy-addr';
 import { WebSocketServer } from 'ws';
 import { selectProtocol, tokenFromRequest } from '../auth/carrier.js';
+import type { TrustProxy } from '../settings.js';
 import { toClient } from './accept.js';
 import type { AddressLimit } from './addressLimit.js';
 import type { ConnectionOrigin } from './connection.js';
@@ -19,14 +20,20 @@ export interface UpgradesParts {
   readonly maxPendingAuth: number;
   /** Origins of browsers; empty or `*`: any. */
   readonly allowedOrigins: readonly string[];
-  readonly trustProxy: (address: string, hop: number) => boolean;
+  /** TRUST_PROXY: which hops before this node are the operator's own, and so to be believed about the client's address. */
+  readonly trustProxy: TrustProxy;
   /** All sockets, and those that have not authenticated. */
   readonly connections: () => number;
   readonly pendingAuth: () => number;
   /** Why no connection is taken now, '' when they are, and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
   readonly onRefused: (reason: RefusalReason) => void;
-  readonly onAccepted: (ws: import('ws').WebSocket, socket: Socket, origin: ConnectionOrigin, token: string | null) => void;
+  readonly onAccepted: (
+    ws: import('ws').WebSocket,
+    socket: Socket,
+    origin: ConnectionOrigin,
+    token: string | null,
+  ) => void;
 }
 
 export type RefusalReason = 'path' | 'rate' | 'origin' | 'connections' | 'pending_auth' | 'unavailable';
@@ -44,6 +51,7 @@ export class Upgrades {
   private readonly parts: UpgradesParts;
   private readonly wss: WebSocketServer;
   private readonly origins: ReadonlySet<string> | null;
+  private readonly trusts: (address: string, hop: number) => boolean;
 
   constructor(parts: UpgradesParts) {
     this.parts = parts;
@@ -54,7 +62,10 @@ export class Upgrades {
       maxPayload: parts.maxPayload,
       handleProtocols: (_offered, request) => selectProtocol(request) ?? false,
     });
-    const { allowedOrigins } = parts;
+    const { allowedOrigins, trustProxy } = parts;
+    if (trustProxy === false) this.trusts = () => false;
+    else if (typeof trustProxy === 'number') this.trusts = (_address, hop) => hop < trustProxy;
+    else this.trusts = proxyaddr.compile([...trustProxy]);
     this.origins = allowedOrigins.length === 0 || allowedOrigins.includes('*') ? null : new Set(allowedOrigins);
   }
 
@@ -113,7 +124,7 @@ export class Upgrades {
   }
 
   private addressOf(request: IncomingMessage): string {
-    return proxyaddr(request, this.parts.trustProxy) ?? '';
+    return proxyaddr(request, this.trusts) ?? '';
   }
 }
 

@@ -23,8 +23,10 @@ export class Writer {
   /** False when the peer takes too little: the caller ends the connection. Nothing is written after `end`. */
   write(frames: Buffer): boolean {
     if (!this.open) return true;
+    // What waited before: the kernel takes a large flush in parts, and a healthy peer must not be ended by its size alone.
+    const waiting = this.socket.writableLength;
     this.socket.write(frames);
-    return this.socket.writableLength <= this.maxBuffered;
+    return waiting <= this.maxBuffered;
   }
 
   end(): void {

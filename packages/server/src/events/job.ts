@@ -16,6 +16,8 @@ export interface JobDraft {
   readonly data: JobData;
   /** Wall-clock ms; null: at once. */
   readonly dueAt: number | null;
+  /** Whether the id follows from ids of the publisher's own, so that the job may be there already. */
+  readonly given: boolean;
 }
 
 /** An event on its way into the queue. */
@@ -117,7 +119,7 @@ function fits(job: OpenJob, item: QueuedEvent): boolean {
 function draft({ first, events }: OpenJob): JobDraft {
   const { publisher, orderingKey, dueAt } = first;
   const data = { publisher, ordering_key: orderingKey, events };
-  return { id: jobId(events), type: first.event.type, data, dueAt };
+  return { id: jobId(events), type: first.event.type, data, dueAt, given: first.call !== null };
 }
 
 /** A single event's job has the event's id; a shared one an id that follows from its events, the same for a repeat. */

@@ -1,4 +1,4 @@
-import { Queue, type Worker } from 'bullmq';
+import { type IRedisClient, Queue } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
@@ -47,7 +47,9 @@ export class Lane {
   readonly batcher: JobBatcher;
   private readonly parts: LaneParts;
   private readonly queue: Queue<JobData, void, string>;
-  private worker: Worker<JobData, void, string> | null = null;
+  private worker: LaneWorker | null = null;
+  /** The connection on which the worker waits for jobs; BullMQ made it. */
+  private blocking: IRedisClient | null = null;
   private aside = false;
 
   constructor(parts: LaneParts) {
@@ -77,14 +79,14 @@ export class Lane {
    */
   async add(drafts: readonly JobDraft[]): Promise<boolean[]> {
     // Asked on the same connection just before, so the answers are from before the adding.
-    const existing = Promise.all(drafts.map(({ id }) => this.parts.producer.exists(this.queue.toKey(id))));
+    const existing = Promise.all(drafts.map(({ id, given }) => given && this.exists(id)));
     const now = this.parts.clock.now();
     const jobs = drafts.map(({ id, type, data, dueAt }) => {
       const delay = dueAt === null ? 0 : Math.max(0, Math.ceil(dueAt - now));
       return { name: type, data, opts: delay > 0 ? { jobId: id, delay } : { jobId: id } };
     });
     const [existed] = await Promise.all([existing, this.queue.addBulk(jobs)]);
-    return existed.map((count) => count === 1);
+    return existed;
   }
 
   async counts(): Promise<JobCounts> {
@@ -133,6 +135,7 @@ export class Lane {
       for (const id of jobIds) worker.cancelJob(id, 'the lock was lost');
     });
     await worker.waitUntilReady();
+    this.blocking = (await worker.getBackend().blockingClient) ?? null;
     worker.run().catch((error: unknown) => report(error, 'events.worker'));
   }
 
@@ -161,25 +164,34 @@ export class Lane {
     const { worker } = this;
     if (worker) {
       const closed = worker.close(force);
-      if (!(await within(closed, patienceMs))) await this.tearDown(worker);
+      // Its job in work does not end, or Redis went away meanwhile.
+      if (!(await within(closed, patienceMs))) this.processor.abandon();
+      if (this.blocking) retire(this.blocking);
     }
     await this.queue.close();
   }
 
-  /** The job in work does not end, or Redis went away during a clean close. */
-  private async tearDown(worker: Worker<JobData, void, string>): Promise<void> {
-    this.processor.abandon();
-    const backend = worker.getBackend();
-    await backend.close(true);
-    // A client that is between two attempts to connect ends without saying so, and the close above waits for it.
-    const blocking = await backend.blockingClient;
-    blocking?.emit('end');
-  }
-
   private async splitOff(event: StoredEvent, from: JobData): Promise<void> {
     const data = { ...from, events: [event] };
-    await this.add([{ id: poisonId(event), type: String(event.type), data, dueAt: null }]);
+    await this.add([{ id: poisonId(event), type: String(event.type), data, dueAt: null, given: false }]);
   }
+
+  private async exists(id: string): Promise<boolean> {
+    return (await this.parts.producer.exists(this.queue.toKey(id))) === 1;
+  }
+}
+
+/**
+ * Ends a connection for good. BullMQ's own recovery, when it is under way, takes the end for a reason to connect once more; and
+ * ioredis, between two attempts to connect, ends without saying so, which BullMQ's close waits for.
+ */
+function retire(client: IRedisClient): void {
+  client.connect = () => Promise.reject(new Error('the connection was closed'));
+  // Once more after its end would leave ioredis's timer to destroy the socket behind.
+  if (client.status !== 'end') client.disconnect();
+  if (client.status !== 'reconnecting') return;
+  client.status = 'end';
+  client.emit('end');
 }
 
 /** Whether `work` ended in time. Its failure is thrown. */

@@ -114,7 +114,11 @@ export class Follower {
       const head = await log.head();
       if (!isServing()) return;
       const { tail } = fanout;
-      if (head.epoch !== tail.epoch || head.offset < tail.offset || (head.offset === tail.offset && head.tag !== tail.tag)) {
+      if (
+        head.epoch !== tail.epoch ||
+        head.offset < tail.offset ||
+        (head.offset === tail.offset && head.tag !== tail.tag)
+      ) {
         this.reset(head);
         continue;
       }

@@ -23,5 +23,7 @@ export function textFrame(text: string): Buffer {
 
 /** The frame of a message that is no event. */
 export function messageFrame(type: string, data: unknown, timestamp: string, replyTo?: string): Buffer {
-  return textFrame(JSON.stringify(replyTo === undefined ? { type, data, timestamp } : { type, data, timestamp, reply_to: replyTo }));
+  return textFrame(
+    JSON.stringify(replyTo === undefined ? { type, data, timestamp } : { type, data, timestamp, reply_to: replyTo }),
+  );
 }

@@ -1,8 +1,8 @@
-import type { Clearance } from './clearance.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { SAVED_TTL_S } from '../registry/store.js';
+import type { Clearance } from './clearance.js';
 
 /** Whether somebody of this clearance may subscribe to the type. False for a type that there is not. */
 export function maySubscribe(type: string, clearance: Clearance, catalogue: EventCatalogue): boolean {

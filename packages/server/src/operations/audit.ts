@@ -39,7 +39,10 @@ export class Audit {
   /** The action has happened: its answer does not wait for the record, and a record that Redis did not take is reported. */
   write(actor: Actor, record: AuditRecord): void {
     const at = new Date(this.clock.now()).toISOString();
-    this.logger.info({ audit: { ...record, by: actor.userId, ip: actor.ip, via: actor.via } }, `audit: ${record.action}`);
+    this.logger.info(
+      { audit: { ...record, by: actor.userId, ip: actor.ip, via: actor.via } },
+      `audit: ${record.action}`,
+    );
     const fields = { at, by: actor.userId, ip: actor.ip, via: actor.via, ...record };
     this.redis
       .xadd(this.keys.audit(), 'MAXLEN', '~', MAX_RECORDS, '*', ...Object.entries(fields).flat())

@@ -65,7 +65,9 @@ export class Disconnects {
       found = await this.find(request, code, reason, startedAt + this.parts.timeoutMs);
     } catch (error) {
       report(error, 'operations.disconnect');
-      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', { cause: error });
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
+        cause: error,
+      });
     }
     const tookMs = Math.round(clock.mono() - startedAt);
     audit.write(actor, {

@@ -49,7 +49,8 @@ interface Credentials {
  */
 export function parseRedisUrl(text: string): RedisTarget {
   const [, scheme, rest = ''] = /^(rediss?|redis\+sentinel|redis\+cluster):\/\/(.+)$/.exec(text) ?? [];
-  if (!scheme) throw new TypeError('a Redis URL starts with redis://, rediss://, redis+sentinel:// or redis+cluster://');
+  if (!scheme)
+    throw new TypeError('a Redis URL starts with redis://, rediss://, redis+sentinel:// or redis+cluster://');
   if (scheme === 'redis' || scheme === 'rediss') return { kind: 'standalone', url: text };
   // The last @ ends the login: a password may hold any character.
   const at = rest.lastIndexOf('@');
@@ -76,7 +77,8 @@ function parseHost(entry: string, defaultPort: number): Host {
 }
 
 /** Quick at first (a restart is over in a second), then at most every 2 s, jittered so that nodes do not return in step. */
-const retryStrategy = (times: number): number => Math.min(2000, 50 * 2 ** Math.min(times, 6)) * (0.75 + Math.random() / 2);
+const retryStrategy = (times: number): number =>
+  Math.min(2000, 50 * 2 ** Math.min(times, 6)) * (0.75 + Math.random() / 2);
 
 /** ioredis's constructors are generic over the reply mapping and refuse a bare `RedisOptions` under exact optional types. */
 type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };

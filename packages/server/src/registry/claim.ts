@@ -5,11 +5,11 @@ import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
 import type { Releases } from './releases.js';
 import type { RegistryStore } from './store.js';
-import type { Claimant, ClaimAnswer, Displaced } from './types.js';
+import type { ClaimAnswer, Claimant, Displaced } from './types.js';
 
 export type ClaimOutcome =
   /** Current, and everybody displaced is confirmed closed or has lost the right to deliver. */
-  | { readonly status: 'held'; readonly saved: readonly string[] }
+  | { readonly status: 'held'; readonly saved: readonly string[]; readonly displaced: boolean }
   /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
   | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
   /** The socket closed, or was evicted, meanwhile. Nothing is left to do. */
@@ -52,16 +52,24 @@ export class Claims {
    * Claims again for an established connection: under a new lease, or after a Redis that forgot (C4). `waiting` calls
    * `onSettled` later; until then the connection delivers nothing.
    */
-  async reclaim(who: Claimant, onSettled: (outcome: ClaimOutcome) => void): Promise<ClaimOutcome | { status: 'waiting' }> {
+  async reclaim(
+    who: Claimant,
+    onSettled: (outcome: ClaimOutcome) => void,
+  ): Promise<ClaimOutcome | { status: 'waiting' }> {
     const answer = await this.send(who, who.fence);
     if (answer === null) return { status: 'gone' };
     if (answer.status !== 'ok') return refusal(answer);
-    if (answer.displaced.length === 0) return { status: 'held', saved: answer.saved };
+    if (answer.displaced.length === 0) return { status: 'held', saved: answer.saved, displaced: false };
     this.settle(who, answer.displaced, answer.saved).then(onSettled, (error: unknown) => {
       this.parts.report(error, 'registry.settle');
       onSettled({ status: 'refused', code: CLOSE.UNAVAILABLE });
     });
     return { status: 'waiting' };
+  }
+
+  /** Whether its displaced owners are not settled yet: current in the registry, and still it may not deliver (C4). */
+  isSettling(who: Claimant): boolean {
+    return this.parts.displacements.isWaiting(who.id);
   }
 
   /** The connection left the table. A claim that is still under way is released when its answer comes (C1). */
@@ -100,7 +108,11 @@ export class Claims {
     return answer;
   }
 
-  private async settle(who: Claimant, displaced: readonly Displaced[], saved: readonly string[]): Promise<ClaimOutcome> {
+  private async settle(
+    who: Claimant,
+    displaced: readonly Displaced[],
+    saved: readonly string[],
+  ): Promise<ClaimOutcome> {
     if (displaced.length > 0) {
       const { store, displacements, lease } = this.parts;
       const own = await displacements.wait(who, lease.id, displaced, () => this.clear(who));
@@ -109,7 +121,7 @@ export class Claims {
       if (!settled.current) return { status: 'refused', code: sameClient(who, settled.client) };
       if (!who.isOpen()) return { status: 'gone' };
     }
-    return { status: 'held', saved };
+    return { status: 'held', saved, displaced: displaced.length > 0 };
   }
 
   /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */

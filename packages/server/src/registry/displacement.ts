@@ -1,8 +1,8 @@
+import { CLOSE } from '@unified-ws/protocol';
 import type { Bus } from '../bus/bus.js';
 import type { Clock } from '../clock.js';
 import type { Judge } from './judge.js';
 import type { Claimant, Displaced } from './types.js';
-import { CLOSE } from '@unified-ws/protocol';
 
 /** An unanswered evict is sent again this often, milliseconds (C2). */
 const RESEND_MS = 250;
@@ -46,7 +46,12 @@ export class Displacements {
    * time-out ran out. Resolves with the own-client entries that are not confirmed yet: they stay on the list.
    * `onOwnConfirmed` is called once when the last of those is.
    */
-  async wait(claimant: Claimant, lease: string, displaced: readonly Displaced[], onOwnConfirmed: () => void): Promise<Displaced[]> {
+  async wait(
+    claimant: Claimant,
+    lease: string,
+    displaced: readonly Displaced[],
+    onOwnConfirmed: () => void,
+  ): Promise<Displaced[]> {
     const { clock, judge, timeoutMs } = this.parts;
     const now = clock.mono();
     for (const one of displaced) judge.watch(one.l, now);
@@ -68,6 +73,11 @@ export class Displacements {
     if (own.length === 0) this.drop(claimant.id);
     else pending.onOwnConfirmed = onOwnConfirmed;
     return own;
+  }
+
+  /** Whether this claimer still waits for somebody that must be waited for. */
+  isWaiting(claimer: string): boolean {
+    return this.pending.get(claimer)?.ready != null;
   }
 
   /** An owner confirmed that `conn` is closed. */

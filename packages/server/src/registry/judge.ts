@@ -61,7 +61,9 @@ export class Judge {
 
   /** Leases that are not known dead. */
   live(): string[] {
-    return [...this.seen].filter(([lease, { beat }]) => beat !== '' && !this.deadLeases.has(lease)).map(([lease]) => lease);
+    return [...this.seen]
+      .filter(([lease, { beat }]) => beat !== '' && !this.deadLeases.has(lease))
+      .map(([lease]) => lease);
   }
 
   /** A lease that is in no beat (Redis forgot it, or housekeeping removed it) is judged by the same patience. */

@@ -84,7 +84,7 @@ export class Reconciler {
     if (verdict.action === 'end') {
       who.end(verdict.code);
     } else if (verdict.action === 'keep') {
-      who.regain();
+      if (!claims.isSettling(who)) who.regain();
     } else {
       who.suspend();
       const outcome = await claims.reclaim(who, (later) => this.settled(who, later));

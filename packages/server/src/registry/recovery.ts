@@ -5,7 +5,8 @@ import type { Judge } from './judge.js';
 import { BEAT_INTERVAL_MS, type Lease } from './lease.js';
 
 /** `serving` alone may deliver. Every way back to it leads through `rejoining`. */
-export type Standing = 'starting' | 'serving' | 'interrupted' | 'rejoining' | 'stopped';
+export const STANDINGS = ['starting', 'serving', 'interrupted', 'rejoining', 'stopped'] as const;
+export type Standing = (typeof STANDINGS)[number];
 
 type Signal = 'begin' | 'interrupt' | 'rejoin' | 'rejoined' | 'stop';
 

@@ -1,7 +1,7 @@
+import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
-import type { Report } from '../observability/logger.js';
 import type { RegistryStore } from './store.js';
 
 /** Releases that Redis did not confirm are tried again this often, milliseconds, at most so many at a time. */

@@ -1,7 +1,7 @@
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
-import type { Claimant, ClaimAnswer, Displaced, Entry, Owner } from './types.js';
+import type { ClaimAnswer, Claimant, Displaced, Entry, Owner } from './types.js';
 
 /** What is left of an entry after its release, and a tombstone, lives this long, seconds (C4, C15). */
 const RELEASED_TTL_S = 3600;
@@ -82,7 +82,10 @@ export class RegistryStore {
   }
 
   /** `client` is that of the connection which is current instead. */
-  async settle(who: Claimant, keep: readonly Displaced[]): Promise<{ readonly current: boolean; readonly client: string }> {
+  async settle(
+    who: Claimant,
+    keep: readonly Displaced[],
+  ): Promise<{ readonly current: boolean; readonly client: string }> {
     const { redis, keys } = this.parts;
     const kept = keep.length === 0 ? '[]' : JSON.stringify(keep);
     const answer = await this.scripts.settle.run(redis, [keys.conn(who.userId)], [who.id, who.fence, kept]);

@@ -31,7 +31,12 @@ export interface Displaced {
 }
 
 export type ClaimAnswer =
-  | { readonly status: 'ok'; readonly fence: string; readonly displaced: readonly Displaced[]; readonly saved: readonly string[] }
+  | {
+      readonly status: 'ok';
+      readonly fence: string;
+      readonly displaced: readonly Displaced[];
+      readonly saved: readonly string[];
+    }
   | { readonly status: 'superseded'; readonly code: number }
   | { readonly status: 'revoked'; readonly code: number; readonly until: number }
   | { readonly status: 'stale' }

@@ -8,7 +8,9 @@ import { failure, logged, SERVICE, startEventNode, until } from './support.js';
 const CHILD = fileURLToPath(new URL('./closeChild.js', import.meta.url));
 const EVENT = { event_type: 'zone_updated', data: {} } as const;
 
-describe('closing the event queues', () => {
+describe('closing the event queues', function () {
+  this.timeout(20_000);
+
   let server: RedisServer;
 
   beforeEach(async () => {
@@ -58,6 +60,18 @@ describe('closing the event queues', () => {
     expect(endedAfter).to.be.below(3000);
   });
 
+  it('leaves no handle while it still comes back from an outage', async () => {
+    const { code, closedAfter, endedAfter } = await close('idle', async () => {
+      await server.kill9();
+      await server.restart();
+    });
+    expect(code).to.equal(0);
+    expect(closedAfter).to.be.below(2000);
+    expect(endedAfter).to.be.below(4000);
+    const clients = String(await server.client().call('CLIENT', 'LIST'));
+    expect(clients).not.to.include('test-worker');
+  });
+
   it('ends in time with a job that hangs, which another node then does', async () => {
     const publisher = await startEventNode(server.url, { partitions: 8, workers: false });
     const { code, closedAfter } = await close('busy', async (child) => {
@@ -85,6 +99,13 @@ describe('closing the event queues', () => {
     await until('the event in the log', async () => (await survivor.log.head()).offset === 1, 3000);
     expect(await logged(survivor.log)).to.have.length(1);
     await survivor.stop();
+  });
+
+  it('is no news when all is well', async () => {
+    const node = await startEventNode(server.url);
+    await Promise.all(Array.from({ length: 50 }, () => node.publisher.publish(EVENT, SERVICE)));
+    await node.stop();
+    expect(node.reports).to.deep.equal([]);
   });
 
   it('refuses events afterwards instead of losing them, and may be called twice', async () => {

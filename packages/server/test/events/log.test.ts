@@ -6,7 +6,9 @@ import { expect } from 'chai';
 import { type RedisServer, startRedis } from '../../../../test/support/redis.js';
 import { HISTORY, logged, storedEvent, until } from './support.js';
 
-describe('broadcast log', () => {
+describe('broadcast log', function () {
+  this.timeout(20_000);
+
   let server: RedisServer;
   let redis: RedisClient;
   const keys = new Keys('uws');

@@ -16,7 +16,9 @@ import {
 
 const EVENT = { event_type: 'zone_updated', data: { zone: 'example.org' } } as const;
 
-describe('publishing', () => {
+describe('publishing', function () {
+  this.timeout(20_000);
+
   let server: RedisServer;
   const nodes: EventNode[] = [];
 

@@ -30,7 +30,9 @@ function gate(): { pass: () => Promise<void>; open: () => void; waiting: () => n
   return { pass, open: () => open(), waiting: () => waiting };
 }
 
-describe('event queues', () => {
+describe('event queues', function () {
+  this.timeout(20_000);
+
   let server: RedisServer;
   const nodes: EventNode[] = [];
 
@@ -185,6 +187,7 @@ describe('event queues', () => {
     expect(await concurrency()).to.equal('1');
     await server.restart();
     await until('the limit to be set again', async () => (await concurrency()) === '1');
+    await until("the log's connection to be back", () => node.command.status === 'ready');
     await until('an accepted event', async () => {
       const answer = await node.publisher.publish(EVENT, SERVICE).catch((error: unknown) => error);
       return Array.isArray(answer);

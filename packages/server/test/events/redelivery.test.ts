@@ -10,7 +10,9 @@ const EVENT = { event_type: 'zone_updated', data: {} } as const;
 /** Promised to users (G3); the tests allow 15 s, as the machine has other work. */
 const REDELIVERY_MS = 15_000;
 
-describe('death of a worker in the middle of a job', () => {
+describe('death of a worker in the middle of a job', function () {
+  this.timeout(20_000);
+
   let server: RedisServer;
   const nodes: EventNode[] = [];
   const children: ChildProcess[] = [];
@@ -97,4 +99,38 @@ describe('death of a worker in the middle of a job', () => {
     expect((await survivor.log.head()).offset).to.equal(1);
     expect([...(await survivor.queues.counts()).values()].every(({ failed }) => failed === 0)).to.equal(true);
   }).timeout(2 * REDELIVERY_MS + 10_000);
+
+  it('and cut connections under load neither lose, double nor reorder events', async () => {
+    const [one, two] = [await start(true), await start(true)];
+    const cutter = server.client();
+    const total = 150;
+    let cuts = 0;
+    const publishing = ['a', 'b', 'c', 'd'].map(async (key) => {
+      for (let index = 0; index < total; index += 1) {
+        const event = { ...EVENT, id: `${key}${index}`, ordering_key: key, data: { key, index } };
+        const node = index % 2 === 0 ? one : two;
+        // The answer may be lost: the same id is published again until one comes.
+        await until('an answer', () =>
+          node.publisher.publish(event, SERVICE).then(
+            () => true,
+            () => false,
+          ),
+        );
+        if (key === 'a' && index % 50 === 25) {
+          cuts += 1;
+          await cutter.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        }
+      }
+    });
+    await Promise.all(publishing);
+    expect(cuts).to.equal(3);
+    const all = 4 * total;
+    const offset = async (): Promise<number> => (await one.log.head()).offset;
+    await until('all in the log', async () => (await offset()) >= all, 3 * REDELIVERY_MS);
+    const events = (await logged(one.log)).map(({ event }) => event);
+    for (const key of ['a', 'b', 'c', 'd']) {
+      const order = events.filter(({ data }) => data.key === key).map(({ data }) => data.index);
+      expect(order, key).to.deep.equal(Array.from({ length: total }, (_, index) => index));
+    }
+  }).timeout(4 * REDELIVERY_MS);
 });

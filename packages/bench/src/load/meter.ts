@@ -1,0 +1,50 @@
+import { cpus } from 'node:os';
+import { machineBusyMs, monoMs } from './procfs.js';
+
+/** A part of the run that used more than this of a processor was the bottleneck. */
+const SATURATED = 0.9;
+
+export interface Usage {
+  readonly wallMs: number;
+  /** CPU per process, milliseconds. */
+  readonly cpuMs: Readonly<Record<string, number>>;
+  /** What others on this machine used meanwhile, in processors: noise. */
+  readonly foreign: number;
+  /** The process that used up its processor, or the machine; '' when none did. */
+  readonly bottleneck: string;
+}
+
+/** Measures what processes use between `start` and `stop`. Each is taken to do its work in one thread. */
+export class Meter {
+  private readonly sources: Readonly<Record<string, () => number>>;
+  private began = 0;
+  private busy = 0;
+  private before: Record<string, number> = {};
+
+  constructor(sources: Readonly<Record<string, () => number>>) {
+    this.sources = { ...sources, driver: () => (process.cpuUsage().user + process.cpuUsage().system) / 1000 };
+  }
+
+  start(): void {
+    this.before = this.read();
+    this.busy = machineBusyMs();
+    this.began = monoMs();
+  }
+
+  /** @param activeMs the part of the time in which the load was on; default: all of it. */
+  stop(activeMs?: number): Usage {
+    const wallMs = monoMs() - this.began;
+    const now = this.read();
+    const busy = machineBusyMs() - this.busy;
+    const cpuMs = Object.fromEntries(Object.entries(now).map(([name, ms]) => [name, ms - (this.before[name] ?? 0)]));
+    const own = Object.values(cpuMs).reduce((sum, ms) => sum + ms, 0);
+    const active = activeMs ?? wallMs;
+    const saturated = Object.entries(cpuMs).find(([, ms]) => ms > SATURATED * active);
+    const machine = busy > SATURATED * cpus().length * active ? 'all processors' : '';
+    return { wallMs, cpuMs, foreign: Math.max(0, busy - own) / wallMs, bottleneck: saturated?.[0] ?? machine };
+  }
+
+  private read(): Record<string, number> {
+    return Object.fromEntries(Object.entries(this.sources).map(([name, read]) => [name, read()]));
+  }
+}

@@ -1,0 +1,75 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Child } from './child.js';
+import { Inspector } from './inspector.js';
+import { SECRET } from './requests.js';
+
+const MAIN = fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
+const START_MS = 20_000;
+
+/**
+ * What a measurement needs otherwise than the defaults: a publisher beyond the message rate, and room for as many connects at a
+ * time as the reader is told to make.
+ */
+const SETTINGS = {
+  HOST: '127.0.0.1',
+  PORT: '0',
+  JWT_SECRET: SECRET,
+  MESSAGE_RATE: '100000',
+  MESSAGE_BURST: '100000',
+};
+
+/** Neither pings nor heartbeats while deliveries are counted; the servers beside us send none either. */
+export const QUIET = { PING_INTERVAL_MS: '600000', HEARTBEAT_INTERVAL_MS: '600000' };
+
+/** A real cluster node: `main.js` with settings from the environment. */
+export class NodeProcess {
+  readonly port: number;
+  private readonly child: Child;
+
+  private constructor(child: Child, port: number) {
+    this.child = child;
+    this.port = port;
+  }
+
+  static async start(id: string, redisUrl: string, env: Readonly<Record<string, string>> = {}): Promise<NodeProcess> {
+    const settings = { ...SETTINGS, NODE_ID: id, REDIS_URL: redisUrl, ...env };
+    // The inspector opens at SIGUSR1 only, on a free port.
+    const child = new Child(id, process.execPath, ['--inspect-port=127.0.0.1:0', MAIN], settings);
+    const listening = await child.line((line) => line.msg === 'listening', START_MS);
+    const node = new NodeProcess(child, Number(listening.port));
+    const deadline = Date.now() + START_MS;
+    while (!(await node.isReady())) {
+      if (Date.now() > deadline) throw new Error(`${id} is not ready: ${child.stderr}`);
+      await delay(50);
+    }
+    return node;
+  }
+
+  get cpuMs(): number {
+    return this.child.cpuMs;
+  }
+
+  get rssBytes(): number {
+    return this.child.rssBytes;
+  }
+
+  /** What the node complained of. */
+  get complaints(): string {
+    return this.child.stderr;
+  }
+
+  inspect(): Promise<Inspector> {
+    return Inspector.open(this.child);
+  }
+
+  async stop(): Promise<void> {
+    await this.child.stop();
+  }
+
+  private async isReady(): Promise<boolean> {
+    const response = await fetch(`http://127.0.0.1:${this.port}/readyz`);
+    await response.arrayBuffer();
+    return response.ok;
+  }
+}

@@ -1,0 +1,57 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { Child } from './child.js';
+
+/** A private Redis as `npm start` runs it: append-only file, noeviction. */
+export class RedisProcess {
+  readonly url: string;
+  private readonly child: Child;
+  private readonly dir: string;
+
+  private constructor(child: Child, port: number, dir: string) {
+    this.child = child;
+    this.url = `redis://127.0.0.1:${port}`;
+    this.dir = dir;
+  }
+
+  static async start(): Promise<RedisProcess> {
+    const port = await freePort();
+    const dir = mkdtempSync(join(tmpdir(), 'uws-bench-'));
+    const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', dir, '--daemonize', 'no'];
+    const rules = ['--save', '', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
+    const child = new Child('redis', process.env.REDIS_SERVER ?? 'redis-server', [...place, ...rules]);
+    const redis = new RedisProcess(child, port, dir);
+    const probe = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
+    // Refused until it listens; a server that ended shows by the time-out of the command below.
+    probe.on('error', () => undefined);
+    try {
+      await Promise.race([probe.ping(), child.line(() => false, 10_000)]);
+    } finally {
+      probe.disconnect();
+    }
+    return redis;
+  }
+
+  get cpuMs(): number {
+    return this.child.cpuMs;
+  }
+
+  async stop(): Promise<void> {
+    await this.child.stop('SIGKILL');
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('the system gave no port');
+  return address.port;
+}

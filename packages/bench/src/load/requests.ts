@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { WS_PATH } from '@unified-ws/protocol';
+import { signToken } from '@unified-ws/server/auth/sign';
+
+/** JWT_SECRET of all measured servers. */
+export const SECRET = 'secret-of-the-benchmarks-0123456789abcdef';
+
+export function userToken(index: number): string {
+  return signToken(SECRET, { sub: `user-${index}`, username: `User ${index}`, roles: ['user'] });
+}
+
+/** Who publishes: may publish, is subscribed to nothing. */
+export function publisherToken(): string {
+  return signToken(SECRET, { sub: 'publisher', roles: ['service'] });
+}
+
+/** A complete upgrade request. */
+function upgradeRequest(path: string, token: string | null): string {
+  const lines = [
+    `GET ${path} HTTP/1.1`,
+    'Host: 127.0.0.1',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+  ];
+  if (token !== null) lines.push(`Authorization: Bearer ${token}`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** Writes the requests of `count` users for the reader. */
+export function writeUserRequests(file: string, count: number): void {
+  const requests = Array.from({ length: count }, (_, index) => upgradeRequest(WS_PATH, userToken(index)));
+  writeFileSync(file, requests.join(''));
+}
+
+/** Writes `count` requests without a token. */
+export function writePlainRequests(file: string, count: number, path: string): void {
+  writeFileSync(file, Array.from({ length: count }, () => upgradeRequest(path, null)).join(''));
+}

@@ -1,0 +1,116 @@
+import { writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Meter } from '../load/meter.js';
+import { NodeProcess } from '../load/node.js';
+import { Reader } from '../load/reader.js';
+import { RedisProcess } from '../load/redis.js';
+import { writeUserRequests } from '../load/requests.js';
+import { short } from '../load/stats.js';
+import { script } from '../load/target.js';
+import { type Context, fileIn, type Row, wanted } from './context.js';
+
+/** Connects under way at a time: enough to keep the server busy, few enough that the time to hello is not a queue's. */
+const CONCURRENCY = 100;
+const START_MS = 10_000;
+const SETTLE_MS = 300;
+
+interface Server {
+  readonly port: number;
+  readonly cpu: Readonly<Record<string, () => number>>;
+  readonly node?: NodeProcess;
+  stop(): Promise<void>;
+}
+
+const SERVERS: Readonly<Record<string, () => Promise<Server>>> = {
+  ws: () => byHand(false),
+  'ws+jwt+registry': () => byHand(true),
+  ours: async () => {
+    const redis = await RedisProcess.start();
+    const node = await NodeProcess.start('bench-1', redis.url);
+    const cpu = { server: () => node.cpuMs, redis: () => redis.cpuMs };
+    return {
+      port: node.port,
+      cpu,
+      node,
+      stop: async () => {
+        await node.stop();
+        await redis.stop();
+      },
+    };
+  },
+};
+
+async function byHand(registry: boolean): Promise<Server> {
+  const redis = registry ? await RedisProcess.start() : null;
+  const child = script('connectMain', redis ? { REDIS_URL: redis.url } : {});
+  const { port } = await child.event('listening', START_MS);
+  return {
+    port: Number(port),
+    cpu: { server: () => child.cpuMs, ...(redis ? { redis: () => redis.cpuMs } : {}) },
+    stop: async () => {
+      await child.stop('SIGKILL');
+      await redis?.stop();
+    },
+  };
+}
+
+/** CPU per connect with a token and a claim until hello is read, and per close, as fast as it goes. */
+export async function connects(context: Context): Promise<Row[]> {
+  const rows: Row[] = [];
+  const requests = fileIn(context, 'requests.txt');
+  writeUserRequests(requests, context.sizes.connections);
+  for (const [name, start] of Object.entries(SERVERS)) {
+    if (!wanted(context, name)) continue;
+    const server = await start();
+    try {
+      rows.push(await measure(context, name, server, requests));
+    } finally {
+      await server.stop();
+    }
+  }
+  return rows;
+}
+
+async function measure(context: Context, name: string, server: Server, requests: string): Promise<Row> {
+  const program = context.native?.reader ?? null;
+  const reader = new Reader({ program, port: server.port, requests, concurrency: CONCURRENCY, greetings: 1 });
+  const meter = new Meter({ ...server.cpu, reader: () => reader.cpuMs });
+  const inspector = context.profile && server.node ? await server.node.inspect() : null;
+  try {
+    await inspector?.startProfile();
+    meter.start();
+    const { connected, ms, hello } = await reader.connect();
+    await delay(SETTLE_MS);
+    const usage = meter.stop(ms);
+    if (inspector) writeFileSync(fileIn(context, `connect-${name}.cpuprofile`), await inspector.stopProfile());
+    meter.start();
+    await reader.close();
+    await delay(SETTLE_MS);
+    const closing = meter.stop();
+    const per = (cpuMs: number | undefined): number | null => (cpuMs === undefined ? null : (cpuMs * 1000) / connected);
+    const values = {
+      connections: connected,
+      server_us_per_connect: per(usage.cpuMs.server),
+      redis_us_per_connect: per(usage.cpuMs.redis),
+      reader_us_per_connect: per(usage.cpuMs.reader),
+      connects_per_s: (connected * 1000) / ms,
+      hello_p50_ms: hello?.p50 ?? null,
+      hello_p99_ms: hello?.p99 ?? null,
+      server_us_per_close: per(closing.cpuMs.server),
+      redis_us_per_close: per(closing.cpuMs.redis),
+      foreign_cpus: usage.foreign,
+    };
+    const figure = (value: number | null): string => short(value ?? Number.NaN);
+    context.say(
+      `connect  ${name.padEnd(15)} ${figure(values.server_us_per_connect)} us server, ` +
+        `${figure(values.redis_us_per_connect)} us Redis, ${figure(values.connects_per_s)} connects/s, ` +
+        `hello p50 ${figure(values.hello_p50_ms)} ms, p99 ${figure(values.hello_p99_ms)} ms; ` +
+        `close ${figure(values.server_us_per_close)} us${usage.bottleneck ? `, capped by ${usage.bottleneck}` : ''}`,
+    );
+    const cap = usage.bottleneck || `${CONCURRENCY} connects at a time`;
+    return { measure: 'connect', server: name, load: `${connected} at once`, values, capped_by: cap };
+  } finally {
+    inspector?.close();
+    await reader.stop();
+  }
+}

@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import type { Native } from '../load/native.js';
+
+/** What every measurement gets. */
+export interface Context {
+  readonly native: Native | null;
+  /** For request files, profiles and compiled programs: build/bench. */
+  readonly dir: string;
+  readonly sizes: Sizes;
+  /** Names of the servers to measure; empty: all. */
+  readonly only: readonly string[];
+  readonly profile: boolean;
+  /** One line for people. */
+  readonly say: (line: string) => void;
+}
+
+export interface Sizes {
+  /** Connections of the fan-out. */
+  readonly subscribers: number;
+  /** Length of a paced run, seconds. */
+  readonly seconds: number;
+  /** Messages of the burst. */
+  readonly burst: number;
+  /** Connects of the ramp and idle connections of the memory measure. */
+  readonly connections: number;
+  /** Users that move from node to node. */
+  readonly moves: number;
+}
+
+export const FULL: Sizes = { subscribers: 2000, seconds: 8, burst: 300, connections: 10_000, moves: 2000 };
+export const SMALL: Sizes = { subscribers: 500, seconds: 2, burst: 300, connections: 1000, moves: 200 };
+
+/** One row of the result file. */
+export interface Row {
+  readonly measure: string;
+  readonly server: string;
+  readonly load: string;
+  readonly values: Readonly<Record<string, number | string | null>>;
+  /** What kept the run from being faster, or its figures from being better. */
+  readonly capped_by: string;
+}
+
+export function fileIn(context: Context, name: string): string {
+  return join(context.dir, name);
+}
+
+export function wanted(context: Context, server: string): boolean {
+  return context.only.length === 0 || context.only.includes(server);
+}

@@ -1,0 +1,65 @@
+import { Meter } from '../load/meter.js';
+import { NodeProcess } from '../load/node.js';
+import { type Counted, Reader } from '../load/reader.js';
+import { RedisProcess } from '../load/redis.js';
+import { writeUserRequests } from '../load/requests.js';
+import { short } from '../load/stats.js';
+import { type Context, fileIn, type Row, wanted } from './context.js';
+
+/** Users that move to the other node per second. */
+const MOVES_PER_S = 250;
+const SUPERSEDED = '4001';
+const CONCURRENCY = 100;
+
+/** From connect(2) on the second node to hello: the first node has closed its connection of the user by then. */
+export async function handover(context: Context): Promise<Row[]> {
+  if (!wanted(context, 'ours')) return [];
+  const redis = await RedisProcess.start();
+  const [one, other] = [
+    await NodeProcess.start('bench-1', redis.url),
+    await NodeProcess.start('bench-2', redis.url),
+  ] as const;
+  const requests = fileIn(context, 'requests.txt');
+  writeUserRequests(requests, context.sizes.moves);
+  const common = { program: context.native?.reader ?? null, requests, concurrency: CONCURRENCY, greetings: 1 };
+  const staying = new Reader({ ...common, port: one.port });
+  const moving = new Reader({ ...common, port: other.port, rate: MOVES_PER_S });
+  try {
+    await staying.connect();
+    const meter = new Meter({
+      server: () => one.cpuMs + other.cpuMs,
+      redis: () => redis.cpuMs,
+      reader: () => moving.cpuMs + staying.cpuMs,
+    });
+    meter.start();
+    const { connected, hello, ms } = await moving.connect();
+    const usage = meter.stop();
+    const left: Counted = await staying.report();
+    const superseded = left.closes[SUPERSEDED] ?? 0;
+    const values = {
+      moves: connected,
+      superseded,
+      moves_per_s: (connected * 1000) / ms,
+      hello_p50_ms: hello?.p50 ?? null,
+      hello_p99_ms: hello?.p99 ?? null,
+      hello_max_ms: hello?.max ?? null,
+      server_us_per_move: ((usage.cpuMs.server ?? 0) * 1000) / connected,
+      redis_us_per_move: ((usage.cpuMs.redis ?? 0) * 1000) / connected,
+      foreign_cpus: usage.foreign,
+    };
+    const wrong = superseded === connected ? '' : `, ONLY ${superseded} closed with ${SUPERSEDED}`;
+    const figure = (value: number | null): string => short(value ?? Number.NaN);
+    context.say(
+      `handover ours      ${figure(values.hello_p50_ms)} ms p50, ${figure(values.hello_p99_ms)} ms p99, ` +
+        `${figure(values.hello_max_ms)} ms max at ${figure(values.moves_per_s)} moves/s; ` +
+        `${figure(values.server_us_per_move)} us both nodes, ${figure(values.redis_us_per_move)} us Redis${wrong}`,
+    );
+    const cap = usage.bottleneck || 'the offered rate';
+    return [{ measure: 'handover', server: 'ours', load: `${MOVES_PER_S}/s`, values, capped_by: cap }];
+  } finally {
+    await staying.stop();
+    await moving.stop();
+    await Promise.all([one.stop(), other.stop()]);
+    await redis.stop();
+  }
+}

@@ -1,0 +1,379 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import { CLOSE } from '@unified-ws/protocol';
+import { Redis } from 'ioredis';
+import { createKeySource } from './auth/keys.js';
+import { RoleTable } from './auth/roles.js';
+import { TokenVerifier } from './auth/token.js';
+import { Bus } from './bus/bus.js';
+import { Commands } from './bus/commands.js';
+import { Watchdog } from './bus/watchdog.js';
+import { adminHandlers } from './dispatch/admin.js';
+import { basicHandlers } from './dispatch/basic.js';
+import { Dispatcher } from './dispatch/dispatcher.js';
+import { healthHandlers } from './dispatch/health.js';
+import { subscriptionHandlers } from './dispatch/subscriptions.js';
+import { Acceptor } from './edge/accept.js';
+import { AddressLimit } from './edge/addressLimit.js';
+import { Connection } from './edge/connection.js';
+import { Inbound } from './edge/inbound.js';
+import { Liveness } from './edge/liveness.js';
+import { Sockets } from './edge/sockets.js';
+import { ConnectionTable } from './edge/table.js';
+import { Upgrades } from './edge/upgrade.js';
+import { AppError } from './errors.js';
+import { loadCatalogue } from './events/catalogue.js';
+import { EventIds } from './events/eventId.js';
+import { BroadcastLog } from './events/log.js';
+import { Publisher } from './events/publish.js';
+import { EventQueues } from './events/queue.js';
+import { Clearances } from './fanout/clearance.js';
+import { Fanout } from './fanout/flush.js';
+import { Follower } from './fanout/follower.js';
+import { SavedSubscriptions } from './fanout/subscriptions.js';
+import { TypeSets } from './fanout/typeSet.js';
+import type { ComposeOptions, NodeParts } from './nodeParts.js';
+import { NodeCounts } from './observability/counts.js';
+import { ErrorLog } from './observability/errorLog.js';
+import { createLogger, createReport } from './observability/logger.js';
+import { Audit } from './operations/audit.js';
+import { Disconnects } from './operations/disconnect.js';
+import { createReports } from './operations/reports.js';
+import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
+import { Keys } from './redis/keys.js';
+import { Claims } from './registry/claim.js';
+import { Displacements } from './registry/displacement.js';
+import { Evictions } from './registry/evictions.js';
+import { Housekeeping } from './registry/housekeeping.js';
+import { Judge } from './registry/judge.js';
+import { Lease } from './registry/lease.js';
+import { type ReconcileParts, Reconciler, Sweep } from './registry/reconcile.js';
+import { Recovery } from './registry/recovery.js';
+import { Releases } from './registry/releases.js';
+import { RegistryStore } from './registry/store.js';
+import { createRestApp } from './rest/app.js';
+import type { Settings } from './settings.js';
+
+/** A request head, and a whole request, must be in by then, milliseconds: a peer that dawdles holds a socket and no more. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** What an upgrade is told, and when to come back, seconds. */
+const AVAILABLE = { reason: '', retryAfterS: 0 };
+const DRAINING = { reason: 'This node is draining.', retryAfterS: 1 };
+const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 };
+
+/**
+ * Builds the parts of a node in the order in which they depend on each other. Nothing is started and no socket opened. The few
+ * calls that go upwards (a message of the bus, a change of standing) are closures over parts that are made further down.
+ */
+export function compose(settings: Settings, options: ComposeOptions): NodeParts {
+  const { clock, random, isDraining } = options;
+  const { nodeId } = settings;
+  const logger = createLogger(settings.logLevel, nodeId);
+  const reported = new Map<string, number>();
+  const report = createReport(
+    logger,
+    () => clock.mono(),
+    (where) => reported.set(where, (reported.get(where) ?? 0) + 1),
+  );
+  const counts = new NodeCounts(clock);
+  const errorLog = new ErrorLog(clock);
+  const keys = new Keys(settings.redisPrefix);
+  const connect = (role: ConnectionRole, url: string): RedisClient => {
+    const commandTimeoutMs = settings.redisCommandTimeoutMs;
+    const client = createRedis(parseRedisUrl(url), role, { commandTimeoutMs, name: `${nodeId}:${role}` });
+    client.on('error', (error: unknown) => report(error, `redis.${role}`));
+    return client;
+  };
+
+  // Redis and the bus
+  const redis = connect('command', settings.redisUrl);
+  const subscriber = connect('subscriber', settings.redisUrl);
+  const table = new ConnectionTable();
+  const judge = new Judge(settings.leaseTtlMs);
+  const bus = new Bus(
+    { command: redis, subscriber, keys, clock, report },
+    {
+      onEvents: (text) => follower.receive(text),
+      onInterrupted: (reason) => recovery.interrupt(reason),
+      onMessage: (message) => {
+        if (message.t === 'evict') evictions.onEvict(message);
+        else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'request') commands.onRequest(message);
+        else commands.onReply(message);
+      },
+    },
+  );
+  const evictions = new Evictions({ bus, find: (conn) => table.get(conn) });
+  const watchdog = new Watchdog(bus, clock, report);
+  const lease = new Lease({ redis, bus, keys, clock, judge, nodeId, ttlMs: settings.leaseTtlMs });
+  const commands = new Commands({ bus, report, lease: () => lease.id, liveLeases: () => judge.live() });
+
+  // The registry
+  const store = new RegistryStore({ redis, keys, policy: settings.connectionPolicy });
+  const releases = new Releases({
+    redis,
+    keys,
+    store,
+    report,
+    hasUser: (userId) => table.hasUser(userId),
+    ordered: redis instanceof Redis,
+  });
+  const displacements = new Displacements({ bus, judge, clock, timeoutMs: settings.replaceTimeoutMs });
+  const claims = new Claims({ store, lease, judge, displacements, releases, report });
+  const reconcileParts: ReconcileParts = {
+    store,
+    claims,
+    releases,
+    report,
+    lease: () => lease.id,
+    holders: () => [...table.all()].filter((one) => one.established || one.status === 'replaying'),
+    hasConnection: (conn) => table.get(conn) !== undefined,
+  };
+  const reconciler = new Reconciler(reconcileParts);
+  const recovery = new Recovery({
+    lease,
+    bus,
+    judge,
+    clock,
+    logger,
+    report,
+    onNewLease: () => {
+      releases.useLease(lease.id);
+      acceptor.endUnestablished();
+    },
+    reconcile: () => reconciler.all(),
+    catchUp: () => follower.readHead(),
+    onStanding: (standing) => {
+      counts.standing(standing);
+      if (standing === 'serving') {
+        follower.resume();
+        acceptor.resume();
+      } else {
+        follower.pause();
+      }
+    },
+  });
+  const isServing = (): boolean => recovery.mayDeliver();
+  const sweepParts = { ...reconcileParts, intervalMs: settings.sweepIntervalMs, isServing };
+  const sweep = new Sweep(sweepParts, reconciler);
+  const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
+
+  // Events
+  const eventCatalogue = loadCatalogue();
+  const catalogue = (): typeof eventCatalogue => eventCatalogue;
+  const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
+  const queues = new EventQueues(
+    {
+      keys,
+      clock,
+      report,
+      nodeId,
+      append: (events) => log.append(events),
+      knows: (type) => eventCatalogue.get(type) !== undefined,
+      mayAppend: isServing,
+      connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
+    },
+    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
+  );
+  const ids = new EventIds(clock, randomBytes);
+  const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
+  const fanout = new Fanout({ catalogue, clock, logger, mayDeliver: isServing });
+  const follower = new Follower({ log, fanout, report, isServing });
+
+  // Connections
+  const roleTable = new RoleTable(eventCatalogue.raw);
+  const roles = (): RoleTable => roleTable;
+  const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
+    issuer: settings.jwtIssuer,
+    audience: settings.jwtAudience,
+    clock,
+  });
+  const typeSets = new TypeSets();
+  const liveness = new Liveness({
+    clock,
+    random,
+    pingIntervalMs: settings.pingIntervalMs,
+    pingTimeoutMs: settings.pingTimeoutMs,
+    heartbeatIntervalMs: settings.heartbeatIntervalMs,
+    authTimeoutMs: settings.authTimeoutMs,
+    cursor: () => {
+      fanout.flush();
+      return fanout.positionText;
+    },
+    onAuthTimeout: (connection) => {
+      const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
+      acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
+    },
+  });
+  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness });
+  const audit = new Audit({ redis, keys, clock, logger, report });
+  const disconnects = new Disconnects({
+    store,
+    commands,
+    judge,
+    table,
+    audit,
+    clock,
+    report,
+    timeoutMs: settings.commandTimeoutMs,
+  });
+  const dispatcher = new Dispatcher({
+    handlers: {
+      ...basicHandlers(clock),
+      ...healthHandlers({ clock, ...settings }),
+      ...subscriptionHandlers({
+        catalogue,
+        roles,
+        typeSets,
+        saved: new SavedSubscriptions(redis, keys),
+        fanout,
+        clock,
+        report,
+        maxSubscriptions: settings.maxSubscriptions,
+      }),
+      ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
+    },
+    clock,
+    report,
+    maxConsecutiveErrors: settings.maxConsecutiveErrors,
+    onMessage: (type) => counts.message(type),
+    onError: (connection, error) => errorLog.onConnection(connection, error.code),
+  });
+  const sendError = dispatcher.sendError.bind(dispatcher);
+  const inbound = new Inbound({
+    clock,
+    report,
+    messageRate: settings.messageRate,
+    messageBurst: settings.messageBurst,
+    sendError,
+    handle: (connection, text) => dispatcher.handle(connection, text),
+    onFirstMessage: (connection, text) => {
+      try {
+        acceptor.firstMessage(connection, dispatcher.readAuthenticate(connection, text));
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        acceptor.refuse(connection, error, CLOSE.AUTH_FAILED);
+      }
+    },
+  });
+  const acceptor = new Acceptor({
+    verifier,
+    roles,
+    catalogue,
+    clearances: new Clearances(),
+    typeSets,
+    claims,
+    table,
+    fanout,
+    liveness,
+    clock,
+    logger,
+    report,
+    nodeId,
+    mayDeliver: isServing,
+    sendError,
+    onEstablished: (connection, tookMs, displaced) => {
+      reports.metrics.connected(tookMs, displaced);
+      inbound.process(connection);
+    },
+    limits: {
+      max_payload: settings.maxPayload,
+      max_subscriptions: settings.maxSubscriptions,
+      message_rate: settings.messageRate,
+      message_burst: settings.messageBurst,
+    },
+    heartbeatIntervalMs: settings.heartbeatIntervalMs,
+  });
+  const upgrades = new Upgrades({
+    logger,
+    addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
+    maxPayload: settings.maxPayload,
+    maxConnections: settings.maxConnections,
+    maxPendingAuth: settings.maxPendingAuth,
+    allowedOrigins: settings.allowedOrigins,
+    trustProxy: settings.trustProxy,
+    connections: () => sockets.size,
+    pendingAuth: () => sockets.pendingAuth,
+    unavailable: () => {
+      if (isDraining()) return DRAINING;
+      return recovery.standing === 'serving' ? AVAILABLE : CUT_OFF;
+    },
+    onRefused: (reason) => counts.upgradeRefused(reason),
+    onAccepted: (ws, socket, origin, token) => {
+      const connection = new Connection(ws, socket, origin, sockets, settings);
+      sockets.add(connection);
+      inbound.attach(connection);
+      acceptor.accept(connection, token);
+    },
+  });
+  const view = {
+    settings,
+    clock,
+    report,
+    redis,
+    subscriber,
+    bus,
+    commands,
+    store,
+    lease,
+    judge,
+    recovery,
+    releases,
+    displacements,
+    evictions,
+    table,
+    sockets,
+    fanout,
+    queues,
+    counts,
+    errorLog,
+    reported,
+    isDraining,
+  };
+  const reports = createReports(view);
+  const siblings = options.siblings
+    ? options.siblings({ ready: () => reports.readiness.read(), metrics: () => reports.metrics.text() })
+    : null;
+  const app = createRestApp({
+    settings,
+    verifier,
+    roles,
+    catalogue,
+    store,
+    publisher,
+    disconnects,
+    reports,
+    counts,
+    errorLog,
+    siblings,
+    clock,
+    report,
+  });
+  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }, app);
+  server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
+  // A link that broke may have lost commands and messages alike (C12).
+  redis.on('close', () => recovery.interrupt('the command connection closed'));
+  return {
+    logger,
+    report,
+    redis,
+    subscriber,
+    bus,
+    watchdog,
+    lease,
+    recovery,
+    releases,
+    displacements,
+    sweep,
+    housekeeping,
+    queues,
+    fanout,
+    follower,
+    liveness,
+    sockets,
+    reports,
+    server,
+  };
+}

@@ -1,0 +1,49 @@
+import type { Server } from 'node:http';
+import type { Bus } from './bus/bus.js';
+import type { Watchdog } from './bus/watchdog.js';
+import type { Clock } from './clock.js';
+import type { Liveness } from './edge/liveness.js';
+import type { Sockets } from './edge/sockets.js';
+import type { EventQueues } from './events/queue.js';
+import type { Fanout } from './fanout/flush.js';
+import type { Follower } from './fanout/follower.js';
+import type { Logger, Report } from './observability/logger.js';
+import type { Reports } from './operations/reports.js';
+import type { Answers, Siblings } from './processes.js';
+import type { RedisClient } from './redis/connect.js';
+import type { Displacements } from './registry/displacement.js';
+import type { Housekeeping } from './registry/housekeeping.js';
+import type { Lease } from './registry/lease.js';
+import type { Sweep } from './registry/reconcile.js';
+import type { Recovery } from './registry/recovery.js';
+import type { Releases } from './registry/releases.js';
+
+/** Everything that a running node consists of, as `start` and `stop` need it. */
+export interface NodeParts {
+  readonly logger: Logger;
+  readonly report: Report;
+  readonly redis: RedisClient;
+  readonly subscriber: RedisClient;
+  readonly bus: Bus;
+  readonly watchdog: Watchdog;
+  readonly lease: Lease;
+  readonly recovery: Recovery;
+  readonly releases: Releases;
+  readonly displacements: Displacements;
+  readonly sweep: Sweep;
+  readonly housekeeping: Housekeeping;
+  readonly queues: EventQueues;
+  readonly fanout: Fanout;
+  readonly follower: Follower;
+  readonly liveness: Liveness;
+  readonly sockets: Sockets;
+  readonly reports: Reports;
+  readonly server: Server;
+}
+
+export interface ComposeOptions {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly siblings: ((answers: Answers) => Siblings) | null;
+  readonly isDraining: () => boolean;
+}

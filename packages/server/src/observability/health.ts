@@ -1,0 +1,128 @@
+import type { NodeView } from '../operations/view.js';
+import type { LoopLag } from './lag.js';
+
+/** Two missed renewals or own messages, at one a second, and some room: an outage is seen well within 5 s (G7). */
+const MAX_SILENCE_MS = 3000;
+/** A lone pause is over when it is seen; half of all turns this late means that the process is saturated. */
+const MAX_LAG_P50_MS = 250;
+/** Longer than the longest pause between two tries of a worker (Q2). */
+const MAX_RETRYING_MS = 10_000;
+
+/** One thing that must hold for a node to serve. */
+export interface Check {
+  readonly ok: boolean;
+  /** What was found; null: nothing ever was. Milliseconds where the limit is a number. */
+  readonly value: number | string | boolean | null;
+  readonly limit: number | string | boolean;
+}
+
+export const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'draining'] as const;
+export type CheckName = (typeof CHECKS)[number];
+
+export interface ReadinessReport {
+  readonly ready: boolean;
+  readonly node_id: string;
+  readonly checks: Readonly<Record<CheckName, Check>>;
+  /** One sentence per check that fails. Only words of our own: these are shown without a token. */
+  readonly reasons: readonly string[];
+}
+
+type ReadinessView = Pick<
+  NodeView,
+  'settings' | 'clock' | 'redis' | 'lease' | 'bus' | 'recovery' | 'queues' | 'isDraining'
+>;
+
+/**
+ * Whether this node can serve (G7). All of it is known already when it is asked: a Redis that hangs must not make the
+ * answer hang.
+ */
+export class Readiness {
+  private readonly view: ReadinessView;
+  private readonly lag: LoopLag;
+  private readonly maxSilenceMs: number;
+
+  constructor(view: ReadinessView, lag: LoopLag) {
+    this.view = view;
+    this.lag = lag;
+    // The right to deliver ends a second before the lease (C6); being told of it later would be no use.
+    this.maxSilenceMs = Math.min(MAX_SILENCE_MS, view.settings.leaseTtlMs - 1000);
+  }
+
+  read(): ReadinessReport {
+    const reasons: string[] = [];
+    const failing = (reason: string): void => {
+      reasons.push(reason);
+    };
+    const checks = {
+      redis: this.redis(failing),
+      bus: this.bus(failing),
+      lease: this.lease(failing),
+      event_loop: this.eventLoop(failing),
+      workers: this.workers(failing),
+      draining: this.draining(failing),
+    };
+    return { ready: reasons.length === 0, node_id: this.view.settings.nodeId, checks, reasons };
+  }
+
+  /** The renewal of the lease is the round trip: each second through the connection that claims and publishes use. */
+  private redis(failing: (reason: string) => void): Check {
+    const { redis, lease } = this.view;
+    const value = finite(lease.ageMs);
+    const ok = redis.status === 'ready' && value !== null && value <= this.maxSilenceMs;
+    if (redis.status !== 'ready') failing('redis: not connected');
+    else if (value === null) failing('redis: no renewal of this lease was confirmed yet');
+    else if (!ok) failing(`redis: the last confirmed round trip began ${value} ms ago`);
+    return { ok, value, limit: this.maxSilenceMs };
+  }
+
+  private bus(failing: (reason: string) => void): Check {
+    const { bus, clock } = this.view;
+    const value = finite(clock.mono() - bus.heardAt);
+    const ok = value !== null && value <= this.maxSilenceMs;
+    if (value === null) failing('bus: no own message was heard on this subscription yet');
+    else if (!ok) failing(`bus: the last own message that was heard is ${value} ms old`);
+    return { ok, value, limit: this.maxSilenceMs };
+  }
+
+  private lease(failing: (reason: string) => void): Check {
+    const { recovery, lease } = this.view;
+    const { standing } = recovery;
+    // Asked of the lease itself: `recovery.mayDeliver` would act on the answer.
+    const ok = standing === 'serving' && lease.isValid();
+    if (standing !== 'serving') failing(`lease: the node is ${standing}, not serving`);
+    else if (!ok) failing('lease: ran out');
+    return { ok, value: ok || standing !== 'serving' ? standing : 'expired', limit: 'serving' };
+  }
+
+  private eventLoop(failing: (reason: string) => void): Check {
+    const value = this.lag.read().p50;
+    const ok = value <= MAX_LAG_P50_MS;
+    if (!ok) failing(`event_loop: half of its turns are ${value} ms late or more`);
+    return { ok, value, limit: MAX_LAG_P50_MS };
+  }
+
+  private workers(failing: (reason: string) => void): Check {
+    const now = this.view.clock.now();
+    let value = 0;
+    let queue = '';
+    for (const lane of this.view.queues.stats().lanes) {
+      const age = lane.retrying === null ? 0 : now - lane.retrying.since;
+      if (age <= value) continue;
+      value = age;
+      queue = lane.queue;
+    }
+    const ok = value <= MAX_RETRYING_MS;
+    if (!ok) failing(`workers: ${queue} has retried one job for ${value} ms`);
+    return { ok, value, limit: MAX_RETRYING_MS };
+  }
+
+  private draining(failing: (reason: string) => void): Check {
+    const value = this.view.isDraining();
+    if (value) failing('draining: the node is shutting down');
+    return { ok: !value, value, limit: false };
+  }
+}
+
+function finite(ms: number): number | null {
+  return Number.isFinite(ms) ? Math.round(ms) : null;
+}

@@ -1,0 +1,306 @@
+import { uptime } from 'node:process';
+import type { NodeStats } from '../operations/nodeFacts.js';
+import { STANDINGS } from '../registry/recovery.js';
+import type { Sample } from './queueSample.js';
+
+/** What the metrics are made of, gathered once per scrape. */
+export interface MetricFacts {
+  readonly stats: NodeStats;
+  readonly queue: Sample | null;
+  /** Monotonic and wall clock, ms. */
+  readonly mono: number;
+  readonly now: number;
+  readonly reported: ReadonlyMap<string, number>;
+  readonly connected: { readonly command: boolean; readonly subscriber: boolean };
+  readonly cpu: NodeJS.CpuUsage;
+}
+
+type Labels = Readonly<Record<string, string>>;
+/** A value and the labels that it goes with. */
+type Series = readonly [value: number, labels?: Labels];
+
+interface Described {
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly string[];
+}
+
+/** Read from the parts' own counts when somebody looks: the hot paths pay nothing for it. */
+export interface ReadMetric extends Described {
+  readonly type: 'gauge' | 'counter';
+  readonly read: (facts: MetricFacts) => readonly Series[];
+}
+
+/** Observed as things happen. */
+export interface Distribution extends Described {
+  readonly type: 'histogram';
+  /** Seconds. */
+  readonly buckets: readonly number[];
+}
+
+const gauge = (name: string, help: string, read: ReadMetric['read'], labels: readonly string[] = []): ReadMetric => ({
+  type: 'gauge',
+  name,
+  help,
+  labels,
+  read,
+});
+const counter = (name: string, help: string, read: ReadMetric['read'], labels: readonly string[] = []): ReadMetric => ({
+  ...gauge(name, help, read, labels),
+  type: 'counter',
+});
+
+/** One series per entry of a record. */
+const each = (record: Readonly<Record<string, number>>, label: string): Series[] =>
+  Object.entries(record).map(([name, value]) => [value, { [label]: name }]);
+const one = (value: number | boolean): readonly Series[] => [[Number(value)]];
+/** A check's age in seconds; no series when there is none. */
+const age = (ms: unknown): readonly Series[] => (typeof ms === 'number' ? [[ms / 1000]] : []);
+
+/** Every metric that is read, in the order of docs/METRICS.md. */
+export const READ_METRICS: readonly ReadMetric[] = [
+  gauge(
+    'uws_build_info',
+    'Always 1; what runs here.',
+    ({ stats }) => [[1, { version: stats.version, node_version: stats.node_version, node_id: stats.node_id }]],
+    ['version', 'node_version', 'node_id'],
+  ),
+  gauge('uws_ready', '1 when /readyz answers 200.', ({ stats }) => one(stats.ready)),
+  gauge(
+    'uws_check_ok',
+    '1 for each check of /readyz that holds.',
+    ({ stats }) => Object.entries(stats.checks).map(([check, { ok }]) => [Number(ok), { check }]),
+    ['check'],
+  ),
+  gauge(
+    'uws_standing',
+    '1 for the standing of the node in the cluster, 0 for the others; only a serving node delivers.',
+    ({ stats }) => STANDINGS.map((standing) => [Number(stats.standing === standing), { standing }]),
+    ['standing'],
+  ),
+  counter('uws_fenced_total', 'How often the node lost the right to deliver.', ({ stats }) =>
+    one(stats.registry.fenced_periods),
+  ),
+  counter('uws_fenced_seconds_total', 'Time without the right to deliver, seconds.', ({ stats }) =>
+    one(stats.registry.fenced_seconds),
+  ),
+  gauge('uws_lease_age_seconds', 'Time since the last confirmed renewal of the lease was sent, seconds.', ({ stats }) =>
+    age(stats.checks.redis.value),
+  ),
+  gauge('uws_bus_age_seconds', 'Age of the last own message that came back over the bus, seconds.', ({ stats }) =>
+    age(stats.checks.bus.value),
+  ),
+  gauge(
+    'uws_redis_connected',
+    '1 while the connection to Redis stands.',
+    ({ connected }) => Object.entries(connected).map(([connection, up]) => [Number(up), { connection }]),
+    ['connection'],
+  ),
+  gauge(
+    'uws_leases',
+    'Leases in the cluster as this node judges them.',
+    ({ stats: { registry } }) => [
+      [registry.live_leases, { state: 'live' }],
+      [registry.dead_leases, { state: 'dead' }],
+    ],
+    ['state'],
+  ),
+
+  gauge(
+    'uws_connections',
+    'Connections by their status on the wire; connecting includes those that have not authenticated.',
+    ({ stats }) => each(stats.connections.by_status, 'status'),
+    ['status'],
+  ),
+  gauge('uws_connections_pending_auth', 'Connections that have not authenticated.', ({ stats }) =>
+    one(stats.connections.pending_auth),
+  ),
+  gauge('uws_connections_max', 'MAX_CONNECTIONS.', ({ stats }) => one(stats.connections.max)),
+  gauge('uws_socket_buffered_bytes', 'Bytes that wait in the sockets of all connections.', ({ stats }) =>
+    one(stats.connections.buffered_bytes),
+  ),
+  counter('uws_connections_accepted_total', 'Upgrades that became a WebSocket.', ({ stats }) =>
+    one(stats.connections.accepted),
+  ),
+  counter('uws_connections_established_total', 'Connections that became current and were told so.', ({ stats }) =>
+    one(stats.connections.established),
+  ),
+  counter(
+    'uws_connections_closed_total',
+    'Connections that ended, by close code; a code that means nothing is other.',
+    ({ stats }) => each(stats.connections.closed, 'code'),
+    ['code'],
+  ),
+  counter(
+    'uws_upgrades_refused_total',
+    'Upgrade requests that were refused before authentication.',
+    ({ stats }) => each(stats.connections.refused, 'reason'),
+    ['reason'],
+  ),
+  counter('uws_takeovers_total', 'Connections that displaced another and waited for its end.', ({ stats }) =>
+    one(stats.registry.takeovers),
+  ),
+  gauge('uws_takeovers_waiting', 'Connections that wait for displaced ones to end.', ({ stats }) =>
+    one(stats.registry.waiting_takeovers),
+  ),
+  counter('uws_evictions_total', 'Connections of this node that a newer claim ended.', ({ stats }) =>
+    one(stats.registry.evictions),
+  ),
+  gauge('uws_releases_pending', 'Closed connections that the registry has not let go yet.', ({ stats }) =>
+    one(stats.registry.pending_releases),
+  ),
+
+  counter(
+    'uws_messages_received_total',
+    'Messages of clients by type; those of an unknown type are errors with the code UNKNOWN_MESSAGE_TYPE.',
+    ({ stats }) => each(stats.messages_by_type, 'type'),
+    ['type'],
+  ),
+  counter(
+    'uws_errors_total',
+    'Errors that clients were told, over WebSocket and REST.',
+    ({ stats }) => each(stats.errors.by_code, 'code'),
+    ['code'],
+  ),
+  counter(
+    'uws_reports_total',
+    'Failures that had no caller to be told, by place.',
+    ({ reported }) => each(bounded(reported), 'where'),
+    ['where'],
+  ),
+
+  counter(
+    'uws_publishes_total',
+    'Events that publishers handed in, by result.',
+    ({ stats }) => each(stats.publishes, 'result'),
+    ['result'],
+  ),
+  counter('uws_events_total', 'Broadcast events that this node took from the log and delivered.', ({ stats }) =>
+    one(stats.delivery.events),
+  ),
+  counter('uws_event_deliveries_total', 'Events times connections.', ({ stats }) => one(stats.delivery.deliveries)),
+  counter(
+    'uws_event_flushes_total',
+    'Flushes; each writes at most once to a connection that no event excludes.',
+    ({ stats }) => one(stats.delivery.flushes),
+  ),
+  counter('uws_socket_writes_total', 'Writes of events to sockets.', ({ stats }) => one(stats.delivery.writes)),
+  counter('uws_event_bytes_total', 'Bytes of events written to sockets.', ({ stats }) => one(stats.delivery.bytes)),
+  counter('uws_events_unknown_type_total', 'Events of a type that the catalogue of this node lacks.', ({ stats }) =>
+    one(stats.delivery.unknown_types),
+  ),
+  counter('uws_gaps_total', 'Times that events could not be delivered and clients were told of a gap.', ({ stats }) =>
+    one(stats.delivery.gaps),
+  ),
+  gauge('uws_cohorts', 'Sets of connections that receive the same bytes.', ({ stats }) => one(stats.delivery.cohorts)),
+  gauge('uws_cohort_members', 'Connections that receive events.', ({ stats }) => one(stats.delivery.members)),
+
+  gauge(
+    'uws_queue_jobs',
+    'Jobs in the queues of the whole cluster, by queue and state; the same on every node, so do not sum it over nodes.',
+    ({ queue }) =>
+      [...(queue?.counts ?? [])].flatMap(([name, counts]) =>
+        Object.entries(counts).map(([state, count]): Series => [count, { queue: name, state }]),
+      ),
+    ['queue', 'state'],
+  ),
+  gauge(
+    'uws_queue_sample_age_seconds',
+    'Age of uws_queue_jobs, seconds; it grows while Redis is away.',
+    ({ queue, mono }) => (queue === null ? [] : [[(mono - queue.at) / 1000]]),
+  ),
+  counter(
+    'uws_worker_events_total',
+    'Events that the workers of this node were done with, by queue and result.',
+    ({ stats }) =>
+      stats.queue_workers.lanes.flatMap(({ queue, appended, duplicates, expired, poisoned }): Series[] => [
+        [appended, { queue, result: 'appended' }],
+        [duplicates, { queue, result: 'duplicate' }],
+        [expired, { queue, result: 'expired' }],
+        [poisoned, { queue, result: 'poisoned' }],
+      ]),
+    ['queue', 'result'],
+  ),
+  gauge(
+    'uws_worker_retrying_seconds',
+    'How long a worker of this node has retried one job because something that it needs is away, seconds; 0: it does not.',
+    ({ stats, now }) =>
+      stats.queue_workers.lanes.map(({ queue, retrying }) => [
+        retrying === null ? 0 : (now - Date.parse(retrying.since)) / 1000,
+        { queue },
+      ]),
+    ['queue'],
+  ),
+  gauge('uws_workers_standing_aside', '1 while the workers leave the jobs to other nodes.', ({ stats }) =>
+    one(stats.queue_workers.standing_aside),
+  ),
+
+  counter('process_cpu_user_seconds_total', 'User CPU time of the process, seconds.', ({ cpu }) => one(cpu.user / 1e6)),
+  counter('process_cpu_system_seconds_total', 'System CPU time of the process, seconds.', ({ cpu }) =>
+    one(cpu.system / 1e6),
+  ),
+  gauge('process_start_time_seconds', 'Start of the process, seconds since the epoch.', ({ now }) =>
+    one(Math.round(now / 1000 - uptime())),
+  ),
+  gauge('process_resident_memory_bytes', 'Resident memory of the process, bytes.', ({ stats }) =>
+    one(stats.memory.rss),
+  ),
+  gauge('nodejs_heap_size_used_bytes', 'Heap in use, bytes.', ({ stats }) => one(stats.memory.heap_used)),
+  gauge('nodejs_heap_size_total_bytes', 'Heap, bytes.', ({ stats }) => one(stats.memory.heap_total)),
+  gauge('nodejs_external_memory_bytes', 'Memory of objects outside of the heap, bytes.', ({ stats }) =>
+    one(stats.memory.external),
+  ),
+  gauge('nodejs_eventloop_lag_mean_seconds', 'Mean delay of the event loop in the last 5 s, seconds.', ({ stats }) =>
+    one(stats.event_loop_lag_ms.mean / 1000),
+  ),
+  gauge('nodejs_eventloop_lag_p50_seconds', 'Median delay of the event loop in the last 5 s, seconds.', ({ stats }) =>
+    one(stats.event_loop_lag_ms.p50 / 1000),
+  ),
+  gauge(
+    'nodejs_eventloop_lag_p99_seconds',
+    '99th percentile of the delay of the event loop in the last 5 s, seconds.',
+    ({ stats }) => one(stats.event_loop_lag_ms.p99 / 1000),
+  ),
+  gauge('nodejs_eventloop_lag_max_seconds', 'Longest delay of the event loop in the last 5 s, seconds.', ({ stats }) =>
+    one(stats.event_loop_lag_ms.max / 1000),
+  ),
+];
+
+const UP_TO_10_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Every metric that is observed. */
+export const DISTRIBUTIONS = {
+  connect: {
+    type: 'histogram',
+    name: 'uws_connect_seconds',
+    help: 'From a verified token to connection_established, the wait for displaced connections included, seconds.',
+    buckets: UP_TO_10_S,
+  },
+  handover: {
+    type: 'histogram',
+    name: 'uws_handover_seconds',
+    help: 'uws_connect_seconds of the connections that displaced another, seconds.',
+    buckets: UP_TO_10_S,
+  },
+  rest: {
+    type: 'histogram',
+    name: 'uws_rest_seconds',
+    help: 'REST requests by method, route pattern and status, seconds.',
+    labels: ['method', 'route', 'status'],
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  },
+  gc: {
+    type: 'histogram',
+    name: 'nodejs_gc_duration_seconds',
+    help: 'Garbage collections by kind: major, minor, incremental or weakcb, seconds.',
+    labels: ['kind'],
+    buckets: [0.001, 0.01, 0.1, 1, 2, 5],
+  },
+} as const satisfies Readonly<Record<string, Distribution>>;
+
+/** More places than there are in the code: a label must not grow with what comes in. */
+const MAX_PLACES = 200;
+
+function bounded(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].slice(0, MAX_PLACES));
+}

@@ -1,0 +1,119 @@
+import type { Check, CheckName } from '../observability/health.js';
+import type { NodeStats } from './nodeFacts.js';
+import type { ClusterStats, QueueSummary } from './stats.js';
+
+export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy';
+export type NodeState = 'ready' | 'not_ready' | 'draining' | 'no_answer';
+
+const HEALTHY_FROM = 90;
+const DEGRADED_FROM = 50;
+
+/** What is left of a node's 100 when a check fails. A node that is off the cluster serves nobody. */
+const SCORE_WITHOUT: Readonly<Record<CheckName, number>> = {
+  redis: 0,
+  bus: 0,
+  lease: 0,
+  draining: 0,
+  event_loop: 40,
+  workers: 60,
+};
+
+/** Taken off the cluster's score for its queues: the worst that applies counts. */
+const QUEUE_PENALTIES = { unanswered: 40, full: 40, nearlyFull: 20, failed: 10 } as const;
+const NEARLY_FULL = 0.8;
+
+export interface NodeHealth {
+  readonly node_id: string;
+  readonly state: NodeState;
+  readonly score: number;
+  readonly reasons: readonly string[];
+  readonly connections: number | null;
+  readonly checks: Readonly<Record<CheckName, Check>> | null;
+}
+
+export interface ClusterHealthReport {
+  readonly status: HealthStatus;
+  /** 0 to 100. */
+  readonly score: number;
+  readonly reasons: readonly string[];
+  readonly generated_at: string;
+  readonly total_connections: number;
+  readonly healthy_connections: number;
+  readonly recovering_connections: number;
+  readonly error_connections: number;
+  readonly event_queue_size: number | null;
+  readonly uptime_seconds: number;
+  readonly nodes: readonly NodeHealth[];
+  readonly missing_nodes: readonly string[];
+}
+
+/**
+ * How well the cluster is. The score is the mean of its nodes' scores, less what the queues take off; nodes that drain are
+ * on their way out and do not count while another serves. It says nothing of how many connections there are: a cluster
+ * without any is well.
+ */
+export class ClusterHealth {
+  private readonly stats: ClusterStats;
+
+  constructor(stats: ClusterStats) {
+    this.stats = stats;
+  }
+
+  async read(): Promise<ClusterHealthReport> {
+    const report = await this.stats.read();
+    const nodes = [...report.nodes.map(nodeHealth), ...report.missing_nodes.map(missingNode)];
+    const queue = queueHealth(report.queue);
+    const counted = nodes.some(({ state }) => state === 'ready')
+      ? nodes.filter(({ state }) => state !== 'draining')
+      : nodes;
+    const mean = counted.reduce((sum, node) => sum + node.score, 0) / Math.max(1, counted.length);
+    const score = Math.max(0, Math.round(mean - queue.penalty));
+    const reasons = nodes.flatMap(({ node_id, reasons: own }) => own.map((reason) => `${node_id}: ${reason}`));
+    return {
+      status: score >= HEALTHY_FROM ? 'healthy' : score >= DEGRADED_FROM ? 'degraded' : 'unhealthy',
+      score,
+      reasons: [...reasons, ...queue.reasons],
+      generated_at: report.generated_at,
+      total_connections: report.total_connections,
+      healthy_connections: report.connections_by_status.connected ?? 0,
+      recovering_connections: report.connections_by_status.recovering ?? 0,
+      error_connections: report.nodes.reduce((sum, { connections }) => sum + connections.with_errors, 0),
+      event_queue_size: report.event_queue_size,
+      uptime_seconds: report.uptime_seconds,
+      nodes,
+      missing_nodes: report.missing_nodes,
+    };
+  }
+}
+
+function nodeHealth(node: NodeStats): NodeHealth {
+  const failed = (Object.keys(SCORE_WITHOUT) as CheckName[]).filter((name) => !node.checks[name].ok);
+  return {
+    node_id: node.node_id,
+    state: node.draining ? 'draining' : node.ready ? 'ready' : 'not_ready',
+    score: Math.min(100, ...failed.map((name) => SCORE_WITHOUT[name])),
+    reasons: node.reasons,
+    connections: node.connections.total,
+    checks: node.checks,
+  };
+}
+
+function missingNode(nodeId: string): NodeHealth {
+  const reasons = ['did not answer; it is paused, cut off, or ended less than a lease ago'];
+  return { node_id: nodeId, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
+}
+
+function queueHealth(queue: QueueSummary | null): { readonly penalty: number; readonly reasons: readonly string[] } {
+  if (queue === null) return { penalty: QUEUE_PENALTIES.unanswered, reasons: ['queue: does not answer'] };
+  const reasons: string[] = [];
+  let penalty = 0;
+  const take = (points: number, reason: string): void => {
+    penalty = Math.max(penalty, points);
+    reasons.push(reason);
+  };
+  const { size, max, counts } = queue;
+  if (size >= max) take(QUEUE_PENALTIES.full, `queue: full (${size} of ${max} jobs)`);
+  else if (size >= NEARLY_FULL * max) take(QUEUE_PENALTIES.nearlyFull, `queue: nearly full (${size} of ${max} jobs)`);
+  if (counts.failed > 0) take(QUEUE_PENALTIES.failed, `queue: ${counts.failed} failed jobs wait to be looked at`);
+  return { penalty, reasons };
+}

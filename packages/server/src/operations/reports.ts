@@ -1,0 +1,46 @@
+import { Readiness } from '../observability/health.js';
+import { LoopLag } from '../observability/lag.js';
+import { Metrics } from '../observability/metrics.js';
+import { ConnectionLookup } from './connections.js';
+import { ErrorReports } from './errors.js';
+import { ClusterHealth } from './health.js';
+import { NodeFacts } from './nodeFacts.js';
+import { ClusterStats } from './stats.js';
+import type { NodeView } from './view.js';
+
+/** What a node tells of itself and of the cluster. */
+export interface Reports {
+  readonly readiness: Readiness;
+  readonly metrics: Metrics;
+  readonly stats: ClusterStats;
+  readonly health: ClusterHealth;
+  readonly errors: ErrorReports;
+  readonly connections: ConnectionLookup;
+  start(): void;
+  stop(): void;
+}
+
+/** Builds the reports of a node and makes it answer other nodes' questions (bus commands `stats`, `errors`, `connection`). */
+export function createReports(view: NodeView): Reports {
+  const lag = new LoopLag();
+  const readiness = new Readiness(view, lag);
+  const facts = new NodeFacts(view, readiness, lag);
+  const metrics = new Metrics(view, facts);
+  const stats = new ClusterStats(view, facts);
+  return {
+    readiness,
+    metrics,
+    stats,
+    health: new ClusterHealth(stats),
+    errors: new ErrorReports(view),
+    connections: new ConnectionLookup(view),
+    start: () => {
+      lag.start();
+      metrics.start();
+    },
+    stop: () => {
+      lag.stop();
+      metrics.stop();
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import type { Answers } from '../bus/commands.js';
+import type { JobCounts } from '../events/lane.js';
+import { nodeOfLease } from '../registry/lease.js';
+import type { NodeFacts, NodeStats } from './nodeFacts.js';
+import type { NodeView } from './view.js';
+
+const STATS = 'stats';
+
+/** Jobs in the queues of the cluster. */
+export interface QueueSummary {
+  /** Waiting, delayed and active. */
+  readonly size: number;
+  /** EVENT_QUEUE_MAX. */
+  readonly max: number;
+  readonly counts: JobCounts;
+  readonly by_queue: Readonly<Record<string, JobCounts>>;
+}
+
+export interface ClusterStatsReport {
+  readonly generated_at: string;
+  /** The node that was asked. */
+  readonly node_id: string;
+  readonly total_connections: number;
+  readonly max_connections: number;
+  readonly pending_auth: number;
+  readonly connections_by_status: Readonly<Record<string, number>>;
+  readonly total_messages_received: number;
+  /** Event frames handed to connections. */
+  readonly total_messages_sent: number;
+  /** Events that the workers put into the log. */
+  readonly total_events_processed: number;
+  /** Null when the queues did not answer. */
+  readonly event_queue_size: number | null;
+  /** Of the node that has been up longest. */
+  readonly uptime_seconds: number;
+  readonly total_errors: number;
+  readonly errors_by_code: Readonly<Record<string, number>>;
+  readonly refused_upgrades: Readonly<Record<string, number>>;
+  readonly queue: QueueSummary | null;
+  readonly nodes: readonly NodeStats[];
+  /** Ids of nodes that did not answer in time: the sums are without them. */
+  readonly missing_nodes: readonly string[];
+}
+
+/** Statistics over the whole cluster: every node is asked, and who does not answer is named (G7). */
+export class ClusterStats {
+  private readonly view: NodeView;
+
+  constructor(view: NodeView, facts: NodeFacts) {
+    this.view = view;
+    view.commands.handle(STATS, () => facts.read());
+  }
+
+  /** Answers within COMMAND_TIMEOUT_MS. */
+  async read(): Promise<ClusterStatsReport> {
+    const { commands, settings, clock } = this.view;
+    const [{ answers, missing }, queue] = await Promise.all([
+      commands.askAll(STATS, null, settings.commandTimeoutMs),
+      this.queue(),
+    ]);
+    const nodes = ([...answers.values()] as NodeStats[]).sort((a, b) => (a.node_id < b.node_id ? -1 : 1));
+    const sum = (pick: (node: NodeStats) => number): number => nodes.reduce((total, node) => total + pick(node), 0);
+    return {
+      generated_at: new Date(clock.now()).toISOString(),
+      node_id: settings.nodeId,
+      total_connections: sum(({ connections }) => connections.total),
+      max_connections: sum(({ connections }) => connections.max),
+      pending_auth: sum(({ connections }) => connections.pending_auth),
+      connections_by_status: merge(nodes.map(({ connections }) => connections.by_status)),
+      total_messages_received: sum((node) => node.messages_received),
+      total_messages_sent: sum(({ delivery }) => delivery.deliveries),
+      total_events_processed: sum(({ queue_workers }) =>
+        queue_workers.lanes.reduce((total, lane) => total + lane.appended, 0),
+      ),
+      event_queue_size: queue?.size ?? null,
+      uptime_seconds: Math.max(0, ...nodes.map((node) => node.uptime_seconds)),
+      total_errors: sum(({ errors }) => errors.total),
+      errors_by_code: merge(nodes.map(({ errors }) => errors.by_code)),
+      refused_upgrades: merge(nodes.map(({ connections }) => connections.refused)),
+      queue,
+      nodes,
+      missing_nodes: missingNodes({ answers, missing }),
+    };
+  }
+
+  /** Null when the queues do not answer: the rest is worth telling all the same. */
+  private async queue(): Promise<QueueSummary | null> {
+    const { queues, settings, report } = this.view;
+    try {
+      const byQueue = await queues.counts();
+      const counts = merge([...byQueue.values()]) as unknown as JobCounts;
+      const size = (counts.waiting ?? 0) + (counts.delayed ?? 0) + (counts.active ?? 0);
+      return { size, max: settings.eventQueueMax, counts, by_queue: Object.fromEntries(byQueue) };
+    } catch (error) {
+      report(error, 'operations.queue_counts');
+      return null;
+    }
+  }
+}
+
+/**
+ * Ids of the nodes that did not answer. A node that was killed and started again answers under its new lease; its old one
+ * is not known dead for a while, and is no node of its own.
+ */
+export function missingNodes({ answers, missing }: Answers): string[] {
+  const answered = new Set([...answers.keys()].map(nodeOfLease));
+  return [...new Set(missing.map(nodeOfLease))].filter((nodeId) => !answered.has(nodeId)).sort();
+}
+
+/** Sums records by key. */
+export function merge(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sums = new Map<string, number>();
+  for (const record of records) {
+    for (const [key, value] of Object.entries(record)) sums.set(key, (sums.get(key) ?? 0) + value);
+  }
+  return Object.fromEntries(sums);
+}

@@ -1,0 +1,99 @@
+import { type ErrorCode, errorCodes } from '@unified-ws/protocol';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { RoleTable } from '../auth/roles.js';
+import type { TokenVerifier } from '../auth/token.js';
+import type { Clock } from '../clock.js';
+import type { EventCatalogue } from '../events/catalogue.js';
+import type { Publisher } from '../events/publish.js';
+import type { NodeCounts } from '../observability/counts.js';
+import type { ErrorLog } from '../observability/errorLog.js';
+import type { Report } from '../observability/logger.js';
+import type { Disconnects } from '../operations/disconnect.js';
+import type { Reports } from '../operations/reports.js';
+import type { Siblings } from '../processes.js';
+import type { RegistryStore } from '../registry/store.js';
+import type { Settings } from '../settings.js';
+import { Gate } from './auth.js';
+import { localsOf } from './http.js';
+import { problemOf, RestProblem, unexpected } from './problem.js';
+import { Router } from './router.js';
+import { broadcastRoutes } from './routes/broadcast.js';
+import { clusterRoutes } from './routes/cluster.js';
+import { probeRoutes } from './routes/probes.js';
+import { userRoutes } from './routes/users.js';
+
+export interface RestParts {
+  readonly settings: Settings;
+  readonly verifier: TokenVerifier;
+  readonly roles: () => RoleTable;
+  readonly catalogue: () => EventCatalogue;
+  readonly store: RegistryStore;
+  readonly publisher: Publisher;
+  readonly disconnects: Disconnects;
+  /** `createReports(view)`. */
+  readonly reports: Reports;
+  readonly counts: NodeCounts;
+  readonly errorLog: ErrorLog;
+  /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
+  readonly siblings: Siblings | null;
+  readonly clock: Clock;
+  readonly report: Report;
+}
+
+/** Routes that nobody asked for are counted under one name: a path is text from outside, and no label. */
+const UNMATCHED = 'unmatched';
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** The HTTP side of a node (DESIGN §8). WebSocket upgrades never come here. */
+export function createRestApp(parts: RestParts): Express {
+  const { settings, clock, reports } = parts;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('query parser', false);
+  app.set('trust proxy', typeof settings.trustProxy === 'object' ? [...settings.trustProxy] : settings.trustProxy);
+  app.use(helmet());
+  app.use(timed(clock, reports));
+  const router = new Router(app);
+  const gate = new Gate(parts);
+  probeRoutes(router, parts);
+  clusterRoutes(router, gate, parts);
+  userRoutes(router, gate, parts);
+  broadcastRoutes(router, gate, parts);
+  app.use(() => {
+    throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
+  });
+  app.use(answerFailure(parts));
+  return app;
+}
+
+function timed(clock: Clock, { metrics }: Pick<Reports, 'metrics'>): RequestHandler {
+  return (request, response, next) => {
+    const startedAt = clock.mono();
+    // What is answered depends on the moment and on the token.
+    response.set('Cache-Control', 'no-store');
+    response.once('close', () => {
+      const method = METHODS.has(request.method) ? request.method : 'other';
+      const route = localsOf(response).route ?? UNMATCHED;
+      metrics.rest(method, route, response.statusCode, clock.mono() - startedAt);
+    });
+    next();
+  };
+}
+
+/** Every failure ends here and is answered in one form, in words of our own. */
+function answerFailure({ report, errorLog }: Pick<RestParts, 'report' | 'errorLog'>): ErrorRequestHandler {
+  return (error, _request, response, _next) => {
+    const problem = problemOf(error) ?? unexpected();
+    if (problem.status === 500) report(error, 'rest.request');
+    if (Object.hasOwn(errorCodes, problem.code)) {
+      errorLog.onRequest(localsOf(response).caller?.identity.userId ?? null, problem.code as ErrorCode);
+    }
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    response.status(problem.status).set(problem.headers).type('application/problem+json').send(JSON.stringify(problem));
+  };
+}

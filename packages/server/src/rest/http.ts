@@ -1,0 +1,26 @@
+import type { Response } from 'express';
+import type { Identity } from '../auth/token.js';
+
+/** Who calls, once the token was found good. */
+export interface Caller {
+  readonly identity: Identity;
+  readonly permissions: ReadonlySet<string>;
+}
+
+/** What the handlers of one request leave for each other. */
+interface Locals {
+  /** Pattern of the route that matched. */
+  route?: string;
+  caller?: Caller;
+}
+
+export function localsOf(response: Response): Locals {
+  return response.locals;
+}
+
+/** The caller of a route behind `authorise`. */
+export function callerOf(response: Response): Caller {
+  const { caller } = localsOf(response);
+  if (!caller) throw new Error('a route that needs a caller is not behind authorise');
+  return caller;
+}

@@ -1,0 +1,96 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { RequestHandler } from 'express';
+import { bearerToken } from '../../auth/carrier.js';
+import { authError } from '../../auth/token.js';
+import { AppError } from '../../errors.js';
+import type { NodeCounts } from '../../observability/counts.js';
+import type { ReadinessReport } from '../../observability/health.js';
+import { mergeMetrics } from '../../observability/mergeMetrics.js';
+import type { Reports } from '../../operations/reports.js';
+import type { Siblings } from '../../processes.js';
+import type { Settings } from '../../settings.js';
+import { RestProblem } from '../problem.js';
+import type { Router } from '../router.js';
+
+export interface ProbeRouteParts {
+  readonly settings: Settings;
+  readonly reports: Pick<Reports, 'readiness' | 'metrics'>;
+  readonly counts: NodeCounts;
+  readonly siblings: Siblings | null;
+}
+
+/** For load balancers, orchestrators and Prometheus, at the root. */
+export function probeRoutes(router: Router, { settings, reports, counts, siblings }: ProbeRouteParts): void {
+  router.route('/livez', {
+    get: [
+      (_request, response) => {
+        const uptime = Math.round(counts.uptimeSeconds);
+        response.json({ status: 'ok', node_id: settings.nodeId, uptime_seconds: uptime });
+      },
+    ],
+  });
+  router.route('/readyz', {
+    get: [
+      async (_request, response) => {
+        const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings);
+        if (!body.ready) response.set('Retry-After', '1');
+        response.status(body.ready ? 200 : 503).json(body);
+      },
+    ],
+  });
+  router.route('/metrics', {
+    get: [
+      metricsGate(settings),
+      async (_request, response) => {
+        const text = siblings === null ? await reports.metrics.text() : await metricsOfAll(siblings);
+        response.type(reports.metrics.contentType).send(text);
+      },
+    ],
+  });
+}
+
+/** All processes of this port: whichever of them the balancer's connection falls to must be ready. */
+async function readyOfAll(siblings: Siblings): Promise<{ ready: boolean; nodes: unknown[]; reasons: string[] }> {
+  const nodes: unknown[] = [];
+  const reasons: string[] = [];
+  for (const { nodeId, answer } of await siblings.ask('ready')) {
+    const report = answer as ReadinessReport | null;
+    nodes.push(report ?? { ready: false, node_id: nodeId });
+    for (const reason of report?.reasons ?? ['does not answer']) reasons.push(`${nodeId}: ${reason}`);
+  }
+  return { ready: nodes.length > 0 && reasons.length === 0, nodes, reasons };
+}
+
+/** A process that does not answer is missing from the text; Prometheus sees its series end. */
+async function metricsOfAll(siblings: Siblings): Promise<string> {
+  const answers = await siblings.ask('metrics');
+  return mergeMetrics(
+    answers.flatMap(({ nodeId, answer }) => (typeof answer === 'string' ? [{ nodeId, text: answer }] : [])),
+  );
+}
+
+/** With METRICS_TOKEN: that token. Without: open, but in production as if there were no such page. */
+function metricsGate({ metricsToken, nodeEnv }: Settings): RequestHandler {
+  if (metricsToken === null) {
+    return (_request, _response, next) => {
+      if (nodeEnv === 'production') throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
+      next();
+    };
+  }
+  const expected = digest(metricsToken);
+  return (request, _response, next) => {
+    const given = bearerToken(request.headers.authorization);
+    if (given === null) throw authError('missing');
+    // Digests: of equal length, and the time of comparing tells nothing of the token.
+    if (!timingSafeEqual(digest(given), expected)) {
+      throw new AppError('AUTH_ERROR', 'This is not the token for the metrics.', {
+        details: { reason: 'wrong_token' },
+      });
+    }
+    next();
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '@unified-ws/server/clock';
+import type { Strictness } from './verdict.js';
+import type { World } from './world.js';
+
+export interface Fault {
+  /** Settings of the nodes for these rounds. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Bursts begin within this time, milliseconds. */
+  readonly lastsMs: number;
+  readonly strict: Strictness;
+  /** Resolves when the cause is gone; the cluster may still be on its way back. */
+  readonly strike: (world: World) => Promise<void>;
+}
+
+/** The bursts that begin together with the fault begin up to this much earlier or later, milliseconds. */
+export const LEAD_MS = 60;
+/** Least that is allowed: pauses and frozen times outlast it without taking long. */
+const LEASE_MS = 3000;
+/** Longer than the lease, and than the time after which others take it for dead (LEASE_TTL_MS + 1 s). */
+const PAUSE_MS = LEASE_MS + 2500;
+const KILLED_FOR_MS = 1500;
+const FROZEN_MS = LEASE_MS + 1500;
+const FORGOTTEN_MS = 5000;
+
+const shortLease = { LEASE_TTL_MS: String(LEASE_MS) };
+const strict = (toleranceMs: number): Strictness => ({ faultless: false, toleranceMs, settleWithinMs: 25_000 });
+
+export const faults = {
+  kill: {
+    // The bound of 8 s holds for the default lease.
+    env: {},
+    lastsMs: 2 * KILLED_FOR_MS,
+    strict: strict(0),
+    strike: async (world) => {
+      const node = world.random.int(0, world.cluster.nodes.length - 1);
+      await sleep(LEAD_MS);
+      await world.cluster.node(node).kill9();
+      world.ledger.killed(node);
+      await sleep(KILLED_FOR_MS);
+      await world.cluster.restart(node);
+    },
+  },
+  pause: {
+    env: shortLease,
+    lastsMs: PAUSE_MS + 500,
+    strict: strict(0),
+    strike: async (world) => {
+      const number = world.random.int(0, world.cluster.nodes.length - 1);
+      const node = world.cluster.node(number);
+      await sleep(LEAD_MS);
+      const from = systemClock.mono();
+      node.pause();
+      await sleep(PAUSE_MS);
+      node.resume();
+      world.ledger.paused(number, from, systemClock.mono());
+    },
+  },
+  restart: {
+    env: shortLease,
+    lastsMs: 1000,
+    strict: strict(0),
+    strike: async (world) => {
+      await sleep(LEAD_MS);
+      await world.redis.restart();
+    },
+  },
+  freeze: {
+    env: shortLease,
+    lastsMs: FROZEN_MS + 500,
+    strict: strict(0),
+    strike: async (world) => {
+      await sleep(LEAD_MS);
+      world.redis.pause();
+      await sleep(FROZEN_MS);
+      world.redis.resume();
+    },
+  },
+  empty: {
+    env: {},
+    lastsMs: 1500,
+    strict: strict(FORGOTTEN_MS),
+    strike: async (world) => {
+      await sleep(LEAD_MS);
+      await world.emptyRedis();
+    },
+  },
+} as const satisfies Record<string, Fault>;
+
+export type FaultName = keyof typeof faults;

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type FaultName, faults, LEAD_MS } from './faults.js';
+import { FAULTLESS, verify } from './verdict.js';
+import type { World } from './world.js';
+
+/** Rounds without a fault, all users at the same time, each at its own pace. */
+export async function plainRounds(world: World, rounds: number): Promise<void> {
+  const each = Math.ceil(rounds / world.users.length);
+  let failed = false;
+  await all(
+    world.users.map(async (user) => {
+      for (let round = 0; round < each && !failed; round += 1) {
+        try {
+          user.nextRound();
+          await user.burst();
+          await verify(world, user, FAULTLESS);
+        } catch (error) {
+          failed = true;
+          throw error;
+        }
+      }
+    }),
+  );
+}
+
+/** As `Promise.all`, but nobody is still at work when it is over. */
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+}
+
+/** Rounds with one fault in their middle: it hits all users at once, each in another moment of its round. */
+export async function faultRounds(world: World, name: FaultName, rounds: number): Promise<void> {
+  const fault = faults[name];
+  const waves = Math.ceil(rounds / world.users.length);
+  for (let wave = 0; wave < waves; wave += 1) {
+    await all([
+      fault.strike(world),
+      ...world.users.map(async (user) => {
+        user.nextRound();
+        // Half of them just when it strikes, the others at some time while it lasts.
+        await sleep(user.random.chance(0.5) ? user.random.int(0, 2 * LEAD_MS) : user.random.int(0, fault.lastsMs));
+        await user.burst();
+      }),
+    ]);
+    await world.healed(fault.strict.settleWithinMs);
+    await all(world.users.map((user) => verify(world, user, fault.strict)));
+  }
+}

@@ -1,0 +1,100 @@
+import type { Redis } from 'ioredis';
+import { Cluster } from '../support/cluster.js';
+import { type RedisServer, startRedis } from '../support/redis.js';
+import { until } from '../support/wait.js';
+import { Ledger } from './ledger.js';
+import { Publisher } from './publisher.js';
+import { Random } from './random.js';
+import { User } from './user.js';
+
+const NODES = 3;
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly users: number;
+  /** Settings of the nodes. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Time between two broadcasts of each node's admin. Default 60 ms. */
+  readonly publishEveryMs?: number;
+}
+
+export interface RegistryEntry {
+  readonly conn: string;
+  readonly fence: string;
+  readonly lease: string;
+  readonly displaced: string;
+}
+
+/** Three nodes, one Redis, users with devices, and admins who broadcast all the time. */
+export class World {
+  readonly random: Random;
+  readonly redis: RedisServer;
+  readonly cluster: Cluster;
+  readonly ledger: Ledger;
+  readonly users: readonly User[];
+  readonly publishers: readonly Publisher[];
+  private readonly client: Redis;
+
+  private constructor(redis: RedisServer, cluster: Cluster, ledger: Ledger, options: WorldOptions) {
+    this.random = new Random(options.seed);
+    this.redis = redis;
+    this.client = redis.client();
+    this.cluster = cluster;
+    this.ledger = ledger;
+    this.users = Array.from(
+      { length: options.users },
+      (_, index) => new User(`user-${index + 1}`, cluster.nodes, this.random.fork(index)),
+    );
+    const every = options.publishEveryMs ?? 60;
+    this.publishers = cluster.nodes.map((node, index) => new Publisher(`publisher-${index + 1}`, node, every));
+  }
+
+  static async start(options: WorldOptions): Promise<World> {
+    // Kept on disk: a restart in good order loses nothing, and what it must not change is not excused by an empty Redis.
+    const redis = await startRedis({ appendonly: true });
+    const ledger = new Ledger();
+    try {
+      const cluster = await Cluster.start({
+        redisUrl: redis.url,
+        nodes: NODES,
+        ...(options.env ? { env: options.env } : {}),
+        onRecord: (node, record) => ledger.take(node, record),
+      });
+      const world = new World(redis, cluster, ledger, options);
+      await Promise.all(world.publishers.map((publisher) => publisher.start()));
+      return world;
+    } catch (error) {
+      await redis.stop();
+      throw error;
+    }
+  }
+
+  /** What Redis holds of the user. */
+  async entry(user: string): Promise<RegistryEntry> {
+    const key = `uws:{u:${encodeURIComponent(user)}}:conn`;
+    const values = await this.client.hmget(key, 'conn', 'fence', 'lease', 'displaced');
+    const [conn, fence, lease, displaced] = values.map((value) => value ?? '');
+    return { conn: conn ?? '', fence: fence ?? '', lease: lease ?? '', displaced: displaced ?? '' };
+  }
+
+  async emptyRedis(): Promise<void> {
+    await this.client.flushall();
+  }
+
+  /** All nodes serve. */
+  async healed(timeoutMs: number): Promise<void> {
+    await this.cluster.ready(timeoutMs);
+    await until(async () => (await this.client.ping()) === 'PONG', { what: 'Redis answers', timeoutMs });
+  }
+
+  complaints(): string {
+    return this.cluster.nodes.map(({ id, log }) => `${id}:\n${log.complaints.slice(-8).join('\n')}`).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.publishers.map((publisher) => publisher.stop()));
+    await Promise.all(this.users.map((user) => user.stop()));
+    await this.cluster.kill();
+    await this.redis.stop();
+  }
+}

@@ -1,0 +1,77 @@
+import { ClaimModel } from './claimModel.js';
+import { type Exploration, explore } from './explore.js';
+import type { Invariant } from './invariants.js';
+import { type Scenario, SHAPES, type Shape } from './scenario.js';
+import { type Rules, rulesWithout, type Switch } from './switches.js';
+import { FAULTS, type Fault } from './vocabulary.js';
+
+/** Faults that happen in one run, each as often as it is named. */
+export type Faults = readonly Fault[];
+
+export const ALL_RULES: Rules = rulesWithout();
+
+export const SINGLE_FAULTS: readonly Faults[] = [[], ...FAULTS.map((fault) => [fault])];
+
+/** Every choice of `count` faults out of `among`, the same one twice included. */
+export function combinations(among: Faults, count: number): Faults[] {
+  if (count === 0) return [[]];
+  return among.flatMap((fault, index) =>
+    combinations(among.slice(index), count - 1).map((others) => [fault, ...others]),
+  );
+}
+
+export function scenarioOf(shape: Shape, faults: Faults, rules: Rules = ALL_RULES): Scenario {
+  const counts: Partial<Record<Fault, number>> = {};
+  for (const fault of faults) counts[fault] = (counts[fault] ?? 0) + 1;
+  return { shape, rules, faults: counts };
+}
+
+export interface Run extends Exploration {
+  readonly tookMs: number;
+}
+
+export function run(scenario: Scenario, budget: number): Run {
+  const startedAt = performance.now();
+  const exploration = explore(new ClaimModel(scenario), budget);
+  return { ...exploration, tookMs: performance.now() - startedAt };
+}
+
+const figures = new Intl.NumberFormat('en');
+
+/** One line of a report. */
+export function describeRun(shape: Shape, faults: Faults, { states, depth, exhausted, finding, tookMs }: Run): string {
+  const what = faults.length === 0 ? 'no fault' : faults.join(' + ');
+  const outcome = finding ? `${finding.invariant} BROKEN in ${finding.trace.length - 1} steps` : 'holds';
+  const reach = exhausted ? 'every state' : finding ? 'up to there' : `up to ${depth} steps, not exhausted`;
+  const count = figures.format(states).padStart(11);
+  return `${shape.name.padEnd(26)} ${what.padEnd(20)} ${count} states  ${outcome}, ${reach} (${(tookMs / 1000).toFixed(1)} s)`;
+}
+
+/** Where the loss of a rule shows soonest. */
+export interface Demonstration {
+  readonly shape: Shape;
+  readonly faults: Faults;
+  readonly invariant: Invariant;
+}
+
+export const DEMONSTRATIONS: Readonly<Record<Switch, Demonstration>> = {
+  C1: { shape: SHAPES.different, faults: [], invariant: 'I1' },
+  C2: { shape: SHAPES.different, faults: [], invariant: 'I1' },
+  C3: { shape: SHAPES.different, faults: ['kill'], invariant: 'I3' },
+  C4: { shape: SHAPES.different, faults: ['empty'], invariant: 'I2' },
+  C5: { shape: SHAPES.sameDevice, faults: [], invariant: 'I5' },
+  C6: { shape: SHAPES.different, faults: ['pause'], invariant: 'I1' },
+  C12: { shape: SHAPES.different, faults: ['pause'], invariant: 'I1' },
+  kickDisplaces: { shape: SHAPES.different, faults: ['kick'], invariant: 'I1' },
+  attemptOutranksFence: { shape: SHAPES.sameDevice, faults: ['empty'], invariant: 'I5' },
+  attemptsRemembered: { shape: SHAPES.mixed, faults: [], invariant: 'I5' },
+  deadOutranks: { shape: SHAPES.different, faults: ['pause'], invariant: 'I2' },
+  ownFenceStays: { shape: SHAPES.different, faults: ['cut'], invariant: 'I2' },
+  unsettledWaits: { shape: SHAPES.mixed, faults: ['empty'], invariant: 'I1' },
+  interruptionCloses: { shape: SHAPES.different, faults: ['deaf'], invariant: 'I1' },
+};
+
+export function demonstrate(off: Switch, budget: number): Run {
+  const { shape, faults, invariant } = DEMONSTRATIONS[off];
+  return run({ ...scenarioOf(shape, faults, rulesWithout(off)), invariant }, budget);
+}

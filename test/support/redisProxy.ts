@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** `up`: what nodes send to Redis. `down`: what Redis answers and publishes. */
+export type Direction = 'up' | 'down';
+
+/** One connection between a node and Redis. Held bytes are late, as behind a broken network; they are never reordered. */
+export class ProxyLink {
+  /** Whether it has subscribed to channels. */
+  subscriber = false;
+  private readonly client: Socket;
+  private readonly server: Socket;
+  private readonly held: Record<Direction, Buffer[] | null> = { up: null, down: null };
+  /** The node's side is gone; the server's stays for what is held. */
+  private cutOff = false;
+
+  constructor(client: Socket, server: Socket) {
+    this.client = client;
+    this.server = server;
+    client.on('data', (chunk: Buffer) => {
+      if (!this.subscriber && /\r\nsubscribe\r\n/i.test(chunk.toString('latin1'))) this.subscriber = true;
+      this.forward('up', chunk);
+    });
+    server.on('data', (chunk: Buffer) => this.forward('down', chunk));
+    for (const socket of [client, server]) socket.on('error', () => socket.destroy());
+    client.on('close', () => {
+      if (!this.cutOff) server.destroy();
+    });
+    server.on('close', () => client.destroy());
+  }
+
+  get isOpen(): boolean {
+    return !this.client.destroyed;
+  }
+
+  /** Keeps back what goes that way until `release`. */
+  hold(direction: Direction): void {
+    this.held[direction] ??= [];
+  }
+
+  release(): void {
+    for (const direction of ['up', 'down'] as const) {
+      const chunks = this.held[direction] ?? [];
+      this.held[direction] = null;
+      for (const chunk of chunks) this.forward(direction, chunk);
+    }
+  }
+
+  /** Ends the node's side alone: what is held on the way to Redis can still arrive there. */
+  cut(): void {
+    this.cutOff = true;
+    this.client.destroy();
+  }
+
+  destroy(): void {
+    this.client.destroy();
+    this.server.destroy();
+  }
+
+  private forward(direction: Direction, chunk: Buffer): void {
+    const held = this.held[direction];
+    if (held) held.push(chunk);
+    else if (direction === 'up') this.server.write(chunk);
+    else if (!this.cutOff) this.client.write(chunk);
+  }
+}
+
+/** Stands between nodes and Redis: delays or cuts single connections, which no signal to a process can do. */
+export class RedisProxy {
+  readonly links = new Set<ProxyLink>();
+  /** Called for each connection before its first byte. */
+  onLink: (link: ProxyLink) => void = () => undefined;
+  private readonly server: Server;
+
+  private constructor(server: Server) {
+    this.server = server;
+  }
+
+  static async start(redisPort: number): Promise<RedisProxy> {
+    const server = createServer({ noDelay: true });
+    const proxy = new RedisProxy(server);
+    server.on('connection', (client: Socket) => {
+      const link = new ProxyLink(client, connect({ port: redisPort, host: '127.0.0.1', noDelay: true }));
+      proxy.links.add(link);
+      client.on('close', () => proxy.links.delete(link));
+      proxy.onLink(link);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** The connection on which nodes hear the bus. */
+  get subscriber(): ProxyLink {
+    const link = [...this.links].find((one) => one.subscriber && one.isOpen);
+    if (!link) throw new Error('nobody has subscribed');
+    return link;
+  }
+
+  /** All but the subscriber's. */
+  get commands(): ProxyLink[] {
+    return [...this.links].filter((one) => !one.subscriber);
+  }
+
+  async stop(): Promise<void> {
+    for (const link of this.links) link.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+}
