@@ -13,6 +13,7 @@ import { duration, note, step } from './lib/terminal.mjs';
 
 const USERS = 30;
 const LIFETIME_S = 3600;
+const HTTP_DEADLINE_MS = 10_000;
 
 class Smoke {
   constructor(project, WebSocket, port, secret) {
@@ -21,6 +22,7 @@ class Smoke {
     this.url = `http://127.0.0.1:${port}`;
     this.env = { JWT_SECRET: secret };
     this.users = [];
+    this.named = 0;
     this.admin = this.user('admin', 'admin');
   }
 
@@ -33,8 +35,15 @@ class Smoke {
     return new SmokeUser(this.WebSocket, url, { sub, token: this.token(sub, role) });
   }
 
+  async isReady() {
+    const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(HTTP_DEADLINE_MS) });
+    await response.text();
+    return response.status === 200;
+  }
+
   async post(path, body) {
     const response = await fetch(`${this.url}/api/unified/ws${path}`, {
+      signal: AbortSignal.timeout(HTTP_DEADLINE_MS),
       method: 'POST',
       headers: { authorization: `Bearer ${this.token('backend', 'admin')}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
@@ -61,10 +70,11 @@ class Smoke {
   }
 
   async connectUsers(count) {
-    const added = Array.from({ length: count }, (_, i) => this.user(`user-${this.users.length + i}`).connect());
-    this.users.push(...added);
+    for (let i = 0; i < count; i += 1) {
+      this.named += 1;
+      this.users.push(this.user(`user-${this.named}`).connect());
+    }
     await this.untilConnected();
-    return added;
   }
 
   untilConnected() {
@@ -127,11 +137,7 @@ async function assertKept(project, before) {
 async function threeNodes(smoke) {
   step('Three nodes');
   await smoke.project.scale(3);
-  await until(
-    'the balancer has a ready node',
-    async () => (await fetch(`${smoke.url}/readyz`)).status === 200,
-    120_000,
-  );
+  await until('the balancer has a ready node', () => smoke.isReady(), 120_000);
   await smoke.untilBalancedOver(3);
   smoke.admin.connect();
   await until('the admin is connected', () => smoke.admin.nodeId);

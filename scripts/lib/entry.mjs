@@ -19,11 +19,15 @@ function requireNode() {
 
 /** Runs a script's main function: checks Node.js first, turns a failure into a message and exit code 1. */
 export function entry(main) {
+  // Node.js ends when nothing is under way, even in the middle of an `await`: an aborted connection could end a script that
+  // has containers or servers to take down, and with exit code 0.
+  const alive = setInterval(() => undefined, 60_000);
   const run = async () => {
     requireNode();
     // An exit in good order, so that what run() started is ended too.
     onStopSignals(() => process.exit(130));
     await main(process.argv.slice(2));
+    clearInterval(alive);
   };
   run().catch((error) => {
     console.error(`\n${red(error instanceof Stop ? error.message : error.stack)}`);

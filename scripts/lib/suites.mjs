@@ -10,11 +10,11 @@ const built = path.join(root, 'build', 'test');
 
 /** Each suite: its compiled files below build/test, and how long it may take at most, on a slow machine too. */
 export const SUITES = [
-  { name: 'unit', files: /^packages\/[^/]+\/test\/.*\.test\.js$/, limitMs: 180_000 },
-  { name: 'model', files: /^test\/model\/.*\.test\.js$/, limitMs: 240_000 },
-  { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 360_000 },
-  { name: 'cluster', files: /^test\/cluster\/.*\.test\.js$/, limitMs: 360_000 },
-  { name: 'chaos', files: /^test\/chaos\/.*\.test\.js$/, limitMs: 900_000 },
+  { name: 'unit', files: /^packages\/[^/]+\/test\/.*\.test\.js$/, limitMs: 300_000 },
+  { name: 'model', files: /^test\/model\/.*\.test\.js$/, limitMs: 300_000 },
+  { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 480_000 },
+  { name: 'cluster', files: /^test\/cluster\/.*\.test\.js$/, limitMs: 480_000 },
+  { name: 'chaos', files: /^test\/chaos\/.*\.test\.js$/, limitMs: 1_200_000 },
 ];
 
 /** From the last test to the end of the process: longer means that something was left open. */

@@ -11,8 +11,9 @@ export interface AttemptOptions {
 /** One dial of a device, and what it was sent. Watches that the events of a connection have no hole and no repeat (I4). */
 export class Attempt {
   readonly client: AttemptOptions['client'];
-  /** Id of the node that was dialled. */
+  /** Id of the node that was dialled, and which of its lives that was: it is another process after a kill. */
   readonly node: string;
+  readonly life: number;
   readonly socket: TestClient;
   /** The device closed it, or gave it up: what becomes of it is nobody's loss. */
   ownClose = false;
@@ -24,6 +25,7 @@ export class Attempt {
 
   constructor(node: NodeProcess, { token, client }: AttemptOptions) {
     this.node = node.id;
+    this.life = node.log.listens;
     this.client = client;
     this.socket = new TestClient(node.ws, {
       token,
@@ -35,6 +37,11 @@ export class Attempt {
 
   get conn(): string | null {
     return this.socket.hello?.connection_id ?? null;
+  }
+
+  /** The node answered the upgrade: it has begun to claim, and will log how this ended. */
+  get wasAccepted(): boolean {
+    return this.socket.openedAt > 0;
   }
 
   /** The fence that hello named; null before. */

@@ -39,9 +39,14 @@ export class Device {
     return this.latest;
   }
 
-  /** It waits to dial again, or a socket of it, also one that it has given up, is neither established nor ended. */
-  get isBusy(): boolean {
-    return this.timer !== null || [...this.attempts].some(({ socket }) => socket.hello === null);
+  /** It waits to dial again. */
+  get isWaiting(): boolean {
+    return this.timer !== null;
+  }
+
+  /** No socket of it is still dialling: what is closed from now on has begun to claim. */
+  get isAccepted(): boolean {
+    return [...this.attempts].every((attempt) => attempt.wasAccepted);
   }
 
   get isEstablished(): boolean {

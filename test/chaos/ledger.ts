@@ -36,6 +36,8 @@ export class Ledger {
   private readonly byUser = new Map<string, Set<Entry>>();
   /** Per user: connections that ended without ever being established, and all others that ended. */
   private readonly closedConns = new Map<string, ClosedRecord>();
+  /** By node and user: connections that ended in the node's present life. */
+  private readonly closedCounts: Map<string, number>[] = [];
   private readonly pauses: { readonly node: number; readonly from: number; to: number }[] = [];
 
   take(node: number, record: NodeRecord): void {
@@ -63,6 +65,7 @@ export class Ledger {
       case 'closed': {
         const { conn, user, fence, code } = record;
         this.closedConns.set(conn, { user, fence, code });
+        this.countsOf(node).set(user, this.closedOn(node, user) + 1);
         const entry = this.byConn.get(record.conn);
         if (!entry) break;
         this.endSegment(entry, record.mono);
@@ -80,6 +83,7 @@ export class Ledger {
 
   /** The process was killed, and all of its log was read. */
   killed(node: number): void {
+    this.countsOf(node).clear();
     for (const entry of this.byConn.values()) {
       if (entry.node !== node || entry.closed) continue;
       for (const segment of entry.segments) {
@@ -94,6 +98,11 @@ export class Ledger {
 
   paused(node: number, from: number, to: number): void {
     this.pauses.push({ node, from, to });
+  }
+
+  /** How many connections of the user have ended on this node since it was started. */
+  closedOn(node: number, user: string): number {
+    return this.countsOf(node).get(user) ?? 0;
   }
 
   isEstablished(conn: string): boolean {
@@ -141,6 +150,12 @@ export class Ledger {
       return entry.segments.map((segment) => `  ${describe(entry, segment)} ${closed}`);
     });
     return ['in the logs:', ...lines].join('\n');
+  }
+
+  private countsOf(node: number): Map<string, number> {
+    const counts = this.closedCounts[node] ?? new Map<string, number>();
+    this.closedCounts[node] = counts;
+    return counts;
   }
 
   private endOf(entry: Entry, segment: Segment): number {

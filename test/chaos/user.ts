@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeProcess } from '../support/cluster.js';
 import { token } from '../support/tokens.js';
+import { until } from '../support/wait.js';
 import type { Attempt } from './attempt.js';
 import { Device } from './device.js';
 import type { Random } from './random.js';
 
-/** A device is closed by its user at most this long after its dial: before, during and after the claim. */
+/** A device is closed by its user at most this long after its claim began: while it claims, waits, or is established. */
 const CLOSE_WITHIN_MS = 80;
 
 /** The devices of one user, which fight for the one connection. */
@@ -17,6 +18,9 @@ export class User {
   private readonly nodes: readonly NodeProcess[];
   private readonly token: string;
   private devices: Device[] = [];
+  private readonly leaving = new Set<Device>();
+  /** Connections that nodes accepted and that ended, by node and its life. */
+  private readonly ended = new Map<string, number>();
 
   constructor(id: string, nodes: readonly NodeProcess[], random: Random) {
     this.id = id;
@@ -25,9 +29,10 @@ export class User {
     this.token = token(id, { lifetimeS: 24 * 3600 });
   }
 
-  /** Nobody is on the way any more. */
+  /** Every connection is either the established one or over, and nobody is about to dial. */
   get isSettled(): boolean {
-    return this.devices.every((device) => !device.isBusy) && this.established.length <= 1;
+    if (this.established.length > 1 || this.devices.some((device) => device.isWaiting)) return false;
+    return this.attempts.every((attempt) => attempt.isEstablished || attempt.ending !== null);
   }
 
   get established(): Attempt[] {
@@ -47,9 +52,9 @@ export class User {
     const { random } = this;
     const closes: Promise<void>[] = [];
     for (let left = random.int(2, 5); left > 0; ) {
-      const kept = this.devices.at(-1);
+      const kept = this.devices.find((device) => device.isEstablished && !this.leaving.has(device));
       // The device that is connected tries once more, as after a network that it believes dead.
-      const again = kept?.isEstablished === true && kept.current?.client !== null && random.chance(0.2);
+      const again = kept !== undefined && kept.current?.client !== null && random.chance(0.2);
       const device = again ? kept : this.device(random.chance(0.5));
       device.dial();
       left -= 1;
@@ -67,6 +72,11 @@ export class User {
   /** One more device; it comes when nobody else does. */
   dialOnce(): Attempt {
     return this.device(false).dial();
+  }
+
+  /** How many connections this user had, and has no more, with the node in its present life. */
+  endedOn({ id, log }: NodeProcess): number {
+    return this.ended.get(`${id}/${log.listens}`) ?? 0;
   }
 
   /** Forgets what ended. */
@@ -92,15 +102,29 @@ export class User {
       clientId: withClient ? random.id() : null,
       random,
       nodes,
-      onAttempt: (attempt) => this.attempts.push(attempt),
+      onAttempt: (attempt) => {
+        this.attempts.push(attempt);
+        void attempt.socket.ended.then(() => this.count(attempt));
+      },
     });
     this.devices.push(device);
     return device;
   }
 
+  private count(attempt: Attempt): void {
+    if (!attempt.wasAccepted) return;
+    const key = `${attempt.node}/${attempt.life}`;
+    this.ended.set(key, (this.ended.get(key) ?? 0) + 1);
+  }
+
   private async closeLater(device: Device): Promise<void> {
+    this.leaving.add(device);
     const how = this.random.chance(0.5) ? 'close' : 'terminate';
-    await sleep(this.random.int(0, CLOSE_WITHIN_MS));
+    const delay = this.random.int(0, CLOSE_WITHIN_MS);
+    // Not before: a dead socket's claim would come at any later time, and rightly displace whoever is there then.
+    await until(() => device.isAccepted, { what: `the upgrades of ${this.id} are answered`, timeoutMs: 15_000 });
+    await sleep(delay);
     device.quit(how);
+    this.leaving.delete(device);
   }
 }

@@ -7,8 +7,8 @@ import * as node from './node.js';
 import { namesDeadLease, ownerIsDead, reap, release } from './registry.js';
 import { type Scenario, World } from './scenario.js';
 import { State, WIDTHS } from './state.js';
-import { ADMIN, CONNS, FAULTS, type Fault, Lease, NODES, NONE, Phase, Run, SENDERS, Wait, Why } from './vocabulary.js';
 import { labelOf, Step } from './steps.js';
+import { ADMIN, CONNS, FAULTS, type Fault, Lease, NODES, NONE, Phase, Run, SENDERS, Wait, Why } from './vocabulary.js';
 
 const BUDGET = Object.freeze(Object.fromEntries(FAULTS.map((name, index) => [name, index]))) as Record<Fault, number>;
 

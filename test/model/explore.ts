@@ -75,7 +75,13 @@ export function explore(model: Model, budget: number): Exploration {
     const invariant = broken === undefined ? model.violationAtRest(state) : undefined;
     if (invariant !== undefined) broken = { invariant, at: next };
   }
-  const figures = { states: table.size, transitions, atRest, depth, exhausted: next === table.size && !full && !broken };
+  const figures = {
+    states: table.size,
+    transitions,
+    atRest,
+    depth,
+    exhausted: next === table.size && !full && !broken,
+  };
   if (broken === undefined) return figures;
   return { ...figures, finding: { invariant: broken.invariant, trace: table.trace(broken.at) } };
 }
@@ -83,7 +89,8 @@ export function explore(model: Model, budget: number): Exploration {
 /** The states seen, packed, with their parents; open addressing over an arena that doubles. */
 class StateTable {
   size = 0;
-  private readonly wordOf: Uint8Array;
+  /** First field of the next word, by word. */
+  private readonly endOf: Uint8Array;
   private readonly shiftOf: Uint8Array;
   private readonly maskOf: Uint8Array;
   private readonly words: number;
@@ -94,22 +101,21 @@ class StateTable {
   private slots: Int32Array;
 
   constructor(private readonly widths: readonly number[]) {
-    this.wordOf = new Uint8Array(widths.length);
     this.shiftOf = new Uint8Array(widths.length);
     this.maskOf = new Uint8Array(widths.length);
-    let word = 0;
+    const ends: number[] = [];
     let shift = 0;
     widths.forEach((width, field) => {
       if (shift + width > 32) {
-        word += 1;
+        ends.push(field);
         shift = 0;
       }
-      this.wordOf[field] = word;
       this.shiftOf[field] = shift;
       this.maskOf[field] = (1 << width) - 1;
       shift += width;
     });
-    this.words = word + 1;
+    this.endOf = Uint8Array.from([...ends, widths.length]);
+    this.words = this.endOf.length;
     this.packed = new Uint32Array(this.words);
     const capacity = 1 << 14;
     this.arena = new Uint32Array(capacity * this.words);
@@ -120,11 +126,12 @@ class StateTable {
 
   /** Index of the state if it is new, else -1. */
   add(state: Uint8Array, parent: number, label: number): number {
-    const { packed, words, wordOf, shiftOf } = this;
-    packed.fill(0);
-    for (let field = 0; field < state.length; field += 1) {
-      const word = wordOf[field] as number;
-      packed[word] = (packed[word] as number) | ((state[field] as number) << (shiftOf[field] as number));
+    const { packed, words, endOf, shiftOf } = this;
+    for (let word = 0, field = 0; word < words; word += 1) {
+      const end = endOf[word] as number;
+      let bits = 0;
+      for (; field < end; field += 1) bits |= (state[field] as number) << (shiftOf[field] as number);
+      packed[word] = bits;
     }
     let slot = this.slotOf(hash(packed, 0, words));
     for (let at = this.slots[slot] as number; at >= 0; at = this.slots[slot] as number) {
@@ -146,9 +153,12 @@ class StateTable {
 
   read(at: number, into: Uint8Array): void {
     const base = at * this.words;
-    for (let field = 0; field < into.length; field += 1) {
-      const word = this.arena[base + (this.wordOf[field] as number)] as number;
-      into[field] = (word >>> (this.shiftOf[field] as number)) & (this.maskOf[field] as number);
+    for (let word = 0, field = 0; word < this.words; word += 1) {
+      const bits = this.arena[base + word] as number;
+      const end = this.endOf[word] as number;
+      for (; field < end; field += 1) {
+        into[field] = (bits >>> (this.shiftOf[field] as number)) & (this.maskOf[field] as number);
+      }
     }
   }
 

@@ -1,6 +1,6 @@
-import type { Fault } from './vocabulary.js';
 import type { Invariant } from './invariants.js';
 import type { Rules } from './switches.js';
+import type { Fault } from './vocabulary.js';
 
 /** Who the three connections belong to, and on which node each arrives. */
 export interface Shape {

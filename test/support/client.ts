@@ -94,11 +94,12 @@ export class TestClient {
       // In this turn: ws has put the first bytes back, and they flow from the next tick on, to both.
       response?.socket.on('data', (chunk: Buffer) => this.tap.push(chunk));
     });
-    this.ws.on('unexpected-response', (request, refused) => {
+    this.ws.on('unexpected-response', (_request, refused) => {
       this.status = refused.statusCode ?? null;
       this.retryAfterS = refused.headers['retry-after'] === undefined ? null : Number(refused.headers['retry-after']);
       refused.resume();
-      request.destroy();
+      // A listener of this event has to end the socket itself: without this there would be no `close`.
+      this.ws.terminate();
     });
     // `close` follows each error and tells how it ended.
     let failure = '';

@@ -191,7 +191,10 @@ export class RedisServer {
     await end(this.child, 'SIGKILL');
   }
 
-  /** Ends the server in good order if it runs (an append-only file is synced) and starts it on the same port and directory. */
+  /**
+   * Ends the server in good order if it runs (an append-only file is synced) and starts it on the same port and
+   * directory.
+   */
   async restart(): Promise<void> {
     await end(this.child, 'SIGTERM');
     this.child = await RedisServer.spawn(this.port, this.dir, this.options);

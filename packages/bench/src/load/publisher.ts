@@ -43,30 +43,43 @@ class Outstanding {
   }
 }
 
-/** The whole path: a message to a node, the queue, a worker, the log. */
+/** Publishers at a time, as a backend keeps connections in a pool: a node takes one message of a connection after the other. */
+const PUBLISHERS = 32;
+
+/** The whole path: messages to a node, the queue, a worker, the log. */
 export async function queuePublisher(port: number): Promise<Publisher> {
   const outstanding = new Outstanding();
-  const ws = new WebSocket(`ws://127.0.0.1:${port}${WS_PATH}`, {
-    headers: { authorization: `Bearer ${publisherToken()}` },
+  const sockets = await Promise.all(Array.from({ length: PUBLISHERS }, (_, index) => connect(port, index, outstanding)));
+  let turn = 0;
+  return {
+    publish: (due) => {
+      outstanding.add();
+      const message = { type: 'publish_event', data: { event_type: EVENT_TYPE, data: eventData(due) } };
+      sockets[turn % PUBLISHERS]?.send(JSON.stringify(message));
+      turn += 1;
+    },
+    accepted: () => outstanding.none(),
+    close: async () => {
+      for (const socket of sockets) {
+        socket.close();
+        await once(socket, 'close');
+      }
+    },
+  };
+}
+
+async function connect(port: number, index: number, outstanding: Outstanding): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${WS_PATH}`, {
+    headers: { authorization: `Bearer ${publisherToken(index)}` },
     perMessageDeflate: false,
   });
-  await once(ws, 'message');
-  ws.on('message', (data: Buffer) => {
+  await once(socket, 'message');
+  socket.on('message', (data: Buffer) => {
     const text = data.toString();
     if (text.startsWith('{"type":"event_accepted"')) outstanding.settle();
     else if (text.includes('error')) outstanding.settle(new Error(`publish refused: ${text}`));
   });
-  return {
-    publish: (due) => {
-      outstanding.add();
-      ws.send(JSON.stringify({ type: 'publish_event', data: { event_type: EVENT_TYPE, data: eventData(due) } }));
-    },
-    accepted: () => outstanding.none(),
-    close: async () => {
-      ws.close();
-      await once(ws, 'close');
-    },
-  };
+  return socket;
 }
 
 /** Straight into the log, without the queue: what is left is append, bus and fan-out. */

@@ -4,7 +4,9 @@ import { type Catalogue, catalogueSchema, type EventTypeDefinition, type RoleDef
 import { Ajv } from 'ajv';
 import { placeOfFault } from './jsonPlace.js';
 
-/** What events there are, who may receive them, and who gets which of them unasked. Immutable: a reload makes another. */
+/**
+ * What events there are, who may receive them, and who gets which of them unasked. Immutable: a reload makes another.
+ */
 export class EventCatalogue {
   readonly roles: ReadonlyMap<string, RoleDefinition>;
   /** Group of the predecessor -> categories. */

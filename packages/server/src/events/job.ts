@@ -52,8 +52,8 @@ export type AddJobs = (drafts: readonly JobDraft[]) => Promise<boolean[]>;
 
 /**
  * Puts the events of one turn of the event loop that agree in publisher, type, ordering key and due time into shared
- * jobs, so that clearing, retrying and deleting by type stay exact. The order per key is kept: an event never joins a job
- * that stands before another one of its key.
+ * jobs, so that clearing, retrying and deleting by type stay exact. The order per key is kept: an event never joins a
+ * job that stands before another one of its key.
  */
 export class JobBatcher {
   private readonly addJobs: AddJobs;

@@ -5,8 +5,8 @@ const BLANKS = /[ \t\r\n]*/y;
 type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or end' | 'nothing';
 
 /**
- * Line and column (from 1) of the first fault in a JSON text that `JSON.parse` refused; where the text ends when it ends
- * too early. V8 tells a position for some faults alone.
+ * Line and column (from 1) of the first fault in a JSON text that `JSON.parse` refused; where the text ends when it
+ * ends too early. V8 tells a position for some faults alone.
  */
 export function placeOfFault(text: string): { readonly line: number; readonly column: number } {
   const before = text.slice(0, firstFault(text));

@@ -17,8 +17,8 @@ const STALLED_INTERVAL_MS = 3000;
 /** A job whose workers died is not to blame; with BullMQ's default of 1 it fails at the second death (Q1). */
 const MAX_STALLED = 1000;
 /**
- * How long an idle worker waits for a job's marker before it looks itself. A worker that ends its last job without taking the next
- * sets no marker, so that is what a clean close can cost its partitions.
+ * How long an idle worker waits for a job's marker before it looks itself. A worker that ends its last job without
+ * taking the next sets no marker, so that is what a clean close can cost its partitions.
  */
 const IDLE_POLL_S = 1;
 /** BullMQ's default of 15 s between tries would outlast the lock. */
@@ -40,7 +40,10 @@ export interface LaneParts extends Omit<ProcessorParts, 'splitOff'> {
   readonly report: Report;
 }
 
-/** One queue and this node's worker on it. Jobs of a lane are processed one at a time in the whole cluster: that is FIFO. */
+/**
+ * One queue and this node's worker on it. Jobs of a lane are processed one at a time in the whole cluster: that is
+ * FIFO.
+ */
 export class Lane {
   readonly name: string;
   readonly processor: JobProcessor;
@@ -155,8 +158,8 @@ export class Lane {
   }
 
   /**
-   * Ends the worker and the queue. With `force` nothing waits for Redis; without, the job in work is ended first, for at
-   * most `patienceMs`.
+   * Ends the worker and the queue. With `force` nothing waits for Redis; without, the job in work is ended first, for
+   * at most `patienceMs`.
    */
   async close(force: boolean, patienceMs: number): Promise<void> {
     this.processor.standAside();
@@ -182,8 +185,8 @@ export class Lane {
 }
 
 /**
- * Ends a connection for good. BullMQ's own recovery, when it is under way, takes the end for a reason to connect once more; and
- * ioredis, between two attempts to connect, ends without saying so, which BullMQ's close waits for.
+ * Ends a connection for good. BullMQ's own recovery, when it is under way, takes the end for a reason to connect once
+ * more; and ioredis, between two attempts to connect, ends without saying so, which BullMQ's close waits for.
  */
 function retire(client: IRedisClient): void {
   client.connect = () => Promise.reject(new Error('the connection was closed'));

@@ -6,9 +6,9 @@ import type { JobData } from './job.js';
 const STANDBY_MS = 50;
 
 /**
- * BullMQ wakes one more worker with every job that is taken, to share the load. Here one job runs at a time, so that worker
- * finds the lane taken: half as much Redis time again for every job. A worker that was woken for nothing and has not worked since it
- * last asked therefore pauses: somebody else is on the lane and will take the next job too.
+ * BullMQ wakes one more worker with every job that is taken, to share the load. Here one job runs at a time, so that
+ * worker finds the lane taken: half as much Redis time again for every job. A worker that was woken for nothing and has
+ * not worked since it last asked therefore pauses: somebody else is on the lane and will take the next job too.
  */
 export class LaneWorker extends Worker<JobData, void, string> {
   private worked = false;

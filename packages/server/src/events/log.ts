@@ -68,7 +68,9 @@ const EPOCH_BYTES = 9;
 const MAX_EVENTS_PER_CALL = 500;
 const MAX_CHARACTERS_PER_CALL = 1024 * 1024;
 
-/** The log of broadcast events: a Redis stream with offsets without holes, published to all nodes as it grows (L1, L9). */
+/**
+ * The log of broadcast events: a Redis stream with offsets without holes, published to all nodes as it grows (L1, L9).
+ */
 export class BroadcastLog {
   private readonly parts: BroadcastLogParts;
   private readonly script: LuaScript;
@@ -107,8 +109,8 @@ export class BroadcastLog {
   }
 
   /**
-   * Entries with fromExclusive < offset ≤ toInclusive in order, at most `limit`, whichever are still there. An event may
-   * have 256 KiB: the caller chooses a limit that it can hold.
+   * Entries with fromExclusive < offset ≤ toInclusive in order, at most `limit`, whichever are still there. An event
+   * may have 256 KiB: the caller chooses a limit that it can hold.
    */
   async read(fromExclusive: number, toInclusive: number, limit: number): Promise<LogEntry[]> {
     if (toInclusive <= fromExclusive || limit <= 0) return [];

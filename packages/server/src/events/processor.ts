@@ -110,7 +110,9 @@ export class JobProcessor {
     return events.filter((_, index) => faults[index] === null);
   }
 
-  /** Why an event can never be appended; null when it can. Publishing checks it all: this is for what came another way. */
+  /**
+   * Why an event can never be appended; null when it can. Publishing checks it all: this is for what came another way.
+   */
   private fault(event: unknown): string | null {
     if (!isStoredEvent(event)) return 'the event lacks an id, a type or data';
     if (!this.parts.knows(event.type)) return `unknown event type ${event.type}`;
@@ -118,7 +120,9 @@ export class JobProcessor {
     return bytes > MAX_EVENT_BYTES ? `the event has ${bytes} bytes, allowed are ${MAX_EVENT_BYTES}` : null;
   }
 
-  /** Repeats `work` until it succeeds, with the lock kept: failing the job, or delaying it, would break the order (Q2). */
+  /**
+   * Repeats `work` until it succeeds, with the lock kept: failing the job, or delaying it, would break the order (Q2).
+   */
   private async insist<T>(job: QueueJob, token: string, lock: AbortSignal, work: () => Promise<T>): Promise<T> {
     try {
       for (;;) {

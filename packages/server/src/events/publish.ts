@@ -55,12 +55,12 @@ export class Publisher {
   }
 
   /**
-   * Publishes one event or several, in order per ordering key. Everything is validated before the first is queued. Resolves when
-   * Redis has confirmed them all: from then on they survive the death of every node.
+   * Publishes one event or several, in order per ordering key. Everything is validated before the first is queued.
+   * Resolves when Redis has confirmed them all: from then on they survive the death of every node.
    *
    * @throws AppError PERMISSION_DENIED, VALIDATION_ERROR (`details.errors` [{path, message}]; nothing was queued),
-   *   RATE_LIMITED (`details.retry_after_ms`; nothing was queued), or UNAVAILABLE: Redis did not confirm in time, and some
-   *   may be queued. A repeat with the same ids queues what is missing.
+   *   RATE_LIMITED (`details.retry_after_ms`; nothing was queued), or UNAVAILABLE: Redis did not confirm in time, and
+   *   some may be queued. A repeat with the same ids queues what is missing.
    */
   async publish(request: PublishRequest | readonly PublishRequest[], by: PublishedBy): Promise<PublishReceipt[]> {
     if (!PUBLISH_PERMISSIONS.some((permission) => by.permissions.has(permission))) {

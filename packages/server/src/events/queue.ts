@@ -47,8 +47,8 @@ const PING_MS = 300;
 const CLOSE_PATIENCE_MS = 1000;
 
 /**
- * The durable queue of events: `events-0` … by hash of the ordering key, and `events-urgent`, which overtakes them. Each is
- * worked on by one node at a time, so the order of a key is kept per lane (Q3).
+ * The durable queue of events: `events-0` … by hash of the ordering key, and `events-urgent`, which overtakes them.
+ * Each is worked on by one node at a time, so the order of a key is kept per lane (Q3).
  */
 export class EventQueues {
   private readonly parts: EventQueuesParts;
@@ -75,8 +75,8 @@ export class EventQueues {
   /**
    * Connects, checks the number of partitions and makes the queues ready for publishing.
    *
-   * @throws Error when Redis is away, or when the cluster runs with another number of partitions (Q7); the queues are closed
-   *   then.
+   * @throws Error when Redis is away, or when the cluster runs with another number of partitions (Q7). The queues are
+   *   closed then.
    */
   async start(): Promise<void> {
     try {
@@ -130,13 +130,15 @@ export class EventQueues {
   /**
    * Puts an event into its queue. Resolves when Redis has it: true when a job of the same events was there already.
    *
-   * @throws AppError UNAVAILABLE when Redis did not confirm in time. The event may be in the queue all the same; a repeat
+   * @throws AppError UNAVAILABLE when Redis did not confirm in time. The event may be in the queue all the same; a
+   * repeat
    *   with the same id is appended once.
    */
   async add(item: QueuedEvent): Promise<boolean> {
     const lane = this.laneOf(item);
     this.refuseWhenClosed();
-    // A Redis that hangs would run everything that was refused meanwhile when it wakes, and memory would fill until then.
+    // A Redis that hangs would run everything that was refused meanwhile when it wakes, and memory would fill until
+    // then.
     if (this.probing) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
     try {
       const existed = await lane.batcher.add(item);
@@ -150,7 +152,8 @@ export class EventQueues {
   }
 
   /**
-   * Refuses when the queues are full. The count is at most 250 ms old, and each event accepted here since counts as a job.
+   * Refuses when the queues are full. The count is at most 250 ms old, and each event accepted here since counts as a
+   * job.
    *
    * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had.
    */
@@ -190,7 +193,9 @@ export class EventQueues {
     await Promise.all(this.lanes().map((lane) => lane.ensureConcurrency()));
   }
 
-  /** Ends workers, queues and connections within 2 s, whatever Redis does. A job in work is ended, or left to others. */
+  /**
+   * Ends workers, queues and connections within 2 s, whatever Redis does. A job in work is ended, or left to others.
+   */
   close(): Promise<void> {
     this.closing ??= this.end();
     return this.closing;
@@ -242,7 +247,9 @@ export class EventQueues {
     if (this.closing) throw new AppError('UNAVAILABLE', 'the event queue is closed');
   }
 
-  /** With another number of partitions a key would go to another queue than before: jobs orphaned, order broken (Q7). */
+  /**
+   * With another number of partitions a key would go to another queue than before: jobs orphaned, order broken (Q7).
+   */
   private async checkPartitions(producer: RedisClient): Promise<void> {
     const key = this.parts.keys.partitions();
     const { partitions } = this.options;
@@ -250,8 +257,9 @@ export class EventQueues {
     const stored = await producer.get(key);
     if (stored === String(partitions)) return;
     throw new Error(
-      `EVENT_QUEUE_PARTITIONS is ${partitions}, but this cluster runs with ${stored}. To change it: stop publishing, wait ` +
-        `until the queues are empty, stop every node, delete the Redis key ${key}, and start all nodes with the new number.`,
+      `EVENT_QUEUE_PARTITIONS is ${partitions}, but this cluster runs with ${stored}. To change it: stop publishing, ` +
+        `wait until the queues are empty, stop every node, delete the Redis key ${key}, and start all nodes with the ` +
+        'new number.',
     );
   }
 
@@ -269,7 +277,9 @@ export class EventQueues {
     }
   }
 
-  /** Asks until Redis answers; meanwhile publishing is refused at once. Each question ends with the command time-out. */
+  /**
+   * Asks until Redis answers; meanwhile publishing is refused at once. Each question ends with the command time-out.
+   */
   private async probe(): Promise<void> {
     const { producer } = this;
     if (this.probing || !producer) return;

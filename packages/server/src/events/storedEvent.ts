@@ -28,7 +28,10 @@ export interface StoredEvent {
 /** Bytes of an event's JSON. Bounds what one publish costs every node, every cohort buffer and the log. */
 export const MAX_EVENT_BYTES = 256 * 1024;
 
-/** Levels of arrays and objects. JSON.stringify recurses: a deep event would be a stack overflow at whoever writes it last. */
+/**
+ * Levels of arrays and objects. JSON.stringify recurses: a deep event would be a stack overflow at whoever writes it
+ * last.
+ */
 export const MAX_EVENT_DEPTH = 64;
 
 /** Whether `value` holds arrays or objects more than `levels` deep. */

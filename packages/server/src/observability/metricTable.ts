@@ -279,7 +279,7 @@ export const DISTRIBUTIONS = {
   handover: {
     type: 'histogram',
     name: 'uws_handover_seconds',
-    help: 'uws_connect_seconds of the connections that displaced another, seconds.',
+    help: 'As uws_connect_seconds, of the connections that displaced another alone, seconds.',
     buckets: UP_TO_10_S,
   },
   rest: {

@@ -93,26 +93,31 @@ export class Disconnects {
       const now = clock.now();
       owner = await store.revoke(userId, { banUntil: now + banSeconds * 1000, reason }, now);
     }
+    let closedOn: string | null = null;
     for (;;) {
       // An entry of a dead lease reads as absent (C11).
-      if (owner === null || judge.isDead(owner.lease)) return { result: 'not_connected', node_id: null };
+      if (owner === null || judge.isDead(owner.lease)) {
+        return { result: closedOn === null ? 'not_connected' : 'closed', node_id: closedOn };
+      }
       const nodeId = nodeOfLease(owner.lease);
       const left = deadline - KICK_RESERVE_MS - clock.mono();
       const data: KickData = { conn: owner.conn, code, reason };
       const reply = left > 0 ? await commands.request(owner.lease, KICK, data, left) : undefined;
-      if (reply === 'closed') return { result: 'closed', node_id: nodeId };
       if (reply === undefined) {
         // C15: a tombstone outranks the connection; when its node wakes, it closes with the stored code.
         const moved = await store.kick(userId, owner, code, reason);
         if (moved === null) return { result: 'node_unreachable', node_id: nodeId };
-        if (moved.conn === '') return { result: 'not_connected', node_id: null };
         if (clock.mono() >= deadline) return { result: 'node_unreachable', node_id: nodeOfLease(moved.lease) };
-        owner = moved;
+        owner = moved.conn === '' ? null : moved;
         continue;
       }
-      // C14: "not here". Follow the user until the deadline.
-      await pause(REREAD_MS);
+      const ended = owner.conn;
+      if (reply === 'closed') closedOn = nodeId;
+      // C14: "not here": its release is under way, or the user moved while the command was, and is followed until the deadline.
+      // The same after "closed": the one that was closed may have been displaced already.
+      else await pause(REREAD_MS);
       owner = await store.owner(userId);
+      if (closedOn !== null && owner?.conn === ended) return { result: 'closed', node_id: closedOn };
     }
   }
 

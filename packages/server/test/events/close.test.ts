@@ -24,7 +24,9 @@ describe('closing the event queues', function () {
     return message;
   }
 
-  /** Lets a node close while `before` did something to Redis; ms until it was closed, and until its process had ended. */
+  /**
+   * Lets a node close while `before` did something to Redis; ms until it was closed, and until its process had ended.
+   */
   async function close(work: 'idle' | 'busy', before: (child: ChildProcess) => unknown) {
     const child = fork(CHILD, [server.url, work], { execArgv: [] });
     expect(await word(child)).to.equal('ready');

@@ -1,8 +1,8 @@
 import { startEventNode } from './support.js';
 
 /**
- * A node with workers in a process of its own, to be killed in the middle of a job. Arguments: URL of Redis, and where to
- * hang: `before` the append or `after` it. Tells its parent `ready` and `hanging`.
+ * A node with workers in a process of its own, to be killed in the middle of a job. Arguments: URL of Redis, and where
+ * to hang: `before` the append or `after` it. Tells its parent `ready` and `hanging`.
  */
 const [, , url = '', place = ''] = process.argv;
 const hang = (): Promise<void> => {

@@ -3,7 +3,8 @@
 -- batch. Idempotent by event id (L2). Trims the log and rotates the remembered ids. Without events it makes sure that
 -- the log has an epoch and tells its head.
 --
--- A script with a shebang is refused before its first write when Redis is full, read-only or lost its disk: it never stops half-way.
+-- A script with a shebang is refused before its first write when Redis is full, read-only or lost its disk: it never
+-- stops half-way.
 --
 -- KEYS 1 stream <prefix>:{log}:s        stream of `<offset>-0`: g = tag, t = time of the append (ms), e = event (JSON)
 --      2 meta   <prefix>:{log}:meta     hash: epoch, offset, tag (of the head), bytes (of all e in the stream),

@@ -1,0 +1,48 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { RoleTable } from '@unified-ws/server/auth/roles';
+import { systemClock } from '@unified-ws/server/clock';
+import { loadCatalogue } from '@unified-ws/server/events/catalogue';
+import { NodeCounts } from '@unified-ws/server/observability/counts';
+import { ErrorLog } from '@unified-ws/server/observability/errorLog';
+import { createRestApp, type RestParts } from '@unified-ws/server/rest/app';
+import { loadSettings } from '@unified-ws/server/settings';
+
+/** The REST app over parts that a test has made up: for what no real part does on demand, such as failing. */
+export class StubApp {
+  private readonly server: Server;
+
+  private constructor(server: Server) {
+    this.server = server;
+  }
+
+  /** @param parts those that the test's requests meet. */
+  static async listen(parts: Readonly<Record<string, unknown>>): Promise<StubApp> {
+    const catalogue = loadCatalogue();
+    const roles = new RoleTable(catalogue.raw);
+    const all = {
+      settings: loadSettings({}),
+      roles: () => roles,
+      catalogue: () => catalogue,
+      counts: new NodeCounts(systemClock),
+      errorLog: new ErrorLog(systemClock),
+      siblings: null,
+      clock: systemClock,
+      ...parts,
+    };
+    const server = createServer(createRestApp(all as unknown as RestParts)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new StubApp(server);
+  }
+
+  get http(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, 'close');
+  }
+}
