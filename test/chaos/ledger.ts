@@ -20,6 +20,9 @@ interface Entry {
   closed: { readonly mono: number; readonly code: number } | null;
 }
 
+/** Endings that a failure's text lists. */
+const MAX_TOLD = 10;
+
 export interface ClosedRecord {
   readonly user: string;
   readonly fence: string;
@@ -149,7 +152,12 @@ export class Ledger {
       const closed = entry.closed === null ? 'open' : `closed ${entry.closed.code} at ${entry.closed.mono.toFixed(2)}`;
       return entry.segments.map((segment) => `  ${describe(entry, segment)} ${closed}`);
     });
-    return ['in the logs:', ...lines].join('\n');
+    // Among them those that ended before they were established.
+    const ends = [...this.closedConns]
+      .filter(([, record]) => record.user === user)
+      .slice(-MAX_TOLD)
+      .map(([conn, { fence, code }]) => `  ${conn} fence ${fence} ${code}`);
+    return ['in the logs:', ...lines, 'closed last:', ...ends].join('\n');
   }
 
   private countsOf(node: number): Map<string, number> {

@@ -26,7 +26,8 @@ export async function verify(world: World, user: User, strict: Strictness): Prom
   try {
     await check(world, user, strict);
   } catch (error) {
-    const known = [user.describe(), world.ledger.describe(user.id), world.complaints()].join('\n');
+    const entry = `registry: ${JSON.stringify(await world.entry(user.id))}`;
+    const known = [entry, user.describe(), world.ledger.describe(user.id), world.complaints()].join('\n');
     throw new Error(`${error instanceof Error ? error.message : String(error)} (seed ${world.random.seed})\n${known}`);
   }
 }

@@ -14,6 +14,8 @@ const RECONNECT_SPREAD_MS = 1000;
 const STOP_PATIENCE_MS = 2000;
 /** Connections that may wait to be accepted: a whole node's clients come back at once. The kernel caps it (somaxconn). */
 const BACKLOG = 4096;
+/** The queues' settings in Redis are looked at this often, in watchdog intervals. */
+const CONCURRENCY_TICKS = 10;
 
 export interface NodeOptions {
   readonly clock?: Clock;
@@ -44,7 +46,7 @@ class Node implements ClusterNode {
   private readonly settings: Settings;
   private readonly parts: NodeParts;
   private readonly random: () => number;
-  private tailTimer: NodeJS.Timeout | null = null;
+  private tickTimer: NodeJS.Timeout | null = null;
   private draining = false;
   private stopping: Promise<void> | null = null;
 
@@ -90,8 +92,14 @@ class Node implements ClusterNode {
     this.parts.liveness.start();
     this.parts.sweep.start();
     this.parts.housekeeping.start();
-    this.tailTimer = setInterval(() => {
+    let ticks = 0;
+    this.tickTimer = setInterval(() => {
+      ticks += 1;
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
+      // Q4: global concurrency lies in a hash of Redis and goes with the data.
+      if (ticks % CONCURRENCY_TICKS === 0 && recovery.standing === 'serving') {
+        queues.ensureConcurrency().catch((error: unknown) => report(error, 'events.concurrency'));
+      }
     }, WATCHDOG_INTERVAL_MS);
     await queues.startWorkers();
     logger.info({ lease: lease.id, redis: version, subscribed: bus.subscribedSince !== null }, 'ready');
@@ -110,7 +118,7 @@ class Node implements ClusterNode {
     await sockets.drain(this.settings.drainMs, () => Math.floor(this.random() * RECONNECT_SPREAD_MS));
     parts.sweep.stop();
     parts.liveness.stop();
-    if (this.tailTimer) clearInterval(this.tailTimer);
+    if (this.tickTimer) clearInterval(this.tickTimer);
     parts.displacements.stop();
     await this.attempt('stop.queues', queues.close());
     await this.attempt('stop.releases', releases.drain());

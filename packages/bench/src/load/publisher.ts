@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { WS_PATH } from '@unified-ws/protocol';
+import { Agent, request } from 'node:http';
+import { REST_BASE } from '@unified-ws/protocol';
 import { BroadcastLog } from '@unified-ws/server/events/log';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
-import { WebSocket } from 'ws';
 import { EVENT_TYPE, eventData, storedEvent } from './message.js';
 import { publisherToken } from './requests.js';
 
@@ -15,6 +14,8 @@ export interface Publisher {
   accepted(): Promise<void>;
   close(): Promise<void>;
 }
+
+const ACCEPTED = 202;
 
 /** Counts answers that are still to come. */
 class Outstanding {
@@ -43,43 +44,31 @@ class Outstanding {
   }
 }
 
-/** Publishers at a time, as a backend keeps connections in a pool: a node takes one message of a connection after the other. */
-const PUBLISHERS = 32;
+/** Requests under way at a time: a backend's pool of connections. */
+const POOL = 32;
 
-/** The whole path: messages to a node, the queue, a worker, the log. */
-export async function queuePublisher(port: number): Promise<Publisher> {
+/** The whole path of a backend's event: POST /broadcast to a node, the queue, a worker, the log. */
+export function restPublisher(port: number): Publisher {
   const outstanding = new Outstanding();
-  const sockets = await Promise.all(Array.from({ length: PUBLISHERS }, (_, index) => connect(port, index, outstanding)));
-  let turn = 0;
+  const agent = new Agent({ keepAlive: true, maxSockets: POOL });
+  const headers = { authorization: `Bearer ${publisherToken()}`, 'content-type': 'application/json' };
+  const options = { host: '127.0.0.1', port, path: `${REST_BASE}/broadcast`, method: 'POST', agent, headers };
   return {
     publish: (due) => {
       outstanding.add();
-      const message = { type: 'publish_event', data: { event_type: EVENT_TYPE, data: eventData(due) } };
-      sockets[turn % PUBLISHERS]?.send(JSON.stringify(message));
-      turn += 1;
+      const sent = request(options, (response) => {
+        response.resume();
+        const { statusCode } = response;
+        response.once('end', () => {
+          outstanding.settle(statusCode === ACCEPTED ? null : new Error(`publish was answered with ${statusCode}`));
+        });
+      });
+      sent.once('error', (error) => outstanding.settle(error));
+      sent.end(JSON.stringify({ event_type: EVENT_TYPE, data: eventData(due) }));
     },
     accepted: () => outstanding.none(),
-    close: async () => {
-      for (const socket of sockets) {
-        socket.close();
-        await once(socket, 'close');
-      }
-    },
+    close: async () => agent.destroy(),
   };
-}
-
-async function connect(port: number, index: number, outstanding: Outstanding): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${WS_PATH}`, {
-    headers: { authorization: `Bearer ${publisherToken(index)}` },
-    perMessageDeflate: false,
-  });
-  await once(socket, 'message');
-  socket.on('message', (data: Buffer) => {
-    const text = data.toString();
-    if (text.startsWith('{"type":"event_accepted"')) outstanding.settle();
-    else if (text.includes('error')) outstanding.settle(new Error(`publish refused: ${text}`));
-  });
-  return socket;
 }
 
 /** Straight into the log, without the queue: what is left is append, bus and fan-out. */

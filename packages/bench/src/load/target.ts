@@ -7,7 +7,7 @@ import type { Inspector } from './inspector.js';
 import { NodeProcess, QUIET } from './node.js';
 import { pace } from './pace.js';
 import { monoMs } from './procfs.js';
-import { logPublisher, queuePublisher } from './publisher.js';
+import { logPublisher, restPublisher } from './publisher.js';
 import { RedisProcess } from './redis.js';
 import { writePlainRequests, writeUserRequests } from './requests.js';
 
@@ -56,7 +56,7 @@ export const TARGETS: Readonly<Record<string, (context: Context) => Promise<Targ
 async function ours(_context: Context, way: 'queue' | 'log'): Promise<Target> {
   const redis = await RedisProcess.start();
   const node = await NodeProcess.start('bench-1', redis.url, QUIET);
-  const publisher = way === 'queue' ? await queuePublisher(node.port) : await logPublisher(redis.url);
+  const publisher = way === 'queue' ? restPublisher(node.port) : await logPublisher(redis.url);
   return {
     name: way === 'queue' ? 'ours' : 'ours-log',
     port: node.port,
