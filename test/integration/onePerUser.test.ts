@@ -1,4 +1,6 @@
 import { systemClock } from '@unified-ws/server/clock';
+import { Keys } from '@unified-ws/server/redis/keys';
+import { RegistryStore } from '@unified-ws/server/registry/store';
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
 import { RedisProxy } from '../support/redisProxy.js';
@@ -132,6 +134,27 @@ describe('one connection per user', function () {
     if (third.hello) await expectOwner(user, third.hello);
   });
 
+  it('an order against a login that still waits must end it for good, and not with a code that brings it back (C15)', async () => {
+    const user = world.user();
+    await silentOwner(user, 'device-one');
+    const client = world.dial(node, { token: token(user), client: 'device-two.1' });
+    const {
+      conn = '',
+      fence = '',
+      lease = '',
+    } = await until(
+      async () => {
+        const entry = await world.entry(redis, user);
+        return entry.displaced !== undefined && entry;
+      },
+      { what: 'the claim' },
+    );
+    const store = new RegistryStore({ redis, keys: new Keys('uws'), policy: 'replace' });
+    expect(await store.kick(user, { conn, fence, lease }, 4002, 'go')).to.equal(null);
+    expect(await client.closed()).to.include({ code: 4002 });
+    expect(client.hello).to.equal(null);
+  });
+
   it('policy reject must refuse the second device and let the first one come back', async () => {
     const strict = await world.node({ NODE_ID: 'strict', CONNECTION_POLICY: 'reject' });
     const user = world.user();
@@ -219,6 +242,11 @@ describe('one connection per user, when Redis answers late', function () {
     await proxy.stop();
   });
 
+  /** How often the far node has renewed its lease: its clock, as far as others can see it. */
+  const beats = async (): Promise<number> => {
+    const all = Object.entries(await redis.hgetall('uws:nodes'));
+    return Math.max(...all.filter(([lease]) => lease.startsWith('far.')).map(([, beat]) => Number(beat)));
+  };
   /** The far node counts the user among its own no more. */
   const delisted = async (user: string): Promise<boolean> => {
     const leases = (await redis.hkeys('uws:nodes')).filter((lease) => lease.startsWith('far.'));
@@ -233,7 +261,9 @@ describe('one connection per user, when Redis answers late', function () {
     for (const link of proxy.commands) link.hold('down');
     const early = world.dial(far, { token: token(user) });
     await claimed(user);
+    const startedAt = systemClock.mono();
     const newer = await world.connect(near, user);
+    expect(newer.helloAt - startedAt, 'the acknowledgement waited for the reply').to.be.lessThan(500);
     expect(await early.closed()).to.include({ code: 4001 });
     for (const link of proxy.commands) link.release();
     expect(early.hello).to.equal(null);
@@ -265,6 +295,8 @@ describe('one connection per user, when Redis answers late', function () {
     // The node gives these connections up, and releases by new ones; then what they carried arrives.
     for (const link of late) link.cut();
     await until(async () => (await far.readiness()) === 200, { timeoutMs: 8000, what: 'the node serves again' });
+    const again = await beats();
+    await until(async () => (await beats()) >= again + 3, { what: 'every retry and a sweep are over' });
     for (const link of late) link.release();
     await claimed(user);
     await until(async () => (await world.entry(redis, user)).conn === '', { what: 'the ghost is released' });

@@ -234,7 +234,7 @@ export class ClaimModel implements Model {
         fault.cut(world, this.to, n);
         this.mayHappen(Step.cut, n);
       }
-      if (this.mayFail('deaf')) {
+      if (valid && this.mayFail('deaf')) {
         fault.deafen(world, this.to, n);
         this.mayHappen(Step.deafen, n);
       }

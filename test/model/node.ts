@@ -154,8 +154,11 @@ export function waitsForNobody(s: State, c: number): boolean {
 export function onRead(w: World, s: State, c: number, knowsDead: boolean): ReadResult {
   const { holder } = s;
   const result = read(w, s, c, knowsDead);
-  if (result === 'mine') s.setPhase(c, Phase.established);
-  else if (result === 'absent') s.setPhase(c, Phase.reclaiming);
+  if (result === 'mine') {
+    s.setPhase(c, Phase.established);
+    // A re-claim whose reply, or whose effect, was lost: what is stored counts.
+    s.setGranted(c, s.fence);
+  } else if (result === 'absent') s.setPhase(c, Phase.reclaiming);
   else {
     if (result === 'superseded' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
     close(s, c, result === 'superseded' ? Why.terminal : Why.excused);

@@ -15,6 +15,8 @@ export interface StartRedisOptions {
   args?: readonly string[];
   /** Working directory. Default: a private one, removed at stop. A given one stays. */
   dir?: string;
+  /** Runs it as a sentinel: writes its configuration into the directory and gives its path. */
+  sentinel?: (dir: string) => string;
 }
 
 /** ioredis's constructors are generic over the reply mapping and refuse a bare `RedisOptions`. */
@@ -134,7 +136,16 @@ export class RedisServer {
     const binary = process.env.REDIS_SERVER ?? 'redis-server';
     const persistence = options.appendonly ? ['--appendonly', 'yes'] : ['--appendonly', 'no'];
     const bind = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--daemonize', 'no'];
-    const args = [...bind, '--save', '', ...persistence, '--maxmemory-policy', 'noeviction', ...(options.args ?? [])];
+    const own = options.sentinel ? [options.sentinel(dir), '--sentinel', ...bind] : null;
+    const args = own ?? [
+      ...bind,
+      '--save',
+      '',
+      ...persistence,
+      '--maxmemory-policy',
+      'noeviction',
+      ...(options.args ?? []),
+    ];
     const child = spawnProcess(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const keep = (chunk: Buffer): void => {

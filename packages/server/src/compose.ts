@@ -116,6 +116,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     redis,
     keys,
     store,
+    clock,
     report,
     hasUser: (userId) => table.hasUser(userId),
     ordered: redis instanceof Redis,

@@ -35,6 +35,9 @@ export interface DisconnectsParts {
 const KICK_RESERVE_MS = 400;
 /** An owner that does not know the connection: its release is under way, or the user moved. Read again after this. */
 const REREAD_MS = 25;
+/** While an owner does not answer, the registry is read again this often, milliseconds. */
+const FOLLOW_MS = 150;
+const WAITING = Symbol('waiting');
 const KICK = 'kick';
 
 interface KickData {
@@ -85,7 +88,7 @@ export class Disconnects {
     reason: string,
     deadline: number,
   ): Promise<Pick<DisconnectOutcome, 'result' | 'node_id'>> {
-    const { store, commands, judge, clock } = this.parts;
+    const { store, judge, clock } = this.parts;
     let owner: Owner | null;
     if (banSeconds === undefined) {
       owner = await store.owner(userId);
@@ -102,7 +105,7 @@ export class Disconnects {
       const nodeId = nodeOfLease(owner.lease);
       const left = deadline - KICK_RESERVE_MS - clock.mono();
       const data: KickData = { conn: owner.conn, code, reason };
-      const reply = left > 0 ? await commands.request(owner.lease, KICK, data, left) : undefined;
+      const reply = left > 0 ? await this.ask(userId, owner, data, left) : undefined;
       if (reply === undefined) {
         // C15: a tombstone outranks the connection; when its node wakes, it closes with the stored code.
         const moved = await store.kick(userId, owner, code, reason);
@@ -118,6 +121,25 @@ export class Disconnects {
       else await pause(REREAD_MS);
       owner = await store.owner(userId);
       if (closedOn !== null && owner?.conn === ended) return { result: 'closed', node_id: closedOn };
+    }
+  }
+
+  /**
+   * The owner's answer: `closed`, `gone` (also when another owns the user meanwhile: a node that does not answer must not use
+   * up the time that it takes to follow a user who has left it, C14), or undefined when none came in time.
+   */
+  private async ask(userId: string, owner: Owner, data: KickData, leftMs: number): Promise<unknown> {
+    const { store, commands } = this.parts;
+    const reply = commands.request(owner.lease, KICK, data, leftMs);
+    for (;;) {
+      let timer: NodeJS.Timeout | undefined;
+      const waiting = new Promise<typeof WAITING>((resolve) => {
+        timer = setTimeout(resolve, FOLLOW_MS, WAITING);
+      });
+      const answer = await Promise.race([reply, waiting]);
+      clearTimeout(timer);
+      if (answer !== WAITING) return answer;
+      if ((await store.owner(userId))?.conn !== owner.conn) return 'gone';
     }
   }
 

@@ -83,6 +83,12 @@ const retryStrategy = (times: number): number =>
 /** ioredis's constructors are generic over the reply mapping and refuse a bare `RedisOptions` under exact optional types. */
 type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
+/**
+ * ioredis runs one automatic pipeline at a time: what comes meanwhile waits for its answers. Evicts, their acknowledgements
+ * and the proof that the bus is heard must not wait for a slow one.
+ */
+const UNPIPELINED = ['publish'];
+
 function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptions {
   const common: ClientOptions = {
     connectionName: options.name,
@@ -101,6 +107,7 @@ function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptio
       return {
         ...common,
         enableAutoPipelining: role === 'command',
+        autoPipeliningIgnoredCommands: UNPIPELINED,
         enableOfflineQueue: false,
         autoResendUnfulfilledCommands: false,
         maxRetriesPerRequest: 0,
@@ -137,6 +144,7 @@ export function createRedis(target: RedisTarget, role: ConnectionRole, options: 
   const clusterOptions: ClusterOptions & { redisOptions: ClientOptions } = {
     lazyConnect: true,
     enableAutoPipelining: redisOptions.enableAutoPipelining ?? false,
+    autoPipeliningIgnoredCommands: UNPIPELINED,
     enableOfflineQueue: redisOptions.enableOfflineQueue ?? true,
     clusterRetryStrategy: retryStrategy,
     redisOptions: { ...redisOptions, ...target.credentials },

@@ -4,7 +4,7 @@ import type { Displacements } from './displacement.js';
 import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
 import type { Releases } from './releases.js';
-import type { RegistryStore } from './store.js';
+import type { RegistryStore, SettleAnswer } from './store.js';
 import type { ClaimAnswer, Claimant, Displaced } from './types.js';
 
 export type ClaimOutcome =
@@ -118,7 +118,7 @@ export class Claims {
       const own = await displacements.wait(who, lease.id, displaced, () => this.clear(who));
       if (!who.isOpen()) return { status: 'gone' };
       const settled = await store.settle(who, own);
-      if (!settled.current) return { status: 'refused', code: sameClient(who, settled.client) };
+      if (!settled.current) return { status: 'refused', code: displacedBy(who, settled) };
       if (!who.isOpen()) return { status: 'gone' };
     }
     return { status: 'held', saved, displaced: displaced.length > 0 };
@@ -131,8 +131,12 @@ export class Claims {
   }
 }
 
-/** Told to a connection that a newer one displaced: its own client's later attempt, or somebody else (C5). */
-function sameClient(who: Claimant, client: string): CloseCode {
+/**
+ * Told to a connection that is current no more: an admin's order stands (C15; the tombstone keeps the client, and 4206 would
+ * bring it back), its own client's later attempt came, or somebody else (C5).
+ */
+function displacedBy(who: Claimant, { client, code }: SettleAnswer): CloseCode {
+  if (code !== 0) return code as CloseCode;
   return who.client !== null && who.client.id === client ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
 }
 

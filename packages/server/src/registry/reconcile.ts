@@ -94,12 +94,17 @@ export class Reconciler {
 
   /** Entries in this lease's name whose connection is not here: a claim that ran after its release (C8). */
   async ghosts(): Promise<void> {
+    const users = this.parts.releases.doubtfulUsers();
+    for (let at = 0; at < users.length; at += CHUNK) {
+      await Promise.all(users.slice(at, at + CHUNK).map((userId) => this.ghost(userId)));
+    }
+  }
+
+  private async ghost(userId: string): Promise<void> {
     const { store, releases, lease, hasConnection } = this.parts;
-    for (const userId of releases.takeDoubtful()) {
-      const entry = await store.entry({ userId, issuedAt: Number.MAX_SAFE_INTEGER, sessionId: '' });
-      if (entry.conn !== '' && entry.lease === lease() && !hasConnection(entry.conn)) {
-        releases.release(userId, entry.conn, entry.fence);
-      }
+    const entry = await store.entry({ userId, issuedAt: Number.MAX_SAFE_INTEGER, sessionId: '' });
+    if (entry.conn !== '' && entry.lease === lease() && !hasConnection(entry.conn)) {
+      releases.release(userId, entry.conn, entry.fence);
     }
   }
 

@@ -1,9 +1,17 @@
+import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import type { RegistryStore } from './store.js';
 
+/**
+ * A claim that was never answered may still arrive in Redis this long after, milliseconds: when a network comes back, the kernel
+ * sends again what the closed connection had left, with pauses that have grown to a minute or two.
+ */
+const DOUBT_MS = 300_000;
+/** Users in doubt at most; the oldest goes first. */
+const MAX_DOUBTFUL = 10_000;
 /** Releases that Redis did not confirm are tried again this often, milliseconds, at most so many at a time. */
 const RETRY_MS = 500;
 const RETRY_CHUNK = 500;
@@ -19,6 +27,7 @@ export interface ReleasesParts {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly store: RegistryStore;
+  readonly clock: Clock;
   readonly report: Report;
   /** Whether this node has a connection of the user, in whatever state. */
   readonly hasUser: (userId: string) => boolean;
@@ -35,8 +44,8 @@ export class Releases {
   private readonly enlistScript = LuaScript.load('enlist', new URL('./lua/enlist.lua', import.meta.url));
   private readonly queue = new Map<string, Release>();
   private readonly enlisted = new Set<string>();
-  /** Users with a claim that was never answered: it may still run, so the sweep looks at them once more. */
-  private readonly doubtful = new Set<string>();
+  /** Users with a claim that was never answered, and until when (monotonic ms) it may still run. */
+  private readonly doubtful = new Map<string, number>();
   private lease = '';
   private timer: NodeJS.Timeout | null = null;
   private running = false;
@@ -81,15 +90,20 @@ export class Releases {
 
   /** A claim without an answer: it may have run, or may run yet, after its release even. */
   releaseUnanswered(userId: string, conn: string): void {
-    this.doubtful.add(userId);
+    this.doubtful.delete(userId);
+    this.doubtful.set(userId, this.parts.clock.mono() + DOUBT_MS);
+    if (this.doubtful.size > MAX_DOUBTFUL) this.doubtful.delete(this.doubtful.keys().next().value as string);
     this.release(userId, conn, '');
   }
 
-  /** Users that may be in this lease's name without a connection here; the sweep reads their entries. */
-  takeDoubtful(): string[] {
-    const users = [...this.doubtful].filter((userId) => !this.parts.hasUser(userId));
-    this.doubtful.clear();
-    return users;
+  /** Users that may be in this lease's name without a connection here; each sweep reads their entries. */
+  doubtfulUsers(): string[] {
+    const now = this.parts.clock.mono();
+    for (const [userId, until] of this.doubtful) {
+      if (now < until) break;
+      this.doubtful.delete(userId);
+    }
+    return [...this.doubtful.keys()].filter((userId) => !this.parts.hasUser(userId));
   }
 
   stop(): void {

@@ -27,6 +27,14 @@ export interface Revocation {
   readonly reason: string;
 }
 
+export interface SettleAnswer {
+  readonly current: boolean;
+  /** The client of the connection that is current instead. */
+  readonly client: string;
+  /** The close code of the tombstone that stands instead (C15), 0 when none does. */
+  readonly code: number;
+}
+
 /** The registry in Redis: one method a script. No decisions here, and no memory. */
 export class RegistryStore {
   private readonly parts: StoreParts;
@@ -81,16 +89,12 @@ export class RegistryStore {
     }
   }
 
-  /** `client` is that of the connection which is current instead. */
-  async settle(
-    who: Claimant,
-    keep: readonly Displaced[],
-  ): Promise<{ readonly current: boolean; readonly client: string }> {
+  async settle(who: Claimant, keep: readonly Displaced[]): Promise<SettleAnswer> {
     const { redis, keys } = this.parts;
     const kept = keep.length === 0 ? '[]' : JSON.stringify(keep);
     const answer = await this.scripts.settle.run(redis, [keys.conn(who.userId)], [who.id, who.fence, kept]);
-    const [current, client] = answer as [number, string];
-    return { current: current === 1, client };
+    const [current, client, code] = answer as [number, string, number];
+    return { current: current === 1, client, code };
   }
 
   /** @param fence '' when the claim was never answered. @param lease '' for any. */

@@ -1,0 +1,109 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { freePort, type RedisServer, startRedis } from './redis.js';
+import { until } from './wait.js';
+
+/** Several redis-server processes that are one Redis to the nodes. */
+export interface Topology {
+  /** For REDIS_URL. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const SLOTS = 16_384;
+
+/** A Redis Cluster of three masters. */
+export async function startRedisCluster(): Promise<Topology> {
+  const servers = await Promise.all([0, 1, 2].map(() => startMaster()));
+  const clients = servers.map((server) => server.client());
+  const [first] = clients as [Redis, ...Redis[]];
+  const share = Math.ceil(SLOTS / servers.length);
+  await Promise.all(
+    clients.map((client, n) => {
+      return client.call('CLUSTER', 'ADDSLOTSRANGE', n * share, Math.min(SLOTS, (n + 1) * share) - 1);
+    }),
+  );
+  await Promise.all(servers.slice(1).map((server) => first.call('CLUSTER', 'MEET', '127.0.0.1', server.port)));
+  await until(
+    async () => {
+      const infos = await Promise.all(clients.map((client) => client.call('CLUSTER', 'INFO')));
+      return infos.every((info) => /cluster_state:ok/.test(String(info)) && /cluster_known_nodes:3/.test(String(info)));
+    },
+    { timeoutMs: 15_000, everyMs: 50, what: 'the Redis Cluster is whole' },
+  );
+  return {
+    url: `redis+cluster://${servers.map((server) => `127.0.0.1:${server.port}`).join(',')}`,
+    stop: async () => {
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+/** Its bus port is its own plus 10,000, which must exist. */
+async function startMaster(): Promise<RedisServer> {
+  for (;;) {
+    const port = await freePort();
+    if (port > 55_000) continue;
+    return startRedis({ port, args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'] });
+  }
+}
+
+export interface SentinelTopology extends Topology {
+  /** Kills the master; resolves when the sentinels have made the replica the new one. */
+  failOver(): Promise<void>;
+}
+
+/** A master, a replica and three sentinels. */
+export async function startSentinels(): Promise<SentinelTopology> {
+  const master = await startRedis();
+  const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] });
+  const replicaClient = replica.client();
+  await until(async () => /master_link_status:up/.test(await replicaClient.info('replication')), {
+    timeoutMs: 15_000,
+    everyMs: 50,
+    what: 'the replica follows',
+  });
+  const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(master.port)));
+  const clients = sentinels.map((sentinel) => sentinel.client());
+  await until(
+    async () => {
+      const infos = await Promise.all(clients.map((client) => client.info('sentinel')));
+      return infos.every((info) => /slaves=1,sentinels=3/.test(info));
+    },
+    { timeoutMs: 20_000, everyMs: 100, what: 'the sentinels know each other' },
+  );
+  return {
+    url: `redis+sentinel://${sentinels.map((sentinel) => `127.0.0.1:${sentinel.port}`).join(',')}/main`,
+    failOver: async () => {
+      await master.kill9();
+      await until(async () => /role:master/.test(await replicaClient.info('replication')), {
+        timeoutMs: 30_000,
+        everyMs: 100,
+        what: 'the replica is the master',
+      });
+    },
+    stop: async () => {
+      await Promise.all([...sentinels, replica, master].map((server) => server.stop()));
+    },
+  };
+}
+
+async function startSentinel(masterPort: number): Promise<RedisServer> {
+  return startRedis({
+    sentinel: (dir) => {
+      // A sentinel rewrites its file: each has its own.
+      const file = join(dir, 'sentinel.conf');
+      writeFileSync(
+        file,
+        [
+          `sentinel monitor main 127.0.0.1 ${masterPort} 2`,
+          'sentinel down-after-milliseconds main 1000',
+          'sentinel failover-timeout main 5000',
+          '',
+        ].join('\n'),
+      );
+      return file;
+    },
+  });
+}
