@@ -18,10 +18,11 @@ const chosen = (name: string): boolean => only === null || only === name;
 describe(`chaos: one connection per user (seed ${seed})`, function () {
   // A wave of a fault takes up to 30 s when something goes wrong, and a plain round 20 s.
   this.timeout(Math.max(180_000, (rounds ?? 0) * 2000));
-  let world: World;
+  let world: World | null = null;
 
   afterEach(async () => {
-    await world.stop();
+    await world?.stop();
+    world = null;
   });
 
   if (chosen('plain')) {
