@@ -66,9 +66,11 @@ export class Attempt {
 
   describe(): string {
     const client = this.client === null ? '' : ` client ${this.client.id}.${this.client.attempt}`;
-    const end =
-      this.ending === null ? 'open' : `${this.ending.code}${this.ending.status ? `/${this.ending.status}` : ''}`;
-    return `${this.conn ?? 'no hello'} on ${this.node}${client} fence ${this.fence} ${end}${this.ownClose ? ' (own close)' : ''}`;
+    const { startedAt, openedAt, helloAt } = this.socket;
+    const { code, status, at } = this.ending ?? { code: 'open', status: null, at: 0 };
+    const times = [startedAt, openedAt, helloAt, at].map((time) => time.toFixed(2)).join(' ');
+    const end = `${code}${status === null ? '' : `/${status}`}${this.ownClose ? ' (own close)' : ''}`;
+    return `${this.conn ?? 'no hello'} on ${this.node}${client} fence ${this.fence} ${end}; ${times}`;
   }
 
   private receive(frame: Received): void {

@@ -36,9 +36,11 @@ export const faults = {
       const node = world.random.int(0, world.cluster.nodes.length - 1);
       await sleep(LEAD_MS);
       await world.cluster.node(node).kill9();
+      world.note(`node ${node} killed`);
       world.ledger.killed(node);
       await sleep(KILLED_FOR_MS);
       await world.cluster.restart(node);
+      world.note(`node ${node} ready`);
     },
   },
   pause: {
@@ -51,8 +53,10 @@ export const faults = {
       await sleep(LEAD_MS);
       const from = systemClock.mono();
       node.pause();
+      world.note(`node ${number} paused`);
       await sleep(PAUSE_MS);
       node.resume();
+      world.note(`node ${number} resumed`);
       world.ledger.paused(number, from, systemClock.mono());
     },
   },
@@ -63,6 +67,7 @@ export const faults = {
     strike: async (world) => {
       await sleep(LEAD_MS);
       await world.redis.restart();
+      world.note('Redis restarted');
     },
   },
   freeze: {
@@ -72,8 +77,10 @@ export const faults = {
     strike: async (world) => {
       await sleep(LEAD_MS);
       world.redis.pause();
+      world.note('Redis frozen');
       await sleep(FROZEN_MS);
       world.redis.resume();
+      world.note('Redis thawed');
     },
   },
   empty: {

@@ -27,6 +27,8 @@ export interface ClosedRecord {
   readonly user: string;
   readonly fence: string;
   readonly code: number;
+  /** Monotonic ms. */
+  readonly mono: number;
 }
 
 /**
@@ -66,8 +68,8 @@ export class Ledger {
         this.byConn.get(record.conn)?.segments.push(begin(record.mono));
         break;
       case 'closed': {
-        const { conn, user, fence, code } = record;
-        this.closedConns.set(conn, { user, fence, code });
+        const { conn, user, fence, code, mono } = record;
+        this.closedConns.set(conn, { user, fence, code, mono });
         this.countsOf(node).set(user, this.closedOn(node, user) + 1);
         const entry = this.byConn.get(record.conn);
         if (!entry) break;
@@ -94,8 +96,9 @@ export class Ledger {
         segment.doubtful = true;
         segment.end = segment.lastFlush ?? segment.start;
       }
-      entry.closed = { mono: entry.segments.at(-1)?.end ?? 0, code: 1006 };
-      this.closedConns.set(entry.conn, { user: entry.user, fence: entry.fence, code: 1006 });
+      const mono = entry.segments.at(-1)?.end ?? 0;
+      entry.closed = { mono, code: 1006 };
+      this.closedConns.set(entry.conn, { user: entry.user, fence: entry.fence, code: 1006, mono });
     }
   }
 
@@ -155,8 +158,9 @@ export class Ledger {
     // Among them those that ended before they were established.
     const ends = [...this.closedConns]
       .filter(([, record]) => record.user === user)
+      .sort(([, one], [, other]) => one.mono - other.mono)
       .slice(-MAX_TOLD)
-      .map(([conn, { fence, code }]) => `  ${conn} fence ${fence} ${code}`);
+      .map(([conn, { fence, code, mono }]) => `  ${conn} fence ${fence} ${code} at ${mono.toFixed(2)}`);
     return ['in the logs:', ...lines, 'closed last:', ...ends].join('\n');
   }
 

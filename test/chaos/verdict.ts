@@ -27,7 +27,8 @@ export async function verify(world: World, user: User, strict: Strictness): Prom
     await check(world, user, strict);
   } catch (error) {
     const entry = `registry: ${JSON.stringify(await world.entry(user.id))}`;
-    const known = [entry, user.describe(), world.ledger.describe(user.id), world.complaints()].join('\n');
+    const deeds = world.deeds.slice(-4).join(', ');
+    const known = [entry, deeds, user.describe(), world.ledger.describe(user.id), world.complaints()].join('\n');
     throw new Error(`${error instanceof Error ? error.message : String(error)} (seed ${world.random.seed})\n${known}`);
   }
 }
@@ -86,11 +87,11 @@ async function quiet(world: World, user: User, { settleWithinMs }: Strictness): 
 async function nobodyIsRight(world: World, user: User): Promise<void> {
   await until(async () => (await world.entry(user.id)).conn === '', { what: 'the entry is released' });
   const { fence } = await world.entry(user.id);
-  const newest = world.ledger.closedWithFence(user.id, fence);
+  const newest = fence === '' ? undefined : world.ledger.closedWithFence(user.id, fence);
   if (newest && !LEFT.has(newest.code))
     throw new Error(`nobody is connected, and the newest ended with ${newest.code}`);
-  // It may have left before its claim was answered.
-  if (!newest && !user.attempts.some(({ ownClose, conn }) => ownClose && conn === null)) {
+  // It left before its claim was answered, or Redis forgot the claim.
+  if (!newest && !user.attempts.some(({ ownClose, conn }) => ownClose && (conn === null || fence === ''))) {
     throw new Error(`nobody is connected, and nobody left: fence ${fence}`);
   }
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '@unified-ws/server/clock';
 import type { Redis } from 'ioredis';
 import { Cluster } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
@@ -33,6 +34,8 @@ export class World {
   readonly ledger: Ledger;
   readonly users: readonly User[];
   readonly publishers: readonly Publisher[];
+  /** When what was done to the cluster, for a failure's text. */
+  readonly deeds: string[] = [];
   private readonly client: Redis;
 
   private constructor(redis: RedisServer, cluster: Cluster, ledger: Ledger, options: WorldOptions) {
@@ -69,6 +72,10 @@ export class World {
     }
   }
 
+  note(deed: string): void {
+    this.deeds.push(`${deed} at ${systemClock.mono().toFixed(2)}`);
+  }
+
   /** What Redis holds of the user. */
   async entry(user: string): Promise<RegistryEntry> {
     const key = `uws:{u:${encodeURIComponent(user)}}:conn`;
@@ -79,6 +86,7 @@ export class World {
 
   async emptyRedis(): Promise<void> {
     await this.client.flushall();
+    this.note('Redis emptied');
   }
 
   /** All nodes serve. */

@@ -87,6 +87,8 @@ export function renew(w: World, s: State, n: number): void {
 /** All keys are gone. Every node will notice that its links broke, each in its own time, within its lease. */
 export function emptyRedis(w: World, s: State): void {
   empty(s);
+  // The replica is resynchronized: it is as empty.
+  s.forgetCopy();
   restart(w, s);
 }
 

@@ -264,6 +264,9 @@ export class State {
   /** The replica takes over, with what it has. */
   restoreEntry(): void {
     this.bytes.copyWithin(at.owner, at.copyOwner, at.copyOwner + ENTRY_FIELDS);
+    this.forgetCopy();
+  }
+  forgetCopy(): void {
     this.bytes.fill(0, at.lags, at.copyOwner + ENTRY_FIELDS);
   }
   /** The lease that `c` is entered with is no longer what it was, wherever it is written. */

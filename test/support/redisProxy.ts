@@ -106,6 +106,21 @@ export class RedisProxy {
     return [...this.links].filter((one) => !one.subscriber);
   }
 
+  /** Nothing passes any more, either way, on these connections and on new ones. */
+  partition(): void {
+    this.onLink = (link) => {
+      link.hold('up');
+      link.hold('down');
+    };
+    for (const link of this.links) this.onLink(link);
+  }
+
+  /** What was held arrives, late. */
+  heal(): void {
+    this.onLink = () => undefined;
+    for (const link of this.links) link.release();
+  }
+
   async stop(): Promise<void> {
     for (const link of this.links) link.destroy();
     this.server.close();

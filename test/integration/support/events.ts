@@ -26,8 +26,8 @@ class DeafKeys extends Keys {
 }
 
 /** The log beside the nodes, so that a test decides what one append holds and whether the bus carries it. */
-export function logOf(server: RedisServer, bus: 'heard' | 'lost' = 'heard'): BroadcastLog {
+export function logOf(server: RedisServer, bus: 'heard' | 'lost' = 'heard', historySize = 1000): BroadcastLog {
   const keys = bus === 'heard' ? new Keys('uws') : new DeafKeys('uws');
-  const limits = { historySize: 1000, historyBytes: 64 * 1024 * 1024, historyTtlMs: 3_600_000 };
+  const limits = { historySize, historyBytes: 64 * 1024 * 1024, historyTtlMs: 3_600_000 };
   return new BroadcastLog({ redis: server.client(), keys, random: randomBytes, ...limits });
 }

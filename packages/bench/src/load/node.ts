@@ -6,6 +6,8 @@ import { SECRET } from './requests.js';
 
 const MAIN = fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
 const START_MS = 20_000;
+/** Ready is told before the queue's workers have loaded their scripts: what starts must not count as load. */
+const SETTLE_MS = 1000;
 
 /**
  * What a measurement needs otherwise than the defaults: a publisher beyond the message rate, and room for as many connects at a
@@ -43,6 +45,7 @@ export class NodeProcess {
       if (Date.now() > deadline) throw new Error(`${id} is not ready: ${child.stderr}`);
       await delay(50);
     }
+    await delay(SETTLE_MS);
     return node;
   }
 

@@ -13,6 +13,8 @@ import { type Context, fileIn, type Row, wanted } from './context.js';
 const CONCURRENCY = 100;
 const START_MS = 10_000;
 const SETTLE_MS = 300;
+/** Connects before the measured ones: a server compiles its code while it runs. */
+const WARM_UP = 2000;
 
 interface Server {
   readonly port: number;
@@ -58,11 +60,14 @@ async function byHand(registry: boolean): Promise<Server> {
 export async function connects(context: Context): Promise<Row[]> {
   const rows: Row[] = [];
   const requests = fileIn(context, 'requests.txt');
+  const warmUp = fileIn(context, 'warm-up.txt');
   writeUserRequests(requests, context.sizes.connections);
+  writeUserRequests(warmUp, WARM_UP);
   for (const [name, start] of Object.entries(SERVERS)) {
     if (!wanted(context, name)) continue;
     const server = await start();
     try {
+      await warm(context, server, warmUp);
       rows.push(await measure(context, name, server, requests));
     } finally {
       await server.stop();
@@ -71,9 +76,24 @@ export async function connects(context: Context): Promise<Row[]> {
   return rows;
 }
 
-async function measure(context: Context, name: string, server: Server, requests: string): Promise<Row> {
+function readerOf(context: Context, { port }: Server, requests: string): Reader {
   const program = context.native?.reader ?? null;
-  const reader = new Reader({ program, port: server.port, requests, concurrency: CONCURRENCY, greetings: 1 });
+  return new Reader({ program, port, requests, concurrency: CONCURRENCY, greetings: 1 });
+}
+
+async function warm(context: Context, server: Server, requests: string): Promise<void> {
+  const reader = readerOf(context, server, requests);
+  try {
+    await reader.connect();
+    await reader.close();
+    await delay(SETTLE_MS);
+  } finally {
+    await reader.stop();
+  }
+}
+
+async function measure(context: Context, name: string, server: Server, requests: string): Promise<Row> {
+  const reader = readerOf(context, server, requests);
   const meter = new Meter({ ...server.cpu, reader: () => reader.cpuMs });
   const inspector = context.profile && server.node ? await server.node.inspect() : null;
   try {

@@ -77,7 +77,7 @@ export class Follower {
     const { tail } = fanout;
     const lost = head.epoch !== tail.epoch || head.offset > tail.offset;
     if (lost && before && before.epoch === head.epoch && before.offset > tail.offset) this.fill();
-    else if (head.epoch !== tail.epoch || head.offset < tail.offset) this.fill();
+    else if (isAnother(head, tail)) this.fill();
   }
 
   async stop(): Promise<void> {
@@ -93,7 +93,9 @@ export class Follower {
   private isOld(batch: BroadcastBatch): boolean {
     const { tail } = this.parts.fanout;
     const last = batch.entries.at(-1);
-    return batch.epoch === tail.epoch && last !== undefined && last.offset <= tail.offset;
+    if (batch.epoch !== tail.epoch || last === undefined) return false;
+    // The same place with another tag is no repeat: the log went back, and its offsets were given away again (L1).
+    return last.offset < tail.offset || (last.offset === tail.offset && last.tag === tail.tag);
   }
 
   private fill(): void {
@@ -114,11 +116,7 @@ export class Follower {
       const head = await log.head();
       if (!isServing()) return;
       const { tail } = fanout;
-      if (
-        head.epoch !== tail.epoch ||
-        head.offset < tail.offset ||
-        (head.offset === tail.offset && head.tag !== tail.tag)
-      ) {
+      if (isAnother(head, tail)) {
         this.reset(head);
         continue;
       }
@@ -162,4 +160,10 @@ export class Follower {
     fanout.counts.gaps += 1;
     fanout.announce('gap', { scope: 'broadcast', from, to: formatPosition(to.epoch, to.offset, to.tag), reason });
   }
+}
+
+/** The log is not the one that `tail` was read from: another epoch, or it went back by a fail-over (L1). */
+function isAnother(head: LogHead, tail: LogHead): boolean {
+  if (head.epoch !== tail.epoch || head.offset < tail.offset) return true;
+  return head.offset === tail.offset && head.tag !== tail.tag;
 }

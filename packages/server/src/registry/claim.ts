@@ -4,8 +4,8 @@ import type { Displacements } from './displacement.js';
 import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
 import type { Releases } from './releases.js';
-import type { RegistryStore, SettleAnswer } from './store.js';
-import type { ClaimAnswer, Claimant, Displaced } from './types.js';
+import type { RegistryStore, Successor } from './store.js';
+import { type ClaimAnswer, type Claimant, compareFences, type Displaced } from './types.js';
 
 export type ClaimOutcome =
   /** Current, and everybody displaced is confirmed closed or has lost the right to deliver. */
@@ -117,8 +117,8 @@ export class Claims {
       const { store, displacements, lease } = this.parts;
       const own = await displacements.wait(who, lease.id, displaced, () => this.clear(who));
       if (!who.isOpen()) return { status: 'gone' };
-      const settled = await store.settle(who, own);
-      if (!settled.current) return { status: 'refused', code: displacedBy(who, settled) };
+      const successor = await store.settle(who, own);
+      if (successor !== null) return { status: 'refused', code: codeAfter(who, successor) };
       if (!who.isOpen()) return { status: 'gone' };
     }
     return { status: 'held', saved, displaced: displaced.length > 0 };
@@ -133,10 +133,13 @@ export class Claims {
 
 /**
  * Told to a connection that is current no more: an admin's order stands (C15; the tombstone keeps the client, and 4206 would
- * bring it back), its own client's later attempt came, or somebody else (C5).
+ * bring it back), its own client's later attempt came, or somebody else (C5). When nobody newer is there, Redis forgot the
+ * claim, and a code that ends the client for good would leave the user offline: it comes back.
  */
-function displacedBy(who: Claimant, { client, code }: SettleAnswer): CloseCode {
+function codeAfter(who: Claimant, { conn, fence, client, code }: Successor): CloseCode {
   if (code !== 0) return code as CloseCode;
+  const order = compareFences(fence, who.fence);
+  if (order < 0 || (order === 0 && conn === '')) return CLOSE.LEASE_LOST;
   return who.client !== null && who.client.id === client ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
 }
 

@@ -27,11 +27,14 @@ export interface Revocation {
   readonly reason: string;
 }
 
-export interface SettleAnswer {
-  readonly current: boolean;
-  /** The client of the connection that is current instead. */
+/** What settle.lua found in the place of a claimer that is current no more. */
+export interface Successor {
+  /** '' when nobody is current. */
+  readonly conn: string;
+  /** '0' when Redis knows nothing of the user. */
+  readonly fence: string;
   readonly client: string;
-  /** The close code of the tombstone that stands instead (C15), 0 when none does. */
+  /** The close code of a tombstone (C15), 0 when none stands. */
   readonly code: number;
 }
 
@@ -89,12 +92,13 @@ export class RegistryStore {
     }
   }
 
-  async settle(who: Claimant, keep: readonly Displaced[]): Promise<SettleAnswer> {
+  /** Null when the claimer is current, else what is stored in its place. */
+  async settle(who: Claimant, keep: readonly Displaced[]): Promise<Successor | null> {
     const { redis, keys } = this.parts;
     const kept = keep.length === 0 ? '[]' : JSON.stringify(keep);
     const answer = await this.scripts.settle.run(redis, [keys.conn(who.userId)], [who.id, who.fence, kept]);
-    const [current, client, code] = answer as [number, string, number];
-    return { current: current === 1, client, code };
+    const [current, conn, fence, client, code] = answer as [number, string, string, string, number];
+    return current === 1 ? null : { conn, fence, client, code };
   }
 
   /** @param fence '' when the claim was never answered. @param lease '' for any. */

@@ -6,14 +6,14 @@
 --      2 fence
 --      3 what stays on the list (JSON array as claim.lua stores it, '[]' for nothing)
 --
--- Result: {1, own client, 0}, or {0, client of who is current instead, close code of a tombstone or 0}
+-- Result: {1}, or {0, conn, fence, client, tombstone code} of what is stored instead: '', '0', '', 0 when Redis forgot
 local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'client', 'code')
 if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] then
-  return { 0, entry[3] or '', tonumber(entry[4] or '0') }
+  return { 0, entry[1] or '', entry[2] or '0', entry[3] or '', tonumber(entry[4] or '0') }
 end
 if ARGV[3] == '[]' then
   redis.call('HDEL', KEYS[1], 'displaced')
 else
   redis.call('HSET', KEYS[1], 'displaced', ARGV[3])
 end
-return { 1, entry[3] or '', 0 }
+return { 1 }
