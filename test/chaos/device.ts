@@ -56,6 +56,8 @@ export class Device {
   /** Dials, and gives up what it dialled before: that socket stays open, as a stuck one would. */
   dial(node: NodeProcess = this.options.random.pick(this.options.nodes)): Attempt {
     const { token, clientId, onAttempt } = this.options;
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
     this.number += 1;
     const client = clientId === null ? null : { id: clientId, attempt: this.number };
     if (this.latest && clientId === null) this.latest.close('terminate');
@@ -87,12 +89,6 @@ export class Device {
     if (attempt.socket.hello !== null) this.failures = 0;
     const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.failures);
     this.failures += 1;
-    this.timer = setTimeout(
-      () => {
-        this.timer = null;
-        this.dial();
-      },
-      ceiling * (0.5 + this.options.random.next() / 2),
-    );
+    this.timer = setTimeout(() => this.dial(), ceiling * (0.5 + this.options.random.next() / 2));
   }
 }

@@ -19,6 +19,8 @@ export class User {
   private readonly token: string;
   private devices: Device[] = [];
   private readonly leaving = new Set<Device>();
+  /** Devices that were closed by the user in this round. */
+  quits = 0;
   /** Connections that nodes accepted and that ended, by node and its life. */
   private readonly ended = new Map<string, number>();
 
@@ -81,6 +83,7 @@ export class User {
 
   /** Forgets what ended. */
   nextRound(): void {
+    this.quits = 0;
     this.attempts = this.attempts.filter((attempt) => attempt.isEstablished);
     this.devices = this.devices.filter((device) => device.isEstablished);
   }
@@ -125,6 +128,7 @@ export class User {
     await until(() => device.isAccepted, { what: `the upgrades of ${this.id} are answered`, timeoutMs: 15_000 });
     await sleep(delay);
     device.quit(how);
+    this.quits += 1;
     this.leaving.delete(device);
   }
 }

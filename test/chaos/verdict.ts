@@ -1,11 +1,8 @@
-import { CLOSE } from '@unified-ws/protocol';
+import { CLOSE, reconnectPolicy } from '@unified-ws/protocol';
 import { until } from '../support/wait.js';
 import type { Attempt } from './attempt.js';
 import type { User } from './user.js';
 import type { World } from './world.js';
-
-/** Endings of a peer that left by itself. */
-const LEFT: ReadonlySet<number> = new Set([1000, 1005, 1006]);
 
 export interface Strictness {
   /** Nothing may end but by being displaced or by its own user. */
@@ -52,7 +49,7 @@ async function findSurvivor(world: World, user: User, strict: Strictness): Promi
   for (let round = 1; ; round += 1) {
     await quiet(world, user, strict);
     if (user.established.length === 0) {
-      await nobodyIsRight(world, user);
+      await nobodyIsRight(world, user, strict);
       user.dialOnce();
       await quiet(world, user, strict);
     }
@@ -83,16 +80,22 @@ async function quiet(world: World, user: User, { settleWithinMs }: Strictness): 
   );
 }
 
-/** Nobody is connected: only when the newest claimer left by itself. */
-async function nobodyIsRight(world: World, user: User): Promise<void> {
-  await until(async () => (await world.entry(user.id)).conn === '', { what: 'the entry is released' });
-  const { fence } = await world.entry(user.id);
-  const newest = fence === '' ? undefined : world.ledger.closedWithFence(user.id, fence);
-  if (newest && !LEFT.has(newest.code))
+/** Nobody is connected: only when the newest claimer left by itself, or would have come back and left before it did. */
+async function nobodyIsRight(world: World, user: User, { faultless }: Strictness): Promise<void> {
+  if (user.quits === 0) throw new Error('nobody is connected, and nobody left');
+  let entry = await world.entry(user.id);
+  if (faultless) {
+    // After a fault it may be that of a dead lease, which reads as absent and is reaped much later (C11).
+    const released = async (): Promise<boolean> => {
+      entry = await world.entry(user.id);
+      return entry.conn === '';
+    };
+    await until(released, { what: 'the entry is released' });
+  }
+  const newest = entry.fence === '' ? undefined : world.ledger.closedWithFence(user.id, entry.fence);
+  // No record: it left before its claim was answered.
+  if (newest && (newest.code === CLOSE.NEWER_ATTEMPT || reconnectPolicy(newest.code) !== 'backoff')) {
     throw new Error(`nobody is connected, and the newest ended with ${newest.code}`);
-  // It left before its claim was answered, or Redis forgot the claim.
-  if (!newest && !user.attempts.some(({ ownClose, conn }) => ownClose && (conn === null || fence === ''))) {
-    throw new Error(`nobody is connected, and nobody left: fence ${fence}`);
   }
 }
 

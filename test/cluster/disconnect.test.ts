@@ -15,6 +15,17 @@ describe('an order to disconnect (G4)', function () {
   });
   afterEach(() => world.stop());
 
+  /** Listens to what nodes tell the one of this lease; whether a message of the kind has come yet. */
+  async function messageTo(lease: string, kind: string): Promise<() => boolean> {
+    const listener = world.redis.client();
+    let heard = false;
+    listener.on('message', (_channel, text) => {
+      heard ||= (JSON.parse(text) as { t: string }).t === kind;
+    });
+    await listener.subscribe(`uws:n:${lease}`);
+    return () => heard;
+  }
+
   it('given on one node ends the connection on another and names that node', async () => {
     const user = world.user();
     const client = await world.connect(world.node(2), user);
@@ -27,7 +38,14 @@ describe('an order to disconnect (G4)', function () {
     expect(again.body).to.include({ result: 'not_connected', node_id: null });
     const stranger = await world.rest(world.node(1), 'POST', '/disconnect/nobody-at-all');
     expect(stranger.body).to.include({ result: 'not_connected', node_id: null });
-    const audit = await world.store.xrange('uws:audit', '-', '+');
+    // An answer does not wait for its record.
+    const audit = await until(
+      async () => {
+        const records = await world.store.xrange('uws:audit', '-', '+');
+        return records.length >= 3 && records;
+      },
+      { what: 'three records' },
+    );
     expect(audit.map(([, fields]) => fields[fields.indexOf('result') + 1])).to.deep.equal([
       'closed',
       'not_connected',
@@ -88,6 +106,26 @@ describe('an order to disconnect (G4)', function () {
     expect((await moved.closed()).code).to.equal(4002);
     expect([4001, 4002]).to.include((await old.closed()).code);
     await until(async () => (await world.entry(user)).conn === '', { what: 'nobody is connected' });
+  });
+
+  // The paused node would use up the time for the answer, and the user's live connection be reported unreachable and stay open.
+  it('follows a user who has left a paused node, without waiting for that node', async () => {
+    const user = world.user();
+    const old = await world.connect(world.node(2), user, { client: 'device-one.1' });
+    world.node(2).pause();
+    const ordered = await messageTo((await world.entry(user)).lease ?? '', 'request');
+    const order = world.rest(world.node(0), 'POST', `/disconnect/${user}`, { reason: 'out' });
+    await until(ordered, { what: 'the order is on its way to the paused node' });
+    const moved = await world.connect(world.node(1), user, { client: 'device-one.2' });
+    const { body } = await order;
+    expect(body).to.include({ result: 'closed', node_id: 'n2' });
+    expect(body.took_ms).to.be.lessThan(1000);
+    expect(await moved.closed()).to.include({ code: 4002, reason: 'out' });
+    world.node(2).resume();
+    // The order lies before the evict in what the node has not read yet.
+    expect((await old.closed()).code).to.equal(4002);
+    await world.node(2).ready();
+    expect((await world.entry(user)).conn).to.equal('');
   });
 
   it('with a ban keeps the user out on every node until the ban ends', async () => {

@@ -87,6 +87,13 @@ for (const { name, begin, end } of outages) {
         },
         { timeoutMs: 10_000, everyMs: 100, what: 'the registry names every open connection' },
       );
+      await Promise.all(
+        clients.map(async (client, n) => {
+          const { fence, connection_id } = await client.ask('get_connection_status', {}, 'connection_status');
+          const entry = await world.entry(users[n] ?? '');
+          expect(entry, users[n]).to.include({ conn: connection_id, fence: String(fence) });
+        }),
+      );
       const { status: accepted } = await world.rest(world.node(2), 'POST', '/broadcast', {
         event_type: 'zone_created',
         data: { n: 1 },

@@ -16,7 +16,7 @@ describe('judging leases by their beats (C9)', () => {
   });
 
   const beats = (entries: Readonly<Record<string, string>>): void => {
-    judge.observe(new Map(Object.entries(entries)), now);
+    judge.observe(new Map(Object.entries(entries)), now, now);
   };
   /** Time passes, the beats are read each second. */
   const pass = (ms: number, read: (second: number) => Readonly<Record<string, string>>): void => {

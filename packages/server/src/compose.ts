@@ -129,7 +129,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     releases,
     report,
     lease: () => lease.id,
-    holders: () => [...table.all()].filter((one) => one.established || one.status === 'replaying'),
+    holders: () => [...table.all()].filter((one) => one.established),
     hasConnection: (conn) => table.get(conn) !== undefined,
   };
   const reconciler = new Reconciler(reconcileParts);
@@ -142,18 +142,15 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     onNewLease: () => {
       releases.useLease(lease.id);
-      acceptor.endUnestablished();
+      acceptor.endUnestablished(CLOSE.LEASE_LOST);
     },
     reconcile: () => reconciler.all(),
     catchUp: () => follower.readHead(),
     onStanding: (standing) => {
       counts.standing(standing);
-      if (standing === 'serving') {
-        follower.resume();
-        acceptor.resume();
-      } else {
-        follower.pause();
-      }
+      if (standing === 'serving') follower.resume();
+      else follower.pause();
+      if (standing === 'interrupted') acceptor.endUnestablished(CLOSE.UNAVAILABLE);
     },
   });
   const isServing = (): boolean => recovery.mayDeliver();

@@ -55,9 +55,6 @@ interface Held {
 /** The first half of a connection's life: authenticate, claim, hello (DESIGN §3). */
 export class Acceptor {
   private readonly parts: AcceptorParts;
-  /** Current, but this node may not deliver just now: hello waits. */
-  private readonly waiting = new Map<Connection, Held>();
-
   constructor(parts: AcceptorParts) {
     this.parts = parts;
   }
@@ -81,19 +78,13 @@ export class Acceptor {
     connection.end(code);
   }
 
-  /** This node serves (again): those that waited are told. */
-  resume(): void {
-    for (const [connection, held] of [...this.waiting]) {
-      this.waiting.delete(connection);
-      if (connection.isOpen()) this.establish(connection, held);
-    }
-  }
-
-  /** The lease is lost: what is not established under it never will be (C10). */
-  endUnestablished(): void {
-    this.waiting.clear();
+  /**
+   * Delivery was interrupted, or the lease is lost (C10): what is not established never will be, and comes back. A claimer that went
+   * on waiting could evict one that the registry, emptied meanwhile, holds for the newest, and end with it.
+   */
+  endUnestablished(code: CloseCode): void {
     for (const connection of [...this.parts.table.all()]) {
-      if (!connection.established) connection.end(CLOSE.LEASE_LOST);
+      if (!connection.established) connection.end(code);
     }
   }
 
@@ -175,7 +166,7 @@ export class Acceptor {
     const { fanout, clock, logger, roles, catalogue, typeSets, mayDeliver, liveness, onEstablished } = this.parts;
     if (!connection.isOpen()) return;
     if (!mayDeliver()) {
-      this.waiting.set(connection, held);
+      connection.end(CLOSE.UNAVAILABLE);
       return;
     }
     const identity = connection.identity as Identity;

@@ -150,8 +150,7 @@ export class Connection implements Holder, Member {
   }
 
   suspend(): void {
-    if (!this.established) this.end(CLOSE.LEASE_LOST);
-    else if (this.signal('suspend')) this.host.onSuspended(this);
+    if (this.signal('suspend')) this.host.onSuspended(this);
   }
 
   regain(): void {

@@ -18,7 +18,7 @@ export type ConnectionSignal = 'authenticated' | 'held' | 'established' | 'suspe
 const TABLE: Readonly<Record<ConnectionState, Partial<Record<ConnectionSignal, ConnectionState>>>> = {
   authenticating: { authenticated: 'claiming', close: 'closing', gone: 'closed' },
   claiming: { held: 'replaying', close: 'closing', gone: 'closed' },
-  replaying: { established: 'open', suspend: 'recovering', close: 'closing', gone: 'closed' },
+  replaying: { established: 'open', close: 'closing', gone: 'closed' },
   open: { suspend: 'recovering', close: 'closing', gone: 'closed' },
   recovering: { regain: 'open', close: 'closing', gone: 'closed' },
   closing: { gone: 'closed' },

@@ -98,9 +98,12 @@ export class Disconnects {
     }
     let closedOn: string | null = null;
     for (;;) {
-      // An entry of a dead lease reads as absent (C11).
-      if (owner === null || judge.isDead(owner.lease)) {
-        return { result: closedOn === null ? 'not_connected' : 'closed', node_id: closedOn };
+      if (owner === null) return { result: closedOn === null ? 'not_connected' : 'closed', node_id: closedOn };
+      if (judge.isDead(owner.lease)) {
+        // C11: it reads as absent. The tombstone is for a node that wakes and would re-claim it (C15).
+        owner = await store.kick(userId, owner, code, reason);
+        if (owner?.conn === '') owner = null;
+        continue;
       }
       const nodeId = nodeOfLease(owner.lease);
       const left = deadline - KICK_RESERVE_MS - clock.mono();
@@ -139,7 +142,9 @@ export class Disconnects {
       const answer = await Promise.race([reply, waiting]);
       clearTimeout(timer);
       if (answer !== WAITING) return answer;
-      if ((await store.owner(userId))?.conn !== owner.conn) return 'gone';
+      const now = await store.owner(userId);
+      // Nobody there: released, perhaps by this very order, whose answer is on its way.
+      if (now !== null && now.conn !== owner.conn) return 'gone';
     }
   }
 

@@ -30,6 +30,8 @@ export interface ClaimsParts {
  */
 export class Claims {
   private readonly parts: ClaimsParts;
+  /** Connections whose re-claim was sent and is not settled: "mine" in the registry is no leave to deliver for them (C4). */
+  private readonly unsettled = new Set<string>();
 
   constructor(parts: ClaimsParts) {
     this.parts = parts;
@@ -56,34 +58,51 @@ export class Claims {
     who: Claimant,
     onSettled: (outcome: ClaimOutcome) => void,
   ): Promise<ClaimOutcome | { status: 'waiting' }> {
+    this.unsettled.add(who.id);
     const answer = await this.send(who, who.fence);
     if (answer === null) return { status: 'gone' };
     if (answer.status !== 'ok') return refusal(answer);
-    if (answer.displaced.length === 0) return { status: 'held', saved: answer.saved, displaced: false };
-    this.settle(who, answer.displaced, answer.saved).then(onSettled, (error: unknown) => {
-      this.parts.report(error, 'registry.settle');
-      onSettled({ status: 'refused', code: CLOSE.UNAVAILABLE });
-    });
+    if (answer.displaced.length === 0) {
+      this.unsettled.delete(who.id);
+      return { status: 'held', saved: answer.saved, displaced: false };
+    }
+    this.settle(who, answer.displaced, answer.saved).then(
+      (outcome) => {
+        this.unsettled.delete(who.id);
+        onSettled(outcome);
+      },
+      (error: unknown) => {
+        this.parts.report(error, 'registry.settle');
+        onSettled({ status: 'refused', code: CLOSE.UNAVAILABLE });
+      },
+    );
     return { status: 'waiting' };
   }
 
-  /** Whether its displaced owners are not settled yet: current in the registry, and still it may not deliver (C4). */
-  isSettling(who: Claimant): boolean {
+  /** Whether a re-claim of it was sent, answered or not, and its displaced owners are not settled: it may not deliver (C4). */
+  isUnsettled(who: Claimant): boolean {
+    return this.unsettled.has(who.id);
+  }
+
+  /** Whether it waits for displaced owners just now. */
+  isWaiting(who: Claimant): boolean {
     return this.parts.displacements.isWaiting(who.id);
   }
 
   /** The connection left the table. A claim that is still under way is released when its answer comes (C1). */
   release(who: Claimant): void {
     this.parts.displacements.forget(who.id);
+    this.unsettled.delete(who.id);
     if (who.fence !== '') this.parts.releases.release(who.userId, who.id, who.fence);
   }
 
   /** Null when the connection closed meanwhile. */
   private async send(who: Claimant, reclaimFence: string): Promise<ClaimAnswer | null> {
-    const { store, lease, judge, releases } = this.parts;
+    const { store, lease, judge, releases, displacements } = this.parts;
     // C5: a device that gave up on this socket has a newer attempt under way, which this claim would evict.
     if (!who.isOpen()) return null;
     const under = lease.id;
+    displacements.expect(who.id);
     let answer: ClaimAnswer;
     try {
       // Commands of one connection run in the order they are sent, so the set is a superset without waiting. In Cluster
@@ -92,8 +111,9 @@ export class Claims {
       if (!releases.ordered) await enlisted;
       [answer] = await Promise.all([store.claim(who, under, judge.dead(), reclaimFence), enlisted]);
     } catch (error) {
+      displacements.forget(who.id);
       // A re-claim is repeated by its caller: it keeps the connection. A first claim ends with its socket (C8).
-      if (reclaimFence === '') releases.releaseUnanswered(who.userId, who.id);
+      if (reclaimFence === '' || !who.isOpen()) releases.releaseUnanswered(who.userId, who.id);
       throw error;
     }
     if (answer.status === 'ok') {
@@ -113,8 +133,10 @@ export class Claims {
     displaced: readonly Displaced[],
     saved: readonly string[],
   ): Promise<ClaimOutcome> {
-    if (displaced.length > 0) {
-      const { store, displacements, lease } = this.parts;
+    const { store, displacements, lease } = this.parts;
+    if (displaced.length === 0) {
+      displacements.forget(who.id);
+    } else {
       const own = await displacements.wait(who, lease.id, displaced, () => this.clear(who));
       if (!who.isOpen()) return { status: 'gone' };
       const successor = await store.settle(who, own);
@@ -138,9 +160,10 @@ export class Claims {
  */
 function codeAfter(who: Claimant, { conn, fence, client, code }: Successor): CloseCode {
   if (code !== 0) return code as CloseCode;
+  if (who.client !== null && who.client.id === client) return CLOSE.NEWER_ATTEMPT;
   const order = compareFences(fence, who.fence);
   if (order < 0 || (order === 0 && conn === '')) return CLOSE.LEASE_LOST;
-  return who.client !== null && who.client.id === client ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
+  return CLOSE.SUPERSEDED;
 }
 
 function refusal(answer: Exclude<ClaimAnswer, { status: 'ok' }>): ClaimOutcome {

@@ -15,6 +15,9 @@ export interface DisplacementsParts {
   readonly timeoutMs: number;
 }
 
+/** Most claimers hear nothing early: they share this. */
+const NONE: ReadonlySet<string> = new Set();
+
 interface Pending {
   readonly claimant: Claimant;
   readonly lease: string;
@@ -31,6 +34,8 @@ interface Pending {
 export class Displacements {
   private readonly parts: DisplacementsParts;
   private readonly pending = new Map<string, Pending>();
+  /** Confirmations that came before the claim's own answer, by claimer that was announced. */
+  private readonly early = new Map<string, ReadonlySet<string>>();
   private timer: NodeJS.Timeout | null = null;
 
   constructor(parts: DisplacementsParts) {
@@ -39,6 +44,14 @@ export class Displacements {
 
   get size(): number {
     return this.pending.size;
+  }
+
+  /**
+   * A claim is about to be sent: its evicts may be confirmed before it is answered. Without this such a confirmation is lost,
+   * and the next one comes with the repeat. Ends with `wait` or `forget`.
+   */
+  expect(claimer: string): void {
+    this.early.set(claimer, NONE);
   }
 
   /**
@@ -63,6 +76,8 @@ export class Displacements {
       ready: null,
       onOwnConfirmed: null,
     };
+    for (const conn of this.early.get(claimant.id) ?? NONE) pending.unconfirmed.delete(conn);
+    this.early.delete(claimant.id);
     this.pending.set(claimant.id, pending);
     this.timer ??= setInterval(() => this.tick(), RESEND_MS);
     await new Promise<void>((resolve) => {
@@ -83,11 +98,14 @@ export class Displacements {
   /** An owner confirmed that `conn` is closed. */
   confirm(claimer: string, conn: string): void {
     const pending = this.pending.get(claimer);
+    const early = this.early.get(claimer);
+    if (early) this.early.set(claimer, new Set([...early, conn]));
     if (pending?.unconfirmed.delete(conn)) this.advance(pending);
   }
 
   /** The claimer closed: nobody waits any more. */
   forget(claimer: string): void {
+    this.early.delete(claimer);
     const pending = this.pending.get(claimer);
     if (!pending) return;
     this.drop(claimer);

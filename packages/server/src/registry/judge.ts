@@ -27,16 +27,21 @@ export class Judge {
     this.deadLeases.clear();
   }
 
-  /** Takes the beats of `uws:nodes`, read at `now` (monotonic ms). */
-  observe(beats: ReadonlyMap<string, string>, now: number): void {
+  /**
+   * Takes the beats of `uws:nodes`. A beat counts as fresh from when it was heard, and as old up to when it was asked for: a judge
+   * that is stopped while the answer is under way must not hold the pause against the others.
+   *
+   * @param asked and `now`: monotonic ms.
+   */
+  observe(beats: ReadonlyMap<string, string>, asked: number, now: number): void {
     const dead = new Map<string, number>();
     for (const [lease, beat] of beats) {
       const known = this.seen.get(lease);
       if (known === undefined || known.beat !== beat) this.seen.set(lease, { beat, since: now });
-      else if (now - known.since >= this.patienceMs) dead.set(lease, known.since);
+      else if (asked - known.since >= this.patienceMs) dead.set(lease, known.since);
       if (beat === ENDED) dead.set(lease, this.seen.get(lease)?.since ?? now);
     }
-    for (const lease of this.seen.keys()) if (!beats.has(lease)) this.absent(lease, now, dead);
+    for (const lease of this.seen.keys()) if (!beats.has(lease)) this.absent(lease, asked, now, dead);
     this.deadLeases = dead;
   }
 
@@ -67,13 +72,13 @@ export class Judge {
   }
 
   /** A lease that is in no beat (Redis forgot it, or housekeeping removed it) is judged by the same patience. */
-  private absent(lease: string, now: number, dead: Map<string, number>): void {
+  private absent(lease: string, asked: number, now: number, dead: Map<string, number>): void {
     const known = this.seen.get(lease);
     if (!known) return;
     if (known.beat !== '') {
       known.beat = '';
       known.since = now;
-    } else if (now - known.since >= this.patienceMs) {
+    } else if (asked - known.since >= this.patienceMs) {
       dead.set(lease, known.since);
       if (now - known.since >= 100 * this.patienceMs) this.seen.delete(lease);
     }

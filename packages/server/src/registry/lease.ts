@@ -103,7 +103,7 @@ export class Lease {
     this.beat += 1;
     const answer = await this.script.run(redis, [keys.nodes()], [lease, this.beat]);
     const [created, flat] = answer as [number, string[]];
-    judge.observe(pairs(flat), clock.mono());
+    judge.observe(pairs(flat), sentAt, clock.mono());
     // A lease that changed or ran out while the answer was under way is not revived by it.
     if (lease !== this.current || this.isLost()) return 'renewed';
     const known = this.held;

@@ -19,16 +19,24 @@ export type Verdict =
   | { readonly action: 'reclaim' }
   | { readonly action: 'end'; readonly code: CloseCode };
 
-/** Judges one connection by what the registry holds (C4, C12, C15). Pure. */
+/**
+ * Judges one connection by what the registry holds (C4, C12, C15). Pure. An entry of a dead lease counts here as any other: it
+ * reads as absent to claims and look-ups alone, or an older connection would displace the newest one.
+ */
 export function judgeEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry: Entry, lease: string): Verdict {
   if (entry.revokedCode !== 0) return { action: 'end', code: entry.revokedCode as CloseCode };
   if (entry.conn === who.id) return entry.lease === lease ? { action: 'keep' } : { action: 'reclaim' };
-  if (compareFences(entry.fence, who.fence) >= 0) {
-    if (entry.code !== 0) return { action: 'end', code: entry.code as CloseCode };
-    const ownLater = who.client !== null && who.client.id === entry.client && entry.attempt >= who.client.attempt;
-    return { action: 'end', code: ownLater ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED };
+  // An empty entry of the own fence is this one's own, reaped while its node was away.
+  const order = compareFences(entry.fence, who.fence);
+  const outranked = entry.conn === '' ? order > 0 : order >= 0;
+  if (outranked && entry.code !== 0) return { action: 'end', code: entry.code as CloseCode };
+  if (who.client !== null && who.client.id === entry.client) {
+    // After a Redis that forgot, an earlier attempt of the same device may have come first: the attempt outranks the fence (C5).
+    if (entry.attempt > who.client.attempt) return { action: 'end', code: CLOSE.NEWER_ATTEMPT };
+    if (entry.attempt < who.client.attempt) return { action: 'reclaim' };
+    return outranked ? { action: 'end', code: CLOSE.NEWER_ATTEMPT } : { action: 'reclaim' };
   }
-  return { action: 'reclaim' };
+  return outranked ? { action: 'end', code: CLOSE.SUPERSEDED } : { action: 'reclaim' };
 }
 
 /** Entries read at the same time. */
@@ -83,9 +91,11 @@ export class Reconciler {
     const verdict = judgeEntry(who, entry, lease());
     if (verdict.action === 'end') {
       who.end(verdict.code);
-    } else if (verdict.action === 'keep') {
-      if (!claims.isSettling(who)) who.regain();
-    } else {
+    } else if (verdict.action === 'keep' && !claims.isUnsettled(who)) {
+      // A re-claim that ran without being answered may have taken another fence.
+      who.fence = entry.fence;
+      who.regain();
+    } else if (!claims.isWaiting(who)) {
       who.suspend();
       const outcome = await claims.reclaim(who, (later) => this.settled(who, later));
       if (outcome.status !== 'waiting') this.settled(who, outcome);

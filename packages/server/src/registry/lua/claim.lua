@@ -19,12 +19,13 @@
 --
 -- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array)}
 --         {'superseded', code}   re-claim refused: another is current, or a tombstone stands
---         {'stale'}              an older attempt than the stored one of the same client
+--         {'stale'}              an older attempt than the newest one known of the same client
 --         {'exists'}             policy 'reject': the user is connected elsewhere
 --         {'busy'}               more than 8 displaced owners are not yet confirmed
 --         {'revoked', code, until (ms, 0 = for good)}
 local conn, lease, client, attempt = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local entry = redis.call('HMGET', KEYS[1], 'conn', 'lease', 'fence', 'client', 'attempt', 'displaced', 'code')
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'lease', 'fence', 'client', 'attempt', 'displaced', 'code',
+  'attempts')
 local stored_conn, stored_lease = entry[1] or '', entry[2] or ''
 local stored_fence = tonumber(entry[3] or '0')
 local stored_client, stored_attempt = entry[4] or '', tonumber(entry[5] or '0')
@@ -40,6 +41,17 @@ if (revoked[2] and tonumber(ARGV[8]) * 1000 < tonumber(revoked[2])) or (ARGV[9] 
   return { 'revoked', 4102, '0' }
 end
 
+-- C5: the newest attempt of the last clients, whoever is current: a slow one must not evict its own device's later attempt
+-- after another device came in between.
+local attempts = entry[8] and cjson.decode(entry[8]) or {}
+local newest = -1
+for i = #attempts, 1, -1 do
+  if attempts[i].k == client then
+    newest = attempts[i].n
+    table.remove(attempts, i)
+  end
+end
+
 local function is_dead(id)
   return string.find(ARGV[7], ' ' .. id .. ' ', 1, true) ~= nil
 end
@@ -48,18 +60,23 @@ if stored_conn == conn then
   -- Mine already: a repeated claim (C8), or a re-claim under a new lease (C4). The fence stays.
   redis.call('HSET', KEYS[1], 'lease', lease)
 else
-  if ARGV[11] ~= '' then
-    local fence = tonumber(ARGV[11])
-    if stored_fence >= fence then
-      local code = tonumber(entry[7] or '0')
-      if code == 0 then
-        code = (client ~= '' and client == stored_client and stored_attempt >= attempt) and 4206 or 4001
-      end
-      return { 'superseded', code }
-    end
-  end
   local same_client = client ~= '' and client == stored_client
-  if same_client and attempt < stored_attempt then
+  local tombstone = tonumber(entry[7] or '0')
+  if ARGV[11] ~= '' then
+    -- An empty entry of the same fence is this one's own, reaped while its node was away.
+    local fence = tonumber(ARGV[11])
+    local outranked = stored_fence > fence or (stored_fence == fence and stored_conn ~= '')
+    if outranked and tombstone ~= 0 then
+      return { 'superseded', tombstone }
+    end
+    -- After a Redis that forgot, an earlier attempt of the same client may have come first: the attempt outranks the fence.
+    if same_client and attempt ~= stored_attempt then
+      outranked = stored_attempt > attempt
+    end
+    if outranked then
+      return { 'superseded', same_client and 4206 or 4001 }
+    end
+  elseif client ~= '' and attempt < newest then
     return { 'stale' }
   end
   local occupied = stored_conn ~= '' and not is_dead(stored_lease)
@@ -71,13 +88,14 @@ else
   local displaced = {}
   if entry[6] then
     for _, one in ipairs(cjson.decode(entry[6])) do
-      if not is_dead(one.l) then displaced[#displaced + 1] = one end
+      if one.c ~= conn and not is_dead(one.l) then displaced[#displaced + 1] = one end
     end
   end
   if occupied then
     displaced[#displaced + 1] = { c = stored_conn, l = stored_lease, f = entry[3], k = stored_client }
   end
-  if #displaced > 8 then
+  -- Bounded by whoever is still to come: an entry that nobody owns must not lock the user out.
+  if occupied and #displaced > 8 then
     return { 'busy' }
   end
 
@@ -85,6 +103,11 @@ else
   local fence = math.max(stored_fence + 1, now)
   redis.call('HSET', KEYS[1], 'conn', conn, 'lease', lease, 'fence', string.format('%.0f', fence), 'client', client,
     'attempt', ARGV[4], 'facts', ARGV[10])
+  if client ~= '' then
+    attempts[#attempts + 1] = { k = client, n = math.max(newest, attempt) }
+    if #attempts > 8 then table.remove(attempts, 1) end
+    redis.call('HSET', KEYS[1], 'attempts', cjson.encode(attempts))
+  end
   redis.call('HDEL', KEYS[1], 'code', 'reason')
   if #displaced > 0 then
     redis.call('HSET', KEYS[1], 'displaced', cjson.encode(displaced))

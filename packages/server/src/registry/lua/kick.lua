@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Ends a connection whose node does not answer: a tombstone that outranks it (C15). When the node wakes, its reconcile reads
--- the higher fence and closes with the stored code.
+-- the higher fence and closes with the stored code. Until then it may deliver, so it goes on the displaced list: whoever claims next
+-- waits for it (C2).
 --
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
 -- ARGV 1 conn id that the command was decided for (C14)
@@ -10,12 +11,14 @@
 --      5 time to live of the tombstone, seconds
 --
 -- Result: {1, fence of the tombstone}, or {0, conn, fence, lease} of who is current now
-local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease')
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'client', 'displaced')
 if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] then
   return { 0, entry[1] or '', entry[2] or '', entry[3] or '' }
 end
 local fence = string.format('%.0f', tonumber(ARGV[2]) + 1)
-redis.call('HSET', KEYS[1], 'conn', '', 'lease', '', 'fence', fence, 'code', ARGV[3], 'reason', ARGV[4])
+local displaced = entry[5] and cjson.decode(entry[5]) or {}
+displaced[#displaced + 1] = { c = entry[1], l = entry[3] or '', f = entry[2], k = entry[4] or '' }
+redis.call('HSET', KEYS[1], 'displaced', cjson.encode(displaced), 'conn', '', 'lease', '', 'fence', fence, 'code', ARGV[3], 'reason', ARGV[4])
 redis.call('HDEL', KEYS[1], 'facts')
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return { 1, fence }
