@@ -1,0 +1,186 @@
+import { Keys } from '@unified-ws/server/redis/keys';
+import { judgeEntry } from '@unified-ws/server/registry/reconcile';
+import { RegistryStore } from '@unified-ws/server/registry/store';
+import type { ClaimAnswer, Claimant } from '@unified-ws/server/registry/types';
+import { expect } from 'chai';
+import type { Redis } from 'ioredis';
+import { type RedisServer, startRedis } from '../../../../test/support/redis.js';
+
+// Rules that are about the order of scripts alone, so that no node is needed: each was seen to fail with its line taken out
+// of the script, and each is a switch of the model (`npm run model`).
+describe('the registry scripts', () => {
+  let server: RedisServer;
+  let redis: Redis;
+  let store: RegistryStore;
+  const keys = new Keys('uws');
+  let conns = 0;
+  let users = 0;
+  let user = '';
+
+  before(async () => {
+    server = await startRedis();
+    redis = server.client();
+    store = new RegistryStore({ redis, keys, policy: 'replace' });
+  });
+  beforeEach(() => {
+    users += 1;
+    user = `u${users}`;
+  });
+  after(() => server.stop());
+
+  function claimant(client: string | null = null, attempt = 0): Claimant {
+    conns += 1;
+    return {
+      id: `c${conns}`,
+      userId: user,
+      client: client === null ? null : { id: client, attempt },
+      issuedAt: 1,
+      sessionId: '',
+      fence: '',
+      lease: '',
+      facts: () => '{}',
+      isOpen: () => true,
+    };
+  }
+
+  async function claim(who: Claimant, lease = 'a.1', dead: readonly string[] = [], reclaim = ''): Promise<ClaimAnswer> {
+    const answer = await store.claim(who, lease, dead, reclaim);
+    if (answer.status === 'ok') {
+      who.fence = answer.fence;
+      who.lease = lease;
+    }
+    return answer;
+  }
+
+  const displacedIn = (answer: ClaimAnswer): string[] =>
+    answer.status === 'ok' ? answer.displaced.map((one) => one.c) : [answer.status];
+
+  it('keep every displaced owner on the list until it is settled, or the third login would not wait for the first (C2)', async () => {
+    const [first, second, third] = [claimant(), claimant(), claimant()];
+    await claim(first);
+    await claim(second);
+    expect(displacedIn(await claim(third))).to.deep.equal([first.id, second.id]);
+    expect(await store.settle(second, [])).to.include({ conn: third.id });
+    expect(await store.settle(third, [])).to.equal(null);
+    expect(displacedIn(await claim(claimant()))).to.deep.equal([third.id]);
+  });
+
+  it('repeat a claim without a new fence, or a lost answer would evict its own connection (C8)', async () => {
+    const who = claimant();
+    const first = await claim(who);
+    const again = await claim(who);
+    expect(again).to.deep.equal(first);
+  });
+
+  it('publish the evicts themselves, or a claimer that dies at the next line has warned nobody (C3)', async () => {
+    const heard: string[] = [];
+    const subscriber = server.client();
+    await subscriber.subscribe(keys.nodeChannel('a.1'));
+    subscriber.on('message', (_channel, text: string) => heard.push(text));
+    const [old, newer] = [claimant('device-one', 1), claimant('device-one', 2)];
+    await claim(old);
+    await claim(newer, 'b.1');
+    await redis.publish(keys.nodeChannel('a.1'), 'last');
+    while (heard.at(-1) !== 'last') await new Promise((resolve) => subscriber.once('message', resolve));
+    expect(JSON.parse(heard[0] as string)).to.deep.equal({
+      t: 'evict',
+      conn: old.id,
+      fence: newer.fence,
+      by: newer.id,
+      to: 'b.1',
+      code: 4206,
+    });
+    subscriber.disconnect();
+  });
+
+  it('take fences that grow even when Redis forgot, or an old connection would outrank a new one (C4)', async () => {
+    const old = claimant();
+    for (let n = 0; n < 3; n += 1) await claim(claimant());
+    await claim(old);
+    await redis.del(keys.conn(user));
+    const newer = claimant();
+    await claim(newer);
+    expect(Number(newer.fence)).to.be.at.least(Number(old.fence));
+    expect(await claim(old, 'a.1', [], old.fence)).to.deep.equal({ status: 'superseded', code: 4001 });
+  });
+
+  it('refuse a slow attempt of a device whose later one is not current any more, or nobody of it is left (C5)', async () => {
+    await claim(claimant('device-b', 2));
+    await claim(claimant('device-a', 1));
+    expect(await claim(claimant('device-b', 1))).to.deep.equal({ status: 'stale' });
+    expect((await claim(claimant('device-b', 3))).status).to.equal('ok');
+  });
+
+  it('let the later attempt of a device win also where the earlier one has the higher fence (C5)', async () => {
+    const later = claimant('device-a', 2);
+    await claim(later);
+    await redis.del(keys.conn(user));
+    const earlier = claimant('device-a', 1);
+    await claim(earlier);
+    const entry = await store.entry(later);
+    expect(judgeEntry(later, entry, 'a.1')).to.deep.equal({ action: 'reclaim' });
+    expect(displacedIn(await claim(later, 'a.1', [], later.fence))).to.deep.equal([earlier.id]);
+    expect(judgeEntry(earlier, await store.entry(earlier), 'a.1')).to.deep.equal({ action: 'end', code: 4206 });
+  });
+
+  it('keep a kicked owner on the displaced list: until its node wakes it may deliver (C15)', async () => {
+    const owner = claimant();
+    await claim(owner, 'paused.1');
+    expect(await store.kick(user, { conn: owner.id, fence: owner.fence, lease: 'paused.1' }, 4002, 'out')).to.equal(
+      null,
+    );
+    expect(judgeEntry(owner, await store.entry(owner), 'paused.1')).to.deep.equal({ action: 'end', code: 4002 });
+    expect(displacedIn(await claim(claimant(), 'b.1'))).to.deep.equal([owner.id]);
+    expect(await claim(owner, 'paused.2', [], owner.fence)).to.deep.equal({ status: 'superseded', code: 4001 });
+  });
+
+  it('give a connection back whose entry was reaped while its node was cut off: nobody else has claimed', async () => {
+    const who = claimant();
+    await claim(who, 'cut.1');
+    await store.release(user, who.id, who.fence, 'cut.1');
+    expect(judgeEntry(who, await store.entry(who), 'cut.2')).to.deep.equal({ action: 'reclaim' });
+    expect((await claim(who, 'cut.2', [], who.fence)).status).to.equal('ok');
+    const newer = claimant();
+    await claim(newer, 'b.1');
+    await store.release(user, newer.id, newer.fence, '');
+    expect(judgeEntry(who, await store.entry(who), 'cut.2')).to.deep.equal({ action: 'end', code: 4001 });
+  });
+
+  it('release nobody else (I3)', async () => {
+    const [old, newer] = [claimant(), claimant()];
+    await claim(old);
+    await claim(newer, 'b.1');
+    expect(await store.release(user, old.id, old.fence, '')).to.equal(false);
+    expect(await store.release(user, old.id, '', '')).to.equal(false);
+    expect(await store.release(user, newer.id, old.fence, '')).to.equal(false);
+    expect(await store.release(user, newer.id, newer.fence, 'a.1')).to.equal(false);
+    expect((await store.owner(user))?.conn).to.equal(newer.id);
+    expect(await store.release(user, newer.id, newer.fence, 'b.1')).to.equal(true);
+    expect(await redis.ttl(keys.conn(user))).to.be.within(3590, 3600);
+  });
+
+  it('read entries of dead leases as absent (C11)', async () => {
+    const owner = claimant();
+    await claim(owner, 'dead.1');
+    expect(displacedIn(await claim(claimant(), 'b.1', ['dead.1']))).to.deep.equal([]);
+  });
+
+  it('refuse a ninth owner to wait for, and never lock a user out whom nobody owns', async () => {
+    for (let n = 0; n < 9; n += 1) await claim(claimant(), `n${n}.1`);
+    expect(await claim(claimant(), 'b.1')).to.deep.equal({ status: 'busy' });
+    const owner = await store.owner(user);
+    expect(await store.kick(user, owner ?? { conn: '', fence: '', lease: '' }, 4002, 'out')).to.equal(null);
+    expect(displacedIn(await claim(claimant(), 'b.1'))).to.have.length(9);
+  });
+
+  it('see a revocation that came after the token was checked (C7)', async () => {
+    const now = Date.now();
+    expect(await store.revoke(user, { banUntil: now + 60_000, reason: 'r' }, now)).to.equal(null);
+    expect(await claim(claimant())).to.deep.equal({ status: 'revoked', code: 4003, until: now + 60_000 });
+    expect(await redis.ttl(keys.revoked(user))).to.be.within(100, 121);
+    // A later, shorter one does not cut the record short.
+    await store.revoke(user, { before: now, reason: 'r' }, now);
+    await store.revoke(user, { banUntil: now + 1000, reason: 'r' }, now);
+    expect(await redis.ttl(keys.revoked(user))).to.be.greaterThan(80_000);
+  });
+});
