@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { signToken } from '@unified-ws/server/auth/sign';
 import { expect } from 'chai';
 import type { ClientOptions, TestClient } from '../support/client.js';
+import { NodeProcess } from '../support/cluster.js';
 import { OPCODE } from '../support/rawClient.js';
 import { TEST_SECRET, type TokenOptions, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
@@ -58,16 +59,16 @@ describe('authentication', function () {
   after(() => world.stop());
 
   /** Every way to bring a token, and the client that does. */
-  function carriers(text: string): Record<string, () => TestClient> {
+  function carriers(text: string, to: { readonly ws: string } = node): Record<string, () => TestClient> {
     const dial = (options: ClientOptions): (() => TestClient) => {
-      return () => world.dial(node, options);
+      return () => world.dial(to, options);
     };
     return {
       header: dial({ token: text }),
       subprotocol: dial({ protocols: ['unified.v1', `bearer.${text}`] }),
       query: dial({ query: { token: text } }),
       'first message': () => {
-        const client = world.dial(node);
+        const client = world.dial(to);
         client.ws.once('open', () => client.send('authenticate', { token: text }, 'first'));
         return client;
       },
@@ -180,6 +181,39 @@ describe('authentication', function () {
     expect(await raw.closed()).to.equal(4100);
     await raw.gone();
     expect(raw.messages).to.have.length(1);
+  });
+
+  it('a log that holds tokens is a way in for everybody who reads it', async () => {
+    const process = new NodeProcess({
+      id: 'logging',
+      env: { REDIS_URL: world.redis.url, JWT_ISSUER: ISSUER, EVENT_QUEUE_PARTITIONS: '1' },
+    });
+    const lines: string[] = [];
+    process.log.onLine = (line) => lines.push(line);
+    await process.start();
+    await process.ready();
+    const mark = 'in-the-log';
+    const texts = [good(mark), good(mark, { issuer: 'https://somebody.test' }), good(mark, { secret: 'x'.repeat(40) })];
+    for (const text of texts) {
+      for (const dial of Object.values(carriers(text, process))) {
+        const client = dial();
+        await Promise.race([client.ended, client.established()]);
+        await client.close();
+      }
+      const headers = { authorization: `Bearer ${text}` };
+      await fetch(`${process.http}/api/unified/ws/stats?token=${text}`, { headers });
+      await fetch(`${process.http}/nothing?token=${text}`, { headers });
+    }
+    await process.stop();
+    expect(
+      lines.some((line) => line.includes(mark)),
+      'the log tells of these connections',
+    ).to.equal(true);
+    for (const text of texts) {
+      const [, payload = '', signature = ''] = text.split('.');
+      const found = lines.filter((line) => line.includes(payload) || line.includes(signature));
+      expect(found).to.deep.equal([]);
+    }
   });
 
   it('a client id or a position in the first message counts as one in the query', async () => {

@@ -30,11 +30,14 @@ describe('a node that missed something', function () {
 
   /** Ends every connection of the node to Redis, at Redis. */
   async function cutOff(nodeId: string): Promise<void> {
-    const list = String(await redis.client('LIST')).split('\n');
-    const ids = list
-      .filter((line) => line.includes(` name=${nodeId}:`))
-      .map((line) => /id=(\d+)/.exec(line)?.[1] ?? '');
-    expect(ids.length).to.be.at.least(4);
+    const ids = await until(
+      async () => {
+        const list = String(await redis.client('LIST')).split('\n');
+        const own = list.filter((line) => line.includes(` name=${nodeId}:`));
+        return own.length >= 4 && own.map((line) => /id=(\d+)/.exec(line)?.[1] ?? '');
+      },
+      { what: 'command, subscriber, producer and worker are connected' },
+    );
     await Promise.all(ids.map((id) => redis.call('CLIENT', 'KILL', 'ID', id)));
   }
 

@@ -51,6 +51,8 @@ export class NodeLog {
   readonly complaints: string[] = [];
   /** Records without the flushes. Cleared by who reads them; not filled when `onRecord` is given. */
   readonly records: Exclude<NodeRecord, { event: 'flush' }>[] = [];
+  /** Gets every line as it came, of whatever level. */
+  onLine: (line: string) => void = () => undefined;
   private readonly onRecord: ((record: NodeRecord) => void) | undefined;
   private rest = '';
 
@@ -73,6 +75,7 @@ export class NodeLog {
   }
 
   private line(text: string): void {
+    this.onLine(text);
     let line: Line;
     try {
       line = JSON.parse(text) as Line;

@@ -10,8 +10,13 @@ import type { Settings } from './settings.js';
 
 /** A draining node tells its clients to come back after up to this long, spread evenly, milliseconds. */
 const RECONNECT_SPREAD_MS = 1000;
-/** What ends a node waits at most this long for Redis, milliseconds: SIGTERM is answered within 10 s whatever happens. */
-const STOP_PATIENCE_MS = 2000;
+/**
+ * After the drain the steps of the end share this time, milliseconds, and none may take more than its half: with the default
+ * DRAIN_MS a node ends within 10 s of SIGTERM, whatever Redis does.
+ */
+const STOP_MS = 4000;
+const STOP_STEP_MS = STOP_MS / 2;
+const MIN_STEP_MS = 50;
 /** Connections that may wait to be accepted: a whole node's clients come back at once. The kernel caps it (somaxconn). */
 const BACKLOG = 4096;
 /** The queues' settings in Redis are looked at this often, in watchdog intervals. */
@@ -48,6 +53,7 @@ class Node implements ClusterNode {
   private readonly random: () => number;
   private tickTimer: NodeJS.Timeout | null = null;
   private draining = false;
+  private stopBy = 0;
   private stopping: Promise<void> | null = null;
 
   constructor(settings: Settings, options: NodeOptions) {
@@ -116,6 +122,7 @@ class Node implements ClusterNode {
     this.draining = true;
     logger.info({ connections: sockets.size }, 'draining');
     await sockets.drain(this.settings.drainMs, () => Math.floor(this.random() * RECONNECT_SPREAD_MS));
+    this.stopBy = performance.now() + STOP_MS;
     parts.sweep.stop();
     parts.liveness.stop();
     if (this.tickTimer) clearInterval(this.tickTimer);
@@ -147,10 +154,13 @@ class Node implements ClusterNode {
   private async attempt(where: string, step: Promise<unknown>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.parts.report(new Error('took too long'), where);
-        resolve();
-      }, STOP_PATIENCE_MS);
+      timer = setTimeout(
+        () => {
+          this.parts.report(new Error('took too long'), where);
+          resolve();
+        },
+        Math.max(MIN_STEP_MS, Math.min(STOP_STEP_MS, this.stopBy - performance.now())),
+      );
     });
     await Promise.race([step.catch((error: unknown) => this.parts.report(error, where)), late]);
     clearTimeout(timer);

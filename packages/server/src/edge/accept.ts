@@ -84,7 +84,7 @@ export class Acceptor {
    */
   endUnestablished(code: CloseCode): void {
     for (const connection of [...this.parts.table.all()]) {
-      if (!connection.established) connection.end(code);
+      if (!connection.established) this.refuseUnregistered(connection, code);
     }
   }
 
@@ -143,12 +143,13 @@ export class Acceptor {
       })
       .catch((error: unknown) => {
         this.parts.report(error, 'edge.claim');
-        this.refuse(
-          connection,
-          new AppError('UNAVAILABLE', 'The connection could not be registered, try again.'),
-          CLOSE.UNAVAILABLE,
-        );
+        this.refuseUnregistered(connection, CLOSE.UNAVAILABLE);
       });
+  }
+
+  /** It is not known to be the user's current connection, through no fault of the client's (C8, C10). */
+  private refuseUnregistered(connection: Connection, code: CloseCode): void {
+    this.refuse(connection, new AppError('UNAVAILABLE', 'The connection could not be registered, try again.'), code);
   }
 
   private refuseClaim(connection: Connection, code: CloseCode): void {
@@ -166,7 +167,7 @@ export class Acceptor {
     const { fanout, clock, logger, roles, catalogue, typeSets, mayDeliver, liveness, onEstablished } = this.parts;
     if (!connection.isOpen()) return;
     if (!mayDeliver()) {
-      connection.end(CLOSE.UNAVAILABLE);
+      this.refuseUnregistered(connection, CLOSE.UNAVAILABLE);
       return;
     }
     const identity = connection.identity as Identity;

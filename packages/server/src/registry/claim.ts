@@ -137,11 +137,19 @@ export class Claims {
     if (displaced.length === 0) {
       displacements.forget(who.id);
     } else {
-      const own = await displacements.wait(who, lease.id, displaced, () => this.clear(who));
+      let settled = false;
+      let confirmed = false;
+      const own = await displacements.wait(who, lease.id, displaced, () => {
+        confirmed = true;
+        if (settled) this.clear(who);
+      });
       if (!who.isOpen()) return { status: 'gone' };
       const successor = await store.settle(who, own);
       if (successor !== null) return { status: 'refused', code: codeAfter(who, successor) };
       if (!who.isOpen()) return { status: 'gone' };
+      // Not before the answer: a script that Redis does not know is sent again, and would put the list back after the clear.
+      settled = true;
+      if (confirmed) this.clear(who);
     }
     return { status: 'held', saved, displaced: displaced.length > 0 };
   }
