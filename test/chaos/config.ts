@@ -4,16 +4,16 @@ export interface ChaosConfig {
   readonly seed: number;
   /** CHAOS_ROUNDS; null: the number of each test. */
   readonly rounds: number | null;
-  /** CHAOS_FAULT: one of the faults, or `plain`; null: all. */
-  readonly only: string | null;
+  /** Whether CHAOS_FAULT, a list with commas, names the part; without it all are played. */
+  readonly plays: (part: string) => boolean;
 }
 
 export function chaosConfig(env: NodeJS.ProcessEnv = process.env): ChaosConfig {
-  const { CHAOS_SEED: seed, CHAOS_ROUNDS: rounds, CHAOS_FAULT: only } = env;
+  const { CHAOS_SEED: seed, CHAOS_ROUNDS: rounds, CHAOS_FAULT: parts } = env;
   return {
     seed: seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole(seed, 'CHAOS_SEED'),
     rounds: rounds === undefined ? null : whole(rounds, 'CHAOS_ROUNDS'),
-    only: only ?? null,
+    plays: (part) => parts === undefined || parts.split(',').includes(part),
   };
 }
 

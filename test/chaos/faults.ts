@@ -9,8 +9,10 @@ export interface Fault {
   /** Bursts begin within this time, milliseconds. */
   readonly lastsMs: number;
   readonly strict: Strictness;
+  /** From dial to hello, milliseconds. */
+  readonly longestWaitMs: number;
   /** Resolves when the cause is gone; the cluster may still be on its way back. */
-  readonly strike: (world: World) => Promise<void>;
+  readonly strike: (world: World, wave: number) => Promise<void>;
 }
 
 /** The bursts that begin together with the fault begin up to this much earlier or later, milliseconds. */
@@ -23,6 +25,11 @@ const KILLED_FOR_MS = 1500;
 const FROZEN_MS = LEASE_MS + 1500;
 const FORGOTTEN_MS = 5000;
 
+/** Who displaces a connection of a killed node waits until its lease is dead (issue "Foundation"; REPLACE_TIMEOUT_MS is 6 s). */
+const WAIT_AFTER_KILL_MS = 8000;
+/** With the short lease, and with a command that is not answered before it (REDIS_COMMAND_TIMEOUT_MS, the time of the fault). */
+const WAIT_MS = 12_000;
+
 const shortLease = { LEASE_TTL_MS: String(LEASE_MS) };
 const strict = (toleranceMs: number): Strictness => ({ faultless: false, toleranceMs, settleWithinMs: 25_000 });
 
@@ -32,6 +39,7 @@ export const faults = {
     env: {},
     lastsMs: 2 * KILLED_FOR_MS,
     strict: strict(0),
+    longestWaitMs: WAIT_AFTER_KILL_MS,
     strike: async (world) => {
       const node = world.random.int(0, world.cluster.nodes.length - 1);
       await sleep(LEAD_MS);
@@ -47,13 +55,16 @@ export const faults = {
     env: shortLease,
     lastsMs: PAUSE_MS + 500,
     strict: strict(0),
-    strike: async (world) => {
+    longestWaitMs: WAIT_MS,
+    strike: async (world, wave) => {
       const number = world.random.int(0, world.cluster.nodes.length - 1);
       const node = world.cluster.node(number);
       await sleep(LEAD_MS);
       const from = systemClock.mono();
       node.pause();
       world.note(`node ${number} paused`);
+      // Else the evicts wait in its socket, and it is told on waking: every other time it must find out by the fence alone (C4).
+      if (wave % 2 === 0) await world.cutFromRedis(node.id);
       await sleep(PAUSE_MS);
       node.resume();
       world.note(`node ${number} resumed`);
@@ -64,6 +75,7 @@ export const faults = {
     env: shortLease,
     lastsMs: 1000,
     strict: strict(0),
+    longestWaitMs: WAIT_MS,
     strike: async (world) => {
       await sleep(LEAD_MS);
       await world.redis.restart();
@@ -74,6 +86,7 @@ export const faults = {
     env: shortLease,
     lastsMs: FROZEN_MS + 500,
     strict: strict(0),
+    longestWaitMs: WAIT_MS,
     strike: async (world) => {
       await sleep(LEAD_MS);
       world.redis.pause();
@@ -87,6 +100,7 @@ export const faults = {
     env: {},
     lastsMs: 1500,
     strict: strict(FORGOTTEN_MS),
+    longestWaitMs: WAIT_MS,
     strike: async (world) => {
       await sleep(LEAD_MS);
       await world.emptyRedis();

@@ -11,9 +11,9 @@ const WARM_UP = 20;
 /** G1 says 50 ms at p99 on an idle machine; this one shares its cores with the clients, and with whatever else runs. */
 const P99_LIMIT_MS = 500;
 
-const { only } = chaosConfig();
+const { plays } = chaosConfig();
 
-if (only === null || only === 'handover') {
+if (plays('handover')) {
   describe('hand-over between live nodes', function () {
     this.timeout(120_000);
     let redis: RedisServer;
@@ -31,8 +31,7 @@ if (only === null || only === 'handover') {
 
     it('lets a second connect wait no longer than the first needs to be closed on its node', async () => {
       const signed = token('traveller');
-      const fromUpgrade: number[] = [];
-      const fromDial: number[] = [];
+      const waits: number[] = [];
       let before = new TestClient(cluster.node(0).ws, { token: signed });
       await before.established();
       for (let count = 1; count <= WARM_UP + HANDOVERS; count += 1) {
@@ -40,16 +39,31 @@ if (only === null || only === 'handover') {
         await next.established();
         expect((await before.closed()).code).to.equal(4001);
         before = next;
-        if (count <= WARM_UP) continue;
-        // The claim is sent in the turn that answers the upgrade.
-        fromUpgrade.push(next.helloAt - next.openedAt);
-        fromDial.push(next.helloAt - next.startedAt);
+        if (count > WARM_UP) waits.push(next.helloAt - next.startedAt);
       }
       await before.close();
-      const claim = percentiles(fromUpgrade);
-      console.log(`      claim to hello: ${formatPercentiles(claim)}`);
-      console.log(`      dial to hello:  ${formatPercentiles(percentiles(fromDial))}`);
-      expect(claim.p99).to.be.below(P99_LIMIT_MS);
+      const measured = percentiles(waits);
+      const [p50, p99] = await claimed(cluster);
+      console.log(`      from dial to hello: ${formatPercentiles(measured)}`);
+      console.log(`      from verified token to hello, as the nodes count it: p50 <= ${p50} ms, p99 <= ${p99} ms`);
+      expect(measured.p99).to.be.below(P99_LIMIT_MS);
     });
   });
+}
+
+/** The least bounds of `uws_handover_seconds` over all nodes that hold half, and 99 %, of the hand-overs; milliseconds. */
+async function claimed(cluster: Cluster): Promise<[number, number]> {
+  const buckets = new Map<number, number>();
+  for (const node of cluster.nodes) {
+    const text = await (await fetch(`${node.http}/metrics`)).text();
+    for (const [, le, count] of text.matchAll(/^uws_handover_seconds_bucket\{.*le="([^"]+)".*\} (\d+)/gm)) {
+      const bound = le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le) * 1000;
+      buckets.set(bound, (buckets.get(bound) ?? 0) + Number(count));
+    }
+  }
+  const sorted = [...buckets].sort(([a], [b]) => a - b);
+  const total = sorted.at(-1)?.[1] ?? 0;
+  expect(total, 'hand-overs that the nodes counted').to.be.at.least(HANDOVERS);
+  const least = (share: number): number => sorted.find(([, count]) => count >= share * total)?.[0] ?? 0;
+  return [least(0.5), least(0.99)];
 }

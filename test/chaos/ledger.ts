@@ -111,8 +111,9 @@ export class Ledger {
     return this.countsOf(node).get(user) ?? 0;
   }
 
-  isEstablished(conn: string): boolean {
-    return this.byConn.has(conn);
+  /** Established, and not closed since. */
+  isOpen(conn: string): boolean {
+    return this.byConn.get(conn)?.closed === null;
   }
 
   closedOf(conn: string): ClosedRecord | undefined {

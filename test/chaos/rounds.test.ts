@@ -1,3 +1,4 @@
+import { expect } from 'chai';
 import { chaosConfig } from './config.js';
 import { type FaultName, faults } from './faults.js';
 import { faultRounds, plainRounds } from './rounds.js';
@@ -8,12 +9,18 @@ const PLAIN_USERS = 10;
 const FAULT_ROUNDS = 60;
 const FAULT_USERS = 20;
 
-const { seed, rounds, only } = chaosConfig();
-const chosen = (name: string): boolean => only === null || only === name;
+const { seed, rounds, plays } = chaosConfig();
 
 /**
  * Rounds of two to five simultaneous connects of a user over three node processes, broadcasts running. A failure prints the
  * seed; `npm run chaos -- --seed <seed>` plays the same plan again.
+ *
+ * That these tests can fail was seen with builds of the node from which a rule was taken (UWS_NODE_MAIN names the build):
+ * - the displaced list in claim.lua (C2): `plain` and the directed case, two at a time within the first rounds;
+ * - the wait for acknowledgements in displacement.ts: the same two;
+ * - the comparison of fences in judgeEntry and in the re-claim of claim.lua (C4): `pause`, a woken node takes the user back.
+ *   In one of the two places alone nothing is seen: the other refuses;
+ * - the comparison in release.lua (I3): `plain`. Of the fence alone nothing is seen: a connection id never comes again.
  */
 describe(`chaos: one connection per user (seed ${seed})`, function () {
   // A wave of a fault takes up to 30 s when something goes wrong, and a plain round 20 s.
@@ -25,18 +32,20 @@ describe(`chaos: one connection per user (seed ${seed})`, function () {
     world = null;
   });
 
-  if (chosen('plain')) {
+  if (plays('plain')) {
     it(`leaves exactly one connection after each of ${rounds ?? PLAIN_ROUNDS} rounds, never two at a time`, async () => {
       world = await World.start({ seed, users: PLAIN_USERS });
-      await plainRounds(world, rounds ?? PLAIN_ROUNDS);
+      console.log(`      ${await plainRounds(world, rounds ?? PLAIN_ROUNDS)}`);
     });
   }
 
   for (const name of Object.keys(faults) as FaultName[]) {
-    if (!chosen(name)) continue;
+    if (!plays(name)) continue;
     it(`leaves exactly one connection after ${rounds ?? FAULT_ROUNDS} rounds with the fault: ${name}`, async () => {
       world = await World.start({ seed, users: FAULT_USERS, env: faults[name].env });
-      await faultRounds(world, name, rounds ?? FAULT_ROUNDS);
+      const played = await faultRounds(world, name, rounds ?? FAULT_ROUNDS);
+      console.log(`      ${played}`);
+      expect(played.longestWaitMs).to.be.at.most(faults[name].longestWaitMs);
     });
   }
 });

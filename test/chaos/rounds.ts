@@ -1,11 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FaultName, faults, LEAD_MS } from './faults.js';
+import type { User } from './user.js';
 import { FAULTLESS, verify } from './verdict.js';
 import type { World } from './world.js';
 
+/** What was played, for the reader of a report. */
+export class Played {
+  rounds = 0;
+  connects = 0;
+  /** From dial to hello, of those that got one; milliseconds. */
+  longestWaitMs = 0;
+
+  add(user: User): void {
+    this.rounds += 1;
+    this.connects += user.dialled;
+    for (const { socket } of user.attempts) {
+      if (socket.hello) this.longestWaitMs = Math.max(this.longestWaitMs, socket.helloAt - socket.startedAt);
+    }
+  }
+
+  toString(): string {
+    return `${this.rounds} rounds, ${this.connects} connects, longest wait for hello ${Math.round(this.longestWaitMs)} ms`;
+  }
+}
+
 /** Rounds without a fault, all users at the same time, each at its own pace. */
-export async function plainRounds(world: World, rounds: number): Promise<void> {
+export async function plainRounds(world: World, rounds: number): Promise<Played> {
   const each = Math.ceil(rounds / world.users.length);
+  const played = new Played();
   let failed = false;
   await all(
     world.users.map(async (user) => {
@@ -14,6 +36,7 @@ export async function plainRounds(world: World, rounds: number): Promise<void> {
           user.nextRound();
           await user.burst();
           await verify(world, user, FAULTLESS);
+          played.add(user);
         } catch (error) {
           failed = true;
           throw error;
@@ -21,20 +44,17 @@ export async function plainRounds(world: World, rounds: number): Promise<void> {
       }
     }),
   );
-}
-
-/** As `Promise.all`, but nobody is still at work when it is over. */
-async function all(work: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+  return played;
 }
 
 /** Rounds with one fault in their middle: it hits all users at once, each in another moment of its round. */
-export async function faultRounds(world: World, name: FaultName, rounds: number): Promise<void> {
+export async function faultRounds(world: World, name: FaultName, rounds: number): Promise<Played> {
   const fault = faults[name];
   const waves = Math.ceil(rounds / world.users.length);
+  const played = new Played();
   for (let wave = 0; wave < waves; wave += 1) {
     await all([
-      fault.strike(world),
+      fault.strike(world, wave),
       ...world.users.map(async (user) => {
         user.nextRound();
         // Half of them just when it strikes, the others at some time while it lasts.
@@ -44,5 +64,12 @@ export async function faultRounds(world: World, name: FaultName, rounds: number)
     ]);
     await world.healed(fault.strict.settleWithinMs);
     await all(world.users.map((user) => verify(world, user, fault.strict)));
+    for (const user of world.users) played.add(user);
   }
+  return played;
+}
+
+/** As `Promise.all`, but nobody is still at work when it is over. */
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }

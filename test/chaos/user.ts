@@ -21,6 +21,8 @@ export class User {
   private readonly leaving = new Set<Device>();
   /** Devices that were closed by the user in this round. */
   quits = 0;
+  /** Connects in this round. */
+  dialled = 0;
   /** Connections that nodes accepted and that ended, by node and its life. */
   private readonly ended = new Map<string, number>();
 
@@ -84,6 +86,7 @@ export class User {
   /** Forgets what ended. */
   nextRound(): void {
     this.quits = 0;
+    this.dialled = 0;
     this.attempts = this.attempts.filter((attempt) => attempt.isEstablished);
     this.devices = this.devices.filter((device) => device.isEstablished);
   }
@@ -99,14 +102,15 @@ export class User {
   }
 
   private device(withClient: boolean): Device {
-    const { random, nodes } = this;
+    const { random } = this;
     const device = new Device({
       token: this.token,
       clientId: withClient ? random.id() : null,
       random,
-      nodes,
+      nodes: this.nodes,
       onAttempt: (attempt) => {
         this.attempts.push(attempt);
+        this.dialled += 1;
         void attempt.socket.ended.then(() => this.count(attempt));
       },
     });

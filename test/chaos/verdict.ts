@@ -75,7 +75,7 @@ async function quiet(world: World, user: User, { settleWithinMs }: Strictness): 
     () =>
       user.isSettled &&
       cluster.nodes.every((node, index) => ledger.closedOn(index, user.id) >= user.endedOn(node)) &&
-      user.established.every(({ conn }) => conn !== null && ledger.isEstablished(conn)),
+      user.established.every(({ conn }) => conn !== null && ledger.isOpen(conn)),
     { timeoutMs: settleWithinMs, what: `${user.id} settles` },
   );
 }

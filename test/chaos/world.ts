@@ -89,6 +89,16 @@ export class World {
     this.note('Redis emptied');
   }
 
+  /** Ends the node's connections to Redis: what is published for it from now on is lost. */
+  async cutFromRedis(nodeId: string): Promise<void> {
+    const list = String(await this.client.client('LIST'));
+    const ids = [...list.matchAll(/^id=(\d+) .*\bname=([^ ]*):/gm)].flatMap(([, id, name]) =>
+      name === nodeId ? [id ?? ''] : [],
+    );
+    for (const id of ids) await this.client.client('KILL', 'ID', id);
+    this.note(`${ids.length} links of ${nodeId} cut`);
+  }
+
   /** All nodes serve. */
   async healed(timeoutMs: number): Promise<void> {
     await this.cluster.ready(timeoutMs);

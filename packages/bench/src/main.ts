@@ -62,7 +62,9 @@ const sizes = options.small ? SMALL : FULL;
 const needed = Math.max(sizes.connections, sizes.subscribers) + SPARE_FILES;
 const limit = openFilesLimit();
 if (limit < needed) {
-  stop(`${needed} open files are needed per process, allowed are ${limit}: raise it (ulimit -n ${needed}) or use --small.`);
+  stop(
+    `${needed} open files are needed per process, allowed are ${limit}: raise it (ulimit -n ${needed}) or use --small.`,
+  );
 }
 
 process.on('exit', killAll);

@@ -1,27 +1,51 @@
-import type { Row } from './measures/context.js';
 import { median, short } from './load/stats.js';
+import type { Row } from './measures/context.js';
 
-/** Medians over the runs, and each server's CPU beside the kernel's own price in the same run. */
-export function summarise(runs: readonly (readonly Row[])[]): string[] {
-  const value = (row: Row | undefined, name: string): number => Number(row?.values[name] ?? Number.NaN);
-  const find = (run: readonly Row[], row: Row, server: string): Row | undefined =>
-    run.find((other) => other.measure === row.measure && other.load === row.load && other.server === server);
-  const lines: string[] = [];
-  for (const row of runs[0] ?? []) {
-    if (row.measure !== 'fanout' || row.load === 'idle') continue;
-    const same = runs.map((run) => ({ run, row: find(run, row, row.server) }));
-    const cost = median(same.map((one) => value(one.row, 'server_us_per_delivery')));
-    const ratios = same.map(
-      (one) =>
-        value(one.row, 'server_us_per_delivery') /
-        value(find(one.run, row, 'c-floor'), 'server_us_per_delivery'),
-    );
-    const parts = [`${short(cost)} us`, `${short(median(ratios))} x c-floor`];
-    for (const name of ['latency_p99_ms', 'deliveries_per_s_flowing', 'deliveries_per_cpu_s']) {
-      const figure = median(same.map((one) => value(one.row, name)));
-      if (Number.isFinite(figure)) parts.push(`${name} ${short(figure)}`);
-    }
-    lines.push(`median   ${row.server.padEnd(9)} ${row.load.padEnd(9)} ${parts.join(', ')}`);
+/** What is told of each measure, in this order. The result file has everything. */
+const FIGURES: readonly string[] = [
+  'server_us_per_delivery',
+  'latency_p50_ms',
+  'latency_p99_ms',
+  'deliveries_per_s',
+  'deliveries_per_s_flowing',
+  'deliveries_per_cpu_s',
+  'server_us_per_connect',
+  'redis_us_per_connect',
+  'connects_per_s',
+  'hello_p50_ms',
+  'hello_p99_ms',
+  'rss_bytes_per_connection',
+  'foreign_cpus',
+];
+/** The server that each one is compared with in the same run, and by which figure. */
+const YARDSTICKS: Readonly<Record<string, { readonly server: string; readonly figure: string }>> = {
+  fanout: { server: 'c-floor', figure: 'server_us_per_delivery' },
+  connect: { server: 'ws+jwt+registry', figure: 'server_us_per_connect' },
+};
+
+type Run = readonly Row[];
+
+/** Medians over the runs; ratios are made within each run, because nothing else carries over from one to another. */
+export function summarise(runs: readonly Run[]): string[] {
+  return (runs[0] ?? []).filter(({ load }) => load !== 'idle').map((row) => describe(row, runs));
+}
+
+function describe({ measure, server, load }: Row, runs: readonly Run[]): string {
+  const value = (run: Run, of: string, figure: string): number => {
+    const row = run.find((other) => other.measure === measure && other.load === load && other.server === of);
+    const found = row?.values[figure];
+    return typeof found === 'number' ? found : Number.NaN;
+  };
+  const parts: string[] = [];
+  const yardstick = YARDSTICKS[measure];
+  if (yardstick && server !== yardstick.server) {
+    const { figure } = yardstick;
+    const ratio = median(runs.map((run) => value(run, server, figure) / value(run, yardstick.server, figure)));
+    if (Number.isFinite(ratio)) parts.push(`${short(ratio)} x ${yardstick.server}`);
   }
-  return lines;
+  for (const figure of FIGURES) {
+    const found = median(runs.map((run) => value(run, server, figure)));
+    if (Number.isFinite(found)) parts.push(`${figure} ${short(found)}`);
+  }
+  return `median   ${measure} ${server} ${load}: ${parts.join(', ')}`;
 }

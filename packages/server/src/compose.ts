@@ -122,7 +122,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     ordered: redis instanceof Redis,
   });
   const displacements = new Displacements({ bus, judge, clock, timeoutMs: settings.replaceTimeoutMs });
-  const claims = new Claims({ store, lease, judge, displacements, releases, report });
+  const claims = new Claims({ store, lease, judge, displacements, releases, clock, report });
   const reconcileParts: ReconcileParts = {
     store,
     claims,

@@ -1,8 +1,11 @@
 import { cpus } from 'node:os';
 import { machineBusyMs, monoMs } from './procfs.js';
+import { short } from './stats.js';
 
 /** A part of the run that used more than this of a processor was the bottleneck. */
 const SATURATED = 0.9;
+/** Others that used more than this many processors meanwhile are told of. */
+const NOISE = 0.2;
 
 export interface Usage {
   readonly wallMs: number;
@@ -47,4 +50,10 @@ export class Meter {
   private read(): Record<string, number> {
     return Object.fromEntries(Object.entries(this.sources).map(([name, read]) => [name, read()]));
   }
+}
+
+/** What a reader must know of a figure: who was busy all the time, and what others took away. For the end of a line. */
+export function noise({ bottleneck, foreign }: Usage): string {
+  const capped = bottleneck === '' ? '' : `, capped by ${bottleneck}`;
+  return foreign > NOISE ? `${capped}, others used ${short(foreign)} processors` : capped;
 }

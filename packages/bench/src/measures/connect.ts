@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Meter } from '../load/meter.js';
+import { Meter, noise } from '../load/meter.js';
 import { NodeProcess } from '../load/node.js';
 import { Reader } from '../load/reader.js';
 import { RedisProcess } from '../load/redis.js';
@@ -125,7 +125,7 @@ async function measure(context: Context, name: string, server: Server, requests:
       `connect  ${name.padEnd(15)} ${figure(values.server_us_per_connect)} us server, ` +
         `${figure(values.redis_us_per_connect)} us Redis, ${figure(values.connects_per_s)} connects/s, ` +
         `hello p50 ${figure(values.hello_p50_ms)} ms, p99 ${figure(values.hello_p99_ms)} ms; ` +
-        `close ${figure(values.server_us_per_close)} us${usage.bottleneck ? `, capped by ${usage.bottleneck}` : ''}`,
+        `close ${figure(values.server_us_per_close)} us${noise(usage)}`,
     );
     const cap = usage.bottleneck || `${CONCURRENCY} connects at a time`;
     return { measure: 'connect', server: name, load: `${connected} at once`, values, capped_by: cap };

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Meter, type Usage } from '../load/meter.js';
+import { Meter, noise, type Usage } from '../load/meter.js';
 import { monoMs } from '../load/procfs.js';
 import { type Counted, Reader } from '../load/reader.js';
 import { median, short } from '../load/stats.js';
@@ -163,9 +163,7 @@ function tell({ say }: Context, server: string, load: string, values: Values, us
   if (values.deliveries_per_s !== undefined) parts.push(`${short(values.deliveries_per_s)} deliveries/s`);
   if (values.deliveries_per_s_flowing !== undefined) parts.push(`(${short(values.deliveries_per_s_flowing)} flowing)`);
   if (values.missing !== 0) parts.push(`MISSING ${values.missing}`);
-  if (usage.bottleneck !== '') parts.push(`capped by ${usage.bottleneck}`);
-  if (usage.foreign > 0.2) parts.push(`others used ${short(usage.foreign)} processors`);
-  say(`fan-out  ${server.padEnd(9)} ${load.padEnd(9)} ${parts.join(', ')}`);
+  say(`fan-out  ${server.padEnd(9)} ${load.padEnd(9)} ${parts.join(', ')}${noise(usage)}`);
 }
 
 /** With --profile: writes what the server's processor did meanwhile, for the browser's developer tools. */

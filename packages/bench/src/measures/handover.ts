@@ -1,4 +1,4 @@
-import { Meter } from '../load/meter.js';
+import { Meter, noise } from '../load/meter.js';
 import { NodeProcess } from '../load/node.js';
 import { type Counted, Reader } from '../load/reader.js';
 import { RedisProcess } from '../load/redis.js';
@@ -55,7 +55,7 @@ export async function handover(context: Context): Promise<Row[]> {
     context.say(
       `handover ours      ${figure(values.hello_p50_ms)} ms p50, ${figure(values.hello_p99_ms)} ms p99, ` +
         `${figure(values.hello_max_ms)} ms max at ${figure(values.moves_per_s)} moves/s; ` +
-        `${figure(values.server_us_per_move)} us both nodes, ${figure(values.redis_us_per_move)} us Redis${wrong}`,
+        `${figure(values.server_us_per_move)} us both nodes, ${figure(values.redis_us_per_move)} us Redis${wrong}${noise(usage)}`,
     );
     const cap = usage.bottleneck || 'the offered rate';
     return [{ measure: 'handover', server: 'ours', load: `${MOVES_PER_S}/s`, values, capped_by: cap }];

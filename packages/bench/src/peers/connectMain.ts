@@ -16,7 +16,13 @@ const REGISTRY_WINDOW_MS = 5;
 const url = process.env.REDIS_URL;
 const redis = url ? new Redis(url, { protocol: 2 }) : null;
 const key = createSecretKey(Buffer.from(SECRET));
-const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, clientTracking: false, backlog: 4096 });
+const server = new WebSocketServer({
+  host: '127.0.0.1',
+  port: 0,
+  perMessageDeflate: false,
+  clientTracking: false,
+  backlog: 4096,
+});
 let waiting: { readonly user: string; readonly done: () => void }[] = [];
 
 async function flush(): Promise<void> {

@@ -179,6 +179,8 @@ export class Acceptor {
     fanout.flush();
     connection.send('connection_established', this.hello(connection), connection.authenticateId);
     connection.authenticateId = undefined;
+    // The answer to the upgrade may be held back for this (Upgrades).
+    connection.socket.uncork();
     if (!connection.signal('established')) return;
     connection.established = true;
     fanout.cohorts.join(connection, connection.types, clearance);

@@ -38,6 +38,16 @@ export interface UpgradesParts {
 
 export type RefusalReason = 'path' | 'rate' | 'origin' | 'connections' | 'pending_auth' | 'unavailable';
 
+/**
+ * The answer to an upgrade with a token is held back at most this long, milliseconds, to leave together with hello: one system
+ * call less per connect, a tenth of what it costs. Long enough for a claim in a connect storm.
+ */
+const HOLD_MS = 50;
+/** Of a connection id. */
+const ID_BYTES = 12;
+/** Ids' worth of random bytes that are asked for at a time: one by one each costs 4 µs. */
+const IDS_AT_ONCE = 256;
+
 interface Refusal {
   readonly reason: RefusalReason;
   readonly status: number;
@@ -52,6 +62,10 @@ export class Upgrades {
   private readonly wss: WebSocketServer;
   private readonly origins: ReadonlySet<string> | null;
   private readonly trusts: (address: string, hop: number) => boolean;
+  /** Sockets whose answer is held back; hello lets go of most of them before the timer does. */
+  private held: Socket[] = [];
+  private random = Buffer.alloc(0);
+  private randomUsed = 0;
 
   constructor(parts: UpgradesParts) {
     this.parts = parts;
@@ -82,14 +96,35 @@ export class Upgrades {
       refuse(socket, refusal);
       return;
     }
+    const { token } = tokenFromRequest(request);
+    if (token !== null) this.hold(socket);
     this.wss.handleUpgrade(request, socket, head, (ws) => {
       socket.removeListener('error', ignoreReset);
-      const { token } = tokenFromRequest(request);
       const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
       const resume = parseResume(query.get('resume') ?? '') ?? { broadcast: null, user: null };
       const client = toClient(query.get('client') ?? '');
-      this.parts.onAccepted(ws, socket, { id: randomBytes(12).toString('base64url'), ip, client, resume }, token);
+      this.parts.onAccepted(ws, socket, { id: this.newId(), ip, client, resume }, token);
     });
+  }
+
+  private newId(): string {
+    if (this.randomUsed === this.random.length) {
+      this.random = randomBytes(ID_BYTES * IDS_AT_ONCE);
+      this.randomUsed = 0;
+    }
+    this.randomUsed += ID_BYTES;
+    return this.random.toString('base64url', this.randomUsed - ID_BYTES, this.randomUsed);
+  }
+
+  private hold(socket: Socket): void {
+    socket.cork();
+    this.held.push(socket);
+    if (this.held.length > 1) return;
+    setTimeout(() => {
+      const { held } = this;
+      this.held = [];
+      for (const one of held) one.uncork();
+    }, HOLD_MS);
   }
 
   private refusalOf(request: IncomingMessage, url: string, ip: string): Refusal | null {
@@ -124,6 +159,8 @@ export class Upgrades {
   }
 
   private addressOf(request: IncomingMessage): string {
+    // Without the header there is nobody to believe or not: most requests, and the library looks at each for 5 µs.
+    if (request.headers['x-forwarded-for'] === undefined) return request.socket.remoteAddress ?? '';
     return proxyaddr(request, this.trusts) ?? '';
   }
 }

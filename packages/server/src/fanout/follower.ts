@@ -67,6 +67,8 @@ export class Follower {
   async checkTail(): Promise<void> {
     const { log, fanout, isServing } = this.parts;
     if (!isServing() || this.filling) return;
+    // What is heard while the answer is under way is no reason to think that the log went back.
+    const asked = fanout.tail;
     const head = await log.head();
     const before = this.headSeen;
     this.headSeen = head;
@@ -77,7 +79,7 @@ export class Follower {
     const { tail } = fanout;
     const lost = head.epoch !== tail.epoch || head.offset > tail.offset;
     if (lost && before && before.epoch === head.epoch && before.offset > tail.offset) this.fill();
-    else if (isAnother(head, tail)) this.fill();
+    else if (isAnother(head, asked)) this.fill();
   }
 
   async stop(): Promise<void> {
@@ -142,7 +144,8 @@ export class Follower {
         this.gap({ epoch: tail.epoch, offset: first.offset - 1, tag: '' }, { ...first, epoch: tail.epoch }, 'trimmed');
       }
       fanout.take(entries);
-      fanout.flush();
+      // Paced as live delivery is: a node that catches up works on the queue and takes connections as well.
+      await fanout.flushed();
     }
   }
 

@@ -12,8 +12,18 @@ export class TypeSets {
     if (this.interned.get(key)?.deref() === undefined) this.interned.delete(key);
   });
   private next = 1;
+  /** Lists that cannot change, such as the defaults of a role: most connections bring one of these. */
+  private readonly ofList = new WeakMap<Iterable<string>, TypeSet>();
 
   of(types: Iterable<string>): TypeSet {
+    const listed = this.ofList.get(types);
+    if (listed) return listed;
+    const made = this.intern(types);
+    if (Array.isArray(types) && Object.isFrozen(types)) this.ofList.set(types, made);
+    return made;
+  }
+
+  private intern(types: Iterable<string>): TypeSet {
     const names = [...new Set(types)].sort();
     const key = names.join(' ');
     const known = this.interned.get(key)?.deref();

@@ -1,5 +1,7 @@
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
+import { ClaimWindow } from './claimWindow.js';
 import type { Displacements } from './displacement.js';
 import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
@@ -21,7 +23,15 @@ export interface ClaimsParts {
   readonly judge: Judge;
   readonly displacements: Displacements;
   readonly releases: Releases;
+  readonly clock: Clock;
   readonly report: Report;
+}
+
+/** A first claim on its way. */
+interface Waiting {
+  readonly who: Claimant;
+  readonly resolve: (answer: ClaimAnswer | null) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -30,11 +40,13 @@ export interface ClaimsParts {
  */
 export class Claims {
   private readonly parts: ClaimsParts;
+  private readonly window: ClaimWindow<Waiting>;
   /** Connections whose re-claim was sent and is not settled: "mine" in the registry is no leave to deliver for them (C4). */
   private readonly unsettled = new Set<string>();
 
   constructor(parts: ClaimsParts) {
     this.parts = parts;
+    this.window = new ClaimWindow(parts.clock, (batch) => this.sendTogether(batch));
   }
 
   /**
@@ -44,7 +56,9 @@ export class Claims {
    *   closes with 4207.
    */
   async acquire(who: Claimant): Promise<ClaimOutcome> {
-    const answer = await this.send(who, '');
+    const answer = await new Promise<ClaimAnswer | null>((resolve, reject) => {
+      this.window.add({ who, resolve, reject });
+    });
     if (answer === null) return { status: 'gone' };
     if (answer.status !== 'ok') return refusal(answer);
     return this.settle(who, answer.displaced, answer.saved);
@@ -58,8 +72,10 @@ export class Claims {
     who: Claimant,
     onSettled: (outcome: ClaimOutcome) => void,
   ): Promise<ClaimOutcome | { status: 'waiting' }> {
+    if (!who.isOpen()) return { status: 'gone' };
     this.unsettled.add(who.id);
-    const answer = await this.send(who, who.fence);
+    // Past the window: many are re-claimed at once anyway, and nothing is delivered while they wait.
+    const answer = await this.send(who, who.fence, this.parts.releases.enlist([who.userId]));
     if (answer === null) return { status: 'gone' };
     if (answer.status !== 'ok') return refusal(answer);
     if (answer.displaced.length === 0) {
@@ -96,19 +112,31 @@ export class Claims {
     if (who.fence !== '') this.parts.releases.release(who.userId, who.id, who.fence);
   }
 
+  private sendTogether(batch: readonly Waiting[]): void {
+    // C5: a device that gave up on its socket has a newer attempt under way, which this claim would evict.
+    const open = batch.filter(({ who }) => who.isOpen());
+    for (const { who, resolve } of batch) if (!who.isOpen()) resolve(null);
+    if (open.length === 0) return;
+    const enlisted = this.parts.releases.enlist(open.map(({ who }) => who.userId));
+    for (const { who, resolve, reject } of open) this.send(who, '', enlisted).then(resolve, reject);
+  }
+
   /** Null when the connection closed meanwhile. */
-  private async send(who: Claimant, reclaimFence: string): Promise<ClaimAnswer | null> {
+  private async send(who: Claimant, reclaimFence: string, enlisted: Promise<void>): Promise<ClaimAnswer | null> {
     const { store, lease, judge, releases, displacements } = this.parts;
-    // C5: a device that gave up on this socket has a newer attempt under way, which this claim would evict.
-    if (!who.isOpen()) return null;
     const under = lease.id;
     displacements.expect(who.id);
     let answer: ClaimAnswer;
     try {
       // Commands of one connection run in the order they are sent, so the set is a superset without waiting. In Cluster
       // the two go to different servers.
-      const enlisted = releases.enlist(who.userId);
-      if (!releases.ordered) await enlisted;
+      if (!releases.ordered) {
+        await enlisted;
+        if (!who.isOpen()) {
+          displacements.forget(who.id);
+          return null;
+        }
+      }
       [answer] = await Promise.all([store.claim(who, under, judge.dead(), reclaimFence), enlisted]);
     } catch (error) {
       displacements.forget(who.id);

@@ -68,15 +68,20 @@ export class Releases {
     this.enlisted.clear();
   }
 
-  /** Before a claim. Rejects when Redis did not take it; commands of one connection run in order, so a claim may follow at once. */
-  async enlist(userId: string): Promise<void> {
-    if (this.enlisted.has(userId)) return;
-    this.enlisted.add(userId);
+  /**
+   * Before the users' claims, which may follow at once where commands run in the order they are sent.
+   *
+   * @throws when Redis did not take them.
+   */
+  async enlist(userIds: readonly string[]): Promise<void> {
+    const added = userIds.filter((userId) => !this.enlisted.has(userId));
+    if (added.length === 0) return;
+    for (const userId of added) this.enlisted.add(userId);
     const { redis, keys } = this.parts;
     try {
-      await this.enlistScript.run(redis, [keys.nodeUsers(this.lease)], [userId]);
+      await this.enlistScript.run(redis, [keys.nodeUsers(this.lease)], added);
     } catch (error) {
-      this.enlisted.delete(userId);
+      for (const userId of added) this.enlisted.delete(userId);
       throw error;
     }
   }
