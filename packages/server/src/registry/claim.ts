@@ -191,12 +191,14 @@ export class Claims {
 
 /**
  * Told to a connection that is current no more: an admin's order stands (C15; the tombstone keeps the client, and 4206 would
- * bring it back), its own client's later attempt came, or somebody else (C5). When nobody newer is there, Redis forgot the
- * claim, and a code that ends the client for good would leave the user offline: it comes back.
+ * bring it back), its own client's later attempt came, or somebody else (C5). When nobody newer is there, or an earlier attempt of
+ * its own client, Redis forgot the claim: a code that ends the client for good would leave the user offline, so it comes back.
  */
-function codeAfter(who: Claimant, { conn, fence, client, code }: Successor): CloseCode {
+function codeAfter(who: Claimant, { conn, fence, client, code, attempt }: Successor): CloseCode {
   if (code !== 0) return code as CloseCode;
-  if (who.client !== null && who.client.id === client) return CLOSE.NEWER_ATTEMPT;
+  if (who.client !== null && who.client.id === client) {
+    return attempt < who.client.attempt ? CLOSE.LEASE_LOST : CLOSE.NEWER_ATTEMPT;
+  }
   const order = compareFences(fence, who.fence);
   if (order < 0 || (order === 0 && conn === '')) return CLOSE.LEASE_LOST;
   return CLOSE.SUPERSEDED;

@@ -34,6 +34,7 @@ export interface Successor {
   /** '0' when Redis knows nothing of the user. */
   readonly fence: string;
   readonly client: string;
+  readonly attempt: number;
   /** The close code of a tombstone (C15), 0 when none stands. */
   readonly code: number;
 }
@@ -97,8 +98,8 @@ export class RegistryStore {
     const { redis, keys } = this.parts;
     const kept = keep.length === 0 ? '[]' : JSON.stringify(keep);
     const answer = await this.scripts.settle.run(redis, [keys.conn(who.userId)], [who.id, who.fence, kept]);
-    const [current, conn, fence, client, code] = answer as [number, string, string, string, number];
-    return current === 1 ? null : { conn, fence, client, code };
+    const [current, conn, fence, client, code, attempt] = answer as [number, string, string, string, number, number];
+    return current === 1 ? null : { conn, fence, client, code, attempt };
   }
 
   /** @param fence '' when the claim was never answered. @param lease '' for any. */

@@ -6,10 +6,11 @@
 --      2 fence
 --      3 what stays on the list (JSON array as claim.lua stores it, '[]' for nothing)
 --
--- Result: {1}, or {0, conn, fence, client, tombstone code} of what is stored instead: '', '0', '', 0 when Redis forgot
-local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'client', 'code')
+-- Result: {1}, or {0, conn, fence, client, tombstone code, attempt} of what is stored instead: '', '0', '', 0, 0 when Redis
+-- forgot the claim
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'client', 'code', 'attempt')
 if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] then
-  return { 0, entry[1] or '', entry[2] or '0', entry[3] or '', tonumber(entry[4] or '0') }
+  return { 0, entry[1] or '', entry[2] or '0', entry[3] or '', tonumber(entry[4] or '0'), tonumber(entry[5] or '0') }
 end
 if ARGV[3] == '[]' then
   redis.call('HDEL', KEYS[1], 'displaced')

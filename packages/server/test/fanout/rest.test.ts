@@ -1,0 +1,118 @@
+import { loadCatalogue } from '@unified-ws/server/events/catalogue';
+import type { LogEntry } from '@unified-ws/server/events/log';
+import type { Clearance } from '@unified-ws/server/fanout/clearance';
+import type { Member } from '@unified-ws/server/fanout/cohort';
+import { Fanout } from '@unified-ws/server/fanout/flush';
+import { TypeSets } from '@unified-ws/server/fanout/typeSet';
+import { createLogger } from '@unified-ws/server/observability/logger';
+import { expect } from 'chai';
+import { until } from '../../../../test/support/wait.js';
+
+const TYPE = 'system_status';
+
+describe('the rest after a flush', () => {
+  let time = 0;
+  let writes = 0;
+  /** What a write costs, ms of the clock. */
+  let cost = 0;
+  let allowed = true;
+
+  const member: Member = {
+    id: 'c1',
+    userId: 'u1',
+    write: () => {
+      writes += 1;
+      time += cost;
+    },
+  };
+  const entry = (offset: number): LogEntry => ({
+    offset,
+    tag: `tag${offset}`,
+    event: {
+      id: `e${offset}`,
+      type: TYPE,
+      data: {},
+      timestamp: '2026-01-01T00:00:00.000Z',
+      priority: 'normal',
+      category: 'health',
+      severity: 'info',
+    },
+  });
+  const make = (): Fanout => {
+    time = 1000;
+    writes = 0;
+    cost = 0;
+    allowed = true;
+    const catalogue = loadCatalogue();
+    const fanout = new Fanout({
+      catalogue: () => catalogue,
+      clock: { now: () => time, mono: () => time },
+      logger: createLogger('silent', 'n1'),
+      mayDeliver: () => allowed,
+    });
+    const clearance: Clearance = { id: 1, roles: new Set(['user']), permissions: new Set(['events:receive']) };
+    fanout.moveTo({ epoch: 'e', offset: 0, tag: '' });
+    fanout.cohorts.join(member, new TypeSets().of([TYPE]), clearance);
+    return fanout;
+  };
+
+  it('a first event must not wait, or a quiet node is slow for nothing', async () => {
+    const fanout = make();
+    fanout.take([entry(1)]);
+    await new Promise(setImmediate);
+    expect(writes).to.equal(1);
+  });
+
+  it('events that come during the rest must share the next write, or the queue starves between the flushes', async () => {
+    const fanout = make();
+    cost = 15;
+    fanout.take([entry(1)]);
+    await fanout.flushed();
+    for (let offset = 2; offset <= 6; offset += 1) {
+      fanout.take([entry(offset)]);
+      await new Promise(setImmediate);
+      expect(writes, 'it rests').to.equal(1);
+    }
+    await fanout.flushed();
+    expect(writes).to.equal(2);
+    expect(fanout.position.offset).to.equal(6);
+  });
+
+  it('whoever joins must not wait for the rest: a flush that is asked for runs at once (L5)', async () => {
+    const fanout = make();
+    cost = 15;
+    fanout.take([entry(1)]);
+    await fanout.flushed();
+    fanout.take([entry(2)]);
+    fanout.flush();
+    expect(fanout.position.offset).to.equal(2);
+    expect(writes).to.equal(2);
+  });
+
+  it('the right to deliver must be asked after the rest, not before it (C6)', async () => {
+    const fanout = make();
+    cost = 15;
+    fanout.take([entry(1)]);
+    await fanout.flushed();
+    fanout.take([entry(2)]);
+    allowed = false;
+    await fanout.flushed();
+    expect(writes).to.equal(1);
+    expect(fanout.tail.offset, 'to be read again from the log').to.equal(1);
+  });
+
+  it('whoever waits for a flush must be told when the node stops, or its end hangs', async () => {
+    const fanout = make();
+    cost = 15;
+    fanout.take([entry(1)]);
+    await fanout.flushed();
+    fanout.take([entry(2)]);
+    let told = false;
+    void fanout.flushed().then(() => {
+      told = true;
+    });
+    fanout.stop();
+    await until(() => told, { what: 'the waiter is told' });
+    expect(writes).to.equal(1);
+  });
+});
