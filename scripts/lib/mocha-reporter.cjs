@@ -8,7 +8,9 @@ module.exports = class TotalsReporter extends reporters.Spec {
     const { totals } = options.reporterOptions;
     const write = (state) => {
       const { passes, failures, pending } = runner.stats;
-      fs.writeFileSync(totals, JSON.stringify({ passes, failures, pending, ...state }));
+      // Whole or not at all: the runner reads it at any time.
+      fs.writeFileSync(`${totals}.new`, JSON.stringify({ passes, failures, pending, ...state }));
+      fs.renameSync(`${totals}.new`, totals);
     };
     runner.on('hook', (hook) => write({ current: hook.fullTitle() }));
     runner.on('test', (test) => write({ current: test.fullTitle() }));
