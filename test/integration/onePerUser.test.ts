@@ -278,7 +278,8 @@ describe('one connection per user, when Redis answers late', function () {
     for (const link of proxy.commands) link.hold('down');
     const client = world.dial(far, { token: token(user) });
     await claimed(user);
-    expect(await client.closed()).to.include({ code: 4207 });
+    // Which of the two comes first, the claim's time-out or the end of the lease, is chance: both bring the client back.
+    expect((await client.closed()).code).to.be.oneOf([4205, 4207]);
     expect(client.frames.map((frame) => frame.data.error_code)).to.deep.equal(['UNAVAILABLE']);
     for (const link of proxy.commands) link.release();
     await until(async () => (await world.entry(redis, user)).conn === '', { what: 'the ghost is released' });
@@ -290,7 +291,8 @@ describe('one connection per user, when Redis answers late', function () {
     const late = proxy.commands;
     for (const link of late) link.hold('up');
     const client = world.dial(far, { token: token(user) });
-    expect(await client.closed()).to.include({ code: 4207 });
+    // Which of the two comes first, the claim's time-out or the end of the lease, is chance: both bring the client back.
+    expect((await client.closed()).code).to.be.oneOf([4205, 4207]);
     expect(await world.entry(redis, user)).to.deep.equal({});
     // The node gives these connections up, and releases by new ones; then what they carried arrives.
     for (const link of late) link.cut();

@@ -17,7 +17,7 @@ type MeasureName = keyof typeof MEASURES;
 const USAGE = `npm run bench [-- name…] [-- options]
   names           ${Object.keys(MEASURES).join(', ')}; default: all
   --repeat n      runs everything n times and tells the medians
-  --only a,b      of the servers beside us only these (ours, ours-log, c-floor, ws, socket.io)
+  --only a,b      only these servers (ours, ours-log, c-floor, ws, socket.io, ws+jwt+registry)
   --small         small sizes, for a look whether it works; the figures mean little
   --profile       writes CPU profiles of our node`;
 

@@ -21,6 +21,8 @@ export class RedisProcess {
   static async start(): Promise<RedisProcess> {
     const port = await freePort();
     const dir = mkdtempSync(join(tmpdir(), 'uws-bench-'));
+    // Also when the bench is broken off.
+    process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
     const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', dir, '--daemonize', 'no'];
     const rules = ['--save', '', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
     const child = new Child('redis', process.env.REDIS_SERVER ?? 'redis-server', [...place, ...rules]);

@@ -17,6 +17,10 @@ const SAMPLED = 50;
 /** What a server still does for a run after the last delivery belongs to it. */
 const TRAIL_MS = 200;
 const IDLE_MS = 2000;
+/** A paced run that takes so many times its length fell behind. */
+const BEHIND = 1.1;
+/** Neither a process nor the machine was busy all the time: each waited for the other. */
+const NOTHING_ALONE = 'no part alone: they waited for each other';
 
 /** Server CPU per delivered message, latency, and rate of a burst, for the same bytes to the same number of sockets. */
 export async function fanout(context: Context): Promise<Row[]> {
@@ -97,7 +101,8 @@ async function paced({ context, target, reader, meter }: Load, rate: number, sec
   const usage = meter.stop(activeMs);
   const expected = messages * context.sizes.subscribers;
   const values = { ...common(result, usage, expected), offered_per_s: rate, seconds, active_ms: activeMs };
-  const cap = usage.bottleneck === '' ? 'the offered rate' : usage.bottleneck;
+  const behind = activeMs > BEHIND * seconds * 1000;
+  const cap = usage.bottleneck || (behind ? NOTHING_ALONE : 'the offered rate');
   tell(context, target.name, `${rate}/s`, values, usage);
   return { measure: 'fanout', server: target.name, load: `${rate}/s`, values, capped_by: cap };
 }
@@ -129,7 +134,7 @@ async function bursts({ context, target, reader, meter }: Load, messages: number
     deliveries_per_cpu_s: (frames * 1000) / (usage.cpuMs.server ?? 0),
   };
   tell(context, target.name, `burst ${messages}`, values, usage);
-  const cap = usage.bottleneck === '' ? 'the way of the events to the node' : usage.bottleneck;
+  const cap = usage.bottleneck || NOTHING_ALONE;
   return { measure: 'fanout', server: target.name, load: 'burst', values, capped_by: cap };
 }
 
