@@ -217,6 +217,7 @@ describe('a node that is cut off', function () {
       { everyMs: 50, what: 'not ready' },
     );
     expect(systemClock.mono() - startedAt).to.be.lessThan(5000);
+    // The right to deliver may run out a moment before the silence itself is too long: either names the bus.
     expect(reasons.join()).to.match(/bus/);
     expect(client.events).to.have.length(1);
     proxy.heal();

@@ -1,4 +1,5 @@
 import type { NodeView } from '../operations/view.js';
+import { SAFETY_MS } from '../registry/lease.js';
 import type { LoopLag } from './lag.js';
 
 /** Two missed renewals or own messages, at one a second, and some room: an outage is seen well within 5 s (G7). */
@@ -90,8 +91,16 @@ export class Readiness {
     // Asked of the lease itself: `recovery.mayDeliver` would act on the answer.
     const ok = standing === 'serving' && lease.isValid();
     if (standing !== 'serving') failing(`lease: the node is ${standing}, not serving`);
-    else if (!ok) failing('lease: ran out');
+    else if (!ok) failing(`lease: ran out, ${this.whatRanOut()}`);
     return { ok, value: ok || standing !== 'serving' ? standing : 'expired', limit: 'serving' };
+  }
+
+  /** The right to deliver rests on two things (C6): whoever reads this at night wants to know which of them is gone. */
+  private whatRanOut(): string {
+    const { bus, clock, lease, settings } = this.view;
+    const limit = settings.leaseTtlMs - SAFETY_MS;
+    if (clock.mono() - bus.heardAt >= limit) return 'own messages are not heard on the bus';
+    return lease.ageMs >= limit ? 'it is not renewed' : 'the clock jumped';
   }
 
   private eventLoop(failing: (reason: string) => void): Check {

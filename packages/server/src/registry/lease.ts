@@ -9,7 +9,7 @@ import type { Judge } from './judge.js';
 /** A lease is renewed this often, milliseconds. */
 export const BEAT_INTERVAL_MS = 1000;
 /** Part of the lease that is never used, so that a node stops delivering well before anybody may call it dead (C6, C9). */
-const SAFETY_MS = 1000;
+export const SAFETY_MS = 1000;
 /** A wall clock that ran this far from the monotonic one means that the machine was suspended (C6). */
 const SUSPENDED_MS = 1000;
 /** The beat of a node that ended itself: every judge takes its lease for dead at once. */
