@@ -12,6 +12,7 @@ import { adminHandlers } from './dispatch/admin.js';
 import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
+import { queueHandlers } from './dispatch/queue.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
@@ -37,7 +38,9 @@ import { NodeCounts } from './observability/counts.js';
 import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
+import { AuditLog } from './operations/auditLog.js';
 import { Disconnects } from './operations/disconnect.js';
+import { QueueAdmin } from './operations/queue.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
@@ -217,6 +220,21 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
   });
+  const queueAdmin = new QueueAdmin({
+    queues,
+    audit,
+    catalogue,
+    commands,
+    redis,
+    keys,
+    clock,
+    logger,
+    report,
+    done: counts.queueAdmin,
+    nodeId,
+    commandTimeoutMs: settings.commandTimeoutMs,
+    maxJobs: settings.eventQueueMax,
+  });
   const dispatcher = new Dispatcher({
     handlers: {
       ...basicHandlers(clock),
@@ -232,6 +250,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
         maxSubscriptions: settings.maxSubscriptions,
       }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
+      ...queueHandlers(queueAdmin),
     },
     clock,
     report,
@@ -342,6 +361,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     store,
     publisher,
     disconnects,
+    queueAdmin,
+    auditLog: new AuditLog({ redis, keys, report }),
     reports,
     counts,
     errorLog,
@@ -372,6 +393,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     liveness,
     sockets,
     reports,
+    queueAdmin,
     server,
   };
 }

@@ -8,6 +8,7 @@ import type { EventQueues } from './events/queue.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
 import type { Logger, Report } from './observability/logger.js';
+import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
@@ -38,6 +39,7 @@ export interface NodeParts {
   readonly liveness: Liveness;
   readonly sockets: Sockets;
   readonly reports: Reports;
+  readonly queueAdmin: QueueAdmin;
   readonly server: Server;
 }
 

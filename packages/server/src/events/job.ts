@@ -122,11 +122,19 @@ function draft({ first, events }: OpenJob): JobDraft {
   return { id: jobId(events), type: first.event.type, data, dueAt, given: first.call !== null };
 }
 
-/** A single event's job has the event's id; a shared one an id that follows from its events, the same for a repeat. */
+/**
+ * A single event's job has the event's id; a shared one an id that follows from its events, the same for a repeat. The
+ * number of events stands in it, so that jobs can be counted in events without reading their payloads (`eventsOfJob`).
+ */
 export function jobId(events: readonly StoredEvent[]): string {
   const [first] = events;
   if (events.length === 1 && first) return first.id;
-  return `batch_${hash(events.map((event) => event.id).join(' '))}`;
+  return `batch_${events.length}_${hash(events.map((event) => event.id).join(' '))}`;
+}
+
+/** The number of events that a job was made with. One that was split off as poison still counts here. */
+export function eventsOfJob(id: string): number {
+  return Number(/^batch_(\d+)_/.exec(id)?.[1] ?? 1);
 }
 
 /** The id of the job of an event that can never be appended. Its own id may be what is wrong with it. */

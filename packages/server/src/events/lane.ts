@@ -2,6 +2,7 @@ import { type IRedisClient, Queue } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
+import { LaneJobs } from './laneJobs.js';
 import { LaneWorker } from './laneWorker.js';
 import { JobProcessor, type ProcessorParts } from './processor.js';
 import type { StoredEvent } from './storedEvent.js';
@@ -48,6 +49,8 @@ export class Lane {
   readonly name: string;
   readonly processor: JobProcessor;
   readonly batcher: JobBatcher;
+  /** For admins. */
+  readonly jobs: LaneJobs;
   private readonly parts: LaneParts;
   private readonly queue: Queue<JobData, void, string>;
   private worker: LaneWorker | null = null;
@@ -67,6 +70,7 @@ export class Lane {
       // Checked once for the node; nine times would be nine INFOs.
       skipVersionCheck: true,
     });
+    this.jobs = new LaneJobs(parts.name, this.queue, parts.producer);
     // Without a listener an error event ends the process.
     this.queue.on('error', (error) => parts.report(error, 'events.queue'));
   }

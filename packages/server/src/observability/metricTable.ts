@@ -205,6 +205,19 @@ export const READ_METRICS: readonly ReadMetric[] = [
     ['queue', 'state'],
   ),
   gauge(
+    'uws_queue_paused',
+    '1 while an admin has paused the queue; the same on every node, so do not sum it over nodes.',
+    ({ queue }) =>
+      [...(queue?.counts.keys() ?? [])].map((name): Series => [Number(queue?.paused.includes(name)), { queue: name }]),
+    ['queue'],
+  ),
+  counter(
+    'uws_queue_admin_total',
+    'What admins did to the event queue through this node: cleared_jobs, cleared_events, retried_jobs, deleted_jobs.',
+    ({ stats }) => each(stats.queue_admin, 'done'),
+    ['done'],
+  ),
+  gauge(
     'uws_queue_sample_age_seconds',
     'Age of uws_queue_jobs, seconds; it grows while Redis is away.',
     ({ queue, mono }) => (queue === null ? [] : [[(mono - queue.at) / 1000]]),

@@ -40,6 +40,8 @@ export interface NodeStats {
     readonly external: number;
   };
   readonly queue_workers: QueueWorkerStats;
+  /** What admins did to the event queue through this node. */
+  readonly queue_admin: Readonly<Record<string, number>>;
 }
 
 export interface ConnectionStats {
@@ -140,6 +142,7 @@ export class NodeFacts {
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       queue_workers: this.workers(),
+      queue_admin: counts.queueAdmin.toRecord(),
     };
   }
 

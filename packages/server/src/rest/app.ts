@@ -9,7 +9,9 @@ import type { Publisher } from '../events/publish.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
+import type { AuditLog } from '../operations/auditLog.js';
 import type { Disconnects } from '../operations/disconnect.js';
+import type { QueueAdmin } from '../operations/queue.js';
 import type { Reports } from '../operations/reports.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
@@ -18,9 +20,11 @@ import { Gate } from './auth.js';
 import { localsOf } from './http.js';
 import { problemOf, RestProblem, unexpected } from './problem.js';
 import { Router } from './router.js';
+import { auditRoutes } from './routes/audit.js';
 import { broadcastRoutes } from './routes/broadcast.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { probeRoutes } from './routes/probes.js';
+import { queueRoutes } from './routes/queue.js';
 import { userRoutes } from './routes/users.js';
 
 export interface RestParts {
@@ -31,6 +35,8 @@ export interface RestParts {
   readonly store: RegistryStore;
   readonly publisher: Publisher;
   readonly disconnects: Disconnects;
+  readonly queueAdmin: QueueAdmin;
+  readonly auditLog: AuditLog;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
@@ -61,6 +67,8 @@ export function createRestApp(parts: RestParts): Express {
   clusterRoutes(router, gate, parts);
   userRoutes(router, gate, parts);
   broadcastRoutes(router, gate, parts);
+  queueRoutes(router, gate, parts);
+  auditRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });
