@@ -82,11 +82,11 @@ export class QueueAdmin {
 
   /** @throws AppError VALIDATION_ERROR for a bad page, UNAVAILABLE when Redis does not answer; so do all that follow. */
   read(page: JobsPageRequest | undefined, viewer: Viewer): Promise<QueueStatusReport> {
-    return this.asked(() => this.status.read(page === undefined ? null : this.jobs.page(page, viewer)));
+    return this.asked(() => this.status.read(page === undefined ? null : this.jobs.page(page, viewer, '/jobs')));
   }
 
   page(page: JobsPageRequest, viewer: Viewer): Promise<JobsPage> {
-    return this.asked(() => this.jobs.page(page, viewer));
+    return this.asked(() => this.jobs.page(page, viewer, ''));
   }
 
   /** Null when there is no such job. */

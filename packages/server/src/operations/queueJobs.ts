@@ -48,13 +48,14 @@ export class QueueJobs {
    * A page of the jobs of one state: queue by queue (`events-0`, …, `events-urgent`), in each the next to run first, or the
    * last to finish. The order is stable as long as nothing happens to the jobs.
    *
+   * @param place of the request in what the caller sent, for the path of a fault.
    * @throws AppError VALIDATION_ERROR for a page that is none, or too long.
    */
-  async page(request: JobsPageRequest, viewer: Viewer): Promise<JobsPage> {
+  async page(request: JobsPageRequest, viewer: Viewer, place: string): Promise<JobsPage> {
     const { queues, catalogue } = this.parts;
     const { state, start = 0, end = start + DEFAULT_JOBS_PAGE - 1 } = request;
-    if (end < start) throw invalid('/jobs/end', 'must not be less than start');
-    if (end - start >= MAX_JOBS_PAGE) throw invalid('/jobs/end', `must be less than start + ${MAX_JOBS_PAGE}`);
+    if (end < start) throw invalid(`${place}/end`, 'must not be less than start');
+    if (end - start >= MAX_JOBS_PAGE) throw invalid(`${place}/end`, `must be less than start + ${MAX_JOBS_PAGE}`);
     const lanes = queues.jobs();
     const statuses = await Promise.all(lanes.map((lane) => lane.status()));
     const slices: Promise<QueueJob[]>[] = [];
