@@ -99,6 +99,8 @@ describe('administration of the event queue', function () {
     expect(report.workers.map(({ node_id }) => node_id)).to.deep.equal(['n1', 'n2']);
     expect(report.missing_nodes).to.deep.equal([]);
     expect(report.oldest_age_ms).to.be.within(0, 5000);
+    await redis.hset(`${QUEUE}:${await redis.lindex(`${QUEUE}:wait`, -1)}`, 'timestamp', String(Date.now() - 60_000));
+    expect((await status()).oldest_age_ms).to.be.within(60_000, 65_000);
     expect(report.jobs).to.include({ state: 'delayed', total: 3 });
     expect(report.jobs?.jobs.map(({ id }) => id)).to.deep.equal(['events-0.d-0', 'events-0.d-1', 'events-0.d-2']);
     expect((await rest('queue')).body).to.deep.include({ queue_size: 23, counts: report.counts });
@@ -176,6 +178,10 @@ describe('administration of the event queue', function () {
     expect(whole.events[0].data).to.deep.equal({ rule: 'r1', source_ip: '10.0.0.1' });
     expect((await seen(['events:receive', 'events:sensitive'], 'u-0')).events[0]).to.not.have.property('data');
     expect((await rest('queue/jobs/events-0.u-0')).body.events[0].data).to.deep.equal({ secret: 1 });
+    await fill('big', 1, () => ({ type: 'zone_updated', data: { text: 'x'.repeat(50_000) } }));
+    const [, , big] = (await rest('queue/jobs?state=waiting')).body.jobs;
+    expect(big).to.deep.include({ id: 'events-0.big-0', withheld: 'too_large', events: [], publisher: null });
+    expect((await rest('queue/jobs/events-0.big-0')).body.events[0].data.text).to.have.length(50_000);
   });
 
   it('a job in work that could be deleted or retried would be done twice, or half', async () => {
@@ -311,6 +317,49 @@ describe('administration of the event queue', function () {
     }
     const done = parseMetrics((await call(second, '/metrics')).text).get('uws_queue_admin_total')?.series ?? [];
     expect(done.find(({ labels }) => labels.done === 'deleted_jobs')?.value).to.be.at.least(1);
+  });
+});
+
+describe('the status of the event queue when somebody does not answer', function () {
+  this.timeout(15_000);
+  const world = new World();
+  const TIMEOUT_MS = 500;
+  let node: LocalNode;
+
+  before(async () => {
+    await world.start();
+    node = await world.node({ COMMAND_TIMEOUT_MS: String(TIMEOUT_MS), REDIS_COMMAND_TIMEOUT_MS: String(TIMEOUT_MS) });
+  });
+  after(() => world.stop());
+
+  it('names a node that is silent instead of leaving it out', async () => {
+    const admin = await world.admin(node);
+    const redis = world.redis.client();
+    await redis.hset('uws:nodes', 'silent.abc', '1');
+    const report = await until(
+      async () => {
+        const found = await admin.ask('get_event_queue_status', {}, 'event_queue_status');
+        return found.missing_nodes.length > 0 && found;
+      },
+      { what: 'the node is noticed' },
+    );
+    expect(report.missing_nodes).to.deep.equal(['silent']);
+    expect(report.workers.map(({ node_id }) => node_id)).to.deep.equal(['n1']);
+    await redis.hset('uws:nodes', 'silent.abc', 'ended');
+  });
+
+  it('is told that Redis is away, and so is whoever wants to clear, instead of waiting for ever', async () => {
+    const admin = await world.admin(node);
+    world.redis.pause();
+    try {
+      for (const type of ['get_event_queue_status', 'clear_event_queue', 'pause_event_queue']) {
+        const frame = await admin.request(type);
+        expectMessage(frame, 'error');
+        expect(frame.data.error_code, type).to.equal('UNAVAILABLE');
+      }
+    } finally {
+      world.redis.resume();
+    }
   });
 });
 

@@ -34,7 +34,8 @@ export class PerMinute {
     return Math.max(0, this.sum() - (base?.sum ?? 0));
   }
 
-  private sample(): void {
+  /** Looks at the sum: a minute from now that is what it is compared with. */
+  sample(): void {
     const now = this.clock.mono();
     this.samples.push({ at: now, sum: this.sum() });
     const old = this.samples.findLastIndex(({ at }) => now - at >= WINDOW_MS);

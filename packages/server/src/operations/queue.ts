@@ -161,7 +161,7 @@ export class QueueAdmin {
         const cleared = await this.clearing.run(request, by.userId, tally);
         return [cleared, `${cleared.complete ? '' : 'incomplete: '}${toldOf(tally)}`];
       },
-      () => (tally.jobs === 0 ? '' : `, after ${toldOf(tally)}`),
+      tally,
     );
   }
 
@@ -175,28 +175,33 @@ export class QueueAdmin {
     });
   }
 
-  /** Does something and leaves a record of it, whatever came of it. `work` returns the answer and the record's words. */
+  /**
+   * Does something and leaves a record of it, whatever came of it. `work` returns the answer and the record's words.
+   *
+   * @param tally of a clear, so that a failed one tells what it has done all the same.
+   */
   private async changed<T>(
     what: { readonly action: string; readonly target: string; readonly reason: string | undefined },
     by: Actor,
     work: () => Promise<readonly [answer: T, result: string]>,
-    more: () => string = () => '',
+    tally: ClearTally | null = null,
   ): Promise<T> {
     const { audit } = this.parts;
     const record = { action: what.action, target: what.target, reason: what.reason ?? '' };
     try {
-      const [answer, result] = await this.asked(work);
+      const [answer, result] = await this.asked(work, tally);
       audit.write(by, { ...record, result });
       return answer;
     } catch (error) {
       // What was no sensible request was not begun.
       const code = error instanceof AppError ? error.code : 'UNEXPECTED_ERROR';
-      if (code !== 'VALIDATION_ERROR') audit.write(by, { ...record, result: `${code}${more()}` });
+      const done = tally === null || tally.jobs === 0 ? '' : `, after it ${toldOf(tally)}`;
+      if (code !== 'VALIDATION_ERROR') audit.write(by, { ...record, result: `${code}${done}` });
       throw error;
     }
   }
 
-  private async asked<T>(work: () => Promise<T>): Promise<T> {
+  private async asked<T>(work: () => Promise<T>, tally: ClearTally | null = null): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -204,6 +209,7 @@ export class QueueAdmin {
       this.parts.report(error, 'operations.queue');
       throw new AppError('UNAVAILABLE', 'The event queue does not answer; what was asked may be done in part.', {
         cause: error,
+        ...(tally === null ? {} : { details: { cleared_jobs: tally.jobs, cleared_events: tally.events } }),
       });
     }
   }

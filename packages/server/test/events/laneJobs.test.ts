@@ -158,7 +158,7 @@ describe('the jobs of a queue, as admins see them', function () {
     expect(sum.jobs).to.equal(200);
   });
 
-  it('a retried job that nobody is woken for would lie until the next publish', async () => {
+  it('a failed job whose cause is gone is appended when it is retried, and a job that is done is not done again', async () => {
     let known = false;
     const catalogue = { get: (type: string) => (known || type !== 'zone_new' ? { type } : undefined) };
     const { queues, lane, log } = await start({
