@@ -15,6 +15,7 @@ import { healthHandlers } from './dispatch/health.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
+import { Backpressure } from './edge/backpressure.js';
 import { Connection } from './edge/connection.js';
 import { Inbound } from './edge/inbound.js';
 import { Liveness } from './edge/liveness.js';
@@ -25,11 +26,13 @@ import { AppError } from './errors.js';
 import { loadCatalogue } from './events/catalogue.js';
 import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
+import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
+import { Resumes } from './fanout/resume.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
 import type { ComposeOptions, NodeParts } from './nodeParts.js';
@@ -177,7 +180,17 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   );
   const ids = new EventIds(clock, randomBytes);
   const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
-  const fanout = new Fanout({ catalogue, clock, logger, mayDeliver: isServing });
+  const fanout = new Fanout({
+    catalogue,
+    clock,
+    logger,
+    report,
+    pages: new LogPages(log),
+    windowSize: settings.windowSize,
+    windowBytes: settings.windowBytes,
+    historySize: settings.historySize,
+    mayDeliver: isServing,
+  });
   const follower = new Follower({ log, fanout, report, isServing });
 
   // Connections
@@ -200,12 +213,20 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       fanout.flush();
       return fanout.positionText;
     },
+    cursorOf: (connection) => fanout.cursorText(connection),
     onAuthTimeout: (connection) => {
       const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
       acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
     },
   });
-  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness });
+  const backpressure = new Backpressure({
+    clock,
+    logger,
+    delayMs: settings.recoveryDelayMs,
+    attempts: settings.recoveryAttempts,
+    onDrained: (connection) => fanout.readers.wake(connection),
+  });
+  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness, backpressure });
   const audit = new Audit({ redis, keys, clock, logger, report });
   const disconnects = new Disconnects({
     store,
@@ -265,6 +286,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     claims,
     table,
     fanout,
+    resumes: new Resumes(log, fanout),
     liveness,
     clock,
     logger,
@@ -323,6 +345,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     evictions,
     table,
     sockets,
+    backpressure,
     fanout,
     queues,
     counts,
@@ -370,6 +393,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     fanout,
     follower,
     liveness,
+    backpressure,
     sockets,
     reports,
     server,
