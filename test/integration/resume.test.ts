@@ -195,7 +195,6 @@ describe('a peer that reads slowly', function () {
     const slow = await world.raw(node, { token: token(user) });
     await slow.waitFor('connection_established');
     const other = await world.connect(node);
-    const admin = await world.admin(node);
     slow.socket.pause();
     const log = logOf(world.redis, 'heard', 100_000);
     const count = 400;
@@ -203,13 +202,11 @@ describe('a peer that reads slowly', function () {
       await log.append([storedEvent({ n, padding })]);
       await other.waitFor('custom_event', ({ data }) => data.n === n);
     }
-    const { connections } = (await (
-      await fetch(`${node.http}/api/unified/ws/user/${user}`, {
-        headers: { authorization: `Bearer ${token('admin', { roles: ['admin'] })}` },
-      })
-    ).json()) as { connections?: unknown };
-    expect(connections).to.equal(undefined);
-    expect(admin.isOpen).to.equal(true);
+    const metrics = await (await fetch(`${node.http}/metrics`)).text();
+    expect(metrics).to.match(/^uws_connections_congested 1$/m);
+    const buffered = Number(/^uws_socket_buffered_bytes (\d+)$/m.exec(metrics)?.[1]);
+    // Of the 20 MB that it missed.
+    expect(buffered, 'bytes kept for it').to.be.lessThan(200_000);
     slow.socket.resume();
     await until(() => slow.messages.length >= count + 1, { timeoutMs: 15_000, what: 'all that it missed' });
     const events = slow.messages.slice(1).filter(({ type }) => type === 'custom_event');
@@ -217,5 +214,7 @@ describe('a peer that reads slowly', function () {
     await log.append([storedEvent({ n: 'next' })]);
     await until(() => slow.messages.at(-1)?.data.n === 'next', { what: 'the next event' });
     expect(slow.messages.filter(({ type }) => type === 'gap')).to.deep.equal([]);
+    const after = await (await fetch(`${node.http}/metrics`)).text();
+    expect(Number(/^uws_events_replayed_total\{source="log"\} (\d+)$/m.exec(after)?.[1])).to.be.greaterThan(100);
   });
 });
