@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { CLOSE } from '@unified-ws/protocol';
 import { Redis } from 'ioredis';
 import { createKeySource } from './auth/keys.js';
-import { RoleTable } from './auth/roles.js';
+import type { RoleTable } from './auth/roles.js';
 import { TokenVerifier } from './auth/token.js';
 import { Bus } from './bus/bus.js';
 import { Commands } from './bus/commands.js';
@@ -23,7 +23,8 @@ import { Sockets } from './edge/sockets.js';
 import { ConnectionTable } from './edge/table.js';
 import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
-import { loadCatalogue } from './events/catalogue.js';
+import type { EventCatalogue } from './events/catalogue.js';
+import { Catalogues } from './events/catalogues.js';
 import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
@@ -162,8 +163,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
 
   // Events
-  const eventCatalogue = loadCatalogue();
-  const catalogue = (): typeof eventCatalogue => eventCatalogue;
+  const catalogues = new Catalogues(settings.eventCatalogue);
+  const catalogue = (): EventCatalogue => catalogues.catalogue;
   const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
   const queues = new EventQueues(
     {
@@ -172,7 +173,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       report,
       nodeId,
       append: (events) => log.append(events),
-      knows: (type) => eventCatalogue.get(type) !== undefined,
+      knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
@@ -194,8 +195,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const follower = new Follower({ log, fanout, report, isServing });
 
   // Connections
-  const roleTable = new RoleTable(eventCatalogue.raw);
-  const roles = (): RoleTable => roleTable;
+  const roles = (): RoleTable => catalogues.roles;
   const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
     issuer: settings.jwtIssuer,
     audience: settings.jwtAudience,

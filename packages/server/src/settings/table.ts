@@ -133,6 +133,14 @@ export const ENTRIES = [
     default: ALGORITHMS,
     meaning: 'Accepted signature algorithms; each key verifies those of them that fit its kind, and no other.',
   }),
+  integer('TOKEN_GRACE_MS', {
+    section: 'Tokens',
+    min: 100,
+    max: 3_600_000,
+    default: 30_000,
+    meaning:
+      'Time that a connection has to bring a new token (`refresh_token`) after `token_expiring` for one that has ended, in milliseconds; then it is closed with 4101.',
+  }),
 
   list('ALLOWED_ORIGINS', {
     section: 'Edge and limits',
@@ -353,6 +361,14 @@ export const ENTRIES = [
     max: 10_000_000,
     default: 100_000,
     meaning: 'Waiting jobs above which publishing is refused; a soft bound.',
+  }),
+
+  optionalText('EVENT_CATALOGUE', {
+    section: 'Events',
+    schema: { pattern: '^[^\\u0000-\\u001f]{1,4096}$' },
+    allowed: 'the path of a JSON file',
+    meaning:
+      'Event catalogue of your own; unset: the one that comes with the product. Read at start, on SIGHUP and on `POST /catalogue/reload`.',
   }),
 
   optionalText('METRICS_TOKEN', {
