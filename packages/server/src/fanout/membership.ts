@@ -1,20 +1,10 @@
-import type { Clearance } from './clearance.js';
 import type { Member } from './cohort.js';
 import type { Fanout } from './flush.js';
-import type { TypeSet } from './typeSet.js';
-
-/** A connection whose subscriptions and clearance are known. */
-export interface Subscriber extends Member {
-  readonly types: TypeSet | null;
-  readonly clearance: Clearance | null;
-}
 
 /**
- * Moves a connection to the cohort of what it is to receive now. Call between two flushes: flush, change, join (L5). One that is
- * in no cohort (suspended, or not established) stays out; it joins with what holds when it is current again.
+ * Delivers by what a connection is to receive now. Call between two flushes: flush, change, join (L5). One that is not delivered
+ * to (suspended, or not established) stays out; it joins with what holds when it is current again.
  */
-export function joinCohort(fanout: Fanout, connection: Subscriber): void {
-  const { types, clearance } = connection;
-  if (types === null || clearance === null || !fanout.cohorts.has(connection)) return;
-  fanout.cohorts.join(connection, types, clearance);
+export function joinCohort(fanout: Fanout, connection: Member): void {
+  fanout.refit(connection);
 }
