@@ -12,6 +12,7 @@ import { adminHandlers } from './dispatch/admin.js';
 import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
+import { preferenceHandlers } from './dispatch/preferences.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
@@ -30,6 +31,8 @@ import { EventQueues } from './events/queue.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
+import { PreferenceFormat } from './fanout/preferences.js';
+import { SavedPreferences } from './fanout/savedPreferences.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
 import type { ComposeOptions, NodeParts } from './nodeParts.js';
@@ -189,6 +192,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     clock,
   });
   const typeSets = new TypeSets();
+  const preferenceFormat = new PreferenceFormat();
   const liveness = new Liveness({
     clock,
     random,
@@ -231,6 +235,14 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
         report,
         maxSubscriptions: settings.maxSubscriptions,
       }),
+      ...preferenceHandlers({
+        catalogue,
+        typeSets,
+        saved: new SavedPreferences(redis, keys, preferenceFormat),
+        fanout,
+        clock,
+        report,
+      }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
     },
     clock,
@@ -262,6 +274,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     clearances: new Clearances(),
     typeSets,
+    preferenceFormat,
     claims,
     table,
     fanout,

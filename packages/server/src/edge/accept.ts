@@ -13,6 +13,7 @@ import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
+import { deliveredTypes, type PreferenceFormat } from '../fanout/preferences.js';
 import { effectiveTypes } from '../fanout/subscriptions.js';
 import type { TypeSets } from '../fanout/typeSet.js';
 import type { Logger, Report } from '../observability/logger.js';
@@ -27,6 +28,7 @@ export interface AcceptorParts {
   readonly catalogue: () => EventCatalogue;
   readonly clearances: Clearances;
   readonly typeSets: TypeSets;
+  readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
@@ -47,6 +49,7 @@ export interface AcceptorParts {
 /** A claim that is held. */
 interface Held {
   readonly saved: readonly string[];
+  readonly preferences: readonly string[];
   readonly displaced: boolean;
   /** When the token was verified, monotonic ms. */
   readonly startedAt: number;
@@ -175,6 +178,8 @@ export class Acceptor {
     const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
     const types = saved.length === 0 ? defaults : effectiveTypes(defaults, saved, clearance, catalogue());
     connection.types = typeSets.of(types);
+    connection.preferences = this.parts.preferenceFormat.read(held.preferences);
+    connection.delivered = deliveredTypes(connection.types, connection.preferences, catalogue(), typeSets);
     // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
     fanout.flush();
     connection.send('connection_established', this.hello(connection), connection.authenticateId);
@@ -183,7 +188,7 @@ export class Acceptor {
     connection.socket.uncork();
     if (!connection.signal('established')) return;
     connection.established = true;
-    fanout.cohorts.join(connection, connection.types, clearance);
+    fanout.cohorts.join(connection, connection.delivered, clearance);
     liveness.watch(connection);
     const mono = clock.mono();
     logger.debug(

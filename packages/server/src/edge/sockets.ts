@@ -58,7 +58,7 @@ export class Sockets implements ConnectionHost {
 
   onRegained(connection: Connection): void {
     const { fanout, logger, clock } = this.parts;
-    if (!connection.types || !connection.clearance) return;
+    if (!connection.delivered || !connection.clearance) return;
     fanout.flush();
     const to = fanout.positionText;
     // What was flushed meanwhile did not reach it: announced, never skipped in silence (G2).
@@ -67,7 +67,7 @@ export class Sockets implements ConnectionHost {
     }
     connection.suspendedAt = null;
     if (!connection.isOpen()) return;
-    fanout.cohorts.join(connection, connection.types, connection.clearance);
+    fanout.cohorts.join(connection, connection.delivered, connection.clearance);
     logger.debug(
       { mono: clock.mono(), conn: connection.id, user: connection.userId, fence: connection.fence },
       'regained',
