@@ -4,9 +4,10 @@ import type { EventCatalogue } from '../events/catalogue.js';
 import type { BroadcastBatch, LogEntry, LogHead } from '../events/log.js';
 import type { StoredEvent } from '../events/storedEvent.js';
 import type { Logger } from '../observability/logger.js';
-import { admits, hiddenFields, withoutFields } from './clearance.js';
+import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
-import { messageFrame, textFrame } from './frame.js';
+import { eventFrame } from './eventFrame.js';
+import { messageFrame } from './frame.js';
 
 /**
  * After a flush the next one waits as long as that one took, at most this long, milliseconds. Else a node that works on
@@ -230,25 +231,8 @@ export class Fanout {
   }
 
   private eventFrame(entry: LogEntry, hidden: string): Buffer {
-    return textFrame(JSON.stringify(wireEvent(entry, hidden, this.delivered.epoch)));
+    return eventFrame(entry, hidden, this.delivered.epoch, 'broadcast');
   }
-}
-
-/** What a client sees of an event: never whom it was limited to. */
-function wireEvent(entry: LogEntry, hidden: string, epoch: string): Record<string, unknown> {
-  const { event } = entry;
-  return {
-    type: event.type,
-    data: withoutFields(event.data, hidden),
-    timestamp: event.timestamp,
-    id: event.id,
-    priority: event.priority,
-    category: event.category,
-    severity: event.severity,
-    ...(event.metadata === undefined ? {} : { metadata: withoutFields(event.metadata, hidden) }),
-    scope: 'broadcast',
-    position: formatPosition(epoch, entry.offset, entry.tag),
-  };
 }
 
 function excludedUsers(entries: readonly LogEntry[]): ReadonlySet<string> | null {
