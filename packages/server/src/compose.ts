@@ -12,6 +12,7 @@ import { adminHandlers } from './dispatch/admin.js';
 import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
+import { preferenceHandlers } from './dispatch/preferences.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
@@ -33,7 +34,9 @@ import { EventQueues } from './events/queue.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
+import { PreferenceFormat } from './fanout/preferences.js';
 import { Resumes } from './fanout/resume.js';
+import { SavedPreferences } from './fanout/savedPreferences.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
 import type { ComposeOptions, NodeParts } from './nodeParts.js';
@@ -181,8 +184,10 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   );
   const ids = new EventIds(clock, randomBytes);
   const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
+  const typeSets = new TypeSets();
   const fanout = new Fanout({
     catalogue,
+    typeSets,
     clock,
     logger,
     report,
@@ -201,7 +206,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     audience: settings.jwtAudience,
     clock,
   });
-  const typeSets = new TypeSets();
+  const preferenceFormat = new PreferenceFormat();
   const liveness = new Liveness({
     clock,
     random,
@@ -252,6 +257,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
         report,
         maxSubscriptions: settings.maxSubscriptions,
       }),
+      ...preferenceHandlers({
+        catalogue,
+        saved: new SavedPreferences(redis, keys, preferenceFormat),
+        fanout,
+        clock,
+        report,
+      }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
     },
     clock,
@@ -283,6 +295,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     clearances: new Clearances(),
     typeSets,
+    preferenceFormat,
     claims,
     table,
     fanout,

@@ -13,6 +13,8 @@ import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
+import { fit } from '../fanout/membership.js';
+import type { PreferenceFormat } from '../fanout/preferences.js';
 import type { Resumed, Resumes } from '../fanout/resume.js';
 import { effectiveTypes } from '../fanout/subscriptions.js';
 import type { TypeSets } from '../fanout/typeSet.js';
@@ -28,6 +30,7 @@ export interface AcceptorParts {
   readonly catalogue: () => EventCatalogue;
   readonly clearances: Clearances;
   readonly typeSets: TypeSets;
+  readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
@@ -49,6 +52,7 @@ export interface AcceptorParts {
 /** A claim that is held. */
 interface Held {
   readonly saved: readonly string[];
+  readonly preferences: readonly string[];
   readonly displaced: boolean;
   /** When the token was verified, monotonic ms. */
   readonly startedAt: number;
@@ -188,6 +192,8 @@ export class Acceptor {
     const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
     const types = saved.length === 0 ? defaults : effectiveTypes(defaults, saved, clearance, catalogue());
     connection.types = typeSets.of(types);
+    connection.preferences = this.parts.preferenceFormat.read(held.preferences);
+    fit(connection, catalogue(), typeSets);
     // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
     fanout.flush();
     // The log was replaced while the position was judged.

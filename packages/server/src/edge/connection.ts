@@ -1,11 +1,19 @@
 import type { Socket } from 'node:net';
-import { CLOSE, type CloseCode, closeReason, type ServerData, type ServerMessageType } from '@unified-ws/protocol';
+import {
+  CLOSE,
+  type CloseCode,
+  closeReason,
+  DEFAULT_PREFERENCES,
+  type ServerData,
+  type ServerMessageType,
+} from '@unified-ws/protocol';
 import type { WebSocket } from 'ws';
 import type { Identity } from '../auth/token.js';
 import type { LogHead } from '../events/log.js';
 import type { Clearance } from '../fanout/clearance.js';
 import type { Member, SingleService } from '../fanout/cohort.js';
 import { messageFrame } from '../fanout/frame.js';
+import type { Preferences } from '../fanout/preferences.js';
 import type { TypeSet } from '../fanout/typeSet.js';
 import type { Holder } from '../registry/reconcile.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';
@@ -48,6 +56,10 @@ export class Connection implements Holder, Member {
   clearance: Clearance | null = null;
   /** What it is subscribed to: the one truth, for routing and for reports. */
   types: TypeSet | null = null;
+  /** How the user wants to be served. */
+  preferences: Preferences = DEFAULT_PREFERENCES;
+  /** What is really delivered: `types` within the preferences. Set together with them. */
+  delivered: TypeSet | null = null;
   single: SingleService | null = null;
   /** The `id` of the `authenticate` message, until hello answers it. */
   authenticateId: string | undefined = undefined;

@@ -61,7 +61,7 @@ export class Sockets implements ConnectionHost {
     const { fanout, logger, clock } = this.parts;
     const { suspendedAt } = connection;
     connection.suspendedAt = null;
-    if (!connection.types || !connection.clearance) return;
+    if (!connection.delivered || !connection.clearance) return;
     fanout.flush();
     const { position } = fanout;
     logger.debug(

@@ -17,7 +17,7 @@ export interface Member {
   readonly id: string;
   readonly userId: string;
   /** The event types that it is to receive, and as whom. Null before it is established. */
-  readonly types: TypeSet | null;
+  readonly delivered: TypeSet | null;
   readonly clearance: Clearance | null;
   readonly single: SingleService | null;
   /** Hands bytes to the socket. Never throws, never after the connection closed. */

@@ -7,6 +7,7 @@ import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
 import { messageFrame } from './frame.js';
 import { type Cursor, cursorText, Readers } from './readers.js';
+import type { TypeSets } from './typeSet.js';
 import { type Entry, frameOf, Window } from './window.js';
 
 /**
@@ -21,6 +22,7 @@ const TELL_AFTER_MS = 5000;
 
 export interface FanoutParts {
   readonly catalogue: () => EventCatalogue;
+  readonly typeSets: TypeSets;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly report: Report;
@@ -76,6 +78,14 @@ export class Fanout {
       position: () => this.delivered,
       onCaughtUp: (member) => this.settle(member),
     });
+  }
+
+  get catalogue(): EventCatalogue {
+    return this.parts.catalogue();
+  }
+
+  get typeSets(): TypeSets {
+    return this.parts.typeSets;
   }
 
   /** All that concerns the members up to here was written. */
@@ -275,7 +285,7 @@ export class Fanout {
 
   /** To the cohort of its types and clearance, or served singly for good. */
   private settle(member: Member): void {
-    const { types, clearance } = member;
+    const { delivered: types, clearance } = member;
     if (types === null || clearance === null) throw new Error('a member without types and clearance');
     this.cohorts.leave(member);
     if (member.single !== null) {

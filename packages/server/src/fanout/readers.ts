@@ -370,6 +370,6 @@ export function cursorText(epoch: string, { offset, tag }: Cursor): string | nul
 }
 
 function wants(member: Member, event: StoredEvent): boolean {
-  if (member.types?.set.has(event.type) !== true || event.exclude?.includes(member.userId) === true) return false;
+  if (member.delivered?.set.has(event.type) !== true || event.exclude?.includes(member.userId) === true) return false;
   return member.single === null || member.single.passes(event);
 }

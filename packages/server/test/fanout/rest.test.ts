@@ -20,7 +20,7 @@ describe('the rest after a flush', () => {
   const member: Member = {
     id: 'c1',
     userId: 'u1',
-    types: new TypeSets().of([TYPE]),
+    delivered: new TypeSets().of([TYPE]),
     clearance: { id: 1, roles: new Set(['user']), permissions: new Set(['events:receive']) },
     single: null,
     isCongested: () => false,
@@ -51,6 +51,7 @@ describe('the rest after a flush', () => {
     const catalogue = loadCatalogue();
     const fanout = new Fanout({
       catalogue: () => catalogue,
+      typeSets: new TypeSets(),
       clock: { now: () => time, mono: () => time },
       logger: createLogger('silent', 'n1'),
       report: (error) => {
