@@ -27,6 +27,7 @@ import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
+import { pooledRandom } from './events/randomPool.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
@@ -161,13 +162,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   // Events
   const eventCatalogue = loadCatalogue();
   const catalogue = (): typeof eventCatalogue => eventCatalogue;
-  const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
+  const bytes = pooledRandom(randomBytes);
+  const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
+  const ids = new EventIds(clock, bytes);
   const queues = new EventQueues(
     {
       keys,
       clock,
       report,
       nodeId,
+      ids,
       append: (events) => log.append(events),
       knows: (type) => eventCatalogue.get(type) !== undefined,
       mayAppend: isServing,
@@ -175,7 +179,6 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
   );
-  const ids = new EventIds(clock, randomBytes);
   const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
   const fanout = new Fanout({ catalogue, clock, logger, mayDeliver: isServing });
   const follower = new Follower({ log, fanout, report, isServing });
