@@ -31,6 +31,7 @@ import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
+import { pooledRandom } from './events/randomPool.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
@@ -168,13 +169,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   // Events
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
-  const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
+  const bytes = pooledRandom(randomBytes);
+  const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
+  const ids = new EventIds(clock, bytes);
   const queues = new EventQueues(
     {
       keys,
       clock,
       report,
       nodeId,
+      ids,
       append: (events) => log.append(events),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
@@ -182,7 +186,6 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
   );
-  const ids = new EventIds(clock, randomBytes);
   const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
   const typeSets = new TypeSets();
   const fanout = new Fanout({

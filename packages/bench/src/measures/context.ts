@@ -28,6 +28,8 @@ export interface Sizes {
   /** Clients that come back to a replay, and those that stay connected meanwhile. */
   readonly returning: number;
   readonly staying: number;
+  /** Events of a run through the queue. */
+  readonly queued: number;
 }
 
 export const FULL: Sizes = {
@@ -38,6 +40,7 @@ export const FULL: Sizes = {
   moves: 2000,
   returning: 500,
   staying: 500,
+  queued: 50_000,
 };
 export const SMALL: Sizes = {
   subscribers: 500,
@@ -47,6 +50,7 @@ export const SMALL: Sizes = {
   moves: 200,
   returning: 100,
   staying: 100,
+  queued: 10_000,
 };
 
 /** One row of the result file. */

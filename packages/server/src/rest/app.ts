@@ -20,6 +20,7 @@ import { problemOf, RestProblem, unexpected } from './problem.js';
 import { Router } from './router.js';
 import { broadcastRoutes } from './routes/broadcast.js';
 import { clusterRoutes } from './routes/cluster.js';
+import { eventRoutes } from './routes/events.js';
 import { probeRoutes } from './routes/probes.js';
 import { userRoutes } from './routes/users.js';
 
@@ -61,6 +62,7 @@ export function createRestApp(parts: RestParts): Express {
   clusterRoutes(router, gate, parts);
   userRoutes(router, gate, parts);
   broadcastRoutes(router, gate, parts);
+  eventRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });
