@@ -13,8 +13,10 @@ import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
+import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
+import { Authority } from './edge/authority.js';
 import { Connection } from './edge/connection.js';
 import { Inbound } from './edge/inbound.js';
 import { Liveness } from './edge/liveness.js';
@@ -39,6 +41,7 @@ import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
 import { Disconnects } from './operations/disconnect.js';
+import { PermissionChanges } from './operations/permissions.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
@@ -188,7 +191,6 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     audience: settings.jwtAudience,
     clock,
   });
-  const typeSets = new TypeSets();
   const liveness = new Liveness({
     clock,
     random,
@@ -205,7 +207,28 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
     },
   });
-  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness });
+  const clearances = new Clearances();
+  const authority = new Authority({
+    catalogue,
+    roles,
+    clearances,
+    typeSets: new TypeSets(),
+    fanout,
+    liveness,
+    store,
+    clock,
+    report,
+    maxSubscriptions: settings.maxSubscriptions,
+  });
+  const sockets = new Sockets({
+    clock,
+    logger,
+    table,
+    fanout,
+    claims,
+    liveness,
+    amend: (connection, amendment) => authority.amend(connection, amendment),
+  });
   const audit = new Audit({ redis, keys, clock, logger, report });
   const disconnects = new Disconnects({
     store,
@@ -217,6 +240,18 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
   });
+  const permissionChanges = new PermissionChanges({
+    store,
+    commands,
+    judge,
+    table,
+    reconciler,
+    audit,
+    clock,
+    report,
+    timeoutMs: settings.commandTimeoutMs,
+    graceMs: settings.tokenGraceMs,
+  });
   const dispatcher = new Dispatcher({
     handlers: {
       ...basicHandlers(clock),
@@ -224,13 +259,14 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       ...subscriptionHandlers({
         catalogue,
         roles,
-        typeSets,
+        authority,
         saved: new SavedSubscriptions(redis, keys),
         fanout,
         clock,
         report,
         maxSubscriptions: settings.maxSubscriptions,
       }),
+      ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
     },
     clock,
@@ -259,9 +295,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const acceptor = new Acceptor({
     verifier,
     roles,
-    catalogue,
-    clearances: new Clearances(),
-    typeSets,
+    clearances,
+    authority,
     claims,
     table,
     fanout,
@@ -342,6 +377,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     store,
     publisher,
     disconnects,
+    permissionChanges,
     reports,
     counts,
     errorLog,

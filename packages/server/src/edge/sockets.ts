@@ -2,6 +2,7 @@ import { CLOSE } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import type { Fanout } from '../fanout/flush.js';
 import type { Logger } from '../observability/logger.js';
+import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import type { Liveness } from './liveness.js';
@@ -14,6 +15,7 @@ export interface SocketsParts {
   readonly fanout: Fanout;
   readonly claims: Claims;
   readonly liveness: Liveness;
+  readonly amend: (connection: Connection, amendment: Amendment) => void;
 }
 
 /** Every socket of this node from upgrade to the end of TCP, and what follows when one suspends, returns or ends. */
@@ -46,6 +48,10 @@ export class Sockets implements ConnectionHost {
   add(connection: Connection): void {
     this.accepted += 1;
     this.all.add(connection);
+  }
+
+  onAmended(connection: Connection, amendment: Amendment): void {
+    this.parts.amend(connection, amendment);
   }
 
   onSuspended(connection: Connection): void {
