@@ -10,6 +10,7 @@ import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
 import type { Disconnects } from '../operations/disconnect.js';
+import type { PermissionChanges } from '../operations/permissions.js';
 import type { Reports } from '../operations/reports.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
@@ -32,6 +33,7 @@ export interface RestParts {
   readonly store: RegistryStore;
   readonly publisher: Publisher;
   readonly disconnects: Disconnects;
+  readonly permissionChanges: PermissionChanges;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
