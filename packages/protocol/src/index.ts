@@ -6,6 +6,7 @@ export * from './envelope.js';
 export * from './errorCodes.js';
 export * from './permissions.js';
 export * from './positions.js';
+export * from './preferences.js';
 export * from './publish.js';
 export * from './queue.js';
 export * from './queueReplies.js';

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { CLOSE } from '@unified-ws/protocol';
 import { Redis } from 'ioredis';
 import { createKeySource } from './auth/keys.js';
-import { RoleTable } from './auth/roles.js';
+import type { RoleTable } from './auth/roles.js';
 import { TokenVerifier } from './auth/token.js';
 import { Bus } from './bus/bus.js';
 import { Commands } from './bus/commands.js';
@@ -12,10 +12,14 @@ import { adminHandlers } from './dispatch/admin.js';
 import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
+import { preferenceHandlers } from './dispatch/preferences.js';
 import { queueHandlers } from './dispatch/queue.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
+import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
+import { Authority } from './edge/authority.js';
+import { Backpressure } from './edge/backpressure.js';
 import { Connection } from './edge/connection.js';
 import { Inbound } from './edge/inbound.js';
 import { Liveness } from './edge/liveness.js';
@@ -23,14 +27,20 @@ import { Sockets } from './edge/sockets.js';
 import { ConnectionTable } from './edge/table.js';
 import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
-import { loadCatalogue } from './events/catalogue.js';
+import type { EventCatalogue } from './events/catalogue.js';
+import { Catalogues } from './events/catalogues.js';
 import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
+import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
+import { pooledRandom } from './events/randomPool.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
+import { PreferenceFormat } from './fanout/preferences.js';
+import { Resumes } from './fanout/resume.js';
+import { SavedPreferences } from './fanout/savedPreferences.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
 import type { ComposeOptions, NodeParts } from './nodeParts.js';
@@ -40,6 +50,7 @@ import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
 import { AuditLog } from './operations/auditLog.js';
 import { Disconnects } from './operations/disconnect.js';
+import { PermissionChanges } from './operations/permissions.js';
 import { QueueAdmin } from './operations/queue.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
@@ -162,36 +173,49 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
 
   // Events
-  const eventCatalogue = loadCatalogue();
-  const catalogue = (): typeof eventCatalogue => eventCatalogue;
-  const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
+  const catalogues = new Catalogues(settings.eventCatalogue);
+  const catalogue = (): EventCatalogue => catalogues.catalogue;
+  const bytes = pooledRandom(randomBytes);
+  const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
+  const ids = new EventIds(clock, bytes);
   const queues = new EventQueues(
     {
       keys,
       clock,
       report,
       nodeId,
+      ids,
       append: (events) => log.append(events),
-      knows: (type) => eventCatalogue.get(type) !== undefined,
+      knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
   );
-  const ids = new EventIds(clock, randomBytes);
   const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
-  const fanout = new Fanout({ catalogue, clock, logger, mayDeliver: isServing });
+  const typeSets = new TypeSets();
+  const fanout = new Fanout({
+    catalogue,
+    typeSets,
+    clock,
+    logger,
+    report,
+    pages: new LogPages(log),
+    windowSize: settings.windowSize,
+    windowBytes: settings.windowBytes,
+    historySize: settings.historySize,
+    mayDeliver: isServing,
+  });
   const follower = new Follower({ log, fanout, report, isServing });
 
   // Connections
-  const roleTable = new RoleTable(eventCatalogue.raw);
-  const roles = (): RoleTable => roleTable;
+  const roles = (): RoleTable => catalogues.roles;
   const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
     issuer: settings.jwtIssuer,
     audience: settings.jwtAudience,
     clock,
   });
-  const typeSets = new TypeSets();
+  const preferenceFormat = new PreferenceFormat();
   const liveness = new Liveness({
     clock,
     random,
@@ -203,12 +227,42 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       fanout.flush();
       return fanout.positionText;
     },
+    cursorOf: (connection) => fanout.cursorText(connection),
     onAuthTimeout: (connection) => {
       const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
       acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
     },
   });
-  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness });
+  const backpressure = new Backpressure({
+    clock,
+    logger,
+    delayMs: settings.recoveryDelayMs,
+    attempts: settings.recoveryAttempts,
+    onDrained: (connection) => fanout.readers.wake(connection),
+  });
+  const clearances = new Clearances();
+  const authority = new Authority({
+    catalogue,
+    roles,
+    clearances,
+    typeSets,
+    fanout,
+    liveness,
+    store,
+    clock,
+    report,
+    maxSubscriptions: settings.maxSubscriptions,
+  });
+  const sockets = new Sockets({
+    clock,
+    logger,
+    table,
+    fanout,
+    claims,
+    liveness,
+    backpressure,
+    amend: (connection, amendment) => authority.amend(connection, amendment),
+  });
   const audit = new Audit({ redis, keys, clock, logger, report });
   const disconnects = new Disconnects({
     store,
@@ -235,6 +289,18 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     commandTimeoutMs: settings.commandTimeoutMs,
     maxJobs: settings.eventQueueMax,
   });
+  const permissionChanges = new PermissionChanges({
+    store,
+    commands,
+    judge,
+    table,
+    reconciler,
+    audit,
+    clock,
+    report,
+    timeoutMs: settings.commandTimeoutMs,
+    graceMs: settings.tokenGraceMs,
+  });
   const dispatcher = new Dispatcher({
     handlers: {
       ...basicHandlers(clock),
@@ -242,13 +308,21 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       ...subscriptionHandlers({
         catalogue,
         roles,
-        typeSets,
+        authority,
         saved: new SavedSubscriptions(redis, keys),
         fanout,
         clock,
         report,
         maxSubscriptions: settings.maxSubscriptions,
       }),
+      ...preferenceHandlers({
+        catalogue,
+        saved: new SavedPreferences(redis, keys, preferenceFormat),
+        fanout,
+        clock,
+        report,
+      }),
+      ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
       ...queueHandlers(queueAdmin),
     },
@@ -278,12 +352,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const acceptor = new Acceptor({
     verifier,
     roles,
-    catalogue,
-    clearances: new Clearances(),
-    typeSets,
+    clearances,
+    authority,
+    preferenceFormat,
     claims,
     table,
     fanout,
+    resumes: new Resumes(log, fanout),
     liveness,
     clock,
     logger,
@@ -342,6 +417,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     evictions,
     table,
     sockets,
+    backpressure,
     fanout,
     queues,
     counts,
@@ -363,6 +439,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     disconnects,
     queueAdmin,
     auditLog: new AuditLog({ redis, keys, report }),
+    permissionChanges,
     reports,
     counts,
     errorLog,
@@ -391,6 +468,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     fanout,
     follower,
     liveness,
+    backpressure,
     sockets,
     reports,
     queueAdmin,

@@ -6,17 +6,20 @@ import {
   parseResume,
   type ServerData,
 } from '@unified-ws/protocol';
+import { revocationError } from '../auth/revocation.js';
 import type { RoleTable } from '../auth/roles.js';
 import type { Identity, TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
-import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
-import { effectiveTypes } from '../fanout/subscriptions.js';
-import type { TypeSets } from '../fanout/typeSet.js';
+import { fit } from '../fanout/membership.js';
+import type { PreferenceFormat } from '../fanout/preferences.js';
+import type { Resumed, Resumes } from '../fanout/resume.js';
 import type { Logger, Report } from '../observability/logger.js';
+import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
+import { type Authority, expiryOf } from './authority.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
 import type { ConnectionTable } from './table.js';
@@ -24,12 +27,13 @@ import type { ConnectionTable } from './table.js';
 export interface AcceptorParts {
   readonly verifier: TokenVerifier;
   readonly roles: () => RoleTable;
-  readonly catalogue: () => EventCatalogue;
   readonly clearances: Clearances;
-  readonly typeSets: TypeSets;
+  readonly authority: Authority;
+  readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
+  readonly resumes: Resumes;
   readonly liveness: Liveness;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -47,6 +51,8 @@ export interface AcceptorParts {
 /** A claim that is held. */
 interface Held {
   readonly saved: readonly string[];
+  readonly preferences: readonly string[];
+  readonly amendment: Amendment;
   readonly displaced: boolean;
   /** When the token was verified, monotonic ms. */
   readonly startedAt: number;
@@ -128,6 +134,7 @@ export class Acceptor {
     const { table, claims, roles, clearances, clock } = this.parts;
     const startedAt = clock.mono();
     if (!connection.signal('authenticated')) return;
+    connection.token = identity;
     connection.identity = identity;
     connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
     this.parts.liveness.forget(connection);
@@ -138,8 +145,9 @@ export class Acceptor {
       .then((outcome) => {
         if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code);
         else if (outcome.status === 'held' && connection.signal('held')) {
-          this.establish(connection, { ...outcome, startedAt });
+          return this.resume(connection, { ...outcome, startedAt });
         }
+        return undefined;
       })
       .catch((error: unknown) => {
         this.parts.report(error, 'edge.claim');
@@ -153,37 +161,48 @@ export class Acceptor {
   }
 
   private refuseClaim(connection: Connection, code: CloseCode): void {
-    if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED) {
-      const text = code === CLOSE.BANNED ? 'This user is banned.' : 'The access token was revoked.';
-      this.parts.sendError(connection, new AppError('TOKEN_REVOKED', text));
+    if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED || code === CLOSE.TOKEN_EXPIRED) {
+      const error = revocationError(code);
+      if (error) this.parts.sendError(connection, error);
     } else if (code === CLOSE.ALREADY_CONNECTED) {
       this.parts.sendError(connection, new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.'));
     }
     connection.end(code);
   }
 
-  private establish(connection: Connection, held: Held): void {
-    const { saved, displaced, startedAt } = held;
-    const { fanout, clock, logger, roles, catalogue, typeSets, mayDeliver, liveness, onEstablished } = this.parts;
+  /** Most positions are judged at once: then hello leaves within this turn. */
+  private resume(connection: Connection, held: Held): Promise<void> | undefined {
+    const resumed = this.parts.resumes.judge(connection.resume.broadcast);
+    if (!(resumed instanceof Promise)) {
+      this.establish(connection, held, resumed);
+      return undefined;
+    }
+    return resumed.then((judged) => this.establish(connection, held, judged));
+  }
+
+  private establish(connection: Connection, held: Held, judged: Resumed): void {
+    const { saved, preferences, amendment, displaced, startedAt } = held;
+    const { fanout, clock, logger, authority, preferenceFormat, mayDeliver, liveness, onEstablished } = this.parts;
     if (!connection.isOpen()) return;
     if (!mayDeliver()) {
       this.refuseUnregistered(connection, CLOSE.UNAVAILABLE);
       return;
     }
-    const identity = connection.identity as Identity;
-    const clearance = connection.clearance as NonNullable<Connection['clearance']>;
-    const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
-    const types = saved.length === 0 ? defaults : effectiveTypes(defaults, saved, clearance, catalogue());
-    connection.types = typeSets.of(types);
+    authority.admit(connection, saved, amendment);
+    connection.preferences = preferenceFormat.read(preferences);
+    fit(connection, fanout.catalogue, fanout.typeSets);
     // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
     fanout.flush();
-    connection.send('connection_established', this.hello(connection), connection.authenticateId);
+    // The log was replaced while the position was judged.
+    const lost = judged.cursor !== null && judged.epoch !== fanout.position.epoch;
+    const resumed: Resumed = lost ? { ...judged, result: 'none', cursor: null, text: null } : judged;
+    connection.send('connection_established', this.hello(connection, resumed), connection.authenticateId);
     connection.authenticateId = undefined;
     // The answer to the upgrade may be held back for this (Upgrades).
     connection.socket.uncork();
     if (!connection.signal('established')) return;
     connection.established = true;
-    fanout.cohorts.join(connection, connection.types, clearance);
+    fanout.enter(connection, resumed.cursor ?? undefined);
     liveness.watch(connection);
     const mono = clock.mono();
     logger.debug(
@@ -193,7 +212,7 @@ export class Acceptor {
     onEstablished(connection, mono - startedAt, displaced);
   }
 
-  private hello(connection: Connection): ServerData<'connection_established'> {
+  private hello(connection: Connection, resumed: Resumed): ServerData<'connection_established'> {
     const { fanout, nodeId, limits, heartbeatIntervalMs } = this.parts;
     const identity = connection.identity as Identity;
     const { resume } = connection;
@@ -209,13 +228,13 @@ export class Acceptor {
       node_id: nodeId,
       fence: Number(connection.fence),
       resume: {
-        broadcast: resume.broadcast === null ? 'fresh' : 'none',
+        broadcast: resumed.result,
         user: resume.user === null ? 'fresh' : 'none',
       },
-      positions: { broadcast: fanout.positionText, user: null },
+      positions: { broadcast: resumed.text ?? fanout.positionText, user: null },
       heartbeat_interval_ms: heartbeatIntervalMs,
       limits,
-      expires_at: new Date(identity.expiresAt * 1000).toISOString(),
+      expires_at: expiryOf(connection),
       protocol: PROTOCOL_VERSION,
     };
   }

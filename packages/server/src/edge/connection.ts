@@ -1,11 +1,22 @@
 import type { Socket } from 'node:net';
-import { CLOSE, type CloseCode, closeReason, type ServerData, type ServerMessageType } from '@unified-ws/protocol';
+import {
+  CLOSE,
+  type CloseCode,
+  closeReason,
+  DEFAULT_PREFERENCES,
+  type ServerData,
+  type ServerMessageType,
+} from '@unified-ws/protocol';
 import type { WebSocket } from 'ws';
 import type { Identity } from '../auth/token.js';
+import type { LogHead } from '../events/log.js';
 import type { Clearance } from '../fanout/clearance.js';
-import type { Member } from '../fanout/cohort.js';
+import type { Member, SingleService } from '../fanout/cohort.js';
 import { messageFrame } from '../fanout/frame.js';
+import type { Preferences } from '../fanout/preferences.js';
+import { type Choices, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet } from '../fanout/typeSet.js';
+import { type Amendment, NO_AMENDMENT } from '../registry/amendment.js';
 import type { Holder } from '../registry/reconcile.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';
 import { Writer } from './writer.js';
@@ -14,9 +25,13 @@ import { Writer } from './writer.js';
 export interface ConnectionHost {
   /** Wall clock, ms. */
   now(): number;
+  /** What was said of its token holds from now on (permissions-changed). */
+  onAmended(connection: Connection, amendment: Amendment): void;
   /** It left `open` for `recovering`, or came back. */
   onSuspended(connection: Connection): void;
   onRegained(connection: Connection): void;
+  /** Its peer takes less than it is sent. */
+  onCongested(connection: Connection): void;
   /** It is closing: out of the table, out of its cohort, its claim released, the socket ended in time. Called once. */
   onEnd(connection: Connection, code: number, detail: string): void;
   /** TCP is over. Called once, after onEnd. */
@@ -41,10 +56,21 @@ export class Connection implements Holder, Member {
   readonly socket: Socket;
   client: ConnectionOrigin['client'];
   resume: ConnectionOrigin['resume'];
+  /** Who it speaks for, as its token says and as amended (permissions-changed). */
   identity: Identity | null = null;
+  /** As its token says. */
+  token: Identity | null = null;
+  amendment: Amendment = NO_AMENDMENT;
   clearance: Clearance | null = null;
   /** What it is subscribed to: the one truth, for routing and for reports. */
   types: TypeSet | null = null;
+  /** How the user wants to be served. */
+  preferences: Preferences = DEFAULT_PREFERENCES;
+  /** What is really delivered: `types` within the preferences. Set together with them. */
+  delivered: TypeSet | null = null;
+  single: SingleService | null = null;
+  /** What its user chose, as it is saved. */
+  choices: Choices = NO_CHOICES;
   /** The `id` of the `authenticate` message, until hello answers it. */
   authenticateId: string | undefined = undefined;
   fence = '';
@@ -71,8 +97,13 @@ export class Connection implements Holder, Member {
   pongDue = 0;
   heartbeatDue = 0;
   deadline = 0;
+  /** Of its token, monotonic ms, 0 = not: when it is to be told that it ends, and when the connection ends without a new one. */
+  tokenNoticeDue = 0;
+  tokenEndDue = 0;
+  /** What it is to be told then, wall-clock ms. */
+  tokenEndsAt = 0;
   /** The cursor when it was suspended. */
-  suspendedAt: string | null = null;
+  suspendedAt: LogHead | null = null;
   private state: ConnectionState = 'authenticating';
   private readonly host: ConnectionHost;
   private readonly writer: Writer;
@@ -141,12 +172,23 @@ export class Connection implements Holder, Member {
   }
 
   write(frames: Buffer): void {
-    if (!this.writer.write(frames)) this.end(CLOSE.TOO_SLOW);
+    this.writer.write(frames);
   }
 
   /** Writes a message that is no event. */
   send<T extends ServerMessageType>(type: T, data: ServerData<T>, replyTo?: string): void {
-    this.write(messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo));
+    const frame = messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo);
+    if (!this.writer.reply(frame)) this.end(CLOSE.TOO_SLOW);
+  }
+
+  isCongested(): boolean {
+    if (!this.writer.congested) return false;
+    if (this.signal('congest')) this.host.onCongested(this);
+    return true;
+  }
+
+  amend(amendment: Amendment): void {
+    this.host.onAmended(this, amendment);
   }
 
   suspend(): void {

@@ -16,9 +16,21 @@ export interface LivenessParts {
   readonly pingTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly authTimeoutMs: number;
-  /** The broadcast cursor of all open connections; pending events are flushed before it is told (L4). */
+  /** The broadcast cursor of most connections; pending events are flushed before it is told (L4). */
   readonly cursor: () => string | null;
+  /** The broadcast cursor of this one, without a flush. */
+  readonly cursorOf: (connection: Connection) => string | null;
   readonly onAuthTimeout: (connection: Connection) => void;
+}
+
+/** When a token ends, wall-clock ms. */
+export interface TokenEnd {
+  /** When the connection is told. */
+  readonly noticeAt: number;
+  /** What it is told. */
+  readonly endsAt: number;
+  /** When it is closed with 4101 unless `keepToken` comes before. */
+  readonly closeAt: number;
 }
 
 /**
@@ -65,7 +77,23 @@ export class Liveness {
     connection.pingDue = now + pingIntervalMs * (0.5 + random() / 2);
     connection.pongDue = 0;
     connection.heartbeatDue = now + heartbeatIntervalMs * (0.5 + random() / 2);
-    this.schedule(connection, Math.min(connection.pingDue, connection.heartbeatDue));
+    this.schedule(connection, nextDue(connection));
+  }
+
+  /** Its token ends: told, then closed. Takes the place of what was set before; may come before `watch`. */
+  endToken(connection: Connection, { noticeAt, endsAt, closeAt }: TokenEnd): void {
+    const { clock } = this.parts;
+    const ahead = clock.mono() - clock.now();
+    connection.tokenNoticeDue = noticeAt + ahead;
+    connection.tokenEndDue = closeAt + ahead;
+    connection.tokenEndsAt = endsAt;
+    if (isWatched(connection)) this.schedule(connection, nextDue(connection));
+  }
+
+  /** A token came that does not end yet. */
+  keepToken(connection: Connection): void {
+    connection.tokenNoticeDue = 0;
+    connection.tokenEndDue = 0;
   }
 
   /** Closing: terminated unless the peer is done in time. */
@@ -102,6 +130,7 @@ export class Liveness {
     // This process was paused: the peers' pongs may lie unread, and their silence is its own.
     const late = now - this.tickedAt > this.tickMs + 1000;
     this.tickedAt = now;
+    let cursor: string | null = null;
     let heartbeat: Buffer | null = null;
     for (const connection of due) {
       this.slotOf.delete(connection);
@@ -115,14 +144,18 @@ export class Liveness {
           else this.schedule(connection, connection.deadline);
           break;
         case 'open':
+        case 'congested':
         case 'recovering':
           if (now >= connection.heartbeatDue) {
             connection.heartbeatDue = now + this.parts.heartbeatIntervalMs;
-            if (connection.status === 'open') {
-              heartbeat ??= this.heartbeat();
-              connection.write(heartbeat);
+            if (connection.status === 'open' && !connection.isCongested()) {
+              cursor ??= this.parts.cursor();
+              heartbeat ??= this.heartbeat(cursor);
+              const own = this.parts.cursorOf(connection);
+              connection.write(own === cursor ? heartbeat : this.heartbeat(own));
             }
           }
+          this.checkToken(connection, now);
           this.probe(connection, now, late);
           break;
         default:
@@ -153,15 +186,34 @@ export class Liveness {
       connection.lastPing = clock.now();
       connection.pongDue = now + pingTimeoutMs;
     }
-    const next = connection.pongDue === 0 ? connection.pingDue : connection.pongDue;
-    this.schedule(connection, Math.min(next, connection.heartbeatDue));
+    this.schedule(connection, nextDue(connection));
   }
 
-  /** One frame for all that are due in this tick. */
-  private heartbeat(): Buffer {
-    const broadcast = this.parts.cursor();
+  private checkToken(connection: Connection, now: number): void {
+    if (connection.tokenEndDue !== 0 && now >= connection.tokenEndDue) {
+      connection.end(CLOSE.TOKEN_EXPIRED);
+    } else if (connection.tokenNoticeDue !== 0 && now >= connection.tokenNoticeDue) {
+      connection.tokenNoticeDue = 0;
+      connection.send('token_expiring', { expires_at: new Date(connection.tokenEndsAt).toISOString() });
+    }
+  }
+
+  /** One frame for all that are due in this tick and stand where the cohorts stand. */
+  private heartbeat(broadcast: string | null): Buffer {
     const time = new Date(this.parts.clock.now()).toISOString();
     const data = { server_time: time, positions: { broadcast, user: null }, connection_healthy: true };
     return messageFrame('heartbeat', data, time);
   }
+}
+
+function isWatched(connection: Connection): boolean {
+  return connection.status === 'open' || connection.status === 'recovering';
+}
+
+/** When something of an established connection is due next, monotonic ms. */
+function nextDue(connection: Connection): number {
+  const { pongDue, pingDue, heartbeatDue, tokenNoticeDue, tokenEndDue } = connection;
+  const due = Math.min(pongDue === 0 ? pingDue : pongDue, heartbeatDue);
+  const token = tokenNoticeDue === 0 ? tokenEndDue : tokenNoticeDue;
+  return token === 0 ? due : Math.min(due, token);
 }

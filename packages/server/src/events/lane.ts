@@ -1,6 +1,7 @@
 import { type IRedisClient, Queue } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
+import { countOption } from './eventCount.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
 import { LaneJobs } from './laneJobs.js';
 import { LaneWorker } from './laneWorker.js';
@@ -39,6 +40,8 @@ export interface LaneParts extends Omit<ProcessorParts, 'splitOff'> {
   /** Shown with the jobs that a worker of this node has. */
   readonly nodeId: string;
   readonly report: Report;
+  /** Makes the id of a job that gives its events theirs. */
+  readonly mint: () => string;
 }
 
 /**
@@ -62,7 +65,8 @@ export class Lane {
     this.parts = parts;
     this.name = parts.name;
     this.processor = new JobProcessor({ ...parts, splitOff: (event, from) => this.splitOff(event, from) });
-    this.batcher = new JobBatcher((drafts) => this.add(drafts));
+    const { mint, clock } = parts;
+    this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
     this.queue = new Queue(parts.name, {
       connection: parts.producer,
       prefix: parts.prefix,
@@ -90,7 +94,8 @@ export class Lane {
     const now = this.parts.clock.now();
     const jobs = drafts.map(({ id, type, data, dueAt }) => {
       const delay = dueAt === null ? 0 : Math.max(0, Math.ceil(dueAt - now));
-      return { name: type, data, opts: delay > 0 ? { jobId: id, delay } : { jobId: id } };
+      const opts = { jobId: id, ...(delay > 0 ? { delay } : {}), ...countOption(data.events.length) };
+      return { name: type, data, opts };
     });
     const [existed] = await Promise.all([existing, this.queue.addBulk(jobs)]);
     return existed;

@@ -18,8 +18,8 @@ const pageScript = LuaScript.load('lanePage', new URL('./lua/lanePage.lua', impo
 const jobScript = LuaScript.load('laneJob', new URL('./lua/laneJob.lua', import.meta.url));
 const walkScript = LuaScript.load('laneWalk', new URL('./lua/laneWalk.lua', import.meta.url));
 
-/** Ids of one state that are counted one by one; of more, a sample. All of Redis waits for it: about 0.1 ms. */
-const COUNTED_IDS = 256;
+/** Jobs of one state whose events are counted one by one; of more, a sample. All of Redis waits for it. */
+const COUNTED_JOBS = 256;
 /** A job's payload that a page shows, and those of a page together, bytes: it must fit one frame of an admin's connection. */
 const PAGE_JOB_BYTES = 16 * 1024;
 const PAGE_BYTES = 256 * 1024;
@@ -75,6 +75,8 @@ export interface JobOutcome {
   readonly state: JobState | null;
   /** False: its state forbids it. */
   readonly done: boolean;
+  /** Events that it was made with. */
+  readonly events: number;
 }
 
 /** What an admin sees of one queue and does to its jobs. No call blocks Redis for long, however many jobs there are. */
@@ -92,7 +94,7 @@ export class LaneJobs {
 
   async status(): Promise<LaneStatus> {
     const keys = [...STATUS_ORDER.map((state) => KEY_OF[state]), 'meta'].map((key) => this.queue.toKey(key));
-    return readStatus((await statusScript.run(this.redis, keys, [this.prefix, COUNTED_IDS])) as StatusReply);
+    return readStatus((await statusScript.run(this.redis, keys, [this.prefix, COUNTED_JOBS])) as StatusReply);
   }
 
   async isPaused(): Promise<boolean> {
@@ -117,20 +119,17 @@ export class LaneJobs {
 
   /** Null when there is no such job. */
   async find(id: string): Promise<StoredJob | null> {
-    const { state, job } = await this.act(id, 'look');
-    return state === null ? null : readJob(id, state, job);
+    return (await this.act(id, 'look')).job;
   }
 
   /** An active job is not removed. */
   async remove(id: string): Promise<JobOutcome> {
-    const { state, done } = await this.act(id, 'remove');
-    return { state, done };
+    return (await this.act(id, 'remove')).outcome;
   }
 
   /** Only a failed job is retried; it goes to the end of the queue. */
   async retry(id: string): Promise<JobOutcome> {
-    const { state, done } = await this.act(id, 'retry');
-    return { state, done };
+    return (await this.act(id, 'retry')).outcome;
   }
 
   /**
@@ -173,7 +172,10 @@ export class LaneJobs {
     return { over: over === 1, looked, jobs, events, place: { anchor, place }, active };
   }
 
-  private async act(id: string, action: 'look' | 'remove' | 'retry'): Promise<JobOutcome & { readonly job: JobReply }> {
+  private async act(
+    id: string,
+    action: 'look' | 'remove' | 'retry',
+  ): Promise<{ readonly outcome: JobOutcome; readonly job: StoredJob | null }> {
     const keys = ['wait', 'active', 'delayed', 'failed', 'completed', 'meta', 'marker', id];
     const reply = await jobScript.run(
       this.redis,
@@ -181,7 +183,8 @@ export class LaneJobs {
       [id, action, Number.MAX_SAFE_INTEGER],
     );
     const [state, done, ...job] = reply as [JobState | '', number, ...JobReply];
-    return { state: state === '' ? null : state, done: done === 1, job };
+    const found = state === '' ? null : readJob(id, state, job);
+    return { outcome: { state: found?.state ?? null, done: done === 1, events: found?.eventCount ?? 0 }, job: found };
   }
 
   private get prefix(): string {

@@ -1,4 +1,5 @@
-import { eventsOfJob, type JobData } from './job.js';
+import { eventCount } from './eventCount.js';
+import type { JobData } from './job.js';
 import type { JobState } from './lane.js';
 
 export interface StateCount {
@@ -75,7 +76,7 @@ export const STATUS_ORDER = [
 ] as const satisfies readonly JobState[];
 
 export function readStatus([paused, counts, waiting, active]: StatusReply): LaneStatus {
-  const due = [waiting, active].flatMap((job) => (job.length === 0 ? [] : [dueAt(job[0], job[1])]));
+  const due = [waiting, active].flatMap((job) => (job.length === 0 ? [] : [dueAt(job[0], asObject(parsed(job[1])))]));
   const byState = STATUS_ORDER.map((state, index) => [state, stateCount(counts[index] ?? [0, 0, 0])] as const);
   return {
     paused: paused === 1,
@@ -87,13 +88,14 @@ export function readStatus([paused, counts, waiting, active]: StatusReply): Lane
 
 export function readJob(id: string, state: JobState, [bytes, fields]: JobReply): StoredJob {
   const [name, timestamp, opts, processedOn, finishedOn, failedReason, processedBy, data] = fields;
+  const options = asObject(parsed(opts ?? ''));
   return {
     id,
     state,
     type: name ?? '',
-    eventCount: eventsOfJob(id),
+    eventCount: eventCount(options),
     addedAt: Number(timestamp ?? 0),
-    dueAt: dueAt(timestamp ?? '0', opts ?? ''),
+    dueAt: dueAt(timestamp ?? '0', options),
     startedAt: processedOn ? Number(processedOn) : null,
     finishedAt: finishedOn ? Number(finishedOn) : null,
     failedReason: failedReason ?? null,
@@ -108,8 +110,8 @@ function stateCount([jobs, looked, events]: readonly [number, number, number]): 
   return { jobs, events: estimated ? Math.round((events / Math.max(1, looked)) * jobs) : events, estimated };
 }
 
-function dueAt(timestamp: string, opts: string): number {
-  const { delay } = asObject(parsed(opts)) as { readonly delay?: unknown };
+function dueAt(timestamp: string, options: object): number {
+  const { delay } = options as { readonly delay?: unknown };
   return Number(timestamp) + (typeof delay === 'number' ? delay : 0);
 }
 

@@ -11,7 +11,6 @@ import {
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
-import { eventsOfJob } from '../events/job.js';
 import type { JobFilter, JobOutcome, LaneJobs, WalkPlace } from '../events/laneJobs.js';
 import type { EventQueues } from '../events/queue.js';
 import { jobView, type Viewer } from './jobView.js';
@@ -82,12 +81,12 @@ export class QueueJobs {
 
   async remove(wireId: string): Promise<JobOutcome> {
     const { lane, id } = this.locate(wireId);
-    return lane ? lane.remove(id) : { state: null, done: false };
+    return lane ? lane.remove(id) : { state: null, done: false, events: 0 };
   }
 
   async retry(wireId: string): Promise<JobOutcome> {
     const { lane, id } = this.locate(wireId);
-    return lane ? lane.retry(id) : { state: null, done: false };
+    return lane ? lane.retry(id) : { state: null, done: false, events: 0 };
   }
 
   /** @throws AppError VALIDATION_ERROR for filters that exclude each other. */
@@ -101,7 +100,7 @@ export class QueueJobs {
     const retried = unique.filter((_, index) => outcomes[index]?.done);
     return {
       jobs: retried.length,
-      events: retried.reduce((sum, id) => sum + eventsOfJob(id.slice(id.indexOf('.') + 1)), 0),
+      events: outcomes.reduce((sum, { done, events }) => sum + (done ? events : 0), 0),
       notFailed: unique.filter((_, index) => !outcomes[index]?.done),
       complete: true,
     };

@@ -11,6 +11,7 @@ import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
 import type { AuditLog } from '../operations/auditLog.js';
 import type { Disconnects } from '../operations/disconnect.js';
+import type { PermissionChanges } from '../operations/permissions.js';
 import type { QueueAdmin } from '../operations/queue.js';
 import type { Reports } from '../operations/reports.js';
 import type { Siblings } from '../processes.js';
@@ -23,6 +24,7 @@ import { Router } from './router.js';
 import { auditRoutes } from './routes/audit.js';
 import { broadcastRoutes } from './routes/broadcast.js';
 import { clusterRoutes } from './routes/cluster.js';
+import { eventRoutes } from './routes/events.js';
 import { probeRoutes } from './routes/probes.js';
 import { queueRoutes } from './routes/queue.js';
 import { userRoutes } from './routes/users.js';
@@ -37,6 +39,7 @@ export interface RestParts {
   readonly disconnects: Disconnects;
   readonly queueAdmin: QueueAdmin;
   readonly auditLog: AuditLog;
+  readonly permissionChanges: PermissionChanges;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
@@ -69,6 +72,7 @@ export function createRestApp(parts: RestParts): Express {
   broadcastRoutes(router, gate, parts);
   queueRoutes(router, gate, parts);
   auditRoutes(router, gate, parts);
+  eventRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

@@ -100,7 +100,7 @@ describe('the jobs of a queue, as admins see them', function () {
     const sum = await walk(lane, 'waiting', 'remove', filter, 30, async (step) => {
       if (step !== 4) return;
       const kept = (await waiting()).filter((id) => Number(id.slice(2)) < 120);
-      expect(await lane.remove(kept.at(-1) ?? '')).to.deep.equal({ state: 'waiting', done: true });
+      expect(await lane.remove(kept.at(-1) ?? '')).to.include({ state: 'waiting', done: true });
     });
     expect(sum.jobs).to.equal(100);
     expect((await waiting()).length).to.equal(199);
@@ -169,7 +169,7 @@ describe('the jobs of a queue, as admins see them', function () {
     await until('it has failed', async () => (await lane.status()).counts.failed.jobs === 1);
     expect(await lane.find('new-0')).to.include({ state: 'failed', failedReason: 'unknown event type zone_new' });
     known = true;
-    expect(await lane.retry('new-0')).to.deep.equal({ state: 'failed', done: true });
+    expect(await lane.retry('new-0')).to.include({ state: 'failed', done: true });
     await until('it is appended', async () => (await log.head()).offset === 1);
     expect((await logged(log)).map(({ event }) => event.id)).to.deep.equal(['new-0']);
     expect((await lane.retry('new-0')).done, 'a completed job was retried').to.equal(false);
@@ -183,8 +183,8 @@ describe('the jobs of a queue, as admins see them', function () {
     const { queues, lane, log } = await start({ workers: true, beforeAppend: () => opened });
     await fillQueues(queues, 'e', 3, () => ({ type: 'zone_updated' }));
     await until('one is in work', async () => (await lane.status()).activeOn === 'node-1');
-    expect(await lane.remove('e-0')).to.deep.equal({ state: 'active', done: false });
-    expect(await lane.retry('e-0')).to.deep.equal({ state: 'active', done: false });
+    expect(await lane.remove('e-0')).to.include({ state: 'active', done: false });
+    expect(await lane.retry('e-0')).to.include({ state: 'active', done: false });
     const step = await lane.walk('waiting', 'remove', everything(), null, 100);
     expect(step).to.include({ jobs: 2, over: true });
     expect(step.active).to.deep.equal(['e-0']);

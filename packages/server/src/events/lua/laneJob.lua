@@ -8,8 +8,8 @@
 --      2 look, remove or retry
 --      3 payloads up to so many bytes are given (look)
 --
--- Result: {state, 1 if it was removed or retried, else 0, bytes of its payload, fields}, fields as of lanePage.lua;
---         an empty state when there is no such job
+-- Result: {state in which it was found, 1 if it was removed or retried, else 0, bytes of its payload, fields}, fields as of
+--         lanePage.lua; an empty state when there is no such job
 -- Errors: none of its own.
 local wait, active, delayed, failed, completed, meta, marker, job = unpack(KEYS)
 local id, action = ARGV[1], ARGV[2]
@@ -33,6 +33,8 @@ local state = state_of()
 if state == '' then
   return { '', 0, 0, {} }
 end
+local bytes = redis.call('HSTRLEN', job, 'data')
+local fields = redis.call('HMGET', job, 'name', 'timestamp', 'opts', 'processedOn', 'finishedOn', 'failedReason', 'pb')
 
 if action == 'remove' and state ~= 'active' then
   if state == 'waiting' then
@@ -41,7 +43,7 @@ if action == 'remove' and state ~= 'active' then
     redis.call('ZREM', ({ delayed = delayed, failed = failed, completed = completed })[state], id)
   end
   redis.call('UNLINK', job)
-  return { state, 1, 0, {} }
+  return { state, 1, bytes, fields }
 end
 
 if action == 'retry' and state == 'failed' then
@@ -52,15 +54,10 @@ if action == 'retry' and state == 'failed' then
   if redis.call('HEXISTS', meta, 'paused') == 0 then
     redis.call('ZADD', marker, 0, '0')
   end
-  return { state, 1, 0, {} }
+  return { state, 1, bytes, fields }
 end
 
-if action ~= 'look' then
-  return { state, 0, 0, {} }
-end
-local bytes = redis.call('HSTRLEN', job, 'data')
-local fields = redis.call('HMGET', job, 'name', 'timestamp', 'opts', 'processedOn', 'finishedOn', 'failedReason', 'pb')
-if bytes <= tonumber(ARGV[3]) then
+if action == 'look' and bytes <= tonumber(ARGV[3]) then
   fields[8] = redis.call('HGET', job, 'data')
 end
 return { state, 0, bytes, fields }

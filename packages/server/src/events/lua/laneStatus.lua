@@ -1,13 +1,13 @@
 #!lua flags=no-writes
 -- How one queue is: counts per state in jobs and events, its oldest jobs, whether it is paused. The number of events of
--- a job stands in its id (job.ts, jobId). Counting ids costs time that all of Redis waits for, so of a long state only a
--- sample is looked at: eight windows, evenly spread. Reads the layout of BullMQ's keys.
+-- a job stands in its options (eventCount.ts). Looking at jobs costs time that all of Redis waits for, so of a long state
+-- only a sample is looked at: eight windows, evenly spread. Reads the layout of BullMQ's keys.
 --
 -- KEYS 1 wait  2 active  3 delayed  4 failed  5 completed  6 meta
 -- ARGV 1 prefix of the jobs' keys
---      2 ids to look at per state at most
+--      2 jobs to look at per state at most
 --
--- Result: {paused 0|1, {per state, in the order of KEYS: {jobs, ids looked at, events of these}},
+-- Result: {paused 0|1, {per state, in the order of KEYS: {jobs, jobs looked at, events of these}},
 --          the next waiting job, the oldest active job: each {timestamp, opts (JSON), processed by}, or {}}
 -- Errors: none of its own.
 local prefix, most = ARGV[1], tonumber(ARGV[2])
@@ -23,7 +23,8 @@ local function count(n)
   local function look(from, to)
     for _, id in ipairs(range(n, from, to)) do
       looked = looked + 1
-      events = events + (tonumber(string.match(id, '^batch_(%d+)_')) or 1)
+      local options = redis.call('HGET', prefix .. id, 'opts')
+      events = events + (options and tonumber(string.match(options, '"events":(%d+)')) or 1)
     end
   end
   if jobs <= most then

@@ -37,9 +37,13 @@ for n = FIRST_TYPE, #ARGV do
   types[ARGV[n]] = true
 end
 
-local function matches(id)
-  local fields = redis.call('HMGET', prefix .. id, 'timestamp', 'name')
-  return (tonumber(fields[1]) or 0) <= latest and (types == nil or (fields[2] and types[fields[2]]) or false)
+-- The number of events of a job that matches (eventCount.ts), or nil.
+local function match(id)
+  local fields = redis.call('HMGET', prefix .. id, 'timestamp', 'name', 'opts')
+  if (tonumber(fields[1]) or 0) > latest or (types and not (fields[2] and types[fields[2]])) then
+    return nil
+  end
+  return fields[3] and tonumber(string.match(fields[3], '"events":(%d+)')) or 1
 end
 
 -- ids in the order of the walk, with their scores in a sorted set; skip: jobs before them
@@ -79,9 +83,9 @@ for n, id in ipairs(ids) do
     break
   end
   looked = looked + 1
-  local hit = matches(id)
+  local hit = match(id)
   if hit then
-    jobs, events = jobs + 1, events + (tonumber(string.match(id, '^batch_(%d+)_')) or 1)
+    jobs, events = jobs + 1, events + hit
   end
   if hit and action ~= 'count' then
     taken[#taken + 1] = id
@@ -127,7 +131,7 @@ end
 local in_work = {}
 if is_list then
   for _, id in ipairs(redis.call('LRANGE', active, 0, -1)) do
-    if matches(id) then
+    if match(id) then
       in_work[#in_work + 1] = id
     end
   end
