@@ -24,6 +24,7 @@ import { ConnectionTable } from './edge/table.js';
 import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
 import { loadCatalogue } from './events/catalogue.js';
+import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
 import { Publisher } from './events/publish.js';
@@ -98,11 +99,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bus = new Bus(
     { command: redis, subscriber, keys, clock, report },
     {
-      onEvents: (text) => follower.receive(text),
+      onEvents: (text) => {
+        const ephemeral = parseEphemeral(text);
+        if (ephemeral) fanout.ephemeral.take(ephemeral, text.length);
+        else follower.receive(text);
+      },
       onInterrupted: (reason) => recovery.interrupt(reason),
-      onMessage: (message) => {
+      onMessage: (message, size) => {
         if (message.t === 'evict') evictions.onEvict(message);
         else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'ephemeral') fanout.ephemeral.takeTargeted(message.events, size);
         else if (message.t === 'request') commands.onRequest(message);
         else commands.onReply(message);
       },
@@ -178,9 +184,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
   );
+  const ephemeral = new EphemeralSender({ redis, keys, clock });
   const ids = new EventIds(clock, randomBytes);
-  const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
-  const fanout = new Fanout({ catalogue, clock, logger, mayDeliver: isServing });
+  const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
+  const fanout = new Fanout({
+    catalogue,
+    clock,
+    logger,
+    mayDeliver: isServing,
+    ofUser: (userId) => table.ofUser(userId).filter(({ status }) => status === 'open'),
+  });
   const follower = new Follower({ log, fanout, report, isServing });
 
   // Connections

@@ -1,10 +1,10 @@
 import type { Clearance } from './clearance.js';
 import type { TypeSet } from './typeSet.js';
+import type { Recipient } from './wants.js';
 
 /** A connection as the fan-out sees it. */
-export interface Member {
+export interface Member extends Recipient {
   readonly id: string;
-  readonly userId: string;
   /** Hands bytes to the socket. Never throws, never after the connection closed. */
   write(frames: Buffer): void;
 }

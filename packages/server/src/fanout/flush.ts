@@ -6,6 +6,8 @@ import type { StoredEvent } from '../events/storedEvent.js';
 import type { Logger } from '../observability/logger.js';
 import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
+import { Ephemeral, type EphemeralItem } from './ephemeral.js';
+import { EphemeralDelivery, type EphemeralReceiver } from './ephemeralDelivery.js';
 import { eventFrame } from './eventFrame.js';
 import { messageFrame } from './frame.js';
 
@@ -22,6 +24,8 @@ export interface FanoutParts {
   readonly logger: Logger;
   /** The right to deliver (C6), asked before each flush. */
   readonly mayDeliver: () => boolean;
+  /** The connections of a user that are delivered to. */
+  readonly ofUser: (userId: string) => Iterable<EphemeralReceiver>;
 }
 
 /** Counters since the start, read by the metrics. */
@@ -43,6 +47,9 @@ export interface FanoutCounts {
  */
 export class Fanout {
   readonly cohorts = new Cohorts();
+  /** Delivered with the same flushes, after what is durable. */
+  readonly ephemeral: Ephemeral;
+  readonly ephemeralDelivery: EphemeralDelivery;
   readonly counts: FanoutCounts = { events: 0, deliveries: 0, flushes: 0, writes: 0, bytes: 0, unknown: 0, gaps: 0 };
   private readonly parts: FanoutParts;
   private pending: LogEntry[] = [];
@@ -56,6 +63,9 @@ export class Fanout {
 
   constructor(parts: FanoutParts) {
     this.parts = parts;
+    const { catalogue, clock, ofUser } = parts;
+    this.ephemeral = new Ephemeral({ catalogue, clock, wake: () => this.schedule() });
+    this.ephemeralDelivery = new EphemeralDelivery({ catalogue, cohorts: this.cohorts, ofUser });
   }
 
   /** All that concerns the members up to here was written. */
@@ -91,6 +101,7 @@ export class Fanout {
   /** Forgets what was taken and not delivered; it is read from the log when this node may deliver again. */
   discard(): void {
     this.pending = [];
+    this.ephemeral.discard();
     this.told();
   }
 
@@ -105,7 +116,7 @@ export class Fanout {
   /** Delivers what is pending. Also called before anybody joins, leaves a cohort or is told the position (L5). */
   flush(): void {
     this.unschedule();
-    if (this.pending.length === 0) return;
+    if (this.pending.length === 0 && !this.ephemeral.due) return;
     if (!this.parts.mayDeliver()) {
       this.discard();
       return;
@@ -114,17 +125,20 @@ export class Fanout {
     const startedAt = clock.mono();
     const entries = this.pending;
     this.pending = [];
+    const items = this.ephemeral.drain(startedAt);
     const touched = this.build(entries);
-    const excluded = excludedUsers(entries);
+    this.ephemeralDelivery.build(items, touched);
+    const excluded = excludedUsers([...entries, ...items]);
     const traced = this.parts.logger.isLevelEnabled('trace') ? [] : null;
     for (const cohort of touched) {
       const frames = cohort.run.length === 1 ? (cohort.run[0] as Buffer) : Buffer.concat(cohort.run);
       this.counts.deliveries += cohort.run.length * cohort.members.size;
-      this.deliver(cohort, frames, excluded, entries, traced);
+      this.deliver(cohort, frames, excluded, entries, items, traced);
       cohort.run.length = 0;
     }
-    const last = entries.at(-1) as LogEntry;
-    this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
+    this.ephemeralDelivery.toUsers(items);
+    const last = entries.at(-1);
+    if (last) this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
     this.counts.events += entries.length;
     this.counts.flushes += 1;
     const endedAt = clock.mono();
@@ -198,11 +212,12 @@ export class Fanout {
     frames: Buffer,
     excluded: ReadonlySet<string> | null,
     entries: readonly LogEntry[],
+    items: readonly EphemeralItem[],
     traced: string[] | null,
   ): void {
     for (const member of cohort.members) {
       if (excluded?.has(member.userId)) {
-        this.deliverSingly(cohort, member, entries);
+        this.deliverSingly(cohort, member, entries, items);
         continue;
       }
       member.write(frames);
@@ -213,7 +228,12 @@ export class Fanout {
   }
 
   /** For a member that some event of the run excludes. */
-  private deliverSingly(cohort: Cohort, member: Member, entries: readonly LogEntry[]): void {
+  private deliverSingly(
+    cohort: Cohort,
+    member: Member,
+    entries: readonly LogEntry[],
+    items: readonly EphemeralItem[],
+  ): void {
     const catalogue = this.parts.catalogue();
     for (const entry of entries) {
       const { event } = entry;
@@ -228,6 +248,10 @@ export class Fanout {
       this.counts.writes += 1;
       this.counts.bytes += frame.length;
     }
+    this.ephemeralDelivery.toOne(
+      items.filter(({ user }) => user === null),
+      member,
+    );
   }
 
   private eventFrame(entry: LogEntry, hidden: string): Buffer {
@@ -235,9 +259,9 @@ export class Fanout {
   }
 }
 
-function excludedUsers(entries: readonly LogEntry[]): ReadonlySet<string> | null {
+function excludedUsers(entries: readonly { readonly event: StoredEvent }[]): ReadonlySet<string> | null {
   let users: Set<string> | null = null;
-  for (const { event } of entries as readonly { event: StoredEvent }[]) {
+  for (const { event } of entries) {
     if (event.exclude === undefined || event.exclude.length === 0) continue;
     users ??= new Set();
     for (const user of event.exclude) users.add(user);

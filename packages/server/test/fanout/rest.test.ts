@@ -1,3 +1,4 @@
+import { DEFAULT_PREFERENCES } from '@unified-ws/protocol';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue';
 import type { LogEntry } from '@unified-ws/server/events/log';
 import type { Clearance } from '@unified-ws/server/fanout/clearance';
@@ -20,6 +21,9 @@ describe('the rest after a flush', () => {
   const member: Member = {
     id: 'c1',
     userId: 'u1',
+    delivered: null,
+    clearance: null,
+    preferences: DEFAULT_PREFERENCES,
     write: () => {
       writes += 1;
       time += cost;
@@ -49,6 +53,7 @@ describe('the rest after a flush', () => {
       clock: { now: () => time, mono: () => time },
       logger: createLogger('silent', 'n1'),
       mayDeliver: () => allowed,
+      ofUser: () => [],
     });
     const clearance: Clearance = { id: 1, roles: new Set(['user']), permissions: new Set(['events:receive']) };
     fanout.moveTo({ epoch: 'e', offset: 0, tag: '' });
