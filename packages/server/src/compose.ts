@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { CLOSE } from '@unified-ws/protocol';
 import { Redis } from 'ioredis';
 import { createKeySource } from './auth/keys.js';
-import { RoleTable } from './auth/roles.js';
+import type { RoleTable } from './auth/roles.js';
 import { TokenVerifier } from './auth/token.js';
 import { Bus } from './bus/bus.js';
 import { Commands } from './bus/commands.js';
@@ -16,6 +16,7 @@ import { preferenceHandlers } from './dispatch/preferences.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
+import { Backpressure } from './edge/backpressure.js';
 import { Connection } from './edge/connection.js';
 import { Inbound } from './edge/inbound.js';
 import { Liveness } from './edge/liveness.js';
@@ -23,16 +24,19 @@ import { Sockets } from './edge/sockets.js';
 import { ConnectionTable } from './edge/table.js';
 import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
-import { loadCatalogue } from './events/catalogue.js';
+import type { EventCatalogue } from './events/catalogue.js';
+import { Catalogues } from './events/catalogues.js';
 import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
+import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
 import { PreferenceFormat } from './fanout/preferences.js';
+import { Resumes } from './fanout/resume.js';
 import { SavedPreferences } from './fanout/savedPreferences.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
@@ -168,8 +172,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
 
   // Events
-  const eventCatalogue = loadCatalogue();
-  const catalogue = (): typeof eventCatalogue => eventCatalogue;
+  const catalogues = new Catalogues(settings.eventCatalogue);
+  const catalogue = (): EventCatalogue => catalogues.catalogue;
   const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
   const queues = new EventQueues(
     {
@@ -178,7 +182,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       report,
       nodeId,
       append: (events) => log.append(events),
-      knows: (type) => eventCatalogue.get(type) !== undefined,
+      knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
@@ -187,24 +191,29 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const ephemeral = new EphemeralSender({ redis, keys, clock });
   const ids = new EventIds(clock, randomBytes);
   const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
+  const typeSets = new TypeSets();
   const fanout = new Fanout({
     catalogue,
+    typeSets,
     clock,
     logger,
+    report,
+    pages: new LogPages(log),
+    windowSize: settings.windowSize,
+    windowBytes: settings.windowBytes,
+    historySize: settings.historySize,
     mayDeliver: isServing,
-    ofUser: (userId) => table.ofUser(userId).filter(({ status }) => status === 'open'),
+    ofUser: (userId) => table.ofUser(userId),
   });
   const follower = new Follower({ log, fanout, report, isServing });
 
   // Connections
-  const roleTable = new RoleTable(eventCatalogue.raw);
-  const roles = (): RoleTable => roleTable;
+  const roles = (): RoleTable => catalogues.roles;
   const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
     issuer: settings.jwtIssuer,
     audience: settings.jwtAudience,
     clock,
   });
-  const typeSets = new TypeSets();
   const preferenceFormat = new PreferenceFormat();
   const liveness = new Liveness({
     clock,
@@ -217,12 +226,20 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       fanout.flush();
       return fanout.positionText;
     },
+    cursorOf: (connection) => fanout.cursorText(connection),
     onAuthTimeout: (connection) => {
       const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
       acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
     },
   });
-  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness });
+  const backpressure = new Backpressure({
+    clock,
+    logger,
+    delayMs: settings.recoveryDelayMs,
+    attempts: settings.recoveryAttempts,
+    onDrained: (connection) => fanout.drained(connection),
+  });
+  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness, backpressure });
   const audit = new Audit({ redis, keys, clock, logger, report });
   const disconnects = new Disconnects({
     store,
@@ -250,7 +267,6 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       }),
       ...preferenceHandlers({
         catalogue,
-        typeSets,
         saved: new SavedPreferences(redis, keys, preferenceFormat),
         fanout,
         clock,
@@ -291,6 +307,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     claims,
     table,
     fanout,
+    resumes: new Resumes(log, fanout),
     liveness,
     clock,
     logger,
@@ -349,8 +366,10 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     evictions,
     table,
     sockets,
+    backpressure,
     fanout,
     queues,
+    ephemeral,
     counts,
     errorLog,
     reported,
@@ -396,6 +415,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     fanout,
     follower,
     liveness,
+    backpressure,
     sockets,
     reports,
     server,

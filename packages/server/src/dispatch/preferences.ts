@@ -4,15 +4,14 @@ import type { Connection } from '../edge/connection.js';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Fanout } from '../fanout/flush.js';
-import { changed, deliveredTypes, unknownNames } from '../fanout/preferences.js';
+import { joinCohort } from '../fanout/membership.js';
+import { changed, unknownNames } from '../fanout/preferences.js';
 import type { SavedPreferences } from '../fanout/savedPreferences.js';
-import type { TypeSet, TypeSets } from '../fanout/typeSet.js';
 import type { Report } from '../observability/logger.js';
 import type { Handlers } from './dispatcher.js';
 
 export interface PreferenceHandlerParts {
   readonly catalogue: () => EventCatalogue;
-  readonly typeSets: TypeSets;
   readonly saved: SavedPreferences;
   readonly fanout: Fanout;
   readonly clock: Clock;
@@ -48,13 +47,9 @@ export function preferenceHandlers(
   /** L5: what the old preferences let through is flushed before the change, the reply follows it. */
   function apply(connection: Connection, preferences: Connection['preferences']): void {
     if (!connection.isOpen() || !connection.clearance) return;
-    const { catalogue, typeSets, fanout } = parts;
+    const { fanout } = parts;
     fanout.flush();
     connection.preferences = preferences;
-    connection.delivered = deliveredTypes(connection.types as TypeSet, preferences, catalogue(), typeSets);
-    // A suspended connection is in no cohort; it joins with these preferences when it is current again.
-    if (fanout.cohorts.has(connection)) {
-      fanout.cohorts.join(connection, connection.delivered, connection.clearance);
-    }
+    joinCohort(fanout, connection);
   }
 }

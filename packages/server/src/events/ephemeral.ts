@@ -143,7 +143,7 @@ export class EphemeralSender {
       this.scheduled = true;
       const wait = this.sentAt + WINDOW_MS - this.parts.clock.mono();
       if (wait <= 0) setImmediate(() => this.flush());
-      else setTimeout(() => this.flush(), wait);
+      else setTimeout(() => this.flush(), Math.ceil(wait));
     }
     return new Promise((resolve, reject) => {
       settle.push({ resolve, reject });

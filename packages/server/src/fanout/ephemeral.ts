@@ -100,7 +100,7 @@ export class Ephemeral {
     const catalogue = this.parts.catalogue();
     for (const item of fresh.values()) {
       const rate = catalogue.get(item.event.type)?.rate;
-      const limiter = rate === undefined ? null : this.limiters.of(item.user, item.event.type, rate, now);
+      const limiter = rate === undefined ? null : this.limiters.of(item.user, item.event.type, rate);
       if (limiter === null || limiter.take(now)) this.emit(item, wall, out);
       else this.hold(limiter, item, now);
     }

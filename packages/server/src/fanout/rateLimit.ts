@@ -22,9 +22,9 @@ export class RateLimit {
   private held = false;
   private toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(rate: number, now: number) {
+  constructor(rate: number) {
     this.rate = rate;
-    this.bucket = new TokenBucket(rate / 1000, Math.max(1, Math.floor(rate / BURST_PER_SECOND)), now);
+    this.bucket = new TokenBucket(rate / 1000, Math.max(1, Math.floor(rate / BURST_PER_SECOND)));
   }
 
   /** Takes the leave for one event; false: not now. */
@@ -43,6 +43,11 @@ export class RateLimit {
   drop(count = 1): void {
     this.dropped += count;
     this.held = true;
+  }
+
+  /** Whether the client has something to be told, and when that may be, monotonic ms. */
+  get noticeAt(): number | null {
+    return this.held ? this.toldAt + NOTICE_INTERVAL_MS : null;
   }
 
   /** What the client is to be told now: once a second at most, and only after something was held back or dropped. */

@@ -6,14 +6,14 @@ export class TokenBucket {
   private readonly perMs: number;
   private readonly burst: number;
   private tokens: number;
-  private at: number;
+  /** Full at the beginning, whenever that is. */
+  private at = Number.NEGATIVE_INFINITY;
 
   /** @param burst how many may come at once, at least 1. */
-  constructor(perMs: number, burst: number, now: number) {
+  constructor(perMs: number, burst: number) {
     this.perMs = perMs;
     this.burst = burst;
     this.tokens = burst;
-    this.at = now;
   }
 
   /** False: not now. */

@@ -13,9 +13,9 @@ export class Limiter<T> {
   readonly held = new Map<string, T>();
   private readonly bucket: TokenBucket;
 
-  constructor(rate: number, now: number) {
+  constructor(rate: number) {
     this.rate = rate;
-    this.bucket = new TokenBucket(rate / MINUTE_MS, Math.max(1, Math.floor(rate / BURSTS_PER_MINUTE)), now);
+    this.bucket = new TokenBucket(rate / MINUTE_MS, Math.max(1, Math.floor(rate / BURSTS_PER_MINUTE)));
   }
 
   /** False: not now, or others wait already. */
@@ -44,11 +44,11 @@ export class Limiters<T> {
   private readonly all = new Map<string, Limiter<T>>();
   private readonly holding = new Set<Limiter<T>>();
 
-  of(user: string | null, type: string, rate: number, now: number): Limiter<T> {
+  of(user: string | null, type: string, rate: number): Limiter<T> {
     const key = user === null ? type : `${type} ${user}`;
     const known = this.all.get(key);
     if (known && known.rate === rate) return known;
-    const made = new Limiter<T>(rate, now);
+    const made = new Limiter<T>(rate);
     // Another rate by a new catalogue: what waits goes on waiting, by the new one.
     if (known) {
       for (const [slot, item] of known.held) made.held.set(slot, item);

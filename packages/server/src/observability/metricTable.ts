@@ -193,7 +193,66 @@ export const READ_METRICS: readonly ReadMetric[] = [
     one(stats.delivery.gaps),
   ),
   gauge('uws_cohorts', 'Sets of connections that receive the same bytes.', ({ stats }) => one(stats.delivery.cohorts)),
-  gauge('uws_cohort_members', 'Connections that receive events.', ({ stats }) => one(stats.delivery.members)),
+  gauge('uws_cohort_members', 'Connections that receive events with their cohort.', ({ stats }) =>
+    one(stats.delivery.members),
+  ),
+  gauge('uws_readers', 'Connections with a cursor of their own: behind, or served singly.', ({ stats }) =>
+    one(stats.delivery.readers),
+  ),
+  counter(
+    'uws_events_replayed_total',
+    'Events written to connections with a cursor of their own, by where they came from.',
+    ({ stats: { delivery } }) => [
+      [delivery.replayed - delivery.replayed_from_log, { source: 'window' }],
+      [delivery.replayed_from_log, { source: 'log' }],
+    ],
+    ['source'],
+  ),
+  gauge('uws_window_events', 'Newest broadcast events in memory.', ({ stats }) => one(stats.delivery.window_events)),
+  gauge('uws_window_bytes', 'Bytes of those events as JSON.', ({ stats }) => one(stats.delivery.window_bytes)),
+  gauge('uws_connections_congested', 'Connections whose peers take less than they are sent.', ({ stats }) =>
+    one(stats.delivery.congested),
+  ),
+  counter(
+    'uws_congestions_total',
+    'How often connections were congested, by how it went on; began counts each of them.',
+    ({ stats: { delivery } }) => [
+      [delivery.congestions, { outcome: 'began' }],
+      [delivery.drained, { outcome: 'drained' }],
+      [delivery.too_slow, { outcome: 'ended' }],
+    ],
+    ['outcome'],
+  ),
+
+  counter('uws_ephemeral_published_total', 'Ephemeral events that this node published.', ({ stats }) =>
+    one(stats.delivery.ephemeral.published),
+  ),
+  counter('uws_ephemeral_absent_total', 'Targets of those that were not connected.', ({ stats }) =>
+    one(stats.delivery.ephemeral.absent),
+  ),
+  counter('uws_ephemeral_received_total', 'Ephemeral events that came over the bus.', ({ stats }) =>
+    one(stats.delivery.ephemeral.received),
+  ),
+  counter('uws_ephemeral_sent_total', 'Ephemeral events that went out to whoever is to have them.', ({ stats }) =>
+    one(stats.delivery.ephemeral.sent),
+  ),
+  counter(
+    'uws_ephemeral_conflated_total',
+    'Ephemeral events that a later one of their key replaced before they went out.',
+    ({ stats }) => one(stats.delivery.ephemeral.conflated),
+  ),
+  counter(
+    'uws_ephemeral_dropped_total',
+    "Ephemeral events that did not go out: over their type's rate, expired, too many at once, on a fenced node, or their user was gone.",
+    ({ stats }) => each(stats.delivery.ephemeral.dropped, 'reason'),
+    ['reason'],
+  ),
+  counter(
+    'uws_ephemeral_withheld_total',
+    'Ephemeral events times connections that were congested or over their message rate.',
+    ({ stats }) => one(stats.delivery.ephemeral.withheld),
+  ),
+  counter('uws_rate_limited_total', 'Messages rate_limited.', ({ stats }) => one(stats.delivery.rate_limited)),
 
   gauge(
     'uws_queue_jobs',

@@ -69,6 +69,39 @@ export interface DeliveryStats {
   readonly gaps: number;
   readonly cohorts: number;
   readonly members: number;
+  /** Connections with a cursor of their own: behind, or served singly for good. */
+  readonly readers: number;
+  /** Events written to readers, and those of them that came from the log in Redis. */
+  readonly replayed: number;
+  readonly replayed_from_log: number;
+  /** Newest broadcast events in memory. */
+  readonly window_events: number;
+  readonly window_bytes: number;
+  /** Connections whose peers take less than they are sent: now, ever, and how that ended. */
+  readonly congested: number;
+  readonly congestions: number;
+  readonly drained: number;
+  readonly too_slow: number;
+  readonly ephemeral: EphemeralStats;
+  /** Messages `rate_limited`. */
+  readonly rate_limited: number;
+}
+
+export interface EphemeralStats {
+  /** Published by this node. */
+  readonly published: number;
+  /** Targets that were not connected. */
+  readonly absent: number;
+  /** Taken from the bus. */
+  readonly received: number;
+  /** Gone out to whoever is to have them. */
+  readonly sent: number;
+  /** Replaced by a later one of their key before they went out. */
+  readonly conflated: number;
+  /** Did not go out, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Events times connections that were congested or over their rate. */
+  readonly withheld: number;
 }
 
 export interface RegistryStats {
@@ -175,9 +208,52 @@ export class NodeFacts {
   }
 
   private delivery(): DeliveryStats {
-    const { counts, cohorts } = this.view.fanout;
-    const { unknown, ...others } = counts;
-    return { ...others, unknown_types: unknown, cohorts: cohorts.size, members: cohorts.members };
+    const { fanout, backpressure } = this.view;
+    const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
+    const served = readers.counts;
+    return {
+      events: counts.events,
+      deliveries: counts.deliveries + served.replayed + ephemeralDelivery.counts.delivered,
+      flushes: counts.flushes,
+      writes: counts.writes + served.writes,
+      bytes: counts.bytes + served.bytes,
+      unknown_types: counts.unknown,
+      gaps: counts.gaps + served.gaps,
+      cohorts: cohorts.size,
+      members: cohorts.members,
+      readers: readers.size,
+      replayed: served.replayed,
+      replayed_from_log: served.fromLog,
+      window_events: window.size,
+      window_bytes: window.bytes,
+      congested: backpressure.size,
+      congestions: backpressure.counts.congested,
+      drained: backpressure.counts.drained,
+      too_slow: backpressure.counts.ended,
+      ephemeral: this.ephemeral(),
+      rate_limited: ephemeralDelivery.counts.notices,
+    };
+  }
+
+  private ephemeral(): EphemeralStats {
+    const { fanout, ephemeral } = this.view;
+    const { received, sent, conflated, ...others } = fanout.ephemeral.counts;
+    const { withheld, missed } = fanout.ephemeralDelivery.counts;
+    return {
+      published: ephemeral.counts.published,
+      absent: ephemeral.counts.absent,
+      received,
+      sent,
+      conflated,
+      dropped: {
+        rate: others.dropped_rate,
+        expired: others.dropped_expired,
+        full: others.dropped_full,
+        fenced: others.dropped_fenced,
+        gone: missed,
+      },
+      withheld,
+    };
   }
 
   private registry(): RegistryStats {
