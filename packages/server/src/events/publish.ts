@@ -11,7 +11,7 @@ import {
   isEphemeral,
   notEphemeral,
 } from './ephemeral.js';
-import type { EventIds } from './eventId.js';
+import { type EventIds, PENDING_ID } from './eventId.js';
 import type { QueuedEvent } from './job.js';
 import type { BroadcastLog } from './log.js';
 import type { EventQueues } from './queue.js';
@@ -31,6 +31,13 @@ export interface PublishReceipt {
   readonly queue: string;
   /** True: the id was known, nothing was added. */
   readonly duplicate: boolean;
+}
+
+/** A caller's place in the order of its calls. */
+export interface PublishTurn {
+  /** Resolves when the calls before have queued theirs, or failed. */
+  readonly come: Promise<void>;
+  readonly done: () => void;
 }
 
 export interface PublisherParts {
@@ -68,11 +75,38 @@ export class Publisher {
    * Resolves when Redis has confirmed them all: from then on they survive the death of every node, but for ephemeral ones,
    * which then are on their way to whoever is connected.
    *
+   * @param turn for callers whose events are to be queued in the order of their calls, though these overlap.
    * @throws AppError PERMISSION_DENIED, VALIDATION_ERROR (`details.errors` [{path, message}]; nothing was queued),
    *   RATE_LIMITED (`details.retry_after_ms`; nothing was queued), or UNAVAILABLE: Redis did not confirm in time, and
    *   some may be queued. A repeat with the same ids queues what is missing.
    */
-  async publish(request: PublishRequest | readonly PublishRequest[], by: PublishedBy): Promise<PublishReceipt[]> {
+  async publish(
+    request: PublishRequest | readonly PublishRequest[],
+    by: PublishedBy,
+    turn?: PublishTurn,
+  ): Promise<PublishReceipt[]> {
+    try {
+      const { items, repeats } = await this.admitted(request, by);
+      // Whether an id is a repeat is asked of Redis: without the turn an event without one would overtake it.
+      await turn?.come;
+      const receipts = items.map(async (item) => {
+        if (!isQueued(item)) return this.sendNow(item);
+        const queue = this.parts.queues.laneOf(item).name;
+        const duplicate = repeats.has(item) || (await this.parts.queues.add(item));
+        return { eventId: item.event.id, queue, duplicate };
+      });
+      turn?.done();
+      return await Promise.all(receipts);
+    } finally {
+      turn?.done();
+    }
+  }
+
+  /** What is to be queued, once it was found good and there is room for it. */
+  private async admitted(
+    request: PublishRequest | readonly PublishRequest[],
+    by: PublishedBy,
+  ): Promise<{ readonly items: readonly Prepared[]; readonly repeats: ReadonlySet<QueuedEvent> }> {
     if (!PUBLISH_PERMISSIONS.some((permission) => by.permissions.has(permission))) {
       throw new AppError('PERMISSION_DENIED', 'publishing needs the permission events:publish');
     }
@@ -80,14 +114,7 @@ export class Publisher {
     const durable = items.filter(isQueued);
     // Nothing that waits keeps an ephemeral event from being delivered.
     if (durable.length > 0) await this.parts.queues.admit();
-    const repeats = await this.repeats(durable);
-    const receipts = items.map(async (item) => {
-      if (!isQueued(item)) return this.sendNow(item);
-      const queue = this.parts.queues.laneOf(item).name;
-      const duplicate = repeats.has(item) || (await this.parts.queues.add(item));
-      return { eventId: item.event.id, queue, duplicate };
-    });
-    return Promise.all(receipts);
+    return { items, repeats: await this.repeats(durable) };
   }
 
   private async sendNow(item: EphemeralEvent): Promise<PublishReceipt> {
@@ -136,7 +163,7 @@ export class Publisher {
     }
     const misfit = this.parts.catalogue().payloadFault(request.event_type, request.data);
     if (misfit) return misfit;
-    const id = request.id === undefined ? this.parts.ids.next() : this.parts.ids.given(by.userId, request.id);
+    const id = request.id === undefined ? this.newId(ephemeral) : this.parts.ids.given(by.userId, request.id);
     const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt, key });
     const bytes = Buffer.byteLength(JSON.stringify(event));
     if (bytes > MAX_EVENT_BYTES) {
@@ -151,6 +178,11 @@ export class Publisher {
       dueAt: times.dueAt,
       call: request.id === undefined ? null : call,
     };
+  }
+
+  /** Queued events get theirs from their job (PENDING_ID). */
+  private newId(ephemeral: boolean): string {
+    return ephemeral ? this.parts.ids.next() : PENDING_ID;
   }
 
   /** Events that need no queueing: appended before, or a repeat within the call. */
