@@ -29,6 +29,7 @@ import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
 import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
+import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
@@ -109,11 +110,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bus = new Bus(
     { command: redis, subscriber, keys, clock, report },
     {
-      onEvents: (text) => follower.receive(text),
+      onEvents: (text) => {
+        const ephemeral = parseEphemeral(text);
+        if (ephemeral) fanout.ephemeral.take(ephemeral, text.length);
+        else follower.receive(text);
+      },
       onInterrupted: (reason) => recovery.interrupt(reason),
-      onMessage: (message) => {
+      onMessage: (message, size) => {
         if (message.t === 'evict') evictions.onEvict(message);
         else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'ephemeral') fanout.ephemeral.takeTargeted(message.events, size);
         else if (message.t === 'request') commands.onRequest(message);
         else commands.onReply(message);
       },
@@ -192,7 +198,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
   );
-  const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
+  const ephemeral = new EphemeralSender({ redis, keys, clock });
+  const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
   const typeSets = new TypeSets();
   const fanout = new Fanout({
     catalogue,
@@ -205,6 +212,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     windowBytes: settings.windowBytes,
     historySize: settings.historySize,
     mayDeliver: isServing,
+    ofUser: (userId) => table.ofUser(userId),
   });
   const follower = new Follower({ log, fanout, report, isServing });
 
@@ -238,7 +246,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     delayMs: settings.recoveryDelayMs,
     attempts: settings.recoveryAttempts,
-    onDrained: (connection) => fanout.readers.wake(connection),
+    onDrained: (connection) => fanout.drained(connection),
   });
   const clearances = new Clearances();
   const authority = new Authority({
@@ -420,6 +428,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     backpressure,
     fanout,
     queues,
+    ephemeral,
     counts,
     errorLog,
     reported,
