@@ -26,7 +26,7 @@ export interface JobDraft {
 /** An event on its way into the queue. Its id may be pending: then it gets one when it joins its job. */
 export interface QueuedEvent {
   readonly event: Omit<StoredEvent, 'id'> & { id: string };
-  /** Bytes of its JSON. */
+  /** Bytes of its JSON, or a bound of them. */
   readonly bytes: number;
   readonly publisher: string;
   readonly orderingKey: string;
