@@ -10,9 +10,10 @@ import { fanout } from './measures/fanout.js';
 import { handover } from './measures/handover.js';
 import { memory } from './measures/memory.js';
 import { queue } from './measures/queue.js';
+import { replay } from './measures/replay.js';
 import { summarise } from './summary.js';
 
-const MEASURES = { fanout, connect: connects, handover, memory, queue } as const;
+const MEASURES = { fanout, connect: connects, handover, memory, replay, queue } as const;
 type MeasureName = keyof typeof MEASURES;
 
 const USAGE = `npm run bench [-- name…] [-- options]

@@ -68,6 +68,10 @@ export const eventTypeSchema = {
       maximum: 30 * 24 * 3600 * 1000,
       description: 'default of expires_at, from acceptance',
     },
+    schema: {
+      type: 'object',
+      description: 'JSON Schema (draft 7) of data; a publish that does not match is refused with the path to the fault',
+    },
   },
   required: ['category', 'priority', 'severity', 'permission'],
   additionalProperties: false,

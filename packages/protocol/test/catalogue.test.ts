@@ -44,17 +44,33 @@ const RATES = {
   config_change: 30,
   rpz_update: 20,
 };
-const COUNTS = {
-  health: 12,
-  dns: 23,
-  security: 11,
-  user: 9,
-  system: 12,
-  connection: 4,
-  bulk_operation: 12,
-  error: 3,
-  audit: 1,
-  custom: 6,
+const TYPES: Readonly<Record<string, readonly string[]>> = {
+  health: words(`
+    health_update health_alert forwarder_status_change forwarder_health_check system_status system_metrics
+    performance_alert resource_usage bind_status_update network_interface_metrics network_metrics disk_metrics`),
+  dns: words(`
+    zone_created zone_updated zone_deleted zone_imported zone_exported record_created record_updated record_deleted
+    record_bulk_operation bind_reload bind_config_change config_change config_backup config_restore dns_query_log
+    dns_query_batch dns_query_statistics dns_query_stats dns_query_blocked dns_query_allowed dns_analytics_update
+    dns_query_stream dns_query_realtime`),
+  security: words(`
+    security_alert security_threat_detected rpz_update rpz_rule_created rpz_rule_updated rpz_rule_deleted
+    threat_detected threat_feed_update malware_blocked phishing_blocked suspicious_activity`),
+  user: words(`
+    user_login user_logout user_created user_updated user_deleted session_expired session_created
+    authentication_failed permission_denied`),
+  system: words(`
+    backup_started backup_completed backup_failed restore_started restore_completed restore_failed
+    maintenance_started maintenance_completed service_started service_stopped service_restarted admin_broadcast`),
+  connection: words('connection_closed connection_error subscription_created subscription_deleted'),
+  bulk_operation: words(`
+    bulk_operation_started bulk_operation_progress bulk_operation_completed bulk_operation_failed
+    import_started import_progress import_completed import_failed
+    export_started export_progress export_completed export_failed`),
+  error: words('error_occurred warning_issued debug_info'),
+  audit: words('audit_log'),
+  custom: words(`
+    custom_event webhook_triggered api_call_made notification_sent notification_acknowledged notification_statistics`),
 };
 
 const ajv = new Ajv({ strict: true, allErrors: true });
@@ -75,9 +91,12 @@ describe('default catalogue', () => {
   it("has the predecessor's 92 event types and admin_broadcast, so that no publisher is refused", () => {
     expect(types).to.have.length(93);
     expect(catalogue.event_types).to.have.property('admin_broadcast');
-    const counts: Record<string, number> = {};
-    for (const [, { category }] of types) counts[category] = (counts[category] ?? 0) + 1;
-    expect(counts).to.deep.equal(COUNTS);
+    for (const [category, expected] of Object.entries(TYPES)) {
+      expect(
+        namesWhere((_, definition) => definition.category === category),
+        category,
+      ).to.have.members(expected);
+    }
   });
 
   it('keeps exactly the admin types from regular users', () => {
@@ -150,7 +169,7 @@ describe('default catalogue', () => {
     expect(catalogue.groups).to.have.all.keys('health', 'dns_management', 'security', 'system', 'admin');
     const mapped = Object.values(catalogue.groups).flat();
     expect(mapped).to.have.members(words('health dns bulk_operation security system error user audit'));
-    for (const category of mapped) expect(COUNTS).to.have.property(category);
+    for (const category of mapped) expect(TYPES).to.have.property(category);
   });
 
   it('names no type like a control message, or a client could not tell them apart', () => {

@@ -101,6 +101,7 @@ const validData: Readonly<Record<string, object>> = {
   authenticate: { token: 'a.b.c' },
   subscribe_events: { event_types: ['zone_created'] },
   unsubscribe_events: { event_types: ['zone_created'] },
+  set_message_preferences: { preferences: { max_message_rate: 5 } },
   disconnect_user: { user_id: 'user-1' },
   publish_event: publishData,
   publish: publishData,

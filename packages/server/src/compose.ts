@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { CLOSE } from '@unified-ws/protocol';
 import { Redis } from 'ioredis';
 import { createKeySource } from './auth/keys.js';
-import { RoleTable } from './auth/roles.js';
+import type { RoleTable } from './auth/roles.js';
 import { TokenVerifier } from './auth/token.js';
 import { Bus } from './bus/bus.js';
 import { Commands } from './bus/commands.js';
@@ -12,9 +12,11 @@ import { adminHandlers } from './dispatch/admin.js';
 import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
+import { preferenceHandlers } from './dispatch/preferences.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
+import { Backpressure } from './edge/backpressure.js';
 import { Connection } from './edge/connection.js';
 import { Inbound } from './edge/inbound.js';
 import { Liveness } from './edge/liveness.js';
@@ -22,15 +24,20 @@ import { Sockets } from './edge/sockets.js';
 import { ConnectionTable } from './edge/table.js';
 import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
-import { loadCatalogue } from './events/catalogue.js';
+import type { EventCatalogue } from './events/catalogue.js';
+import { Catalogues } from './events/catalogues.js';
 import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
+import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
 import { pooledRandom } from './events/randomPool.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
+import { PreferenceFormat } from './fanout/preferences.js';
+import { Resumes } from './fanout/resume.js';
+import { SavedPreferences } from './fanout/savedPreferences.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
 import type { ComposeOptions, NodeParts } from './nodeParts.js';
@@ -160,8 +167,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
 
   // Events
-  const eventCatalogue = loadCatalogue();
-  const catalogue = (): typeof eventCatalogue => eventCatalogue;
+  const catalogues = new Catalogues(settings.eventCatalogue);
+  const catalogue = (): EventCatalogue => catalogues.catalogue;
   const bytes = pooledRandom(randomBytes);
   const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
   const ids = new EventIds(clock, bytes);
@@ -173,25 +180,36 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       nodeId,
       ids,
       append: (events) => log.append(events),
-      knows: (type) => eventCatalogue.get(type) !== undefined,
+      knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
   );
   const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
-  const fanout = new Fanout({ catalogue, clock, logger, mayDeliver: isServing });
+  const typeSets = new TypeSets();
+  const fanout = new Fanout({
+    catalogue,
+    typeSets,
+    clock,
+    logger,
+    report,
+    pages: new LogPages(log),
+    windowSize: settings.windowSize,
+    windowBytes: settings.windowBytes,
+    historySize: settings.historySize,
+    mayDeliver: isServing,
+  });
   const follower = new Follower({ log, fanout, report, isServing });
 
   // Connections
-  const roleTable = new RoleTable(eventCatalogue.raw);
-  const roles = (): RoleTable => roleTable;
+  const roles = (): RoleTable => catalogues.roles;
   const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
     issuer: settings.jwtIssuer,
     audience: settings.jwtAudience,
     clock,
   });
-  const typeSets = new TypeSets();
+  const preferenceFormat = new PreferenceFormat();
   const liveness = new Liveness({
     clock,
     random,
@@ -203,12 +221,20 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       fanout.flush();
       return fanout.positionText;
     },
+    cursorOf: (connection) => fanout.cursorText(connection),
     onAuthTimeout: (connection) => {
       const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
       acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
     },
   });
-  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness });
+  const backpressure = new Backpressure({
+    clock,
+    logger,
+    delayMs: settings.recoveryDelayMs,
+    attempts: settings.recoveryAttempts,
+    onDrained: (connection) => fanout.readers.wake(connection),
+  });
+  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness, backpressure });
   const audit = new Audit({ redis, keys, clock, logger, report });
   const disconnects = new Disconnects({
     store,
@@ -233,6 +259,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
         clock,
         report,
         maxSubscriptions: settings.maxSubscriptions,
+      }),
+      ...preferenceHandlers({
+        catalogue,
+        saved: new SavedPreferences(redis, keys, preferenceFormat),
+        fanout,
+        clock,
+        report,
       }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
     },
@@ -265,9 +298,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     clearances: new Clearances(),
     typeSets,
+    preferenceFormat,
     claims,
     table,
     fanout,
+    resumes: new Resumes(log, fanout),
     liveness,
     clock,
     logger,
@@ -326,6 +361,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     evictions,
     table,
     sockets,
+    backpressure,
     fanout,
     queues,
     counts,
@@ -373,6 +409,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     fanout,
     follower,
     liveness,
+    backpressure,
     sockets,
     reports,
     server,

@@ -7,6 +7,7 @@ import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearance } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
+import { joinCohort } from '../fanout/membership.js';
 import { maySubscribe, type SavedSubscriptions } from '../fanout/subscriptions.js';
 import type { TypeSet, TypeSets } from '../fanout/typeSet.js';
 import type { Report } from '../observability/logger.js';
@@ -96,8 +97,7 @@ export function subscriptionHandlers(
     const { fanout, typeSets } = parts;
     fanout.flush();
     connection.types = typeSets.of(types);
-    // A suspended connection is in no cohort; it joins with these types when it is current again.
-    if (fanout.cohorts.has(connection)) fanout.cohorts.join(connection, connection.types, clearance);
+    joinCohort(fanout, connection);
   }
 
   function updated(connection: Connection, errors: Refused[]): ServerData<'subscription_updated'> {

@@ -13,6 +13,9 @@ import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
+import { fit } from '../fanout/membership.js';
+import type { PreferenceFormat } from '../fanout/preferences.js';
+import type { Resumed, Resumes } from '../fanout/resume.js';
 import { effectiveTypes } from '../fanout/subscriptions.js';
 import type { TypeSets } from '../fanout/typeSet.js';
 import type { Logger, Report } from '../observability/logger.js';
@@ -27,9 +30,11 @@ export interface AcceptorParts {
   readonly catalogue: () => EventCatalogue;
   readonly clearances: Clearances;
   readonly typeSets: TypeSets;
+  readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
+  readonly resumes: Resumes;
   readonly liveness: Liveness;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -47,6 +52,7 @@ export interface AcceptorParts {
 /** A claim that is held. */
 interface Held {
   readonly saved: readonly string[];
+  readonly preferences: readonly string[];
   readonly displaced: boolean;
   /** When the token was verified, monotonic ms. */
   readonly startedAt: number;
@@ -138,8 +144,9 @@ export class Acceptor {
       .then((outcome) => {
         if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code);
         else if (outcome.status === 'held' && connection.signal('held')) {
-          this.establish(connection, { ...outcome, startedAt });
+          return this.resume(connection, { ...outcome, startedAt });
         }
+        return undefined;
       })
       .catch((error: unknown) => {
         this.parts.report(error, 'edge.claim');
@@ -162,7 +169,17 @@ export class Acceptor {
     connection.end(code);
   }
 
-  private establish(connection: Connection, held: Held): void {
+  /** Most positions are judged at once: then hello leaves within this turn. */
+  private resume(connection: Connection, held: Held): Promise<void> | undefined {
+    const resumed = this.parts.resumes.judge(connection.resume.broadcast);
+    if (!(resumed instanceof Promise)) {
+      this.establish(connection, held, resumed);
+      return undefined;
+    }
+    return resumed.then((judged) => this.establish(connection, held, judged));
+  }
+
+  private establish(connection: Connection, held: Held, judged: Resumed): void {
     const { saved, displaced, startedAt } = held;
     const { fanout, clock, logger, roles, catalogue, typeSets, mayDeliver, liveness, onEstablished } = this.parts;
     if (!connection.isOpen()) return;
@@ -175,15 +192,20 @@ export class Acceptor {
     const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
     const types = saved.length === 0 ? defaults : effectiveTypes(defaults, saved, clearance, catalogue());
     connection.types = typeSets.of(types);
+    connection.preferences = this.parts.preferenceFormat.read(held.preferences);
+    fit(connection, catalogue(), typeSets);
     // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
     fanout.flush();
-    connection.send('connection_established', this.hello(connection), connection.authenticateId);
+    // The log was replaced while the position was judged.
+    const lost = judged.cursor !== null && judged.epoch !== fanout.position.epoch;
+    const resumed: Resumed = lost ? { ...judged, result: 'none', cursor: null, text: null } : judged;
+    connection.send('connection_established', this.hello(connection, resumed), connection.authenticateId);
     connection.authenticateId = undefined;
     // The answer to the upgrade may be held back for this (Upgrades).
     connection.socket.uncork();
     if (!connection.signal('established')) return;
     connection.established = true;
-    fanout.cohorts.join(connection, connection.types, clearance);
+    fanout.enter(connection, resumed.cursor ?? undefined);
     liveness.watch(connection);
     const mono = clock.mono();
     logger.debug(
@@ -193,7 +215,7 @@ export class Acceptor {
     onEstablished(connection, mono - startedAt, displaced);
   }
 
-  private hello(connection: Connection): ServerData<'connection_established'> {
+  private hello(connection: Connection, resumed: Resumed): ServerData<'connection_established'> {
     const { fanout, nodeId, limits, heartbeatIntervalMs } = this.parts;
     const identity = connection.identity as Identity;
     const { resume } = connection;
@@ -209,10 +231,10 @@ export class Acceptor {
       node_id: nodeId,
       fence: Number(connection.fence),
       resume: {
-        broadcast: resume.broadcast === null ? 'fresh' : 'none',
+        broadcast: resumed.result,
         user: resume.user === null ? 'fresh' : 'none',
       },
-      positions: { broadcast: fanout.positionText, user: null },
+      positions: { broadcast: resumed.text ?? fanout.positionText, user: null },
       heartbeat_interval_ms: heartbeatIntervalMs,
       limits,
       expires_at: new Date(identity.expiresAt * 1000).toISOString(),

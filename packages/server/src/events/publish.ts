@@ -136,6 +136,8 @@ export class Publisher {
       if (!deeperThan(request[field], MAX_EVENT_DEPTH)) continue;
       return { path: `/${field}`, message: `must not be nested deeper than ${MAX_EVENT_DEPTH} levels` };
     }
+    const misfit = this.parts.catalogue().payloadFault(request.event_type, request.data);
+    if (misfit) return misfit;
     const id = request.id === undefined ? PENDING_ID : this.parts.ids.given(by.userId, request.id);
     const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt });
     // Exact only where it matters: the bound of most events is well below what is allowed.

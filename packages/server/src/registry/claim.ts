@@ -7,11 +7,16 @@ import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
 import type { Releases } from './releases.js';
 import type { RegistryStore, Successor } from './store.js';
-import { type ClaimAnswer, type Claimant, compareFences, type Displaced } from './types.js';
+import { type ClaimAnswer, type Claimant, compareFences } from './types.js';
 
 export type ClaimOutcome =
   /** Current, and everybody displaced is confirmed closed or has lost the right to deliver. */
-  | { readonly status: 'held'; readonly saved: readonly string[]; readonly displaced: boolean }
+  | {
+      readonly status: 'held';
+      readonly saved: readonly string[];
+      readonly preferences: readonly string[];
+      readonly displaced: boolean;
+    }
   /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
   | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
   /** The socket closed, or was evicted, meanwhile. Nothing is left to do. */
@@ -61,7 +66,7 @@ export class Claims {
     });
     if (answer === null) return { status: 'gone' };
     if (answer.status !== 'ok') return refusal(answer);
-    return this.settle(who, answer.displaced, answer.saved);
+    return this.settle(who, answer);
   }
 
   /**
@@ -80,9 +85,9 @@ export class Claims {
     if (answer.status !== 'ok') return refusal(answer);
     if (answer.displaced.length === 0) {
       this.unsettled.delete(who.id);
-      return { status: 'held', saved: answer.saved, displaced: false };
+      return { status: 'held', saved: answer.saved, preferences: answer.preferences, displaced: false };
     }
-    this.settle(who, answer.displaced, answer.saved).then(
+    this.settle(who, answer).then(
       (outcome) => {
         this.unsettled.delete(who.id);
         onSettled(outcome);
@@ -158,8 +163,7 @@ export class Claims {
 
   private async settle(
     who: Claimant,
-    displaced: readonly Displaced[],
-    saved: readonly string[],
+    { displaced, saved, preferences }: Extract<ClaimAnswer, { status: 'ok' }>,
   ): Promise<ClaimOutcome> {
     const { store, displacements, lease } = this.parts;
     if (displaced.length === 0) {
@@ -179,7 +183,7 @@ export class Claims {
       settled = true;
       if (confirmed) this.clear(who);
     }
-    return { status: 'held', saved, displaced: displaced.length > 0 };
+    return { status: 'held', saved, preferences, displaced: displaced.length > 0 };
   }
 
   /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */

@@ -36,6 +36,8 @@ export type ClaimAnswer =
       readonly fence: string;
       readonly displaced: readonly Displaced[];
       readonly saved: readonly string[];
+      /** Field and JSON value of each preference that the user chose. */
+      readonly preferences: readonly string[];
     }
   | { readonly status: 'superseded'; readonly code: number }
   | { readonly status: 'revoked'; readonly code: number; readonly until: number }
