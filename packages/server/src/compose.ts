@@ -27,6 +27,7 @@ import { AppError } from './errors.js';
 import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
 import { EventIds } from './events/eventId.js';
+import { EventStatuses } from './events/eventStatus.js';
 import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
@@ -380,6 +381,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     store,
     publisher,
+    eventStatuses: new EventStatuses({ log, lookups: () => queues.lookups() }),
     disconnects,
     reports,
     counts,

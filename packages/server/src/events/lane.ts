@@ -1,7 +1,9 @@
 import { type IRedisClient, Queue } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
+import { type Fate, Fates } from './fates.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
+import { LaneLookup } from './laneLookup.js';
 import { LaneWorker } from './laneWorker.js';
 import { JobProcessor, type ProcessorParts } from './processor.js';
 import type { StoredEvent } from './storedEvent.js';
@@ -29,7 +31,7 @@ const KEEP_FAILED = { count: 1000, age: 7 * 24 * 3600 };
 /** BullMQ's own event stream, which nobody here reads. */
 const STREAM_LENGTH = 100;
 
-export interface LaneParts extends Omit<ProcessorParts, 'splitOff'> {
+export interface LaneParts extends Omit<ProcessorParts, 'splitOff' | 'fates'> {
   /** Connected; shared by all queues of the node. */
   readonly producer: RedisClient;
   /** `events-0`, …, `events-urgent`. */
@@ -38,6 +40,8 @@ export interface LaneParts extends Omit<ProcessorParts, 'splitOff'> {
   /** Shown with the jobs that a worker of this node has. */
   readonly nodeId: string;
   readonly report: Report;
+  /** The key of a bucket of fates. */
+  readonly fatesKey: (bucket: number) => string;
   /** Makes the id of a job that gives its events theirs. */
   readonly mint: () => string;
 }
@@ -50,6 +54,8 @@ export class Lane {
   readonly name: string;
   readonly processor: JobProcessor;
   readonly batcher: JobBatcher;
+  readonly lookup: LaneLookup;
+  private readonly fates: Fates;
   private readonly parts: LaneParts;
   private readonly queue: Queue<JobData, void, string>;
   private worker: LaneWorker | null = null;
@@ -60,7 +66,9 @@ export class Lane {
   constructor(parts: LaneParts) {
     this.parts = parts;
     this.name = parts.name;
-    this.processor = new JobProcessor({ ...parts, splitOff: (event, from) => this.splitOff(event, from) });
+    this.fates = new Fates({ redis: parts.producer, key: parts.fatesKey, clock: parts.clock });
+    const splitOff = (event: StoredEvent, from: JobData): Promise<void> => this.splitOff(event, from);
+    this.processor = new JobProcessor({ ...parts, fates: this.fates, splitOff });
     const { mint, clock } = parts;
     this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
     this.queue = new Queue(parts.name, {
@@ -70,6 +78,7 @@ export class Lane {
       // Checked once for the node; nine times would be nine INFOs.
       skipVersionCheck: true,
     });
+    this.lookup = new LaneLookup(this.queue, parts.producer, this.fates);
     // Without a listener an error event ends the process.
     this.queue.on('error', (error) => parts.report(error, 'events.queue'));
   }
@@ -91,7 +100,7 @@ export class Lane {
       const delay = dueAt === null ? 0 : Math.max(0, Math.ceil(dueAt - now));
       return { name: type, data, opts: delay > 0 ? { jobId: id, delay } : { jobId: id } };
     });
-    const [existed] = await Promise.all([existing, this.queue.addBulk(jobs)]);
+    const [existed] = await Promise.all([existing, this.queue.addBulk(jobs), this.nameJobs(drafts)]);
     return existed;
   }
 
@@ -177,9 +186,20 @@ export class Lane {
     await this.queue.close();
   }
 
+  /** The job of events that came with ids and share it cannot be told from their ids. */
+  private async nameJobs(drafts: readonly JobDraft[]): Promise<void> {
+    const jobs = new Map<string, Fate>();
+    for (const { id, data, nameless } of drafts) {
+      if (nameless) for (const event of data.events) jobs.set(event.id, `job:${id}`);
+    }
+    await this.fates.record(jobs);
+  }
+
   private async splitOff(event: StoredEvent, from: JobData): Promise<void> {
     const data = { ...from, events: [event] };
-    await this.add([{ id: poisonId(event), type: String(event.type), data, dueAt: null, given: false }]);
+    await this.add([
+      { id: poisonId(event), type: String(event.type), data, dueAt: null, given: false, nameless: false },
+    ]);
   }
 
   private async exists(id: string): Promise<boolean> {

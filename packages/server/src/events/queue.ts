@@ -7,6 +7,7 @@ import type { Keys } from '../redis/keys.js';
 import type { EventIds } from './eventId.js';
 import type { QueuedEvent } from './job.js';
 import { type JobCounts, Lane } from './lane.js';
+import type { LaneLookup } from './laneLookup.js';
 import { partitionOf } from './partition.js';
 import type { ProcessorCounts, ProcessorParts, Retrying } from './processor.js';
 
@@ -178,6 +179,17 @@ export class EventQueues {
     return new Map(lanes.flatMap((lane, index) => (counts[index] ? [[lane.name, counts[index]] as const] : [])));
   }
 
+  /**
+   * Where events are looked up, by queue.
+   *
+   * @throws AppError UNAVAILABLE when the queues are not open.
+   */
+  lookups(): ReadonlyMap<string, LaneLookup> {
+    this.refuseWhenClosed();
+    if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return new Map(this.lanes().map(({ name, lookup }) => [name, lookup]));
+  }
+
   /** What this node's workers did since they started. */
   stats(): QueueStats {
     const lanes = this.lanes().map(({ name, processor }) => ({
@@ -225,6 +237,7 @@ export class EventQueues {
       clock,
       report: (error, where) => this.report(error, where),
       mint: () => ids.nextJob(),
+      fatesKey: (bucket) => keys.fates(partition, bucket),
     });
   }
 
