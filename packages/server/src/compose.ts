@@ -14,8 +14,10 @@ import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
 import { preferenceHandlers } from './dispatch/preferences.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
+import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
+import { Authority } from './edge/authority.js';
 import { Backpressure } from './edge/backpressure.js';
 import { Connection } from './edge/connection.js';
 import { Inbound } from './edge/inbound.js';
@@ -47,6 +49,7 @@ import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
 import { Disconnects } from './operations/disconnect.js';
+import { PermissionChanges } from './operations/permissions.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
@@ -235,7 +238,29 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     attempts: settings.recoveryAttempts,
     onDrained: (connection) => fanout.readers.wake(connection),
   });
-  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness, backpressure });
+  const clearances = new Clearances();
+  const authority = new Authority({
+    catalogue,
+    roles,
+    clearances,
+    typeSets,
+    fanout,
+    liveness,
+    store,
+    clock,
+    report,
+    maxSubscriptions: settings.maxSubscriptions,
+  });
+  const sockets = new Sockets({
+    clock,
+    logger,
+    table,
+    fanout,
+    claims,
+    liveness,
+    backpressure,
+    amend: (connection, amendment) => authority.amend(connection, amendment),
+  });
   const audit = new Audit({ redis, keys, clock, logger, report });
   const disconnects = new Disconnects({
     store,
@@ -247,6 +272,18 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
   });
+  const permissionChanges = new PermissionChanges({
+    store,
+    commands,
+    judge,
+    table,
+    reconciler,
+    audit,
+    clock,
+    report,
+    timeoutMs: settings.commandTimeoutMs,
+    graceMs: settings.tokenGraceMs,
+  });
   const dispatcher = new Dispatcher({
     handlers: {
       ...basicHandlers(clock),
@@ -254,7 +291,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       ...subscriptionHandlers({
         catalogue,
         roles,
-        typeSets,
+        authority,
         saved: new SavedSubscriptions(redis, keys),
         fanout,
         clock,
@@ -268,6 +305,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
         clock,
         report,
       }),
+      ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
     },
     clock,
@@ -296,9 +334,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const acceptor = new Acceptor({
     verifier,
     roles,
-    catalogue,
-    clearances: new Clearances(),
-    typeSets,
+    clearances,
+    authority,
     preferenceFormat,
     claims,
     table,
@@ -383,6 +420,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     publisher,
     eventStatuses: new EventStatuses({ log, lookups: () => queues.lookups() }),
     disconnects,
+    permissionChanges,
     reports,
     counts,
     errorLog,

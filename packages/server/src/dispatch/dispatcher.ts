@@ -144,7 +144,7 @@ export class Dispatcher {
       message: error.message,
       error_code: error.code,
       timestamp: new Date(this.parts.clock.now()).toISOString(),
-      recoverable: errorCodes[error.code].recoverable,
+      recoverable: error.recoverable ?? errorCodes[error.code].recoverable,
       ...(Object.keys(details).length > 0 ? { details } : {}),
     };
     if (Array.isArray(errors)) {

@@ -11,6 +11,7 @@ import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
 import type { Disconnects } from '../operations/disconnect.js';
+import type { PermissionChanges } from '../operations/permissions.js';
 import type { Reports } from '../operations/reports.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
@@ -34,6 +35,7 @@ export interface RestParts {
   readonly publisher: Publisher;
   readonly eventStatuses: EventStatuses;
   readonly disconnects: Disconnects;
+  readonly permissionChanges: PermissionChanges;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
