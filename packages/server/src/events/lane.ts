@@ -23,6 +23,8 @@ const MAX_STALLED = 1000;
  * taking the next sets no marker, so that is what a clean close can cost its partitions.
  */
 const IDLE_POLL_S = 1;
+/** A worker that hangs may not even close. */
+const RENEWAL_PATIENCE_MS = 1000;
 /** BullMQ's default of 15 s between tries would outlast the lock. */
 const CONNECTION_RETRY_MS = 500;
 /** For a look at what was done last; that an id was appended is remembered by the log. */
@@ -152,6 +154,34 @@ export class Lane {
     await worker.waitUntilReady();
     this.blocking = (await worker.getBackend().blockingClient) ?? null;
     worker.run().catch((error: unknown) => report(error, 'events.worker'));
+  }
+
+  /** Puts a new worker in the place of one that hangs or gave up. The old one may still have a job: its lock lapses. */
+  async renewWorker(connection: RedisClient): Promise<void> {
+    const { worker, blocking } = this;
+    this.worker = null;
+    this.blocking = null;
+    if (worker) {
+      const closed = worker.close(true).catch((error: unknown) => this.parts.report(error, 'events.worker'));
+      await within(closed, RENEWAL_PATIENCE_MS);
+    }
+    if (blocking) retire(blocking);
+    await this.startWorker(connection);
+  }
+
+  workerRuns(): boolean {
+    return this.aside || this.worker === null || this.worker.isRunning();
+  }
+
+  async untouchedJob(): Promise<string | null> {
+    const { producer } = this.parts;
+    const key = (name: string): string => this.queue.toKey(name);
+    const [next, active, paused] = await Promise.all([
+      producer.lindex(key('wait'), -1),
+      producer.llen(key('active')),
+      producer.hexists(key('meta'), 'paused'),
+    ]);
+    return active === 0 && paused === 0 ? next : null;
   }
 
   /** Takes no further jobs and gives back the one that waits: while this node is fenced, others do the work. */
