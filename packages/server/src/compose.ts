@@ -31,6 +31,7 @@ import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
 import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
+import { EventStatuses } from './events/eventStatus.js';
 import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
@@ -191,12 +192,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       report,
       nodeId,
       ids,
+      logRedis: redis,
       append: (events) => log.append(events),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
-    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
+    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
   const ephemeral = new EphemeralSender({ redis, keys, clock });
   const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
@@ -445,6 +447,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     store,
     publisher,
+    eventStatuses: new EventStatuses({ log, lookups: () => queues.lookups() }),
     disconnects,
     queueAdmin,
     auditLog: new AuditLog({ redis, keys, report }),

@@ -303,6 +303,24 @@ export const READ_METRICS: readonly ReadMetric[] = [
       ]),
     ['queue'],
   ),
+  gauge(
+    'uws_worker_stalled_seconds',
+    'How long the job next in line of a queue was started by nobody, seconds; 0: all is well.',
+    ({ stats }) => stats.queue_workers.lanes.map(({ queue, stalled_ms }) => [stalled_ms / 1000, { queue }]),
+    ['queue'],
+  ),
+  counter(
+    'uws_worker_renewals_total',
+    'Workers of this node that were replaced: they started nothing (`stalled`), or gave up (`ended`).',
+    ({ stats }) => each(stats.queue_workers.renewals, 'reason'),
+    ['reason'],
+  ),
+  counter(
+    'uws_publish_refused_total',
+    'Publishes that this node refused for want of room: EVENT_QUEUE_MAX (`jobs`), or 80 % of the memory of Redis (`memory`).',
+    ({ stats }) => each(stats.queue_workers.refused, 'reason'),
+    ['reason'],
+  ),
   gauge('uws_workers_standing_aside', '1 while the workers leave the jobs to other nodes.', ({ stats }) =>
     one(stats.queue_workers.standing_aside),
   ),
