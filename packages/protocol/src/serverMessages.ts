@@ -377,12 +377,13 @@ export const serverMessages = {
     },
   },
   event_accepted: {
-    meaning: 'the event is in the queue and survives the death of every node',
+    meaning:
+      'the event is in the queue and survives the death of every node; an ephemeral one is on its way to whoever is connected',
     data: {
       type: 'object',
       properties: {
         event_id: { ...text, description: 'as it stands in the event' },
-        queue: { ...text, description: 'the queue that took it' },
+        queue: { ...text, description: 'the queue that took it; ephemeral: none' },
         duplicate: { ...flag, description: 'true: the id was known, nothing was added' },
       },
       required: ['event_id', 'queue', 'duplicate'],

@@ -29,7 +29,9 @@ import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
 import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
+import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
+import { EventStatuses } from './events/eventStatus.js';
 import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
@@ -109,11 +111,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bus = new Bus(
     { command: redis, subscriber, keys, clock, report },
     {
-      onEvents: (text) => follower.receive(text),
+      onEvents: (text) => {
+        const ephemeral = parseEphemeral(text);
+        if (ephemeral) fanout.ephemeral.take(ephemeral, text.length);
+        else follower.receive(text);
+      },
       onInterrupted: (reason) => recovery.interrupt(reason),
-      onMessage: (message) => {
+      onMessage: (message, size) => {
         if (message.t === 'evict') evictions.onEvict(message);
         else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'ephemeral') fanout.ephemeral.takeTargeted(message.events, size);
         else if (message.t === 'request') commands.onRequest(message);
         else commands.onReply(message);
       },
@@ -185,14 +192,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       report,
       nodeId,
       ids,
+      logRedis: redis,
       append: (events) => log.append(events),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
-    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
+    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
-  const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
+  const ephemeral = new EphemeralSender({ redis, keys, clock });
+  const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
   const typeSets = new TypeSets();
   const fanout = new Fanout({
     catalogue,
@@ -205,6 +214,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     windowBytes: settings.windowBytes,
     historySize: settings.historySize,
     mayDeliver: isServing,
+    ofUser: (userId) => table.ofUser(userId),
   });
   const follower = new Follower({ log, fanout, report, isServing });
 
@@ -238,7 +248,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     delayMs: settings.recoveryDelayMs,
     attempts: settings.recoveryAttempts,
-    onDrained: (connection) => fanout.readers.wake(connection),
+    onDrained: (connection) => fanout.drained(connection),
   });
   const clearances = new Clearances();
   const authority = new Authority({
@@ -420,6 +430,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     backpressure,
     fanout,
     queues,
+    ephemeral,
     counts,
     errorLog,
     reported,
@@ -436,6 +447,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     store,
     publisher,
+    eventStatuses: new EventStatuses({ log, lookups: () => queues.lookups() }),
     disconnects,
     queueAdmin,
     auditLog: new AuditLog({ redis, keys, report }),

@@ -131,9 +131,22 @@ export class Readiness {
       value = age;
       queue = lane.queue;
     }
+    const stalled = this.stalled(failing);
     const ok = value <= MAX_RETRYING_MS;
     if (!ok) failing(`workers: ${queue} has retried one job for ${value} ms`);
+    if (!stalled.ok) return stalled;
     return { ok, value, limit: MAX_RETRYING_MS };
+  }
+
+  /** A new worker was made, and still nobody has started the job that is next in line. */
+  private stalled(failing: (reason: string) => void): Check {
+    const limit = this.view.settings.workerStallMs;
+    const lanes = this.view.queues.stats().lanes.filter(({ stalledMs }) => stalledMs > limit);
+    for (const { queue, stalledMs } of lanes) {
+      failing(`workers: nobody has started the next job of ${queue} for ${Math.round(stalledMs)} ms`);
+    }
+    const value = Math.round(Math.max(0, ...lanes.map(({ stalledMs }) => stalledMs)));
+    return { ok: lanes.length === 0, value, limit };
   }
 
   private draining(failing: (reason: string) => void): Check {

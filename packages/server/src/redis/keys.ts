@@ -67,6 +67,10 @@ export class Keys {
   queuePrefix(partition: number | 'u'): string {
     return `{${this.prefix}:q${partition}}`;
   }
+  /** What became of the events of a queue whose ends fall into a bucket of time. */
+  fates(partition: number | 'u', bucket: number): string {
+    return `${this.queuePrefix(partition)}:fates:${bucket}`;
+  }
   eventsChannel(): string {
     return `${this.prefix}:ev`;
   }

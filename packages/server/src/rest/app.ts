@@ -5,6 +5,7 @@ import type { RoleTable } from '../auth/roles.js';
 import type { TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
+import type { EventStatuses } from '../events/eventStatus.js';
 import type { Publisher } from '../events/publish.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
@@ -36,6 +37,7 @@ export interface RestParts {
   readonly catalogue: () => EventCatalogue;
   readonly store: RegistryStore;
   readonly publisher: Publisher;
+  readonly eventStatuses: EventStatuses;
   readonly disconnects: Disconnects;
   readonly queueAdmin: QueueAdmin;
   readonly auditLog: AuditLog;
