@@ -30,6 +30,7 @@ import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
+import { TypeRates } from './events/typeRates.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
@@ -40,6 +41,7 @@ import { NodeCounts } from './observability/counts.js';
 import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
+import { CatalogueReloads } from './operations/catalogue.js';
 import { Disconnects } from './operations/disconnect.js';
 import { PermissionChanges } from './operations/permissions.js';
 import { createReports } from './operations/reports.js';
@@ -166,13 +168,14 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
   const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
+  const typeRates = new TypeRates(catalogue, clock);
   const queues = new EventQueues(
     {
       keys,
       clock,
       report,
       nodeId,
-      append: (events) => log.append(events),
+      append: (events) => typeRates.counted(events, log.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
@@ -251,6 +254,22 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
     graceMs: settings.tokenGraceMs,
+  });
+  const catalogueReloads = new CatalogueReloads({
+    catalogues,
+    authority,
+    table,
+    fanout,
+    commands,
+    redis,
+    keys,
+    judge,
+    report,
+    audit,
+    logger,
+    random: randomBytes,
+    nodeId,
+    timeoutMs: settings.commandTimeoutMs,
   });
   const dispatcher = new Dispatcher({
     handlers: {
@@ -360,6 +379,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     sockets,
     fanout,
     queues,
+    typeRates,
     counts,
     errorLog,
     reported,
@@ -367,7 +387,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   };
   const reports = createReports(view);
   const siblings = options.siblings
-    ? options.siblings({ ready: () => reports.readiness.read(), metrics: () => reports.metrics.text() })
+    ? options.siblings({
+        ready: () => reports.readiness.read(),
+        metrics: () => reports.metrics.text(),
+        reload: () => catalogueReloads.local(),
+      })
     : null;
   const app = createRestApp({
     settings,
@@ -378,6 +402,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     publisher,
     disconnects,
     permissionChanges,
+    catalogueReloads,
     reports,
     counts,
     errorLog,
@@ -409,5 +434,6 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     sockets,
     reports,
     server,
+    catalogueReloads,
   };
 }

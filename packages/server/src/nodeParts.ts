@@ -8,6 +8,7 @@ import type { EventQueues } from './events/queue.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
 import type { Logger, Report } from './observability/logger.js';
+import type { CatalogueReloads } from './operations/catalogue.js';
 import type { Reports } from './operations/reports.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
@@ -39,6 +40,7 @@ export interface NodeParts {
   readonly sockets: Sockets;
   readonly reports: Reports;
   readonly server: Server;
+  readonly catalogueReloads: CatalogueReloads;
 }
 
 export interface ComposeOptions {

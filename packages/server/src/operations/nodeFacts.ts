@@ -40,6 +40,8 @@ export interface NodeStats {
     readonly external: number;
   };
   readonly queue_workers: QueueWorkerStats;
+  /** Durable events over the rate of their type, by type. */
+  readonly events_over_rate: Readonly<Record<string, number>>;
 }
 
 export interface ConnectionStats {
@@ -140,6 +142,7 @@ export class NodeFacts {
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       queue_workers: this.workers(),
+      events_over_rate: view.typeRates.over.toRecord(),
     };
   }
 

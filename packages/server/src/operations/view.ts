@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Sockets } from '../edge/sockets.js';
 import type { ConnectionTable } from '../edge/table.js';
 import type { EventQueues } from '../events/queue.js';
+import type { TypeRates } from '../events/typeRates.js';
 import type { Fanout } from '../fanout/flush.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
@@ -38,6 +39,7 @@ export interface NodeView {
   readonly sockets: Sockets;
   readonly fanout: Fanout;
   readonly queues: EventQueues;
+  readonly typeRates: TypeRates;
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** What went to `report`, by place. */

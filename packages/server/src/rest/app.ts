@@ -9,6 +9,7 @@ import type { Publisher } from '../events/publish.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
+import type { CatalogueReloads } from '../operations/catalogue.js';
 import type { Disconnects } from '../operations/disconnect.js';
 import type { PermissionChanges } from '../operations/permissions.js';
 import type { Reports } from '../operations/reports.js';
@@ -20,6 +21,7 @@ import { localsOf } from './http.js';
 import { problemOf, RestProblem, unexpected } from './problem.js';
 import { Router } from './router.js';
 import { broadcastRoutes } from './routes/broadcast.js';
+import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { probeRoutes } from './routes/probes.js';
 import { userRoutes } from './routes/users.js';
@@ -33,6 +35,7 @@ export interface RestParts {
   readonly publisher: Publisher;
   readonly disconnects: Disconnects;
   readonly permissionChanges: PermissionChanges;
+  readonly catalogueReloads: CatalogueReloads;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
@@ -63,6 +66,7 @@ export function createRestApp(parts: RestParts): Express {
   clusterRoutes(router, gate, parts);
   userRoutes(router, gate, parts);
   broadcastRoutes(router, gate, parts);
+  catalogueRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });
