@@ -108,7 +108,7 @@ describe('slow readers', function () {
 
   before(async () => {
     await world.start();
-    node = await world.node({ MAX_BUFFERED_BYTES: '65536' });
+    node = await world.node({ MAX_BUFFERED_BYTES: '65536', RECOVERY_DELAY_MS: '50', RECOVERY_ATTEMPTS: '2' });
   });
   afterEach(() => world.endClients());
   after(() => world.stop());
@@ -122,7 +122,7 @@ describe('slow readers', function () {
     const redis = world.redis.client();
     const delays: number[] = [];
     for (let n = 0; (await world.entry(redis, 'slow')).conn !== ''; n += 1) {
-      expect(n, 'events of 100 kB that a peer who reads nothing took').to.be.lessThan(200);
+      expect(n, 'events of 100 kB while a peer who reads nothing is kept').to.be.lessThan(1000);
       const sentAt = systemClock.mono();
       await log.append([storedEvent({ n, padding })]);
       const frames = await Promise.all(others.map((one) => one.waitFor('custom_event', ({ data }) => data.n === n)));

@@ -1,5 +1,6 @@
 import type { Permission } from './permissions.js';
 import { MAX_CLIENT_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
+import { preferenceChangesSchema } from './preferences.js';
 import { MAX_EVENT_TYPE_LENGTH, MAX_USER_ID_LENGTH, publishSchema } from './publish.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import type { ServerMessageType } from './serverMessages.js';
@@ -143,6 +144,23 @@ export const clientMessages = {
     permission: null,
     reply: 'health_check_response',
     meaning: 'asks how healthy the own connection is',
+    data: noData,
+  },
+  set_message_preferences: {
+    permission: null,
+    reply: 'message_preferences_updated',
+    meaning: 'changes preferences of the user: what is given replaces what was, the rest stays',
+    data: {
+      type: 'object',
+      properties: { preferences: preferenceChangesSchema },
+      required: ['preferences'],
+      additionalProperties: false,
+    },
+  },
+  get_message_preferences: {
+    permission: null,
+    reply: 'message_preferences',
+    meaning: 'asks for the preferences of the user',
     data: noData,
   },
   disconnect_user: {

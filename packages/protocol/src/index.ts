@@ -5,6 +5,7 @@ export * from './envelope.js';
 export * from './errorCodes.js';
 export * from './permissions.js';
 export * from './positions.js';
+export * from './preferences.js';
 export * from './publish.js';
 export * from './rest.js';
 export * from './schema.js';

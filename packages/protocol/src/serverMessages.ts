@@ -1,4 +1,5 @@
 import { ERROR_CODES } from './errorCodes.js';
+import { preferencesSchema } from './preferences.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 
 interface ServerMessageDefinition {
@@ -328,6 +329,36 @@ export const serverMessages = {
         'server_time',
         'node',
       ],
+    },
+  },
+  message_preferences_updated: {
+    meaning: 'all preferences after a change, sent once the change is stored',
+    data: {
+      type: 'object',
+      properties: { preferences: preferencesSchema, updated_at: time },
+      required: ['preferences', 'updated_at'],
+    },
+  },
+  message_preferences: {
+    meaning: 'the preferences of the user, and what holds for who chose nothing',
+    data: {
+      type: 'object',
+      properties: { preferences: preferencesSchema, default_preferences: preferencesSchema },
+      required: ['preferences', 'default_preferences'],
+    },
+  },
+  rate_limited: {
+    meaning: 'events exceed a limit of the connection: ephemeral ones were dropped, durable ones come later',
+    data: {
+      type: 'object',
+      properties: {
+        retry_after_ms: { ...count, description: 'until the next event may come' },
+        dropped: {
+          ...count,
+          description: 'ephemeral events that were dropped or replaced by later ones since the last such message',
+        },
+      },
+      required: ['retry_after_ms', 'dropped'],
     },
   },
   user_disconnected: {

@@ -12,11 +12,13 @@ import { adminHandlers } from './dispatch/admin.js';
 import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
+import { preferenceHandlers } from './dispatch/preferences.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
 import { Authority } from './edge/authority.js';
+import { Backpressure } from './edge/backpressure.js';
 import { Connection } from './edge/connection.js';
 import { Inbound } from './edge/inbound.js';
 import { Liveness } from './edge/liveness.js';
@@ -28,12 +30,17 @@ import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
 import { EventIds } from './events/eventId.js';
 import { BroadcastLog } from './events/log.js';
+import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
+import { pooledRandom } from './events/randomPool.js';
 import { TypeRates } from './events/typeRates.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
+import { PreferenceFormat } from './fanout/preferences.js';
+import { Resumes } from './fanout/resume.js';
+import { SavedPreferences } from './fanout/savedPreferences.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
 import type { ComposeOptions, NodeParts } from './nodeParts.js';
@@ -167,7 +174,9 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   // Events
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
-  const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
+  const bytes = pooledRandom(randomBytes);
+  const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
+  const ids = new EventIds(clock, bytes);
   const typeRates = new TypeRates(catalogue, clock);
   const queues = new EventQueues(
     {
@@ -175,6 +184,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       clock,
       report,
       nodeId,
+      ids,
       append: (events) => typeRates.counted(events, log.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
@@ -182,9 +192,20 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
   );
-  const ids = new EventIds(clock, randomBytes);
   const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
-  const fanout = new Fanout({ catalogue, clock, logger, mayDeliver: isServing });
+  const typeSets = new TypeSets();
+  const fanout = new Fanout({
+    catalogue,
+    typeSets,
+    clock,
+    logger,
+    report,
+    pages: new LogPages(log),
+    windowSize: settings.windowSize,
+    windowBytes: settings.windowBytes,
+    historySize: settings.historySize,
+    mayDeliver: isServing,
+  });
   const follower = new Follower({ log, fanout, report, isServing });
 
   // Connections
@@ -194,6 +215,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     audience: settings.jwtAudience,
     clock,
   });
+  const preferenceFormat = new PreferenceFormat();
   const liveness = new Liveness({
     clock,
     random,
@@ -205,17 +227,25 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       fanout.flush();
       return fanout.positionText;
     },
+    cursorOf: (connection) => fanout.cursorText(connection),
     onAuthTimeout: (connection) => {
       const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
       acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
     },
+  });
+  const backpressure = new Backpressure({
+    clock,
+    logger,
+    delayMs: settings.recoveryDelayMs,
+    attempts: settings.recoveryAttempts,
+    onDrained: (connection) => fanout.readers.wake(connection),
   });
   const clearances = new Clearances();
   const authority = new Authority({
     catalogue,
     roles,
     clearances,
-    typeSets: new TypeSets(),
+    typeSets,
     fanout,
     liveness,
     store,
@@ -230,6 +260,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     fanout,
     claims,
     liveness,
+    backpressure,
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
   const audit = new Audit({ redis, keys, clock, logger, report });
@@ -285,6 +316,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
         report,
         maxSubscriptions: settings.maxSubscriptions,
       }),
+      ...preferenceHandlers({
+        catalogue,
+        saved: new SavedPreferences(redis, keys, preferenceFormat),
+        fanout,
+        clock,
+        report,
+      }),
       ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
     },
@@ -316,9 +354,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     roles,
     clearances,
     authority,
+    preferenceFormat,
     claims,
     table,
     fanout,
+    resumes: new Resumes(log, fanout),
     liveness,
     clock,
     logger,
@@ -377,6 +417,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     evictions,
     table,
     sockets,
+    backpressure,
     fanout,
     queues,
     typeRates,
@@ -431,6 +472,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     fanout,
     follower,
     liveness,
+    backpressure,
     sockets,
     reports,
     server,

@@ -103,6 +103,7 @@ class Node implements ClusterNode {
     let ticks = 0;
     this.tickTimer = setInterval(() => {
       ticks += 1;
+      this.parts.fanout.tellCursors();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
       // Q4: global concurrency lies in a hash of Redis and goes with the data.
       if (ticks % CONCURRENCY_TICKS === 0 && recovery.standing === 'serving') {
@@ -131,6 +132,7 @@ class Node implements ClusterNode {
     this.stopBy = performance.now() + STOP_MS;
     parts.sweep.stop();
     parts.liveness.stop();
+    parts.backpressure.stop();
     if (this.tickTimer) clearInterval(this.tickTimer);
     parts.displacements.stop();
     await this.attempt('stop.queues', queues.close());

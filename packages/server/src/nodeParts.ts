@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { Bus } from './bus/bus.js';
 import type { Watchdog } from './bus/watchdog.js';
 import type { Clock } from './clock.js';
+import type { Backpressure } from './edge/backpressure.js';
 import type { Liveness } from './edge/liveness.js';
 import type { Sockets } from './edge/sockets.js';
 import type { EventQueues } from './events/queue.js';
@@ -37,6 +38,7 @@ export interface NodeParts {
   readonly fanout: Fanout;
   readonly follower: Follower;
   readonly liveness: Liveness;
+  readonly backpressure: Backpressure;
   readonly sockets: Sockets;
   readonly reports: Reports;
   readonly server: Server;

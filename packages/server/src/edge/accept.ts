@@ -11,9 +11,11 @@ import type { RoleTable } from '../auth/roles.js';
 import type { Identity, TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
-import type { Clearance, Clearances } from '../fanout/clearance.js';
+import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
-import type { TypeSet } from '../fanout/typeSet.js';
+import { fit } from '../fanout/membership.js';
+import type { PreferenceFormat } from '../fanout/preferences.js';
+import type { Resumed, Resumes } from '../fanout/resume.js';
 import type { Logger, Report } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
@@ -27,9 +29,11 @@ export interface AcceptorParts {
   readonly roles: () => RoleTable;
   readonly clearances: Clearances;
   readonly authority: Authority;
+  readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
+  readonly resumes: Resumes;
   readonly liveness: Liveness;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -47,6 +51,7 @@ export interface AcceptorParts {
 /** A claim that is held. */
 interface Held {
   readonly saved: readonly string[];
+  readonly preferences: readonly string[];
   readonly amendment: Amendment;
   readonly displaced: boolean;
   /** When the token was verified, monotonic ms. */
@@ -140,8 +145,9 @@ export class Acceptor {
       .then((outcome) => {
         if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code);
         else if (outcome.status === 'held' && connection.signal('held')) {
-          this.establish(connection, { ...outcome, startedAt });
+          return this.resume(connection, { ...outcome, startedAt });
         }
+        return undefined;
       })
       .catch((error: unknown) => {
         this.parts.report(error, 'edge.claim');
@@ -164,24 +170,39 @@ export class Acceptor {
     connection.end(code);
   }
 
-  private establish(connection: Connection, held: Held): void {
-    const { saved, amendment, displaced, startedAt } = held;
-    const { fanout, clock, logger, authority, mayDeliver, liveness, onEstablished } = this.parts;
+  /** Most positions are judged at once: then hello leaves within this turn. */
+  private resume(connection: Connection, held: Held): Promise<void> | undefined {
+    const resumed = this.parts.resumes.judge(connection.resume.broadcast);
+    if (!(resumed instanceof Promise)) {
+      this.establish(connection, held, resumed);
+      return undefined;
+    }
+    return resumed.then((judged) => this.establish(connection, held, judged));
+  }
+
+  private establish(connection: Connection, held: Held, judged: Resumed): void {
+    const { saved, preferences, amendment, displaced, startedAt } = held;
+    const { fanout, clock, logger, authority, preferenceFormat, mayDeliver, liveness, onEstablished } = this.parts;
     if (!connection.isOpen()) return;
     if (!mayDeliver()) {
       this.refuseUnregistered(connection, CLOSE.UNAVAILABLE);
       return;
     }
     authority.admit(connection, saved, amendment);
+    connection.preferences = preferenceFormat.read(preferences);
+    fit(connection, fanout.catalogue, fanout.typeSets);
     // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
     fanout.flush();
-    connection.send('connection_established', this.hello(connection), connection.authenticateId);
+    // The log was replaced while the position was judged.
+    const lost = judged.cursor !== null && judged.epoch !== fanout.position.epoch;
+    const resumed: Resumed = lost ? { ...judged, result: 'none', cursor: null, text: null } : judged;
+    connection.send('connection_established', this.hello(connection, resumed), connection.authenticateId);
     connection.authenticateId = undefined;
     // The answer to the upgrade may be held back for this (Upgrades).
     connection.socket.uncork();
     if (!connection.signal('established')) return;
     connection.established = true;
-    fanout.cohorts.join(connection, connection.types as TypeSet, connection.clearance as Clearance);
+    fanout.enter(connection, resumed.cursor ?? undefined);
     liveness.watch(connection);
     const mono = clock.mono();
     logger.debug(
@@ -191,7 +212,7 @@ export class Acceptor {
     onEstablished(connection, mono - startedAt, displaced);
   }
 
-  private hello(connection: Connection): ServerData<'connection_established'> {
+  private hello(connection: Connection, resumed: Resumed): ServerData<'connection_established'> {
     const { fanout, nodeId, limits, heartbeatIntervalMs } = this.parts;
     const identity = connection.identity as Identity;
     const { resume } = connection;
@@ -207,10 +228,10 @@ export class Acceptor {
       node_id: nodeId,
       fence: Number(connection.fence),
       resume: {
-        broadcast: resume.broadcast === null ? 'fresh' : 'none',
+        broadcast: resumed.result,
         user: resume.user === null ? 'fresh' : 'none',
       },
-      positions: { broadcast: fanout.positionText, user: null },
+      positions: { broadcast: resumed.text ?? fanout.positionText, user: null },
       heartbeat_interval_ms: heartbeatIntervalMs,
       limits,
       expires_at: expiryOf(connection),

@@ -1,10 +1,19 @@
 import type { Socket } from 'node:net';
-import { CLOSE, type CloseCode, closeReason, type ServerData, type ServerMessageType } from '@unified-ws/protocol';
+import {
+  CLOSE,
+  type CloseCode,
+  closeReason,
+  DEFAULT_PREFERENCES,
+  type ServerData,
+  type ServerMessageType,
+} from '@unified-ws/protocol';
 import type { WebSocket } from 'ws';
 import type { Identity } from '../auth/token.js';
+import type { LogHead } from '../events/log.js';
 import type { Clearance } from '../fanout/clearance.js';
-import type { Member } from '../fanout/cohort.js';
+import type { Member, SingleService } from '../fanout/cohort.js';
 import { messageFrame } from '../fanout/frame.js';
+import type { Preferences } from '../fanout/preferences.js';
 import { type Choices, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet } from '../fanout/typeSet.js';
 import { type Amendment, NO_AMENDMENT } from '../registry/amendment.js';
@@ -21,6 +30,8 @@ export interface ConnectionHost {
   /** It left `open` for `recovering`, or came back. */
   onSuspended(connection: Connection): void;
   onRegained(connection: Connection): void;
+  /** Its peer takes less than it is sent. */
+  onCongested(connection: Connection): void;
   /** It is closing: out of the table, out of its cohort, its claim released, the socket ended in time. Called once. */
   onEnd(connection: Connection, code: number, detail: string): void;
   /** TCP is over. Called once, after onEnd. */
@@ -53,6 +64,11 @@ export class Connection implements Holder, Member {
   clearance: Clearance | null = null;
   /** What it is subscribed to: the one truth, for routing and for reports. */
   types: TypeSet | null = null;
+  /** How the user wants to be served. */
+  preferences: Preferences = DEFAULT_PREFERENCES;
+  /** What is really delivered: `types` within the preferences. Set together with them. */
+  delivered: TypeSet | null = null;
+  single: SingleService | null = null;
   /** What its user chose, as it is saved. */
   choices: Choices = NO_CHOICES;
   /** The `id` of the `authenticate` message, until hello answers it. */
@@ -87,7 +103,7 @@ export class Connection implements Holder, Member {
   /** What it is to be told then, wall-clock ms. */
   tokenEndsAt = 0;
   /** The cursor when it was suspended. */
-  suspendedAt: string | null = null;
+  suspendedAt: LogHead | null = null;
   private state: ConnectionState = 'authenticating';
   private readonly host: ConnectionHost;
   private readonly writer: Writer;
@@ -156,12 +172,19 @@ export class Connection implements Holder, Member {
   }
 
   write(frames: Buffer): void {
-    if (!this.writer.write(frames)) this.end(CLOSE.TOO_SLOW);
+    this.writer.write(frames);
   }
 
   /** Writes a message that is no event. */
   send<T extends ServerMessageType>(type: T, data: ServerData<T>, replyTo?: string): void {
-    this.write(messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo));
+    const frame = messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo);
+    if (!this.writer.reply(frame)) this.end(CLOSE.TOO_SLOW);
+  }
+
+  isCongested(): boolean {
+    if (!this.writer.congested) return false;
+    if (this.signal('congest')) this.host.onCongested(this);
+    return true;
   }
 
   amend(amendment: Amendment): void {

@@ -72,7 +72,7 @@ export class Inbound {
   process(connection: Connection): void {
     const { inbox } = connection;
     while (inbox !== null && inbox.length > 0 && !connection.handling) {
-      if (connection.status !== 'open' && connection.status !== 'recovering') return;
+      if (!isReady(connection)) return;
       const text = inbox.shift() as Buffer;
       if (inbox.length <= RESUME_INBOX && connection.ws.isPaused) connection.ws.resume();
       this.dispatch(connection, text);
@@ -94,8 +94,7 @@ export class Inbound {
       this.parts.onFirstMessage(connection, text);
       return;
     }
-    const ready = connection.status === 'open' || connection.status === 'recovering';
-    if (ready && !connection.handling && (connection.inbox === null || connection.inbox.length === 0)) {
+    if (isReady(connection) && !connection.handling && (connection.inbox === null || connection.inbox.length === 0)) {
       this.dispatch(connection, text);
       return;
     }
@@ -143,4 +142,9 @@ export class Inbound {
     );
     return false;
   }
+}
+
+/** Its messages may be handled, whether or not it is delivered to just now. */
+function isReady({ status }: Connection): boolean {
+  return status === 'open' || status === 'congested' || status === 'recovering';
 }

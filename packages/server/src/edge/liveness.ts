@@ -16,8 +16,10 @@ export interface LivenessParts {
   readonly pingTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly authTimeoutMs: number;
-  /** The broadcast cursor of all open connections; pending events are flushed before it is told (L4). */
+  /** The broadcast cursor of most connections; pending events are flushed before it is told (L4). */
   readonly cursor: () => string | null;
+  /** The broadcast cursor of this one, without a flush. */
+  readonly cursorOf: (connection: Connection) => string | null;
   readonly onAuthTimeout: (connection: Connection) => void;
 }
 
@@ -128,6 +130,7 @@ export class Liveness {
     // This process was paused: the peers' pongs may lie unread, and their silence is its own.
     const late = now - this.tickedAt > this.tickMs + 1000;
     this.tickedAt = now;
+    let cursor: string | null = null;
     let heartbeat: Buffer | null = null;
     for (const connection of due) {
       this.slotOf.delete(connection);
@@ -141,12 +144,15 @@ export class Liveness {
           else this.schedule(connection, connection.deadline);
           break;
         case 'open':
+        case 'congested':
         case 'recovering':
           if (now >= connection.heartbeatDue) {
             connection.heartbeatDue = now + this.parts.heartbeatIntervalMs;
-            if (connection.status === 'open') {
-              heartbeat ??= this.heartbeat();
-              connection.write(heartbeat);
+            if (connection.status === 'open' && !connection.isCongested()) {
+              cursor ??= this.parts.cursor();
+              heartbeat ??= this.heartbeat(cursor);
+              const own = this.parts.cursorOf(connection);
+              connection.write(own === cursor ? heartbeat : this.heartbeat(own));
             }
           }
           this.checkToken(connection, now);
@@ -192,9 +198,8 @@ export class Liveness {
     }
   }
 
-  /** One frame for all that are due in this tick. */
-  private heartbeat(): Buffer {
-    const broadcast = this.parts.cursor();
+  /** One frame for all that are due in this tick and stand where the cohorts stand. */
+  private heartbeat(broadcast: string | null): Buffer {
     const time = new Date(this.parts.clock.now()).toISOString();
     const data = { server_time: time, positions: { broadcast, user: null }, connection_healthy: true };
     return messageFrame('heartbeat', data, time);

@@ -1,9 +1,11 @@
 import { CLOSE } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import type { Fanout } from '../fanout/flush.js';
+import { cursorText } from '../fanout/readers.js';
 import type { Logger } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
+import type { Backpressure } from './backpressure.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import type { Liveness } from './liveness.js';
 import type { ConnectionTable } from './table.js';
@@ -15,6 +17,7 @@ export interface SocketsParts {
   readonly fanout: Fanout;
   readonly claims: Claims;
   readonly liveness: Liveness;
+  readonly backpressure: Backpressure;
   readonly amend: (connection: Connection, amendment: Amendment) => void;
 }
 
@@ -56,34 +59,40 @@ export class Sockets implements ConnectionHost {
 
   onSuspended(connection: Connection): void {
     const { fanout, logger, clock } = this.parts;
-    fanout.flush();
-    connection.suspendedAt = fanout.positionText;
-    fanout.cohorts.leave(connection);
+    connection.suspendedAt = fanout.leave(connection);
     logger.debug({ mono: clock.mono(), conn: connection.id, user: connection.userId }, 'suspended');
   }
 
   onRegained(connection: Connection): void {
     const { fanout, logger, clock } = this.parts;
-    if (!connection.types || !connection.clearance) return;
-    fanout.flush();
-    const to = fanout.positionText;
-    // What was flushed meanwhile did not reach it: announced, never skipped in silence (G2).
-    if (to !== connection.suspendedAt) {
-      connection.send('gap', { scope: 'broadcast', from: connection.suspendedAt, to, reason: 'suspended' });
-    }
+    const { suspendedAt } = connection;
     connection.suspendedAt = null;
-    if (!connection.isOpen()) return;
-    fanout.cohorts.join(connection, connection.types, connection.clearance);
+    if (!connection.delivered || !connection.clearance) return;
+    fanout.flush();
+    const { position } = fanout;
     logger.debug(
       { mono: clock.mono(), conn: connection.id, user: connection.userId, fence: connection.fence },
       'regained',
     );
+    if (suspendedAt !== null && suspendedAt.epoch === position.epoch) {
+      fanout.enter(connection, suspendedAt);
+      return;
+    }
+    // The log was replaced meanwhile: announced, never skipped in silence (L1).
+    const from = suspendedAt && cursorText(suspendedAt.epoch, suspendedAt);
+    connection.send('gap', { scope: 'broadcast', from, to: fanout.positionText, reason: 'log_reset' });
+    if (connection.isOpen()) fanout.enter(connection);
+  }
+
+  onCongested(connection: Connection): void {
+    this.parts.backpressure.watch(connection);
   }
 
   onEnd(connection: Connection, code: number, detail: string): void {
-    const { table, fanout, claims, liveness, logger, clock } = this.parts;
+    const { table, fanout, claims, liveness, backpressure, logger, clock } = this.parts;
     table.remove(connection);
-    fanout.cohorts.leave(connection);
+    fanout.drop(connection);
+    backpressure.forget(connection);
     if (connection.identity !== null) claims.release(connection);
     this.leaving += 1;
     if (connection.status === 'closing') liveness.awaitClose(connection);

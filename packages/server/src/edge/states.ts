@@ -2,24 +2,36 @@ import type { ConnectionStatus } from '@unified-ws/protocol';
 
 /**
  * The life of a connection as a table (DESIGN §3). `open` alone receives events. `recovering`: established, but not known to be
- * current, so nothing is delivered until the registry says so.
+ * current, so nothing is delivered until the registry says so. `congested`: its peer takes less than it is sent, so nothing is
+ * written until that has drained.
  */
 export type ConnectionState =
   | 'authenticating'
   | 'claiming'
   | 'replaying'
   | 'open'
+  | 'congested'
   | 'recovering'
   | 'closing'
   | 'closed';
 
-export type ConnectionSignal = 'authenticated' | 'held' | 'established' | 'suspend' | 'regain' | 'close' | 'gone';
+export type ConnectionSignal =
+  | 'authenticated'
+  | 'held'
+  | 'established'
+  | 'congest'
+  | 'drain'
+  | 'suspend'
+  | 'regain'
+  | 'close'
+  | 'gone';
 
 const TABLE: Readonly<Record<ConnectionState, Partial<Record<ConnectionSignal, ConnectionState>>>> = {
   authenticating: { authenticated: 'claiming', close: 'closing', gone: 'closed' },
   claiming: { held: 'replaying', close: 'closing', gone: 'closed' },
   replaying: { established: 'open', close: 'closing', gone: 'closed' },
-  open: { suspend: 'recovering', close: 'closing', gone: 'closed' },
+  open: { congest: 'congested', suspend: 'recovering', close: 'closing', gone: 'closed' },
+  congested: { drain: 'open', suspend: 'recovering', close: 'closing', gone: 'closed' },
   recovering: { regain: 'open', close: 'closing', gone: 'closed' },
   closing: { gone: 'closed' },
   closed: {},
@@ -36,6 +48,7 @@ export const WIRE_STATUS: Readonly<Record<ConnectionState, ConnectionStatus>> = 
   claiming: 'connecting',
   replaying: 'connecting',
   open: 'connected',
+  congested: 'recovering',
   recovering: 'recovering',
   closing: 'disconnecting',
   closed: 'disconnected',

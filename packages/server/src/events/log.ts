@@ -11,6 +11,8 @@ export interface LogEntry {
   /** Random: tells this entry from one of the same offset in a history that was lost (L1). */
   readonly tag: string;
   readonly event: StoredEvent;
+  /** About the length of the event's JSON: bounds what is kept of the log in memory. */
+  readonly bytes: number;
 }
 
 /** What one append published: entries without a hole. */
@@ -26,6 +28,11 @@ export interface LogHead {
   readonly epoch: string;
   readonly offset: number;
   readonly tag: string;
+}
+
+/** The head, and the epoch that the log had before it was found set back and given this one (L1); '' when it was not. */
+export interface RotatedHead extends LogHead {
+  readonly rotatedFrom: string;
 }
 
 export interface AppendResult {
@@ -74,12 +81,14 @@ const MAX_CHARACTERS_PER_CALL = 1024 * 1024;
 export class BroadcastLog {
   private readonly parts: BroadcastLogParts;
   private readonly script: LuaScript;
+  private readonly rotation: LuaScript;
   private readonly scriptKeys: readonly string[];
   private pending: PendingAppend[] = [];
 
   constructor(parts: BroadcastLogParts) {
     this.parts = parts;
     this.script = LuaScript.load('append', new URL('./lua/append.lua', import.meta.url));
+    this.rotation = LuaScript.load('rotate', new URL('./lua/rotate.lua', import.meta.url));
     const { keys } = parts;
     this.scriptKeys = [keys.logStream(), keys.logMeta(), keys.logSeenA(), keys.logSeenB()];
   }
@@ -106,6 +115,17 @@ export class BroadcastLog {
     if (epoch) return { epoch, offset: Number(offset ?? 0), tag: tag ?? '' };
     const made = await this.run([], []);
     return { epoch: made.epoch, offset: made.offset, tag: made.tag };
+  }
+
+  /**
+   * The log was found set back under the epoch named: its offsets were, or will be, given away again. Gives it a new one, unless
+   * it has another already. Returns the head as it is then.
+   */
+  async rotate(epoch: string): Promise<RotatedHead> {
+    const { redis, keys, random } = this.parts;
+    const answer = await this.rotation.run(redis, [keys.logMeta()], [epoch, text(random(EPOCH_BYTES))]);
+    const [current, offset, tag, rotatedFrom] = answer as [string, string, string, string];
+    return { epoch: current, offset: Number(offset), tag, rotatedFrom };
   }
 
   /**
@@ -205,7 +225,13 @@ export function parseBatch(message: string): BroadcastBatch {
     prev_tag: string;
     events: [string, StoredEvent][];
   };
-  const [first, ...rest] = batch.events.map(([tag, event], index) => ({ offset: batch.first + index, tag, event }));
+  const bytes = Math.ceil(message.length / Math.max(1, batch.events.length));
+  const [first, ...rest] = batch.events.map(([tag, event], index) => ({
+    offset: batch.first + index,
+    tag,
+    event,
+    bytes,
+  }));
   if (first === undefined) throw new Error('a batch of the events channel holds no event');
   return { epoch: batch.epoch, prevTag: batch.prev_tag, entries: [first, ...rest] };
 }
@@ -213,7 +239,7 @@ export function parseBatch(message: string): BroadcastBatch {
 function readEntry(id: string, fields: readonly string[]): LogEntry {
   // The order in which append.lua writes them.
   const [, tag = '', , , , event = ''] = fields;
-  return { offset: Number.parseInt(id, 10), tag, event: JSON.parse(event) as StoredEvent };
+  return { offset: Number.parseInt(id, 10), tag, event: JSON.parse(event) as StoredEvent, bytes: event.length };
 }
 
 function text(bytes: Uint8Array): string {

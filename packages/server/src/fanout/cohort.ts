@@ -1,12 +1,29 @@
+import type { StoredEvent } from '../events/storedEvent.js';
 import type { Clearance } from './clearance.js';
 import type { TypeSet } from './typeSet.js';
+
+/** What keeps a connection out of the cohorts for good: it is served singly (L5). */
+export interface SingleService {
+  /** False: each event is a write of its own. */
+  readonly batch: boolean;
+  /** Events per second, or null. */
+  readonly limit: { take(mono: number): boolean; retryAfterMs(mono: number): number } | null;
+  /** Besides type, clearance and `exclude`. */
+  passes(event: StoredEvent): boolean;
+}
 
 /** A connection as the fan-out sees it. */
 export interface Member {
   readonly id: string;
   readonly userId: string;
+  /** The event types that it is to receive, and as whom. Null before it is established. */
+  readonly delivered: TypeSet | null;
+  readonly clearance: Clearance | null;
+  readonly single: SingleService | null;
   /** Hands bytes to the socket. Never throws, never after the connection closed. */
   write(frames: Buffer): void;
+  /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */
+  isCongested(): boolean;
 }
 
 /**
@@ -19,6 +36,9 @@ export interface Cohort {
   readonly members: Set<Member>;
   /** Frames of the flush that is being built; empty between flushes. */
   readonly run: Buffer[];
+  /** The members' cursor as they were last told it, by an event or otherwise, and when, monotonic ms (L6). */
+  toldOffset: number;
+  toldAt: number;
 }
 
 /** All cohorts of a node, found by event type. Changes only between flushes (L5). */
@@ -35,12 +55,12 @@ export class Cohorts {
     return this.ofMember.size;
   }
 
-  join(member: Member, types: TypeSet, clearance: Clearance): void {
+  join(member: Member, types: TypeSet, clearance: Clearance): Cohort {
     this.leave(member);
     const key = `${types.id}/${clearance.id}`;
     let cohort = this.all.get(key);
     if (!cohort) {
-      cohort = { types, clearance, members: new Set(), run: [] };
+      cohort = { types, clearance, members: new Set(), run: [], toldOffset: 0, toldAt: 0 };
       this.all.set(key, cohort);
       for (const type of types.names) {
         const set = this.byType.get(type);
@@ -50,6 +70,7 @@ export class Cohorts {
     }
     cohort.members.add(member);
     this.ofMember.set(member, cohort);
+    return cohort;
   }
 
   leave(member: Member): void {
@@ -76,5 +97,9 @@ export class Cohorts {
 
   everyone(): Iterable<Member> {
     return this.ofMember.keys();
+  }
+
+  each(): Iterable<Cohort> {
+    return this.all.values();
   }
 }

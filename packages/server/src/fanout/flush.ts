@@ -1,12 +1,14 @@
-import { formatPosition } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
-import type { BroadcastBatch, LogEntry, LogHead } from '../events/log.js';
-import type { StoredEvent } from '../events/storedEvent.js';
-import type { Logger } from '../observability/logger.js';
-import { admits, hiddenFields, withoutFields } from './clearance.js';
+import type { BroadcastBatch, LogHead } from '../events/log.js';
+import type { LogPages } from '../events/logPages.js';
+import type { Logger, Report } from '../observability/logger.js';
+import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
-import { messageFrame, textFrame } from './frame.js';
+import { messageFrame } from './frame.js';
+import { type Cursor, cursorText, Readers } from './readers.js';
+import type { TypeSets } from './typeSet.js';
+import { type Entry, frameOf, Window } from './window.js';
 
 /**
  * After a flush the next one waits as long as that one took, at most this long, milliseconds. Else a node that works on
@@ -15,10 +17,22 @@ import { messageFrame, textFrame } from './frame.js';
  */
 const MAX_REST_MS = 20;
 
+/** A cursor that moved without an event is told after this long, milliseconds (L6). */
+const TELL_AFTER_MS = 5000;
+
 export interface FanoutParts {
   readonly catalogue: () => EventCatalogue;
+  readonly typeSets: TypeSets;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly report: Report;
+  /** The log in Redis, for connections that are behind the window. */
+  readonly pages: LogPages;
+  /** WINDOW_SIZE, entries, and WINDOW_BYTES. */
+  readonly windowSize: number;
+  readonly windowBytes: number;
+  /** HISTORY_SIZE: a quarter of it is the farthest that a cursor moves untold (L6). */
+  readonly historySize: number;
   /** The right to deliver (C6), asked before each flush. */
   readonly mayDeliver: () => boolean;
 }
@@ -37,14 +51,16 @@ export interface FanoutCounts {
 
 /**
  * Delivers the broadcast log to the local connections: all entries that came within a turn of the event loop become one buffer
- * per cohort, written once to each member's socket (DESIGN §5). `position` is the cursor of every member: whoever joins does so
- * between flushes, so that nothing is sent twice and nothing is left out (L5).
+ * per cohort, written once to each member's socket (DESIGN §5). `position` is the cursor of every cohort's members: whoever joins
+ * does so between flushes, so that nothing is sent twice and nothing is left out (L5). Who stands elsewhere is a reader.
  */
 export class Fanout {
   readonly cohorts = new Cohorts();
+  readonly window: Window;
+  readonly readers: Readers;
   readonly counts: FanoutCounts = { events: 0, deliveries: 0, flushes: 0, writes: 0, bytes: 0, unknown: 0, gaps: 0 };
   private readonly parts: FanoutParts;
-  private pending: LogEntry[] = [];
+  private pending: Entry[] = [];
   private scheduled: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   /** Monotonic ms: the last flush was long, so none begins by itself before this. */
@@ -55,6 +71,21 @@ export class Fanout {
 
   constructor(parts: FanoutParts) {
     this.parts = parts;
+    this.window = new Window(parts.windowSize, parts.windowBytes);
+    this.readers = new Readers({
+      ...parts,
+      window: this.window,
+      position: () => this.delivered,
+      onCaughtUp: (member) => this.settle(member),
+    });
+  }
+
+  get catalogue(): EventCatalogue {
+    return this.parts.catalogue();
+  }
+
+  get typeSets(): TypeSets {
+    return this.parts.typeSets;
   }
 
   /** All that concerns the members up to here was written. */
@@ -74,17 +105,72 @@ export class Fanout {
   }
 
   /** Takes entries that follow `tail` without a hole; they are delivered with the next flush, of this turn or after a rest. */
-  take(entries: BroadcastBatch['entries'] | readonly LogEntry[]): void {
+  take(entries: BroadcastBatch['entries'] | readonly Entry[]): void {
     for (const entry of entries) this.pending.push(entry);
     if (this.pending.length > 0) this.schedule();
   }
 
-  /** Jumps: the log before `head` is not, or cannot be, delivered. */
+  /**
+   * From now on the member is delivered to.
+   *
+   * @param cursor where it stands; default: where the cohorts stand.
+   */
+  enter(member: Member, cursor?: Cursor): void {
+    this.flush();
+    if (cursor !== undefined && cursor.offset !== this.delivered.offset) this.readers.add(member, cursor);
+    else this.settle(member);
+  }
+
+  /** Its types, clearance or manner of service changed: what comes from now on is delivered by them (L5). */
+  refit(member: Member): void {
+    this.flush();
+    if (this.cohorts.has(member)) this.settle(member);
+    else this.readers.wake(member);
+  }
+
+  /** The member is delivered to no more. Returns its cursor; null when it was not delivered to. */
+  leave(member: Member): LogHead | null {
+    this.flush();
+    const { epoch } = this.delivered;
+    const cursor = this.readers.cursorOf(member);
+    if (cursor) {
+      this.readers.remove(member);
+      return { epoch, offset: cursor.offset, tag: cursor.tag };
+    }
+    if (!this.cohorts.has(member)) return null;
+    this.cohorts.leave(member);
+    return this.delivered;
+  }
+
+  /** The member closed: nothing more is written to it, what is pending neither. */
+  drop(member: Member): void {
+    this.cohorts.leave(member);
+    this.readers.remove(member);
+  }
+
+  /** The cursor of a member on the wire: all that concerns it up to here was written. Null when it cannot be told. */
+  cursorText(member: Member): string | null {
+    const cursor = this.readers.cursorOf(member);
+    return cursor ? cursorText(this.delivered.epoch, cursor) : this.text;
+  }
+
+  /** Jumps: the log before `head` is not, or cannot be, delivered to the cohorts. */
   moveTo(head: LogHead): void {
     this.pending = [];
     this.delivered = head;
+    // What lies before a jump leads nowhere: who is behind it reads the log.
+    if (this.window.newest !== head.offset) this.window.clear();
     // The entry before a trimmed hole is gone, and its tag with it: the text follows with the next delivery.
-    if (head.offset === 0 || head.tag !== '') this.text = formatPosition(head.epoch, head.offset, head.tag);
+    const text = cursorText(head.epoch, head);
+    if (text !== null) this.text = text;
+    this.readers.moved();
+  }
+
+  /** The log is another one (L1): every cursor of the old one is worth nothing. The caller announces it. */
+  restartAt(head: LogHead): void {
+    this.window.clear();
+    this.moveTo(head);
+    this.readers.reset();
   }
 
   /** Forgets what was taken and not delivered; it is read from the log when this node may deliver again. */
@@ -116,13 +202,15 @@ export class Fanout {
     const touched = this.build(entries);
     const excluded = excludedUsers(entries);
     const traced = this.parts.logger.isLevelEnabled('trace') ? [] : null;
+    const last = entries.at(-1) as Entry;
     for (const cohort of touched) {
       const frames = cohort.run.length === 1 ? (cohort.run[0] as Buffer) : Buffer.concat(cohort.run);
-      this.counts.deliveries += cohort.run.length * cohort.members.size;
-      this.deliver(cohort, frames, excluded, entries, traced);
+      this.deliver(cohort, frames, excluded, traced);
       cohort.run.length = 0;
+      cohort.toldOffset = last.offset;
+      cohort.toldAt = startedAt;
     }
-    const last = entries.at(-1) as LogEntry;
+    for (const entry of entries) this.window.push(entry);
     this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
     this.counts.events += entries.length;
     this.counts.flushes += 1;
@@ -132,16 +220,45 @@ export class Fanout {
     this.told();
   }
 
-  /** Writes a message that is no event to every member, after what is pending. */
+  /** Writes a message that is no event to everybody, after what is pending. */
   announce(type: string, data: unknown): void {
+    this.announceToCohorts(type, data);
+    if (!this.parts.mayDeliver()) return;
+    const frame = this.message(type, data);
+    for (const member of [...this.readers.members()]) member.write(frame);
+  }
+
+  /** As `announce`, to those alone who stand at `position`. */
+  announceToCohorts(type: string, data: unknown): void {
     this.flush();
     if (!this.parts.mayDeliver()) return;
-    const frame = messageFrame(type, data, new Date(this.parts.clock.now()).toISOString());
+    const frame = this.message(type, data);
     for (const member of [...this.cohorts.everyone()]) member.write(frame);
+  }
+
+  /**
+   * Tells the cursor to those whose last event is long ago while the log went on: who receives rarely must not age out of a log
+   * that he has kept up with (L6). To be called each second.
+   */
+  tellCursors(): void {
+    this.flush();
+    if (!this.parts.mayDeliver() || this.text === null) return;
+    const now = this.parts.clock.mono();
+    const { offset } = this.delivered;
+    let frame: Buffer | null = null;
+    for (const cohort of this.cohorts.each()) {
+      const ahead = offset - cohort.toldOffset;
+      if (ahead <= 0 || (now - cohort.toldAt < TELL_AFTER_MS && ahead < this.parts.historySize / 4)) continue;
+      frame ??= this.cursorFrame();
+      for (const member of [...cohort.members]) if (!member.isCongested()) member.write(frame);
+      cohort.toldOffset = offset;
+      cohort.toldAt = now;
+    }
   }
 
   stop(): void {
     this.unschedule();
+    this.readers.stop();
     this.discard();
   }
 
@@ -166,94 +283,80 @@ export class Fanout {
     this.timer = null;
   }
 
+  /** To the cohort of its types and clearance, or served singly for good. */
+  private settle(member: Member): void {
+    const { delivered: types, clearance } = member;
+    if (types === null || clearance === null) throw new Error('a member without types and clearance');
+    this.cohorts.leave(member);
+    if (member.single !== null) {
+      if (!this.readers.has(member)) this.readers.add(member, this.delivered);
+      return;
+    }
+    const cohort = this.cohorts.join(member, types, clearance);
+    // A new cohort's first member was told the cursor when it joined.
+    if (cohort.toldAt === 0) {
+      cohort.toldOffset = this.delivered.offset;
+      cohort.toldAt = this.parts.clock.mono();
+    }
+  }
+
+  private cursorFrame(): Buffer {
+    const time = new Date(this.parts.clock.now()).toISOString();
+    const positions = { broadcast: this.text, user: null };
+    return messageFrame('heartbeat', { server_time: time, positions, connection_healthy: true }, time);
+  }
+
+  private message(type: string, data: unknown): Buffer {
+    return messageFrame(type, data, new Date(this.parts.clock.now()).toISOString());
+  }
+
   /** Appends each event's frame to the run of every cohort that is to have it. */
-  private build(entries: readonly LogEntry[]): Set<Cohort> {
+  private build(entries: readonly Entry[]): Set<Cohort> {
     const touched = new Set<Cohort>();
     const catalogue = this.parts.catalogue();
+    const { epoch } = this.delivered;
     for (const entry of entries) {
       const definition = catalogue.get(entry.event.type);
       if (!definition) {
         this.counts.unknown += 1;
         continue;
       }
-      const frames = new Map<string, Buffer>();
       for (const cohort of this.cohorts.subscribedTo(entry.event.type)) {
         if (!admits(cohort.clearance, entry.event, definition)) continue;
-        const hidden = hiddenFields(cohort.clearance, definition);
-        let frame = frames.get(hidden);
-        if (!frame) {
-          frame = this.eventFrame(entry, hidden);
-          frames.set(hidden, frame);
-        }
-        cohort.run.push(frame);
+        cohort.run.push(frameOf(entry, hiddenFields(cohort.clearance, definition), epoch));
         touched.add(cohort);
       }
     }
     return touched;
   }
 
-  private deliver(
-    cohort: Cohort,
-    frames: Buffer,
-    excluded: ReadonlySet<string> | null,
-    entries: readonly LogEntry[],
-    traced: string[] | null,
-  ): void {
+  /** One write to each member. Who is behind, or whom some event excludes, becomes a reader that stands before this flush. */
+  private deliver(cohort: Cohort, frames: Buffer, excluded: ReadonlySet<string> | null, traced: string[] | null): void {
+    let aside: Member[] | null = null;
+    let written = 0;
     for (const member of cohort.members) {
-      if (excluded?.has(member.userId)) {
-        this.deliverSingly(cohort, member, entries);
+      if (member.isCongested() || excluded?.has(member.userId)) {
+        aside ??= [];
+        aside.push(member);
         continue;
       }
       member.write(frames);
-      this.counts.writes += 1;
-      this.counts.bytes += frames.length;
+      written += 1;
       traced?.push(member.id);
     }
-  }
-
-  /** For a member that some event of the run excludes. */
-  private deliverSingly(cohort: Cohort, member: Member, entries: readonly LogEntry[]): void {
-    const catalogue = this.parts.catalogue();
-    for (const entry of entries) {
-      const { event } = entry;
-      const definition = catalogue.get(event.type);
-      if (!definition || !cohort.types.set.has(event.type) || !admits(cohort.clearance, event, definition)) continue;
-      if (event.exclude?.includes(member.userId)) {
-        this.counts.deliveries -= 1;
-        continue;
-      }
-      const frame = this.eventFrame(entry, hiddenFields(cohort.clearance, definition));
-      member.write(frame);
-      this.counts.writes += 1;
-      this.counts.bytes += frame.length;
+    this.counts.deliveries += cohort.run.length * written;
+    this.counts.writes += written;
+    this.counts.bytes += frames.length * written;
+    for (const member of aside ?? []) {
+      this.cohorts.leave(member);
+      this.readers.add(member, this.delivered);
     }
   }
-
-  private eventFrame(entry: LogEntry, hidden: string): Buffer {
-    return textFrame(JSON.stringify(wireEvent(entry, hidden, this.delivered.epoch)));
-  }
 }
 
-/** What a client sees of an event: never whom it was limited to. */
-function wireEvent(entry: LogEntry, hidden: string, epoch: string): Record<string, unknown> {
-  const { event } = entry;
-  return {
-    type: event.type,
-    data: withoutFields(event.data, hidden),
-    timestamp: event.timestamp,
-    id: event.id,
-    priority: event.priority,
-    category: event.category,
-    severity: event.severity,
-    ...(event.metadata === undefined ? {} : { metadata: withoutFields(event.metadata, hidden) }),
-    scope: 'broadcast',
-    position: formatPosition(epoch, entry.offset, entry.tag),
-  };
-}
-
-function excludedUsers(entries: readonly LogEntry[]): ReadonlySet<string> | null {
+function excludedUsers(entries: readonly Entry[]): ReadonlySet<string> | null {
   let users: Set<string> | null = null;
-  for (const { event } of entries as readonly { event: StoredEvent }[]) {
+  for (const { event } of entries) {
     if (event.exclude === undefined || event.exclude.length === 0) continue;
     users ??= new Set();
     for (const user of event.exclude) users.add(user);

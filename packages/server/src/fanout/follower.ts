@@ -1,11 +1,14 @@
-import { formatPosition } from '@unified-ws/protocol';
 import type { BroadcastBatch, BroadcastLog, LogHead } from '../events/log.js';
 import { parseBatch } from '../events/log.js';
 import type { Report } from '../observability/logger.js';
 import type { Fanout } from './flush.js';
+import { type Cursor, cursorText } from './readers.js';
 
 /** Entries read from the log at a time when catching up. */
 const CHUNK = 500;
+/** Batches, and their characters, that are kept while the hole before them is read. More come from the log. */
+const MAX_HEARD = 200;
+const MAX_HEARD_CHARACTERS = 4 * 1024 * 1024;
 
 export interface FollowerParts {
   readonly log: BroadcastLog;
@@ -20,8 +23,9 @@ export interface FollowerParts {
  */
 export class Follower {
   private readonly parts: FollowerParts;
-  /** Batches heard, so that a read knows whether one came while it was under way. */
-  private arrivals = 0;
+  /** Batches heard while the hole before them is read, oldest first. */
+  private heard: string[] = [];
+  private heardCharacters = 0;
   private following = false;
   private filling: Promise<void> | null = null;
   private headSeen: LogHead | null = null;
@@ -46,21 +50,29 @@ export class Follower {
   pause(): void {
     this.following = false;
     this.headSeen = null;
+    this.forget();
     this.parts.fanout.discard();
   }
 
   /** This node serves: deliver what was missed, then follow. */
   resume(): void {
+    this.parts.fanout.readers.wakeAll();
     this.fill();
   }
 
   /** A batch from the bus. */
   receive(text: string): void {
-    this.arrivals += 1;
-    if (!this.following) return;
+    if (!this.following) {
+      this.remember(text);
+      return;
+    }
     const batch = parseBatch(text);
-    if (this.continues(batch)) this.parts.fanout.take(batch.entries);
-    else if (!this.isOld(batch)) this.fill();
+    if (this.continues(batch)) {
+      this.parts.fanout.take(batch.entries);
+    } else if (!this.isOld(batch)) {
+      this.remember(text);
+      this.fill();
+    }
   }
 
   /** Each second: a lost last publish is seen by nobody, so the head is read; ahead in two reads running means lost (L4). */
@@ -110,16 +122,43 @@ export class Follower {
       });
   }
 
-  /** Reads until nothing is left and nothing came meanwhile; then, in the same turn, live batches are taken again. */
+  private remember(text: string): void {
+    this.heard.push(text);
+    this.heardCharacters += text.length;
+    while (this.heard.length > MAX_HEARD || this.heardCharacters > MAX_HEARD_CHARACTERS) {
+      this.heardCharacters -= this.heard.shift()?.length ?? 0;
+    }
+  }
+
+  private forget(): void {
+    this.heard = [];
+    this.heardCharacters = 0;
+  }
+
+  /**
+   * Takes what was heard meanwhile, as far as it follows. True when all of it was taken or was known: from then on, within this
+   * turn, live batches are taken as they come.
+   */
+  private join(): boolean {
+    while (this.heard.length > 0) {
+      const batch = parseBatch(this.heard[0] as string);
+      if (this.continues(batch)) this.parts.fanout.take(batch.entries);
+      else if (!this.isOld(batch)) return false;
+      this.heardCharacters -= this.heard.shift()?.length ?? 0;
+    }
+    return true;
+  }
+
+  /** Reads until what was heard meanwhile follows, or nothing is left. */
   private async read(): Promise<void> {
     const { log, fanout, isServing } = this.parts;
     for (;;) {
-      const seen = this.arrivals;
       const head = await log.head();
       if (!isServing()) return;
       const { tail } = fanout;
       if (isAnother(head, tail)) {
-        this.reset(head);
+        await this.restart(head);
+        if (!isServing()) return;
         continue;
       }
       // From the last delivered entry on, which must be the one that was delivered (L1).
@@ -130,38 +169,75 @@ export class Follower {
       if (fanout.tail.offset !== tail.offset) continue;
       const known = entries[0]?.offset === tail.offset ? entries.shift() : undefined;
       if (known && known.tag !== tail.tag) {
-        this.reset(head);
+        await this.restart(head);
+        if (!isServing()) return;
         continue;
       }
       const first = entries[0];
-      if (first === undefined) {
-        if (head.offset > tail.offset) this.gap(head, head, 'trimmed');
-        if (seen !== this.arrivals || fanout.tail.offset < head.offset) continue;
+      if (first === undefined && head.offset > tail.offset) {
+        this.trimmed(head, head);
+      } else if (first !== undefined && first.offset !== tail.offset + 1) {
+        this.trimmed({ epoch: tail.epoch, offset: first.offset - 1, tag: '' }, { ...first, epoch: tail.epoch });
+      }
+      fanout.take(entries);
+      const all = fanout.tail.offset >= head.offset;
+      if (this.join() && all) {
         this.following = true;
         return;
       }
-      if (first.offset !== tail.offset + 1) {
-        this.gap({ epoch: tail.epoch, offset: first.offset - 1, tag: '' }, { ...first, epoch: tail.epoch }, 'trimmed');
-      }
-      fanout.take(entries);
+      // What does not follow though all was read is of another log, or came with a part that is lost: the head tells.
+      if (all) this.forget();
       // Paced as live delivery is: a node that catches up works on the queue and takes connections as well.
       await fanout.flushed();
     }
   }
 
-  /** The log is another one than this node knew: emptied, or gone back by a fail-over (L1). */
-  private reset(head: LogHead): void {
-    this.gap(head, head, 'log_reset');
+  /**
+   * The log is another one than this node knew: emptied, or set back by a fail-over. In the latter case the epoch is changed, so
+   * that no position of the lost part is taken for one of what follows (L1). Delivery goes on after the last entry that this
+   * node has delivered, so that nothing published afterwards is missed.
+   */
+  private async restart(found: LogHead): Promise<void> {
+    const { log, fanout, isServing } = this.parts;
+    const { epoch } = fanout.tail;
+    const head = await log.rotate(epoch);
+    const delivered = head.rotatedFrom === epoch ? await this.lastKnown(head) : { offset: 0, tag: '' };
+    if (!isServing()) return;
+    fanout.flush();
+    const from = fanout.positionText;
+    fanout.restartAt({ epoch: head.epoch === '' ? found.epoch : head.epoch, ...delivered });
+    const { position } = fanout;
+    fanout.counts.gaps += 1;
+    fanout.announce('gap', { scope: 'broadcast', from, to: cursorText(position.epoch, position), reason: 'log_reset' });
+  }
+
+  /** The newest entry of a log that was set back which this node has delivered. */
+  private async lastKnown(head: LogHead): Promise<Cursor> {
+    const { log, fanout } = this.parts;
+    const { window } = fanout;
+    // Nothing was delivered since this node started or jumped: there is nothing to compare, and nobody has missed anything.
+    if (window.size === 0) return { offset: head.offset, tag: head.tag };
+    let last: Cursor = { offset: 0, tag: '' };
+    for (let at = Math.max(0, Math.min(window.oldest, head.offset) - 2); ; at = last.offset) {
+      const entries = await log.read(at, window.newest, CHUNK);
+      for (const { offset, tag } of entries) {
+        // Before the window nothing can be compared, but it lies before what was set back.
+        if (offset >= window.oldest && window.get(offset)?.tag !== tag) return last;
+        last = { offset, tag };
+      }
+      if (entries.length < CHUNK) return last;
+    }
   }
 
   /** @param to where delivery goes on, told to the clients; `position` is the entry before it when that is known no more. */
-  private gap(position: LogHead, to: LogHead, reason: 'log_reset' | 'trimmed'): void {
+  private trimmed(position: LogHead, to: LogHead): void {
     const { fanout } = this.parts;
     fanout.flush();
     const from = fanout.positionText;
     fanout.moveTo(position);
     fanout.counts.gaps += 1;
-    fanout.announce('gap', { scope: 'broadcast', from, to: formatPosition(to.epoch, to.offset, to.tag), reason });
+    const data = { scope: 'broadcast', from, to: cursorText(to.epoch, to), reason: 'trimmed' };
+    fanout.announceToCohorts('gap', data);
   }
 }
 

@@ -1,20 +1,35 @@
-import type { Clearance } from './clearance.js';
-import type { Member } from './cohort.js';
+import type { EventCatalogue } from '../events/catalogue.js';
+import type { Member, SingleService } from './cohort.js';
 import type { Fanout } from './flush.js';
-import type { TypeSet } from './typeSet.js';
+import { deliveredTypes, isSingly, type Preferences, passes } from './preferences.js';
+import type { TypeSet, TypeSets } from './typeSet.js';
 
-/** A connection whose subscriptions and clearance are known. */
+/** A connection, as what it is to receive is worked out. */
 export interface Subscriber extends Member {
+  /** What it is subscribed to. */
   readonly types: TypeSet | null;
-  readonly clearance: Clearance | null;
+  readonly preferences: Preferences;
+  delivered: TypeSet | null;
+  single: SingleService | null;
+}
+
+/** Works out what is delivered of the subscriptions within the preferences, and whether it has to be served singly. */
+export function fit(connection: Subscriber, catalogue: EventCatalogue, typeSets: TypeSets): void {
+  const { types, preferences } = connection;
+  if (types === null) return;
+  connection.delivered = deliveredTypes(types, preferences, catalogue, typeSets);
+  connection.single = isSingly(preferences) ? singleService(preferences) : null;
 }
 
 /**
- * Moves a connection to the cohort of what it is to receive now. Call between two flushes: flush, change, join (L5). One that is
- * in no cohort (suspended, or not established) stays out; it joins with what holds when it is current again.
+ * Its subscriptions, clearance or preferences changed: from now on it is delivered to by what holds now. Call between two flushes:
+ * flush, change, join (L5). One that is not delivered to (suspended, or not established) goes on with it when it is current again.
  */
 export function joinCohort(fanout: Fanout, connection: Subscriber): void {
-  const { types, clearance } = connection;
-  if (types === null || clearance === null || !fanout.cohorts.has(connection)) return;
-  fanout.cohorts.join(connection, types, clearance);
+  fit(connection, fanout.catalogue, fanout.typeSets);
+  fanout.refit(connection);
+}
+
+function singleService(preferences: Preferences): SingleService {
+  return { batch: preferences.batch_messages, limit: null, passes: (event) => passes(preferences, event) };
 }

@@ -193,7 +193,36 @@ export const READ_METRICS: readonly ReadMetric[] = [
     one(stats.delivery.gaps),
   ),
   gauge('uws_cohorts', 'Sets of connections that receive the same bytes.', ({ stats }) => one(stats.delivery.cohorts)),
-  gauge('uws_cohort_members', 'Connections that receive events.', ({ stats }) => one(stats.delivery.members)),
+  gauge('uws_cohort_members', 'Connections that receive events with their cohort.', ({ stats }) =>
+    one(stats.delivery.members),
+  ),
+  gauge('uws_readers', 'Connections with a cursor of their own: behind, or served singly.', ({ stats }) =>
+    one(stats.delivery.readers),
+  ),
+  counter(
+    'uws_events_replayed_total',
+    'Events written to connections with a cursor of their own, by where they came from.',
+    ({ stats: { delivery } }) => [
+      [delivery.replayed - delivery.replayed_from_log, { source: 'window' }],
+      [delivery.replayed_from_log, { source: 'log' }],
+    ],
+    ['source'],
+  ),
+  gauge('uws_window_events', 'Newest broadcast events in memory.', ({ stats }) => one(stats.delivery.window_events)),
+  gauge('uws_window_bytes', 'Bytes of those events as JSON.', ({ stats }) => one(stats.delivery.window_bytes)),
+  gauge('uws_connections_congested', 'Connections whose peers take less than they are sent.', ({ stats }) =>
+    one(stats.delivery.congested),
+  ),
+  counter(
+    'uws_congestions_total',
+    'How often connections were congested, by how it went on; began counts each of them.',
+    ({ stats: { delivery } }) => [
+      [delivery.congestions, { outcome: 'began' }],
+      [delivery.drained, { outcome: 'drained' }],
+      [delivery.too_slow, { outcome: 'ended' }],
+    ],
+    ['outcome'],
+  ),
 
   gauge(
     'uws_queue_jobs',

@@ -71,6 +71,19 @@ export interface DeliveryStats {
   readonly gaps: number;
   readonly cohorts: number;
   readonly members: number;
+  /** Connections with a cursor of their own: behind, or served singly for good. */
+  readonly readers: number;
+  /** Events written to readers, and those of them that came from the log in Redis. */
+  readonly replayed: number;
+  readonly replayed_from_log: number;
+  /** Newest broadcast events in memory. */
+  readonly window_events: number;
+  readonly window_bytes: number;
+  /** Connections whose peers take less than they are sent: now, ever, and how that ended. */
+  readonly congested: number;
+  readonly congestions: number;
+  readonly drained: number;
+  readonly too_slow: number;
 }
 
 export interface RegistryStats {
@@ -178,9 +191,29 @@ export class NodeFacts {
   }
 
   private delivery(): DeliveryStats {
-    const { counts, cohorts } = this.view.fanout;
-    const { unknown, ...others } = counts;
-    return { ...others, unknown_types: unknown, cohorts: cohorts.size, members: cohorts.members };
+    const { fanout, backpressure } = this.view;
+    const { counts, cohorts, readers, window } = fanout;
+    const served = readers.counts;
+    return {
+      events: counts.events,
+      deliveries: counts.deliveries + served.replayed,
+      flushes: counts.flushes,
+      writes: counts.writes + served.writes,
+      bytes: counts.bytes + served.bytes,
+      unknown_types: counts.unknown,
+      gaps: counts.gaps + served.gaps,
+      cohorts: cohorts.size,
+      members: cohorts.members,
+      readers: readers.size,
+      replayed: served.replayed,
+      replayed_from_log: served.fromLog,
+      window_events: window.size,
+      window_bytes: window.bytes,
+      congested: backpressure.size,
+      congestions: backpressure.counts.congested,
+      drained: backpressure.counts.drained,
+      too_slow: backpressure.counts.ended,
+    };
   }
 
   private registry(): RegistryStats {

@@ -1,6 +1,7 @@
 import type { Bus } from '../bus/bus.js';
 import type { Commands } from '../bus/commands.js';
 import type { Clock } from '../clock.js';
+import type { Backpressure } from '../edge/backpressure.js';
 import type { Sockets } from '../edge/sockets.js';
 import type { ConnectionTable } from '../edge/table.js';
 import type { EventQueues } from '../events/queue.js';
@@ -37,6 +38,7 @@ export interface NodeView {
   readonly evictions: Evictions;
   readonly table: ConnectionTable;
   readonly sockets: Sockets;
+  readonly backpressure: Backpressure;
   readonly fanout: Fanout;
   readonly queues: EventQueues;
   readonly typeRates: TypeRates;

@@ -1,4 +1,5 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { loadScriptsFirst } from './scriptLoading.js';
 
 /** A client of a standalone server, of a Sentinel group, or of a Cluster: the callers cannot tell. */
 export type RedisClient = Redis | Cluster;
@@ -85,9 +86,9 @@ type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
 /**
  * ioredis runs one automatic pipeline at a time: what comes meanwhile waits for its answers. Evicts, their acknowledgements
- * and the proof that the bus is heard must not wait for a slow one.
+ * and the proof that the bus is heard must not wait for a slow one. Scripts are loaded before what follows, not with it.
  */
-const UNPIPELINED = ['publish'];
+const UNPIPELINED = ['publish', 'script'];
 
 function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptions {
   const common: ClientOptions = {
@@ -128,8 +129,17 @@ function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptio
   }
 }
 
-/** Opens no socket yet: call `connect()`. The caller owns the client, listens to `error`, and ends it. */
+/**
+ * Opens no socket yet: call `connect()`. The caller owns the client, listens to `error`, and ends it. A client of the role
+ * `command` makes its server know every script first.
+ */
 export function createRedis(target: RedisTarget, role: ConnectionRole, options: ConnectOptions): RedisClient {
+  const client = newClient(target, role, options);
+  if (role === 'command') loadScriptsFirst(client);
+  return client;
+}
+
+function newClient(target: RedisTarget, role: ConnectionRole, options: ConnectOptions): RedisClient {
   const redisOptions = roleOptions(role, options);
   if (target.kind === 'standalone') return new Redis(target.url, redisOptions);
   if (target.kind === 'sentinel') {

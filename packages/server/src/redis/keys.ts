@@ -19,6 +19,9 @@ export class Keys {
   subs(userId: string): string {
     return `${this.user(userId)}:subs`;
   }
+  prefs(userId: string): string {
+    return `${this.user(userId)}:prefs`;
+  }
   boxmeta(userId: string): string {
     return `${this.user(userId)}:boxmeta`;
   }

@@ -15,6 +15,7 @@ export type ClaimOutcome =
   | {
       readonly status: 'held';
       readonly saved: readonly string[];
+      readonly preferences: readonly string[];
       readonly amendment: Amendment;
       readonly displaced: boolean;
     }
@@ -86,7 +87,8 @@ export class Claims {
     if (answer.status !== 'ok') return refusal(answer);
     if (answer.displaced.length === 0) {
       this.unsettled.delete(who.id);
-      return { status: 'held', saved: answer.saved, amendment: answer.amendment, displaced: false };
+      const { saved, preferences, amendment } = answer;
+      return { status: 'held', saved, preferences, amendment, displaced: false };
     }
     this.settle(who, answer).then(
       (outcome) => {
@@ -164,7 +166,7 @@ export class Claims {
 
   private async settle(
     who: Claimant,
-    { displaced, saved, amendment }: Extract<ClaimAnswer, { status: 'ok' }>,
+    { displaced, saved, preferences, amendment }: Extract<ClaimAnswer, { status: 'ok' }>,
   ): Promise<ClaimOutcome> {
     const { store, displacements, lease } = this.parts;
     if (displaced.length === 0) {
@@ -184,7 +186,7 @@ export class Claims {
       settled = true;
       if (confirmed) this.clear(who);
     }
-    return { status: 'held', saved, amendment, displaced: displaced.length > 0 };
+    return { status: 'held', saved, preferences, amendment, displaced: displaced.length > 0 };
   }
 
   /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */

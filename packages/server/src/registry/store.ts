@@ -6,7 +6,7 @@ import type { ClaimAnswer, Claimant, Displaced, Entry, Owner } from './types.js'
 
 /** What is left of an entry after its release, and a tombstone, lives this long, seconds (C4, C15). */
 const RELEASED_TTL_S = 3600;
-/** Saved subscriptions live this long after the last connect, seconds. */
+/** Saved subscriptions and preferences live this long after the last connect, seconds. */
 export const SAVED_TTL_S = 90 * 24 * 3600;
 /** A token is never older than this (MAX_TOKEN_AGE_MS), so a revocation may be forgotten then, seconds. */
 const MAX_TOKEN_AGE_S = 24 * 3600;
@@ -74,7 +74,7 @@ export class RegistryStore {
     const { redis, keys, policy } = this.parts;
     const raw = (await this.scripts.claim.run(
       redis,
-      [keys.conn(who.userId), keys.revoked(who.userId), keys.subs(who.userId)],
+      [keys.conn(who.userId), keys.revoked(who.userId), keys.subs(who.userId), keys.prefs(who.userId)],
       [
         who.id,
         lease,
@@ -90,7 +90,7 @@ export class RegistryStore {
         SAVED_TTL_S,
       ],
     )) as [string, ...unknown[]];
-    const [status, first, second, third, fourth] = raw;
+    const [status, first, second, third, fourth, fifth] = raw;
     switch (status) {
       case 'ok':
         return {
@@ -98,7 +98,8 @@ export class RegistryStore {
           fence: String(first),
           displaced: parseDisplaced(second),
           saved: third as string[],
-          amendment: parseAmendment(fourth),
+          preferences: fourth as string[],
+          amendment: parseAmendment(fifth),
         };
       case 'superseded':
         return { status, code: Number(first) };

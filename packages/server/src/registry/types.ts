@@ -38,6 +38,8 @@ export type ClaimAnswer =
       readonly fence: string;
       readonly displaced: readonly Displaced[];
       readonly saved: readonly string[];
+      /** Field and JSON value of each preference that the user chose. */
+      readonly preferences: readonly string[];
       readonly amendment: Amendment;
     }
   | { readonly status: 'superseded'; readonly code: number }

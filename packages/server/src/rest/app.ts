@@ -23,6 +23,7 @@ import { Router } from './router.js';
 import { broadcastRoutes } from './routes/broadcast.js';
 import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
+import { eventRoutes } from './routes/events.js';
 import { probeRoutes } from './routes/probes.js';
 import { userRoutes } from './routes/users.js';
 
@@ -67,6 +68,7 @@ export function createRestApp(parts: RestParts): Express {
   userRoutes(router, gate, parts);
   broadcastRoutes(router, gate, parts);
   catalogueRoutes(router, gate, parts);
+  eventRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

@@ -232,7 +232,23 @@ export const ENTRIES = [
     min: 16_384,
     max: 1024 * MIB,
     default: MIB,
-    meaning: 'Bytes that may wait in the socket of one connection before it is ended as too slow.',
+    meaning:
+      'Bytes of replies that may wait for a peer which does not read them, before it is ended as too slow. Events do not wait there: a slow connection keeps a position.',
+  }),
+  integer('RECOVERY_DELAY_MS', {
+    section: 'Edge and limits',
+    min: 10,
+    max: 30_000,
+    default: 1000,
+    meaning:
+      'Until the first test of a connection whose peer takes less than it is sent, in milliseconds; doubles with each test, up to 30 s.',
+  }),
+  integer('RECOVERY_ATTEMPTS', {
+    section: 'Edge and limits',
+    min: 1,
+    max: 20,
+    default: 5,
+    meaning: 'Tests of such a connection before it is ended as too slow (4201).',
   }),
 
   choice('CONNECTION_POLICY', {
@@ -316,6 +332,21 @@ export const ENTRIES = [
     max: 30 * 86_400_000,
     default: 3_600_000,
     meaning: 'Time that a broadcast event stays in the log, in milliseconds.',
+  }),
+  integer('WINDOW_SIZE', {
+    section: 'Events',
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    meaning:
+      'Newest broadcast events that a node keeps in memory for connections that are behind; older ones come from Redis.',
+  }),
+  integer('WINDOW_BYTES', {
+    section: 'Events',
+    min: 1024,
+    max: 1024 * MIB,
+    default: 16 * MIB,
+    meaning: 'Bytes of those events, as JSON; the frames made of them come on top.',
   }),
   integer('EVENT_QUEUE_PARTITIONS', {
     section: 'Events',

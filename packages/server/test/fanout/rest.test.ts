@@ -1,6 +1,6 @@
 import { loadCatalogue } from '@unified-ws/server/events/catalogue';
 import type { LogEntry } from '@unified-ws/server/events/log';
-import type { Clearance } from '@unified-ws/server/fanout/clearance';
+import type { LogPages } from '@unified-ws/server/events/logPages';
 import type { Member } from '@unified-ws/server/fanout/cohort';
 import { Fanout } from '@unified-ws/server/fanout/flush';
 import { TypeSets } from '@unified-ws/server/fanout/typeSet';
@@ -20,6 +20,10 @@ describe('the rest after a flush', () => {
   const member: Member = {
     id: 'c1',
     userId: 'u1',
+    delivered: new TypeSets().of([TYPE]),
+    clearance: { id: 1, roles: new Set(['user']), permissions: new Set(['events:receive']) },
+    single: null,
+    isCongested: () => false,
     write: () => {
       writes += 1;
       time += cost;
@@ -37,6 +41,7 @@ describe('the rest after a flush', () => {
       category: 'health',
       severity: 'info',
     },
+    bytes: 100,
   });
   const make = (): Fanout => {
     time = 1000;
@@ -46,13 +51,21 @@ describe('the rest after a flush', () => {
     const catalogue = loadCatalogue();
     const fanout = new Fanout({
       catalogue: () => catalogue,
+      typeSets: new TypeSets(),
       clock: { now: () => time, mono: () => time },
       logger: createLogger('silent', 'n1'),
+      report: (error) => {
+        throw error;
+      },
+      // Nobody is behind here: the log is not read.
+      pages: { after: () => Promise.resolve([]), clear: () => undefined } as unknown as LogPages,
+      windowSize: 100,
+      windowBytes: 100_000,
+      historySize: 100,
       mayDeliver: () => allowed,
     });
-    const clearance: Clearance = { id: 1, roles: new Set(['user']), permissions: new Set(['events:receive']) };
     fanout.moveTo({ epoch: 'e', offset: 0, tag: '' });
-    fanout.cohorts.join(member, new TypeSets().of([TYPE]), clearance);
+    fanout.enter(member);
     return fanout;
   };
 

@@ -4,6 +4,7 @@
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn        hash
 --      2 revoked <prefix>:{u:<user>}:revoked    hash
 --      3 subs   <prefix>:{u:<user>}:subs        hash
+--      4 prefs  <prefix>:{u:<user>}:prefs       hash
 -- ARGV 1 conn id
 --      2 lease id of the claimer's node
 --      3 client id, '' when the client gave none
@@ -15,9 +16,10 @@
 --      9 the token's session id, '' when none
 --     10 facts about the connection (JSON), stored for those who ask
 --     11 fence of a re-claim, '' for a first claim
---     12 time to live of :subs, seconds
+--     12 time to live of :subs and :prefs, seconds
 --
 -- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
+--          saved preferences (flat array),
 --          amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)}}
 --         {'superseded', code}   re-claim refused: another is current, or a tombstone stands
 --         {'stale'}              an older attempt than the newest one known of the same client
@@ -141,4 +143,8 @@ local subs = redis.call('HGETALL', KEYS[3])
 if #subs > 0 then
   redis.call('EXPIRE', KEYS[3], ARGV[12])
 end
-return { 'ok', now_stored[1], displaced, subs, amendment }
+local prefs = redis.call('HGETALL', KEYS[4])
+if #prefs > 0 then
+  redis.call('EXPIRE', KEYS[4], ARGV[12])
+end
+return { 'ok', now_stored[1], displaced, subs, prefs, amendment }

@@ -1,0 +1,374 @@
+import { formatPosition } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
+import type { EventCatalogue } from '../events/catalogue.js';
+import type { LogEntry, LogHead } from '../events/log.js';
+import type { LogPages } from '../events/logPages.js';
+import type { StoredEvent } from '../events/storedEvent.js';
+import type { Logger, Report } from '../observability/logger.js';
+import { admits, hiddenFields } from './clearance.js';
+import type { Member } from './cohort.js';
+import { messageFrame } from './frame.js';
+import { type Entry, frameOf, type Window } from './window.js';
+
+/** A place in the log of the epoch that this node follows. */
+export type Cursor = Pick<LogHead, 'offset' | 'tag'>;
+
+/** Written to one reader before the next one has its turn, bytes: as much as a peer that reads takes at once. */
+const TURN_BYTES = 64 * 1024;
+/** Readers are served for at most this long before the event loop goes on, milliseconds: live events come between. */
+const TURN_MS = 4;
+/** Readers that read the log in Redis at the same time; each holds a page. */
+const MAX_READING = 8;
+/** Of a user, one replay of more events than this begins in the time below: a client in a loop costs work and no more (L10). */
+const LONG_REPLAY = 1000;
+const LONG_REPLAY_EVERY_MS = 5000;
+/** Users of whom that is remembered. */
+const MAX_REMEMBERED = 10_000;
+const READ_RETRY_MS = 500;
+
+export interface ReadersParts {
+  readonly window: Window;
+  readonly pages: LogPages;
+  readonly catalogue: () => EventCatalogue;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly report: Report;
+  readonly mayDeliver: () => boolean;
+  /** Where the cohorts stand. */
+  readonly position: () => LogHead;
+  /** It stands where the cohorts stand: it goes on with them. Within the same turn. */
+  readonly onCaughtUp: (member: Member) => void;
+}
+
+export interface ReaderCounts {
+  /** Events written to connections that were behind. */
+  replayed: number;
+  writes: number;
+  bytes: number;
+  /** Of those: from the log in Redis, not from the window. */
+  fromLog: number;
+  gaps: number;
+}
+
+interface Reader {
+  readonly member: Member;
+  cursor: Cursor;
+  /** Read from the log, to be written next. */
+  page: readonly LogEntry[] | null;
+  /** Monotonic ms. */
+  notBefore: number;
+}
+
+/**
+ * Connections that do not stand where their cohort stands: they came back with a position, were suspended, or were too slow.
+ * Each has a cursor of its own and is served singly, from the window or the log, until it has caught up (L5).
+ */
+export class Readers {
+  readonly counts: ReaderCounts = { replayed: 0, writes: 0, bytes: 0, fromLog: 0, gaps: 0 };
+  private readonly parts: ReadersParts;
+  private readonly all = new Map<Member, Reader>();
+  /** To be served, in turn. */
+  private readonly queue = new Set<Reader>();
+  /** Their cursor is ahead of this node, which another node was not: they wait for it. */
+  private readonly ahead = new Set<Reader>();
+  /** Served singly, and caught up: they go on with the next event. */
+  private readonly idle = new Set<Reader>();
+  /** May not be served before a time of their own. */
+  private readonly delayed = new Set<Reader>();
+  /** Waits for one of the places to read the log. */
+  private readonly waiting = new Set<Reader>();
+  private reading = 0;
+  private readonly longReplays = new Map<string, number>();
+  private scheduled: NodeJS.Immediate | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private timerAt = 0;
+  private stopped = false;
+
+  constructor(parts: ReadersParts) {
+    this.parts = parts;
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  has(member: Member): boolean {
+    return this.all.has(member);
+  }
+
+  /** Undefined when it is no reader. */
+  cursorOf(member: Member): Cursor | undefined {
+    return this.all.get(member)?.cursor;
+  }
+
+  members(): Iterable<Member> {
+    return this.all.keys();
+  }
+
+  /** @param cursor all that concerns it up to here was written, or is to be left out. */
+  add(member: Member, cursor: Cursor): void {
+    this.remove(member);
+    const reader: Reader = { member, cursor, page: null, notBefore: this.paced(member, cursor) };
+    this.all.set(member, reader);
+    this.enqueue(reader);
+  }
+
+  remove(member: Member): void {
+    const reader = this.all.get(member);
+    if (!reader) return;
+    this.all.delete(member);
+    this.queue.delete(reader);
+    this.ahead.delete(reader);
+    this.idle.delete(reader);
+    this.delayed.delete(reader);
+    this.waiting.delete(reader);
+  }
+
+  /** Its socket drained. */
+  wake(member: Member): void {
+    const reader = this.all.get(member);
+    if (reader) this.enqueue(reader);
+  }
+
+  /** Delivery goes on after an interruption. */
+  wakeAll(): void {
+    for (const reader of this.all.values()) this.enqueue(reader);
+  }
+
+  /** The cohorts moved on. */
+  moved(): void {
+    for (const reader of this.idle) this.enqueue(reader);
+    this.idle.clear();
+    for (const reader of this.ahead) {
+      if (reader.cursor.offset > this.parts.position().offset) continue;
+      this.ahead.delete(reader);
+      this.enqueue(reader);
+    }
+  }
+
+  /** The log is another one: everybody stands where the cohorts stand now. The caller has told them. */
+  reset(): void {
+    this.parts.pages.clear();
+    for (const member of [...this.all.keys()]) {
+      this.remove(member);
+      this.parts.onCaughtUp(member);
+    }
+  }
+
+  stop(): void {
+    this.stopped = true;
+    if (this.scheduled) clearImmediate(this.scheduled);
+    if (this.timer) clearTimeout(this.timer);
+    this.queue.clear();
+  }
+
+  /** When its replay may begin, monotonic ms. */
+  private paced(member: Member, cursor: Cursor): number {
+    const missed = this.parts.position().offset - cursor.offset;
+    if (missed <= LONG_REPLAY) return 0;
+    const now = this.parts.clock.mono();
+    const before = this.longReplays.get(member.userId);
+    const at = before === undefined ? now : Math.max(now, before + LONG_REPLAY_EVERY_MS);
+    this.longReplays.delete(member.userId);
+    this.longReplays.set(member.userId, at);
+    if (this.longReplays.size > MAX_REMEMBERED) {
+      const oldest = this.longReplays.keys().next();
+      if (!oldest.done) this.longReplays.delete(oldest.value);
+    }
+    return at;
+  }
+
+  private enqueue(reader: Reader): void {
+    if (this.stopped || this.waiting.has(reader)) return;
+    const wait = reader.notBefore - this.parts.clock.mono();
+    if (wait > 0) {
+      this.delayed.add(reader);
+      this.later(wait);
+      return;
+    }
+    this.delayed.delete(reader);
+    this.queue.add(reader);
+    this.scheduled ??= setImmediate(() => this.serve());
+  }
+
+  private later(ms: number): void {
+    const at = this.parts.clock.mono() + ms;
+    if (this.timer && this.timerAt <= at) return;
+    if (this.timer) clearTimeout(this.timer);
+    this.timerAt = at;
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      for (const reader of [...this.delayed]) this.enqueue(reader);
+    }, Math.ceil(ms));
+  }
+
+  private serve(): void {
+    this.scheduled = null;
+    // Not lost: `wakeAll` follows when this node serves again.
+    if (!this.parts.mayDeliver()) return;
+    const until = this.parts.clock.mono() + TURN_MS;
+    for (const reader of this.queue) {
+      this.queue.delete(reader);
+      this.step(reader);
+      if (this.parts.clock.mono() >= until) break;
+    }
+    if (this.queue.size > 0) this.scheduled ??= setImmediate(() => this.serve());
+  }
+
+  private step(reader: Reader): void {
+    const { member } = reader;
+    if (this.all.get(member) !== reader) return;
+    // `wake` follows when it drained. What was read for it is read again: nothing is kept for a slow one.
+    if (member.isCongested()) {
+      reader.page = null;
+      return;
+    }
+    const { window } = this.parts;
+    const position = this.parts.position();
+    const { page } = reader;
+    if (page !== null) {
+      reader.page = null;
+      this.write(reader, page, position, true);
+    } else if (reader.cursor.offset < position.offset) {
+      if (!window.covers(reader.cursor.offset)) {
+        this.read(reader);
+        return;
+      }
+      this.write(reader, this.fromWindow(reader.cursor.offset, position.offset), position, false);
+    }
+    if (this.all.get(member) !== reader) return;
+    if (reader.cursor.offset === position.offset && reader.page === null) {
+      if (member.single !== null) {
+        this.idle.add(reader);
+        return;
+      }
+      this.all.delete(member);
+      this.parts.onCaughtUp(member);
+    } else if (reader.cursor.offset > position.offset) {
+      this.ahead.add(reader);
+    } else {
+      this.enqueue(reader);
+    }
+  }
+
+  private *fromWindow(after: number, to: number): Iterable<Entry> {
+    for (let offset = after + 1; offset <= to; offset += 1) {
+      const entry = this.parts.window.get(offset);
+      if (!entry) return;
+      yield entry;
+    }
+  }
+
+  /** Writes what fits into a turn; the rest of a page waits for the next. */
+  private write(reader: Reader, entries: Iterable<Entry>, position: LogHead, fromLog: boolean): void {
+    const { member } = reader;
+    const limit = member.single?.batch === false ? 1 : TURN_BYTES;
+    const frames: Buffer[] = [];
+    let bytes = 0;
+    let written = 0;
+    for (const entry of entries) {
+      if (entry.offset <= reader.cursor.offset) continue;
+      const frame = this.frameFor(member, entry, position.epoch);
+      if (bytes >= limit || (frame !== null && !this.mayTake(reader))) {
+        if (fromLog) reader.page = entries as readonly LogEntry[];
+        break;
+      }
+      reader.cursor = { offset: entry.offset, tag: entry.tag };
+      if (frame === null) continue;
+      frames.push(frame);
+      bytes += frame.length;
+      written += 1;
+    }
+    if (written === 0) return;
+    member.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, bytes));
+    const { logger, clock } = this.parts;
+    if (logger.isLevelEnabled('trace')) logger.trace({ mono: clock.mono(), conns: [member.id] }, 'flush');
+    this.counts.replayed += written;
+    this.counts.writes += 1;
+    this.counts.bytes += bytes;
+    if (fromLog) this.counts.fromLog += written;
+  }
+
+  /** Null: it is not to have this event. */
+  private frameFor(member: Member, entry: Entry, epoch: string): Buffer | null {
+    const definition = this.parts.catalogue().get(entry.event.type);
+    const { clearance } = member;
+    if (!definition || clearance === null || !wants(member, entry.event)) return null;
+    return admits(clearance, entry.event, definition)
+      ? frameOf(entry, hiddenFields(clearance, definition), epoch)
+      : null;
+  }
+
+  /** A durable event over the member's rate is late, never dropped. */
+  private mayTake(reader: Reader): boolean {
+    const limit = reader.member.single?.limit;
+    const now = this.parts.clock.mono();
+    if (!limit || limit.take(now)) return true;
+    reader.notBefore = now + limit.retryAfterMs(now);
+    return false;
+  }
+
+  private read(reader: Reader): void {
+    if (this.reading >= MAX_READING) {
+      this.waiting.add(reader);
+      return;
+    }
+    this.reading += 1;
+    this.readPage(reader)
+      .catch((error: unknown) => {
+        this.parts.report(error, 'fanout.replay');
+        if (this.all.get(reader.member) !== reader) return;
+        reader.notBefore = this.parts.clock.mono() + READ_RETRY_MS;
+        this.enqueue(reader);
+      })
+      .finally(() => {
+        this.reading -= 1;
+        const [next] = this.waiting;
+        if (!next) return;
+        this.waiting.delete(next);
+        this.enqueue(next);
+      });
+  }
+
+  private async readPage(reader: Reader): Promise<void> {
+    const { pages, position, mayDeliver } = this.parts;
+    const { epoch, offset: to } = position();
+    const { cursor } = reader;
+    const entries = await pages.after(cursor.offset, to);
+    // It left, or the log was replaced, meanwhile.
+    if (this.all.get(reader.member) !== reader || position().epoch !== epoch) return;
+    // Not lost: `wakeAll` follows when this node serves again.
+    if (!mayDeliver()) return;
+    const [first] = entries;
+    if (first === undefined) {
+      // The head itself is gone by age: there is nothing between.
+      this.skip(reader, position(), position());
+    } else {
+      if (first.offset > cursor.offset + 1) {
+        this.skip(reader, { offset: first.offset - 1, tag: '' }, { ...first, epoch });
+      }
+      reader.page = entries;
+    }
+    this.enqueue(reader);
+  }
+
+  /** What lies between is trimmed: told, never skipped in silence (L8). */
+  private skip(reader: Reader, cursor: Cursor, to: LogHead): void {
+    const { clock, position } = this.parts;
+    const from = cursorText(position().epoch, reader.cursor);
+    reader.cursor = { offset: cursor.offset, tag: cursor.tag };
+    this.counts.gaps += 1;
+    const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason: 'trimmed' };
+    reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
+  }
+}
+
+/** A cursor on the wire; null when its entry is gone, and its tag with it. */
+export function cursorText(epoch: string, { offset, tag }: Cursor): string | null {
+  return epoch === '' || (offset > 0 && tag === '') ? null : formatPosition(epoch, offset, tag);
+}
+
+function wants(member: Member, event: StoredEvent): boolean {
+  if (member.delivered?.set.has(event.type) !== true || event.exclude?.includes(member.userId) === true) return false;
+  return member.single === null || member.single.passes(event);
+}

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Cluster, type Redis } from 'ioredis';
+import type { RedisClient } from './connect.js';
+
+/** Folders of the server that have their scripts in a folder `lua`. */
+const SOURCES = new URL('../', import.meta.url);
+
+/** The text of every script of the server. */
+export function scriptSources(): readonly string[] {
+  return readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.lua'))
+    .sort()
+    .map((path) => readFileSync(new URL(path.replaceAll('\\', '/'), SOURCES), 'utf8'));
+}
+
+/**
+ * Makes the server know every script before the first command of each new connection, in a Cluster of each master.
+ *
+ * A call by hash that is answered NOSCRIPT is sent again as text, behind whatever was sent meanwhile: after a restart of
+ * Redis an enlisting could be overtaken by the claim that it must precede (C11), and thousands of releases would each be
+ * refused once. What follows SCRIPT FLUSH alone is left to that second way.
+ */
+export function loadScriptsFirst(client: RedisClient, sources = scriptSources()): void {
+  if (client instanceof Cluster) {
+    const known = new WeakSet<Redis>();
+    const meet = (node: Redis): void => {
+      if (known.has(node) || node.options.readOnly) return;
+      known.add(node);
+      // A node is met before anything is sent to it, so this stands first in what waits for its connection.
+      load(node, sources, client);
+    };
+    client.on('+node', meet);
+    // Replicas that became masters.
+    client.on('refresh', () => client.nodes('master').forEach(meet));
+  } else {
+    // The first listener of `ready`; commands before it are refused, as these clients queue nothing while offline.
+    client.on('ready', () => load(client, sources, client));
+  }
+}
+
+function load(node: Redis, sources: readonly string[], client: RedisClient): void {
+  const loading = sources.map((source) => node.script('LOAD', source));
+  // One connection, one reason: the others fail with it. The scripts are loaded again with the next connection.
+  Promise.all(loading).catch((error: unknown) => client.emit('error', error));
+}
