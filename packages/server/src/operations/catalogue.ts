@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Commands } from '../bus/commands.js';
-import type { Authority } from '../edge/authority.js';
+import type { Authority, Progress } from '../edge/authority.js';
 import type { ConnectionTable } from '../edge/table.js';
 import { AppError } from '../errors.js';
 import { CatalogueError } from '../events/catalogue.js';
@@ -27,6 +27,7 @@ export interface NodeReload {
   /** Tells one catalogue from another: nodes read each its own file. */
   readonly digest: string | null;
   readonly event_types: number;
+  /** Judged again so far. */
   readonly connections: number;
   /** Of them, those whose subscriptions changed. */
   readonly changed_connections: number;
@@ -146,14 +147,29 @@ export class CatalogueReloads {
   }
 
   private async apply(id: string): Promise<NodeReload> {
-    const { catalogues, authority, table, fanout, logger } = this.parts;
+    const { catalogues, authority, table, fanout, logger, report, timeoutMs } = this.parts;
     // L5: what was taken under the old catalogue is delivered under it.
     fanout.flush();
     if (!catalogues.apply(id)) return this.answer('overtaken', null);
-    const { connections, changed } = await authority.reevaluateAll(table.all());
+    const progress: Progress = { connections: 0, changed: 0 };
     const answer = this.answer('applied', catalogues.catalogue);
-    logger.info({ digest: answer.digest, types: answer.event_types, connections, changed }, 'event catalogue reloaded');
-    return { ...answer, connections, changed_connections: changed };
+    const { digest, event_types: types } = answer;
+    const done = authority.reevaluateAll(table.all(), progress).then(
+      () => logger.info({ digest, types, ...progress }, 'event catalogue reloaded'),
+      (error: unknown) => report(error, 'operations.catalogue'),
+    );
+    // In force is in force: with very many connections the answer does not wait for the last of them.
+    await this.atMost(done, timeoutMs / 4);
+    return { ...answer, connections: progress.connections, changed_connections: progress.changed };
+  }
+
+  private async atMost(work: Promise<void>, ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([work, late]);
+    clearTimeout(timer);
   }
 
   private answer(result: NodeReload['result'], catalogue: Catalogues['catalogue'] | null): NodeReload {
