@@ -15,6 +15,9 @@ const FIGURES: readonly string[] = [
   'hello_p50_ms',
   'hello_p99_ms',
   'rss_bytes_per_connection',
+  'events_per_s',
+  'server_us_per_event',
+  'redis_us_per_event',
   'foreign_cpus',
 ];
 /** The server that each one is compared with in the same run, and by which figure. */

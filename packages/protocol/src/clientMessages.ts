@@ -8,6 +8,7 @@ import type { ServerMessageType } from './serverMessages.js';
 /** A token longer than this would not fit the 16 KiB that Node.js allows for the headers of a request with room to spare. */
 export const MAX_TOKEN_LENGTH = 8192;
 export const MAX_SUBSCRIPTION_CHANGES = 200;
+export const MAX_CATEGORY_CHANGES = 50;
 /** Characters; cut to 123 bytes for the close frame by `fitCloseReason`. */
 export const MAX_REASON_LENGTH = 100;
 /** One year. */
@@ -36,6 +37,20 @@ const eventTypes = {
     },
   },
   required: ['event_types'],
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+
+const categories = {
+  type: 'object',
+  properties: {
+    categories: {
+      type: 'array',
+      items: { type: 'string', minLength: 1, maxLength: MAX_EVENT_TYPE_LENGTH },
+      minItems: 1,
+      maxItems: MAX_CATEGORY_CHANGES,
+    },
+  },
+  required: ['categories'],
   additionalProperties: false,
 } as const satisfies JSONSchema;
 
@@ -89,6 +104,29 @@ export const clientMessages = {
     reply: 'subscription_updated',
     meaning: 'takes event types, defaults too, from the subscriptions',
     data: eventTypes,
+  },
+  subscribe_category: {
+    permission: null,
+    reply: 'category_subscription_updated',
+    meaning: 'subscribes to categories, or groups of them, as a whole, with the types that they get later',
+    data: categories,
+  },
+  unsubscribe_category: {
+    permission: null,
+    reply: 'category_subscription_updated',
+    meaning: 'takes all types of categories, defaults too, from the subscriptions',
+    data: categories,
+  },
+  refresh_token: {
+    permission: null,
+    reply: 'token_refreshed',
+    meaning: "puts a new token of the same user in the place of the connection's; a bad one changes nothing",
+    data: {
+      type: 'object',
+      properties: { token: { type: 'string', minLength: 1, maxLength: MAX_TOKEN_LENGTH } },
+      required: ['token'],
+      additionalProperties: false,
+    },
   },
   get_subscription_info: {
     permission: null,

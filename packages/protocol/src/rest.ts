@@ -22,6 +22,30 @@ export const disconnectBodySchema = {
 } as const satisfies JSONSchema;
 export type DisconnectBody = FromSchema<typeof disconnectBodySchema>;
 
+const grants = {
+  type: 'array',
+  items: { type: 'string', minLength: 1, maxLength: 64 },
+} as const satisfies JSONSchema;
+
+/** Body of `POST /users/:user_id/permissions-changed`; may be left out: then a newer token is asked for. */
+export const permissionsChangedBodySchema = {
+  type: 'object',
+  properties: {
+    roles: { ...grants, maxItems: 32, description: "in the place of the token's; left out: the token's hold" },
+    permissions: {
+      ...grants,
+      maxItems: 64,
+      description: "in the place of the token's own, besides those of the roles; left out: the token's hold",
+    },
+  },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type PermissionsChangedBody = FromSchema<typeof permissionsChangedBodySchema>;
+
+/** What became of an order of permissions-changed. `applied`: it holds for the live connection. */
+export const PERMISSION_CHANGE_RESULTS = ['applied', 'not_connected', 'node_unreachable'] as const;
+export type PermissionChangeResult = (typeof PERMISSION_CHANGE_RESULTS)[number];
+
 /** Body of `POST /broadcast`. */
 export const broadcastBodySchema = publishSchema;
 

@@ -44,8 +44,17 @@ export const DISCONNECT_RESULTS = ['closed', 'not_connected', 'node_unreachable'
 export type DisconnectResult = (typeof DISCONNECT_RESULTS)[number];
 
 /** Why an event type of a subscription request was refused. */
-export const SUBSCRIPTION_ERRORS = ['unknown_event_type', 'permission_denied', 'subscription_limit'] as const;
+export const SUBSCRIPTION_ERRORS = [
+  'unknown_event_type',
+  'permission_denied',
+  'subscription_limit',
+  'unknown_category',
+] as const;
 export type SubscriptionError = (typeof SUBSCRIPTION_ERRORS)[number];
+
+/** Why the server changed the subscriptions of a connection by itself. */
+export const SUBSCRIPTION_CHANGE_REASONS = ['permissions_changed', 'token_refreshed', 'catalogue_reloaded'] as const;
+export type SubscriptionChangeReason = (typeof SUBSCRIPTION_CHANGE_REASONS)[number];
 
 /** What holds for each connection, told in hello so that a client need not find out by errors. */
 export const limitsSchema = {
@@ -182,7 +191,8 @@ export const serverMessages = {
     },
   },
   subscription_updated: {
-    meaning: 'the full list of subscriptions after a change, sent once the change is stored',
+    meaning:
+      'the full list of subscriptions after a change, sent once the change is stored; without being asked for when the server changed them',
     data: {
       type: 'object',
       properties: {
@@ -196,8 +206,57 @@ export const serverMessages = {
           },
         },
         updated_at: time,
+        reason: {
+          enum: SUBSCRIPTION_CHANGE_REASONS,
+          description: 'why the server changed them; errors names what went; not in a reply',
+        },
       },
       required: ['subscriptions', 'errors', 'updated_at'],
+    },
+  },
+  category_subscription_updated: {
+    meaning: 'what is subscribed after a change by category, sent once the change is stored',
+    data: {
+      type: 'object',
+      properties: {
+        categories: {
+          ...texts,
+          description: 'that are subscribed as a whole: types that they get later come with them',
+        },
+        subscriptions: { ...texts, description: 'event types, the full list' },
+        errors: {
+          type: 'array',
+          items: {
+            type: 'object',
+            properties: { category: text, event_type: text, error: { enum: SUBSCRIPTION_ERRORS } },
+            required: ['category', 'error'],
+          },
+          description: 'with event_type: that type alone is left out',
+        },
+        updated_at: time,
+      },
+      required: ['categories', 'subscriptions', 'errors', 'updated_at'],
+    },
+  },
+  token_refreshed: {
+    meaning: 'the new token is in force, and with it what its roles and permissions allow',
+    data: {
+      type: 'object',
+      properties: {
+        expires_at: { ...time, description: 'when the new token runs out' },
+        permissions: texts,
+        removed_subscriptions: { ...texts, description: 'event types that the new token does not allow' },
+      },
+      required: ['expires_at', 'permissions', 'removed_subscriptions'],
+    },
+  },
+  token_expiring: {
+    meaning:
+      'the token has to be replaced: without refresh_token the connection is closed with 4101, TOKEN_GRACE_MS after expires_at',
+    data: {
+      type: 'object',
+      properties: { expires_at: { ...time, description: 'when the token runs out, or was declared out of date' } },
+      required: ['expires_at'],
     },
   },
   subscription_info: {
@@ -207,10 +266,11 @@ export const serverMessages = {
       properties: {
         subscriptions: texts,
         categories: { ...texts, description: 'of the subscribed types' },
+        subscribed_categories: { ...texts, description: 'that are subscribed as a whole' },
         available: { ...texts, description: 'types that the user may subscribe to' },
         limit: count,
       },
-      required: ['subscriptions', 'categories', 'available', 'limit'],
+      required: ['subscriptions', 'categories', 'subscribed_categories', 'available', 'limit'],
     },
   },
   connection_status: {

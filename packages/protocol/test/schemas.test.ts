@@ -13,6 +13,7 @@ import {
   MAX_SUBSCRIPTION_CHANGES,
   MAX_TARGET_USERS,
   permissions,
+  permissionsChangedBodySchema,
   problemSchema,
   publishSchema,
   serverMessages,
@@ -26,6 +27,7 @@ const clientSent: readonly (readonly [string, JSONSchema])[] = [
   ...Object.entries(clientMessages).map(([type, { data }]) => [type, data] as const),
   ['publish', publishSchema],
   ['POST /disconnect', disconnectBodySchema],
+  ['POST /permissions-changed', permissionsChangedBodySchema],
   ['POST /broadcast', broadcastBodySchema],
 ];
 
@@ -102,6 +104,9 @@ const validData: Readonly<Record<string, object>> = {
   subscribe_events: { event_types: ['zone_created'] },
   unsubscribe_events: { event_types: ['zone_created'] },
   set_message_preferences: { preferences: { max_message_rate: 5 } },
+  subscribe_category: { categories: ['dns'] },
+  unsubscribe_category: { categories: ['dns'] },
+  refresh_token: { token: 'a.b.c' },
   disconnect_user: { user_id: 'user-1' },
   publish_event: publishData,
   publish: publishData,

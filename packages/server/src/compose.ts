@@ -14,8 +14,10 @@ import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
 import { preferenceHandlers } from './dispatch/preferences.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
+import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
 import { AddressLimit } from './edge/addressLimit.js';
+import { Authority } from './edge/authority.js';
 import { Backpressure } from './edge/backpressure.js';
 import { Connection } from './edge/connection.js';
 import { Inbound } from './edge/inbound.js';
@@ -31,6 +33,7 @@ import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
+import { pooledRandom } from './events/randomPool.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
@@ -45,6 +48,7 @@ import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
 import { Disconnects } from './operations/disconnect.js';
+import { PermissionChanges } from './operations/permissions.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
@@ -168,13 +172,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   // Events
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
-  const log = new BroadcastLog({ redis, keys, random: randomBytes, ...settings });
+  const bytes = pooledRandom(randomBytes);
+  const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
+  const ids = new EventIds(clock, bytes);
   const queues = new EventQueues(
     {
       keys,
       clock,
       report,
       nodeId,
+      ids,
       append: (events) => log.append(events),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
@@ -182,7 +189,6 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
   );
-  const ids = new EventIds(clock, randomBytes);
   const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
   const typeSets = new TypeSets();
   const fanout = new Fanout({
@@ -231,7 +237,29 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     attempts: settings.recoveryAttempts,
     onDrained: (connection) => fanout.readers.wake(connection),
   });
-  const sockets = new Sockets({ clock, logger, table, fanout, claims, liveness, backpressure });
+  const clearances = new Clearances();
+  const authority = new Authority({
+    catalogue,
+    roles,
+    clearances,
+    typeSets,
+    fanout,
+    liveness,
+    store,
+    clock,
+    report,
+    maxSubscriptions: settings.maxSubscriptions,
+  });
+  const sockets = new Sockets({
+    clock,
+    logger,
+    table,
+    fanout,
+    claims,
+    liveness,
+    backpressure,
+    amend: (connection, amendment) => authority.amend(connection, amendment),
+  });
   const audit = new Audit({ redis, keys, clock, logger, report });
   const disconnects = new Disconnects({
     store,
@@ -243,6 +271,18 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
   });
+  const permissionChanges = new PermissionChanges({
+    store,
+    commands,
+    judge,
+    table,
+    reconciler,
+    audit,
+    clock,
+    report,
+    timeoutMs: settings.commandTimeoutMs,
+    graceMs: settings.tokenGraceMs,
+  });
   const dispatcher = new Dispatcher({
     handlers: {
       ...basicHandlers(clock),
@@ -250,7 +290,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       ...subscriptionHandlers({
         catalogue,
         roles,
-        typeSets,
+        authority,
         saved: new SavedSubscriptions(redis, keys),
         fanout,
         clock,
@@ -264,6 +304,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
         clock,
         report,
       }),
+      ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
     },
     clock,
@@ -292,9 +333,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const acceptor = new Acceptor({
     verifier,
     roles,
-    catalogue,
-    clearances: new Clearances(),
-    typeSets,
+    clearances,
+    authority,
     preferenceFormat,
     claims,
     table,
@@ -378,6 +418,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     store,
     publisher,
     disconnects,
+    permissionChanges,
     reports,
     counts,
     errorLog,

@@ -11,10 +11,17 @@ export class AppError extends Error {
   override readonly name = 'AppError';
   readonly code: ErrorCode;
   readonly details?: ErrorDetails;
+  /** Whether the connection can be used on, where that differs from what the code says by itself. */
+  readonly recoverable?: boolean;
 
-  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: ErrorDetails; cause?: unknown; recoverable?: boolean } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     if (options.details) this.details = options.details;
+    if (options.recoverable !== undefined) this.recoverable = options.recoverable;
   }
 }

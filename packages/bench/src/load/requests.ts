@@ -11,8 +11,8 @@ export function userToken(index: number): string {
 }
 
 /** Who publishes: may publish, is subscribed to nothing. */
-export function publisherToken(): string {
-  return signToken(SECRET, { sub: 'publisher', roles: ['service'] });
+export function publisherToken(sub = 'publisher'): string {
+  return signToken(SECRET, { sub, roles: ['service'] });
 }
 
 /** A complete upgrade request. */
@@ -29,9 +29,18 @@ function upgradeRequest(path: string, token: string | null): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
+export interface UserRequestOptions {
+  /** Number of the first user. */
+  readonly first?: number;
+  /** The position that all of them come back with. */
+  readonly resume?: string;
+}
+
 /** Writes the requests of `count` users for the reader. */
-export function writeUserRequests(file: string, count: number): void {
-  const requests = Array.from({ length: count }, (_, index) => upgradeRequest(WS_PATH, userToken(index)));
+export function writeUserRequests(file: string, count: number, options: UserRequestOptions = {}): void {
+  const { first = 0, resume } = options;
+  const path = resume === undefined ? WS_PATH : `${WS_PATH}?resume=${encodeURIComponent(resume)}`;
+  const requests = Array.from({ length: count }, (_, index) => upgradeRequest(path, userToken(first + index)));
   writeFileSync(file, requests.join(''));
 }
 

@@ -25,10 +25,33 @@ export interface Sizes {
   readonly connections: number;
   /** Users that move from node to node. */
   readonly moves: number;
+  /** Clients that come back to a replay, and those that stay connected meanwhile. */
+  readonly returning: number;
+  readonly staying: number;
+  /** Events of a run through the queue. */
+  readonly queued: number;
 }
 
-export const FULL: Sizes = { subscribers: 2000, seconds: 8, burst: 300, connections: 10_000, moves: 2000 };
-export const SMALL: Sizes = { subscribers: 500, seconds: 2, burst: 300, connections: 1000, moves: 200 };
+export const FULL: Sizes = {
+  subscribers: 2000,
+  seconds: 8,
+  burst: 300,
+  connections: 10_000,
+  moves: 2000,
+  returning: 500,
+  staying: 500,
+  queued: 50_000,
+};
+export const SMALL: Sizes = {
+  subscribers: 500,
+  seconds: 2,
+  burst: 300,
+  connections: 1000,
+  moves: 200,
+  returning: 100,
+  staying: 100,
+  queued: 10_000,
+};
 
 /** One row of the result file. */
 export interface Row {

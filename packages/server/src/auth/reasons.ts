@@ -17,6 +17,10 @@ export const AUTH_REASONS = Object.freeze({
   wrong_issuer: { code: 'AUTH_ERROR', message: 'The access token comes from an issuer that is not accepted.' },
   wrong_audience: { code: 'AUTH_ERROR', message: 'The access token is meant for another audience.' },
   wrong_token_use: { code: 'AUTH_ERROR', message: 'This token is not an access token.' },
+  wrong_user: {
+    code: 'AUTH_ERROR',
+    message: "The access token is another user's: open a connection of its own for it.",
+  },
   unknown_key: { code: 'AUTH_ERROR', message: 'The access token is signed with an unknown key.' },
   invalid_claims: { code: 'AUTH_ERROR', message: 'A claim of the access token is missing or has the wrong form.' },
   /** Not the token's fault: the issuer's key set cannot be had now. The client keeps its token and comes back. */

@@ -3,6 +3,7 @@ import type { Publisher, PublishReceipt } from '../events/publish.js';
 import type { Actor } from '../operations/audit.js';
 import type { Disconnects } from '../operations/disconnect.js';
 import type { Handlers } from './dispatcher.js';
+import { Turns } from './pipeline.js';
 
 export interface AdminHandlerParts {
   readonly disconnects: Disconnects;
@@ -11,6 +12,7 @@ export interface AdminHandlerParts {
 }
 
 export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, 'disconnect_user' | 'publish_event'> {
+  const turns = new Turns();
   return {
     disconnect_user: (connection, { user_id, reason, ban_seconds }) =>
       parts.disconnects.disconnect(
@@ -23,7 +25,9 @@ export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, 'disconn
       ),
     publish_event: async (connection, request) => {
       const permissions = connection.clearance?.permissions ?? new Set<string>();
-      const [receipt] = await parts.publisher.publish(request, { userId: connection.userId, permissions });
+      const turn = turns.take(connection);
+      const by = { userId: connection.userId, permissions };
+      const [receipt] = await parts.publisher.publish(request, by, turn);
       if (!receipt) throw new Error('a publish of one event gave no receipt');
       parts.onPublished(receipt);
       return { event_id: receipt.eventId, queue: receipt.queue, duplicate: receipt.duplicate };

@@ -15,6 +15,7 @@ import type { Clock } from '../clock.js';
 import type { Connection } from '../edge/connection.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
+import { Pipeline } from './pipeline.js';
 
 type Reply<T extends ClientMessageType> = (typeof clientMessages)[T]['reply'] extends infer R
   ? R extends ServerMessageType
@@ -53,6 +54,12 @@ const CLIENT_FAULTS: ReadonlySet<string> = new Set([
 
 const MAX_ERRORS_TOLD = 10;
 
+/**
+ * Messages that need not wait for the answers to those of their kind before them: one publisher would get one event per round
+ * trip into the queue. They take effect in order all the same, and are answered in order.
+ */
+const PIPELINED: ReadonlySet<ClientMessageType> = new Set(['publish_event']);
+
 interface Envelope {
   readonly type: string;
   readonly data?: unknown;
@@ -64,6 +71,7 @@ export class Dispatcher {
   private readonly parts: DispatcherParts;
   private readonly envelope: ValidateFunction<Envelope>;
   private readonly data: ReadonlyMap<string, ValidateFunction>;
+  private readonly pipeline = new Pipeline();
 
   constructor(parts: DispatcherParts) {
     this.parts = parts;
@@ -81,6 +89,8 @@ export class Dispatcher {
       id = idOf(message);
       const { type, data: given } = this.checked(message);
       if (!isClientMessageType(type) || type === 'authenticate') throw this.unknownType(connection, type);
+      const earlier = this.pipeline.idle(connection);
+      if (earlier && !PIPELINED.has(type)) return earlier.then(() => this.handle(connection, text));
       this.parts.onMessage(type);
       const { permission, reply } = clientMessages[type];
       if (permission !== null && !connection.clearance?.permissions.has(permission)) {
@@ -91,6 +101,13 @@ export class Dispatcher {
       const data = this.validated(type, given);
       const result = (this.parts.handlers[type] as AnyHandler)(connection, data);
       if (result instanceof Promise) {
+        if (PIPELINED.has(type)) {
+          const work = result.then(
+            (value) => () => this.succeed(connection, reply, value, id),
+            (error: unknown) => () => this.fail(connection, error, id),
+          );
+          return this.pipeline.add(connection, work);
+        }
         return result.then(
           (value) => this.succeed(connection, reply, value, id),
           (error: unknown) => this.fail(connection, error, id),
@@ -127,7 +144,7 @@ export class Dispatcher {
       message: error.message,
       error_code: error.code,
       timestamp: new Date(this.parts.clock.now()).toISOString(),
-      recoverable: errorCodes[error.code].recoverable,
+      recoverable: error.recoverable ?? errorCodes[error.code].recoverable,
       ...(Object.keys(details).length > 0 ? { details } : {}),
     };
     if (Array.isArray(errors)) {

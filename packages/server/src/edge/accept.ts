@@ -6,20 +6,20 @@ import {
   parseResume,
   type ServerData,
 } from '@unified-ws/protocol';
+import { revocationError } from '../auth/revocation.js';
 import type { RoleTable } from '../auth/roles.js';
 import type { Identity, TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
-import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
 import { fit } from '../fanout/membership.js';
 import type { PreferenceFormat } from '../fanout/preferences.js';
 import type { Resumed, Resumes } from '../fanout/resume.js';
-import { effectiveTypes } from '../fanout/subscriptions.js';
-import type { TypeSets } from '../fanout/typeSet.js';
 import type { Logger, Report } from '../observability/logger.js';
+import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
+import { type Authority, expiryOf } from './authority.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
 import type { ConnectionTable } from './table.js';
@@ -27,9 +27,8 @@ import type { ConnectionTable } from './table.js';
 export interface AcceptorParts {
   readonly verifier: TokenVerifier;
   readonly roles: () => RoleTable;
-  readonly catalogue: () => EventCatalogue;
   readonly clearances: Clearances;
-  readonly typeSets: TypeSets;
+  readonly authority: Authority;
   readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
   readonly table: ConnectionTable;
@@ -53,6 +52,7 @@ export interface AcceptorParts {
 interface Held {
   readonly saved: readonly string[];
   readonly preferences: readonly string[];
+  readonly amendment: Amendment;
   readonly displaced: boolean;
   /** When the token was verified, monotonic ms. */
   readonly startedAt: number;
@@ -134,6 +134,7 @@ export class Acceptor {
     const { table, claims, roles, clearances, clock } = this.parts;
     const startedAt = clock.mono();
     if (!connection.signal('authenticated')) return;
+    connection.token = identity;
     connection.identity = identity;
     connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
     this.parts.liveness.forget(connection);
@@ -160,9 +161,9 @@ export class Acceptor {
   }
 
   private refuseClaim(connection: Connection, code: CloseCode): void {
-    if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED) {
-      const text = code === CLOSE.BANNED ? 'This user is banned.' : 'The access token was revoked.';
-      this.parts.sendError(connection, new AppError('TOKEN_REVOKED', text));
+    if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED || code === CLOSE.TOKEN_EXPIRED) {
+      const error = revocationError(code);
+      if (error) this.parts.sendError(connection, error);
     } else if (code === CLOSE.ALREADY_CONNECTED) {
       this.parts.sendError(connection, new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.'));
     }
@@ -180,20 +181,16 @@ export class Acceptor {
   }
 
   private establish(connection: Connection, held: Held, judged: Resumed): void {
-    const { saved, displaced, startedAt } = held;
-    const { fanout, clock, logger, roles, catalogue, typeSets, mayDeliver, liveness, onEstablished } = this.parts;
+    const { saved, preferences, amendment, displaced, startedAt } = held;
+    const { fanout, clock, logger, authority, preferenceFormat, mayDeliver, liveness, onEstablished } = this.parts;
     if (!connection.isOpen()) return;
     if (!mayDeliver()) {
       this.refuseUnregistered(connection, CLOSE.UNAVAILABLE);
       return;
     }
-    const identity = connection.identity as Identity;
-    const clearance = connection.clearance as NonNullable<Connection['clearance']>;
-    const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
-    const types = saved.length === 0 ? defaults : effectiveTypes(defaults, saved, clearance, catalogue());
-    connection.types = typeSets.of(types);
-    connection.preferences = this.parts.preferenceFormat.read(held.preferences);
-    fit(connection, catalogue(), typeSets);
+    authority.admit(connection, saved, amendment);
+    connection.preferences = preferenceFormat.read(preferences);
+    fit(connection, fanout.catalogue, fanout.typeSets);
     // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
     fanout.flush();
     // The log was replaced while the position was judged.
@@ -237,7 +234,7 @@ export class Acceptor {
       positions: { broadcast: resumed.text ?? fanout.positionText, user: null },
       heartbeat_interval_ms: heartbeatIntervalMs,
       limits,
-      expires_at: new Date(identity.expiresAt * 1000).toISOString(),
+      expires_at: expiryOf(connection),
       protocol: PROTOCOL_VERSION,
     };
   }

@@ -14,7 +14,9 @@ import type { Clearance } from '../fanout/clearance.js';
 import type { Member, SingleService } from '../fanout/cohort.js';
 import { messageFrame } from '../fanout/frame.js';
 import type { Preferences } from '../fanout/preferences.js';
+import { type Choices, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet } from '../fanout/typeSet.js';
+import { type Amendment, NO_AMENDMENT } from '../registry/amendment.js';
 import type { Holder } from '../registry/reconcile.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';
 import { Writer } from './writer.js';
@@ -23,6 +25,8 @@ import { Writer } from './writer.js';
 export interface ConnectionHost {
   /** Wall clock, ms. */
   now(): number;
+  /** What was said of its token holds from now on (permissions-changed). */
+  onAmended(connection: Connection, amendment: Amendment): void;
   /** It left `open` for `recovering`, or came back. */
   onSuspended(connection: Connection): void;
   onRegained(connection: Connection): void;
@@ -52,7 +56,11 @@ export class Connection implements Holder, Member {
   readonly socket: Socket;
   client: ConnectionOrigin['client'];
   resume: ConnectionOrigin['resume'];
+  /** Who it speaks for, as its token says and as amended (permissions-changed). */
   identity: Identity | null = null;
+  /** As its token says. */
+  token: Identity | null = null;
+  amendment: Amendment = NO_AMENDMENT;
   clearance: Clearance | null = null;
   /** What it is subscribed to: the one truth, for routing and for reports. */
   types: TypeSet | null = null;
@@ -61,6 +69,8 @@ export class Connection implements Holder, Member {
   /** What is really delivered: `types` within the preferences. Set together with them. */
   delivered: TypeSet | null = null;
   single: SingleService | null = null;
+  /** What its user chose, as it is saved. */
+  choices: Choices = NO_CHOICES;
   /** The `id` of the `authenticate` message, until hello answers it. */
   authenticateId: string | undefined = undefined;
   fence = '';
@@ -87,6 +97,11 @@ export class Connection implements Holder, Member {
   pongDue = 0;
   heartbeatDue = 0;
   deadline = 0;
+  /** Of its token, monotonic ms, 0 = not: when it is to be told that it ends, and when the connection ends without a new one. */
+  tokenNoticeDue = 0;
+  tokenEndDue = 0;
+  /** What it is to be told then, wall-clock ms. */
+  tokenEndsAt = 0;
   /** The cursor when it was suspended. */
   suspendedAt: LogHead | null = null;
   private state: ConnectionState = 'authenticating';
@@ -170,6 +185,10 @@ export class Connection implements Holder, Member {
     if (!this.writer.congested) return false;
     if (this.signal('congest')) this.host.onCongested(this);
     return true;
+  }
+
+  amend(amendment: Amendment): void {
+    this.host.onAmended(this, amendment);
   }
 
   suspend(): void {

@@ -23,6 +23,16 @@ export interface LivenessParts {
   readonly onAuthTimeout: (connection: Connection) => void;
 }
 
+/** When a token ends, wall-clock ms. */
+export interface TokenEnd {
+  /** When the connection is told. */
+  readonly noticeAt: number;
+  /** What it is told. */
+  readonly endsAt: number;
+  /** When it is closed with 4101 unless `keepToken` comes before. */
+  readonly closeAt: number;
+}
+
 /**
  * One timer wheel for all that a connection waits for: authentication, pings and pongs, heartbeats, the end of a close. No timer
  * per connection. Any inbound byte is a sign of life.
@@ -67,7 +77,23 @@ export class Liveness {
     connection.pingDue = now + pingIntervalMs * (0.5 + random() / 2);
     connection.pongDue = 0;
     connection.heartbeatDue = now + heartbeatIntervalMs * (0.5 + random() / 2);
-    this.schedule(connection, Math.min(connection.pingDue, connection.heartbeatDue));
+    this.schedule(connection, nextDue(connection));
+  }
+
+  /** Its token ends: told, then closed. Takes the place of what was set before; may come before `watch`. */
+  endToken(connection: Connection, { noticeAt, endsAt, closeAt }: TokenEnd): void {
+    const { clock } = this.parts;
+    const ahead = clock.mono() - clock.now();
+    connection.tokenNoticeDue = noticeAt + ahead;
+    connection.tokenEndDue = closeAt + ahead;
+    connection.tokenEndsAt = endsAt;
+    if (isWatched(connection)) this.schedule(connection, nextDue(connection));
+  }
+
+  /** A token came that does not end yet. */
+  keepToken(connection: Connection): void {
+    connection.tokenNoticeDue = 0;
+    connection.tokenEndDue = 0;
   }
 
   /** Closing: terminated unless the peer is done in time. */
@@ -129,6 +155,7 @@ export class Liveness {
               connection.write(own === cursor ? heartbeat : this.heartbeat(own));
             }
           }
+          this.checkToken(connection, now);
           this.probe(connection, now, late);
           break;
         default:
@@ -159,8 +186,16 @@ export class Liveness {
       connection.lastPing = clock.now();
       connection.pongDue = now + pingTimeoutMs;
     }
-    const next = connection.pongDue === 0 ? connection.pingDue : connection.pongDue;
-    this.schedule(connection, Math.min(next, connection.heartbeatDue));
+    this.schedule(connection, nextDue(connection));
+  }
+
+  private checkToken(connection: Connection, now: number): void {
+    if (connection.tokenEndDue !== 0 && now >= connection.tokenEndDue) {
+      connection.end(CLOSE.TOKEN_EXPIRED);
+    } else if (connection.tokenNoticeDue !== 0 && now >= connection.tokenNoticeDue) {
+      connection.tokenNoticeDue = 0;
+      connection.send('token_expiring', { expires_at: new Date(connection.tokenEndsAt).toISOString() });
+    }
   }
 
   /** One frame for all that are due in this tick and stand where the cohorts stand. */
@@ -169,4 +204,16 @@ export class Liveness {
     const data = { server_time: time, positions: { broadcast, user: null }, connection_healthy: true };
     return messageFrame('heartbeat', data, time);
   }
+}
+
+function isWatched(connection: Connection): boolean {
+  return connection.status === 'open' || connection.status === 'recovering';
+}
+
+/** When something of an established connection is due next, monotonic ms. */
+function nextDue(connection: Connection): number {
+  const { pongDue, pingDue, heartbeatDue, tokenNoticeDue, tokenEndDue } = connection;
+  const due = Math.min(pongDue === 0 ? pingDue : pongDue, heartbeatDue);
+  const token = tokenNoticeDue === 0 ? tokenEndDue : tokenNoticeDue;
+  return token === 0 ? due : Math.min(due, token);
 }

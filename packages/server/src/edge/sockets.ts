@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { Fanout } from '../fanout/flush.js';
 import { cursorText } from '../fanout/readers.js';
 import type { Logger } from '../observability/logger.js';
+import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
 import type { Backpressure } from './backpressure.js';
 import type { Connection, ConnectionHost } from './connection.js';
@@ -17,6 +18,7 @@ export interface SocketsParts {
   readonly claims: Claims;
   readonly liveness: Liveness;
   readonly backpressure: Backpressure;
+  readonly amend: (connection: Connection, amendment: Amendment) => void;
 }
 
 /** Every socket of this node from upgrade to the end of TCP, and what follows when one suspends, returns or ends. */
@@ -49,6 +51,10 @@ export class Sockets implements ConnectionHost {
   add(connection: Connection): void {
     this.accepted += 1;
     this.all.add(connection);
+  }
+
+  onAmended(connection: Connection, amendment: Amendment): void {
+    this.parts.amend(connection, amendment);
   }
 
   onSuspended(connection: Connection): void {

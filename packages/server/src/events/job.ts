@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../clock.js';
+import { memberId, PENDING_ID } from './eventId.js';
 import type { StoredEvent } from './storedEvent.js';
 
 /** The payload of a job: events that were published together and are appended together. Its name is their type. */
@@ -20,9 +23,9 @@ export interface JobDraft {
   readonly given: boolean;
 }
 
-/** An event on its way into the queue. */
+/** An event on its way into the queue. Its id may be pending: then it gets one when it joins its job. */
 export interface QueuedEvent {
-  readonly event: StoredEvent;
+  readonly event: Omit<StoredEvent, 'id'> & { id: string };
   /** Bytes of its JSON. */
   readonly bytes: number;
   readonly publisher: string;
@@ -39,7 +42,15 @@ export interface QueuedEvent {
 const MAX_EVENTS = 100;
 const MAX_BYTES = 1024 * 1024;
 
+/**
+ * From one flush of a queue to the next, milliseconds, and at least until the last one was answered. An event that comes alone
+ * never waits; under load the events of the window share a job, which costs 0.5 ms of CPU whether it holds one or a hundred.
+ */
+const WINDOW_MS = 3;
+
 interface OpenJob {
+  /** Where its events have their ids from; null when they came with ids. */
+  readonly mintedId: string | null;
   readonly first: QueuedEvent;
   readonly events: StoredEvent[];
   bytes: number;
@@ -50,42 +61,67 @@ interface OpenJob {
 /** Adds jobs to one queue, in order. Result: per job whether it was there already. */
 export type AddJobs = (drafts: readonly JobDraft[]) => Promise<boolean[]>;
 
+export interface JobBatcherParts {
+  readonly add: AddJobs;
+  /** The id of a job and of its first event (`EventIds.nextJob`). */
+  readonly mint: () => string;
+  readonly clock: Pick<Clock, 'mono'>;
+}
+
 /**
- * Puts the events of one turn of the event loop that agree in publisher, type, ordering key and due time into shared
- * jobs, so that clearing, retrying and deleting by type stay exact. The order per key is kept: an event never joins a
- * job that stands before another one of its key.
+ * Puts the events of one turn of the event loop, or of one window under load, that agree in publisher, type, ordering key and
+ * due time into shared jobs, so that clearing, retrying and deleting by type stay exact. The order per key is kept: an event
+ * never joins a job that stands before another one of its publisher and key. Events of several publishers that come within one
+ * window have no order yet: none of them was accepted before another came.
  */
 export class JobBatcher {
-  private readonly addJobs: AddJobs;
+  private readonly parts: JobBatcherParts;
   private open: OpenJob[] = [];
-  /** The newest open job of each ordering key. */
+  /** The newest open job of each publisher and ordering key. */
   private latest = new Map<string, OpenJob>();
+  private flushing = false;
+  private flushedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(addJobs: AddJobs) {
-    this.addJobs = addJobs;
+  constructor(parts: JobBatcherParts) {
+    this.parts = parts;
   }
 
-  /** Resolves when Redis has the event, with true when the same job was there already. */
+  /** Resolves when Redis has the event, with true when the same job was there already. A pending id is set at once. */
   add(item: QueuedEvent): Promise<boolean> {
-    const last = this.latest.get(item.orderingKey);
+    const stream = `${item.publisher}\n${item.orderingKey}`;
+    const last = this.latest.get(stream);
     if (last && fits(last, item)) {
-      last.events.push(item.event);
-      last.bytes += item.bytes;
+      join(last, item);
       return last.added;
     }
-    if (this.open.length === 0) setImmediate(() => void this.flush());
-    const job = openJob(item);
+    const job = openJob(item, item.event.id === PENDING_ID ? this.parts.mint() : null);
+    join(job, item);
     this.open.push(job);
-    this.latest.set(item.orderingKey, job);
+    this.latest.set(stream, job);
+    if (!this.flushing) void this.flush();
     return job.added;
   }
 
   private async flush(): Promise<void> {
+    this.flushing = true;
+    const { clock } = this.parts;
+    while (this.open.length > 0) {
+      const rest = this.flushedAt + WINDOW_MS - clock.mono();
+      if (rest > 0) await sleep(rest);
+      else await new Promise((resolve) => setImmediate(resolve));
+      this.flushedAt = clock.mono();
+      await this.addOpen();
+    }
+    this.flushing = false;
+  }
+
+  /** Never rejects: the publishers are told. */
+  private async addOpen(): Promise<void> {
     const jobs = this.open;
     this.open = [];
     this.latest = new Map();
     try {
-      const existed = await this.addJobs(jobs.map(draft));
+      const existed = await this.parts.add(jobs.map(draft));
       jobs.forEach((job, index) => {
         job.settle.resolve(existed[index] ?? false);
       });
@@ -95,13 +131,19 @@ export class JobBatcher {
   }
 }
 
-function openJob(first: QueuedEvent): OpenJob {
+function openJob(first: QueuedEvent, mintedId: string | null): OpenJob {
   let settle: OpenJob['settle'] | undefined;
   const added = new Promise<boolean>((resolve, reject) => {
     settle = { resolve, reject };
   });
   if (settle === undefined) throw new Error('a promise did not run its executor');
-  return { first, events: [first.event], bytes: first.bytes, added, settle };
+  return { mintedId, first, events: [], bytes: 0, added, settle };
+}
+
+function join(job: OpenJob, item: QueuedEvent): void {
+  if (job.mintedId !== null) item.event.id = memberId(job.mintedId, job.events.length);
+  job.events.push(item.event);
+  job.bytes += item.bytes;
 }
 
 function fits(job: OpenJob, item: QueuedEvent): boolean {
@@ -111,15 +153,16 @@ function fits(job: OpenJob, item: QueuedEvent): boolean {
     first.event.type === item.event.type &&
     first.dueAt === item.dueAt &&
     first.call === item.call &&
+    (job.mintedId !== null) === (item.event.id === PENDING_ID) &&
     job.events.length < MAX_EVENTS &&
     job.bytes + item.bytes <= MAX_BYTES
   );
 }
 
-function draft({ first, events }: OpenJob): JobDraft {
+function draft({ mintedId, first, events }: OpenJob): JobDraft {
   const { publisher, orderingKey, dueAt } = first;
   const data = { publisher, ordering_key: orderingKey, events };
-  return { id: jobId(events), type: first.event.type, data, dueAt, given: first.call !== null };
+  return { id: mintedId ?? jobId(events), type: first.event.type, data, dueAt, given: first.call !== null };
 }
 
 /** A single event's job has the event's id; a shared one an id that follows from its events, the same for a repeat. */

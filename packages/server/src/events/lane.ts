@@ -38,6 +38,8 @@ export interface LaneParts extends Omit<ProcessorParts, 'splitOff'> {
   /** Shown with the jobs that a worker of this node has. */
   readonly nodeId: string;
   readonly report: Report;
+  /** Makes the id of a job that gives its events theirs. */
+  readonly mint: () => string;
 }
 
 /**
@@ -59,7 +61,8 @@ export class Lane {
     this.parts = parts;
     this.name = parts.name;
     this.processor = new JobProcessor({ ...parts, splitOff: (event, from) => this.splitOff(event, from) });
-    this.batcher = new JobBatcher((drafts) => this.add(drafts));
+    const { mint, clock } = parts;
+    this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
     this.queue = new Queue(parts.name, {
       connection: parts.producer,
       prefix: parts.prefix,

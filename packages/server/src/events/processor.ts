@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { JobData } from './job.js';
 import type { AppendResult } from './log.js';
-import { MAX_EVENT_BYTES, type StoredEvent } from './storedEvent.js';
+import { jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from './storedEvent.js';
 
 export type QueueJob = Job<JobData, void, string>;
 
@@ -116,6 +116,7 @@ export class JobProcessor {
   private fault(event: unknown): string | null {
     if (!isStoredEvent(event)) return 'the event lacks an id, a type or data';
     if (!this.parts.knows(event.type)) return `unknown event type ${event.type}`;
+    if (jsonBytesAtMost(event) <= MAX_EVENT_BYTES) return null;
     const bytes = Buffer.byteLength(JSON.stringify(event));
     return bytes > MAX_EVENT_BYTES ? `the event has ${bytes} bytes, allowed are ${MAX_EVENT_BYTES}` : null;
   }

@@ -3,7 +3,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from './catalogue.js';
-import type { EventIds } from './eventId.js';
+import { type EventIds, PENDING_ID } from './eventId.js';
 import type { QueuedEvent } from './job.js';
 import type { BroadcastLog } from './log.js';
 import type { EventQueues } from './queue.js';
@@ -23,6 +23,13 @@ export interface PublishReceipt {
   readonly queue: string;
   /** True: the id was known, nothing was added. */
   readonly duplicate: boolean;
+}
+
+/** A caller's place in the order of its calls. */
+export interface PublishTurn {
+  /** Resolves when the calls before have queued theirs, or failed. */
+  readonly come: Promise<void>;
+  readonly done: () => void;
 }
 
 export interface PublisherParts {
@@ -58,23 +65,43 @@ export class Publisher {
    * Publishes one event or several, in order per ordering key. Everything is validated before the first is queued.
    * Resolves when Redis has confirmed them all: from then on they survive the death of every node.
    *
+   * @param turn for callers whose events are to be queued in the order of their calls, though these overlap.
    * @throws AppError PERMISSION_DENIED, VALIDATION_ERROR (`details.errors` [{path, message}]; nothing was queued),
    *   RATE_LIMITED (`details.retry_after_ms`; nothing was queued), or UNAVAILABLE: Redis did not confirm in time, and
    *   some may be queued. A repeat with the same ids queues what is missing.
    */
-  async publish(request: PublishRequest | readonly PublishRequest[], by: PublishedBy): Promise<PublishReceipt[]> {
+  async publish(
+    request: PublishRequest | readonly PublishRequest[],
+    by: PublishedBy,
+    turn?: PublishTurn,
+  ): Promise<PublishReceipt[]> {
+    try {
+      const { items, repeats } = await this.admitted(request, by);
+      // Whether an id is a repeat is asked of Redis: without the turn an event without one would overtake it.
+      await turn?.come;
+      const receipts = items.map(async (item, index) => {
+        const queue = this.parts.queues.laneOf(item).name;
+        const duplicate = repeats.has(index) || (await this.parts.queues.add(item));
+        return { eventId: item.event.id, queue, duplicate };
+      });
+      turn?.done();
+      return await Promise.all(receipts);
+    } finally {
+      turn?.done();
+    }
+  }
+
+  /** What is to be queued, once it was found good and there is room for it. */
+  private async admitted(
+    request: PublishRequest | readonly PublishRequest[],
+    by: PublishedBy,
+  ): Promise<{ readonly items: readonly QueuedEvent[]; readonly repeats: ReadonlySet<number> }> {
     if (!PUBLISH_PERMISSIONS.some((permission) => by.permissions.has(permission))) {
       throw new AppError('PERMISSION_DENIED', 'publishing needs the permission events:publish');
     }
     const items = this.prepare(request, by);
     await this.parts.queues.admit();
-    const repeats = await this.repeats(items);
-    const receipts = items.map(async (item, index) => {
-      const queue = this.parts.queues.laneOf(item).name;
-      const duplicate = repeats.has(index) || (await this.parts.queues.add(item));
-      return { eventId: item.event.id, queue, duplicate };
-    });
-    return Promise.all(receipts);
+    return { items, repeats: await this.repeats(items) };
   }
 
   private prepare(request: unknown, by: PublishedBy): QueuedEvent[] {
@@ -111,7 +138,7 @@ export class Publisher {
     }
     const misfit = this.parts.catalogue().payloadFault(request.event_type, request.data);
     if (misfit) return misfit;
-    const id = request.id === undefined ? this.parts.ids.next() : this.parts.ids.given(by.userId, request.id);
+    const id = request.id === undefined ? PENDING_ID : this.parts.ids.given(by.userId, request.id);
     const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt });
     const bytes = Buffer.byteLength(JSON.stringify(event));
     if (bytes > MAX_EVENT_BYTES) {

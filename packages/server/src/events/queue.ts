@@ -4,6 +4,7 @@ import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
+import type { EventIds } from './eventId.js';
 import type { QueuedEvent } from './job.js';
 import { type JobCounts, Lane } from './lane.js';
 import { partitionOf } from './partition.js';
@@ -21,6 +22,7 @@ export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows
   readonly clock: Clock;
   readonly report: Report;
   readonly nodeId: string;
+  readonly ids: EventIds;
   /** Makes a connection that is not yet open. The queues open and end it. */
   readonly connect: (role: 'producer' | 'worker') => RedisClient;
 }
@@ -211,7 +213,7 @@ export class EventQueues {
   }
 
   private lane(producer: RedisClient, partition: number | 'u'): Lane {
-    const { keys, append, knows, mayAppend, clock, nodeId } = this.parts;
+    const { keys, append, knows, mayAppend, clock, nodeId, ids } = this.parts;
     return new Lane({
       producer,
       name: partition === 'u' ? 'events-urgent' : `events-${partition}`,
@@ -222,6 +224,7 @@ export class EventQueues {
       mayAppend,
       clock,
       report: (error, where) => this.report(error, where),
+      mint: () => ids.nextJob(),
     });
   }
 

@@ -73,6 +73,8 @@ export class Readers {
   private readonly ahead = new Set<Reader>();
   /** Served singly, and caught up: they go on with the next event. */
   private readonly idle = new Set<Reader>();
+  /** May not be served before a time of their own. */
+  private readonly delayed = new Set<Reader>();
   /** Waits for one of the places to read the log. */
   private readonly waiting = new Set<Reader>();
   private reading = 0;
@@ -118,6 +120,7 @@ export class Readers {
     this.queue.delete(reader);
     this.ahead.delete(reader);
     this.idle.delete(reader);
+    this.delayed.delete(reader);
     this.waiting.delete(reader);
   }
 
@@ -179,14 +182,15 @@ export class Readers {
     if (this.stopped || this.waiting.has(reader)) return;
     const wait = reader.notBefore - this.parts.clock.mono();
     if (wait > 0) {
+      this.delayed.add(reader);
       this.later(wait);
       return;
     }
+    this.delayed.delete(reader);
     this.queue.add(reader);
     this.scheduled ??= setImmediate(() => this.serve());
   }
 
-  /** Those who wait for a time are few: all are looked at again then. */
   private later(ms: number): void {
     const at = this.parts.clock.mono() + ms;
     if (this.timer && this.timerAt <= at) return;
@@ -194,12 +198,7 @@ export class Readers {
     this.timerAt = at;
     this.timer = setTimeout(() => {
       this.timer = null;
-      const now = this.parts.clock.mono();
-      for (const reader of this.all.values()) {
-        if (reader.notBefore === 0) continue;
-        if (reader.notBefore <= now) reader.notBefore = 0;
-        this.enqueue(reader);
-      }
+      for (const reader of [...this.delayed]) this.enqueue(reader);
     }, Math.ceil(ms));
   }
 

@@ -10,30 +10,79 @@ export function maySubscribe(type: string, clearance: Clearance, catalogue: Even
   return definition !== undefined && clearance.permissions.has(definition.permission);
 }
 
-/**
- * What a user is subscribed to: the defaults of the roles, overlaid by what was saved (`t:<type>` -> 1 or 0), without what
- * is not permitted any more.
- *
- * @param saved flat array of field and value, as claim.lua returns it.
- */
-export function effectiveTypes(
-  defaults: readonly string[],
-  saved: readonly string[],
-  clearance: Clearance,
-  catalogue: EventCatalogue,
-): Set<string> {
+/** What a user chose: `t:<type>` and `c:<category>`, true for subscribed, false for a dropped default. */
+export type Choices = ReadonlyMap<string, boolean>;
+
+/** Of a user who left everything at the defaults: most of them. */
+export const NO_CHOICES: Choices = new Map();
+
+/** @param saved flat array of field and value, as claim.lua returns it. */
+export function choicesOf(saved: readonly string[]): Choices {
+  if (saved.length === 0) return NO_CHOICES;
+  const choices = new Map<string, boolean>();
+  for (let i = 0; i + 1 < saved.length; i += 2) choices.set(saved[i] as string, saved[i + 1] !== '0');
+  return choices;
+}
+
+/** A change of choices: null forgets one, so that the default holds. */
+export type ChoiceChanges = ReadonlyMap<string, boolean | null>;
+
+export function withChanges(choices: Choices, changes: ChoiceChanges): Choices {
+  const changed = new Map(choices);
+  for (const [field, value] of changes) {
+    if (value === null) changed.delete(field);
+    else changed.set(field, value);
+  }
+  return changed.size === 0 ? NO_CHOICES : changed;
+}
+
+/** The categories that were subscribed to and still exist; sorted. */
+export function chosenCategories(choices: Choices, catalogue: EventCatalogue): string[] {
+  const chosen: string[] = [];
+  for (const [field, wanted] of choices) {
+    if (!wanted || !field.startsWith('c:')) continue;
+    const category = field.slice(2);
+    if (catalogue.typesOf(category).length > 0) chosen.push(category);
+  }
+  return chosen.sort();
+}
+
+export interface Choosing {
+  /** Those of the roles that are permitted. */
+  readonly defaults: readonly string[];
+  readonly clearance: Clearance;
+  readonly catalogue: EventCatalogue;
+  /** MAX_SUBSCRIPTIONS: what categories bring in excess of it is left out. */
+  readonly limit: number;
+}
+
+/** What a user is subscribed to: the defaults, over them categories, over these single types, without what is not permitted. */
+export function effectiveTypes(choices: Choices, { defaults, clearance, catalogue, limit }: Choosing): Set<string> {
   const types = new Set(defaults);
-  for (let i = 0; i + 1 < saved.length; i += 2) {
-    const field = saved[i] as string;
+  const categories: string[] = [];
+  for (const [field, wanted] of choices) {
+    if (!field.startsWith('c:')) continue;
+    const category = field.slice(2);
+    if (wanted) categories.push(category);
+    else for (const type of catalogue.typesOf(category)) types.delete(type);
+  }
+  for (const [field, wanted] of choices) {
     if (!field.startsWith('t:')) continue;
     const type = field.slice(2);
-    if (saved[i + 1] === '0') types.delete(type);
+    if (!wanted) types.delete(type);
     else if (maySubscribe(type, clearance, catalogue)) types.add(type);
+  }
+  for (const category of categories) {
+    for (const type of catalogue.typesOf(category)) {
+      // A catalogue may have grown since the category was subscribed to.
+      if (types.size >= limit) return types;
+      if (choices.get(`t:${type}`) !== false && maySubscribe(type, clearance, catalogue)) types.add(type);
+    }
   }
   return types;
 }
 
-/** The saved subscriptions of users in Redis, laid over their defaults. */
+/** The saved subscriptions of users in Redis. */
 export class SavedSubscriptions {
   private readonly redis: RedisClient;
   private readonly keys: Keys;
@@ -43,25 +92,14 @@ export class SavedSubscriptions {
     this.keys = keys;
   }
 
-  /**
-   * Stores a change. Idempotent.
-   *
-   * @param dropped those of them that are defaults must be passed in `defaults`: dropping a default is saved, dropping another
-   *   forgets it.
-   */
-  async change(
-    userId: string,
-    added: readonly string[],
-    dropped: readonly string[],
-    defaults: ReadonlySet<string>,
-  ): Promise<void> {
+  /** Stores changes. Idempotent. */
+  async change(userId: string, changes: ChoiceChanges): Promise<void> {
     const key = this.keys.subs(userId);
     const set: string[] = [];
-    for (const type of added) set.push(`t:${type}`, '1');
     const forget: string[] = [];
-    for (const type of dropped) {
-      if (defaults.has(type)) set.push(`t:${type}`, '0');
-      else forget.push(`t:${type}`);
+    for (const [field, value] of changes) {
+      if (value === null) forget.push(field);
+      else set.push(field, value ? '1' : '0');
     }
     // One slot and one connection: they run in order, and each may be repeated.
     const steps: Promise<unknown>[] = [];

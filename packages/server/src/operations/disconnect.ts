@@ -9,6 +9,7 @@ import { nodeOfLease } from '../registry/lease.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Owner } from '../registry/types.js';
 import type { Actor, Audit } from './audit.js';
+import { askOwner, pause, REREAD_MS } from './owner.js';
 
 export type DisconnectOutcome = ServerData<'user_disconnected'>;
 
@@ -33,11 +34,6 @@ export interface DisconnectsParts {
 
 /** What is left for kick.lua when the owner does not answer, milliseconds. */
 const KICK_RESERVE_MS = 400;
-/** An owner that does not know the connection: its release is under way, or the user moved. Read again after this. */
-const REREAD_MS = 25;
-/** While an owner does not answer, the registry is read again this often, milliseconds. */
-const FOLLOW_MS = 150;
-const WAITING = Symbol('waiting');
 const KICK = 'kick';
 
 interface KickData {
@@ -108,7 +104,7 @@ export class Disconnects {
       const nodeId = nodeOfLease(owner.lease);
       const left = deadline - KICK_RESERVE_MS - clock.mono();
       const data: KickData = { conn: owner.conn, code, reason };
-      const reply = left > 0 ? await this.ask(userId, owner, data, left) : undefined;
+      const reply = left > 0 ? await askOwner(this.parts, userId, owner, { name: KICK, data }, left) : undefined;
       if (reply === undefined) {
         // C15: a tombstone outranks the connection; when its node wakes, it closes with the stored code.
         const moved = await store.kick(userId, owner, code, reason);
@@ -127,27 +123,6 @@ export class Disconnects {
     }
   }
 
-  /**
-   * The owner's answer: `closed`, `gone` (also when another owns the user meanwhile: a node that does not answer must not use
-   * up the time that it takes to follow a user who has left it, C14), or undefined when none came in time.
-   */
-  private async ask(userId: string, owner: Owner, data: KickData, leftMs: number): Promise<unknown> {
-    const { store, commands } = this.parts;
-    const reply = commands.request(owner.lease, KICK, data, leftMs);
-    for (;;) {
-      let timer: NodeJS.Timeout | undefined;
-      const waiting = new Promise<typeof WAITING>((resolve) => {
-        timer = setTimeout(resolve, FOLLOW_MS, WAITING);
-      });
-      const answer = await Promise.race([reply, waiting]);
-      clearTimeout(timer);
-      if (answer !== WAITING) return answer;
-      const now = await store.owner(userId);
-      // Nobody there: released, perhaps by this very order, whose answer is on its way.
-      if (now !== null && now.conn !== owner.conn) return 'gone';
-    }
-  }
-
   /** On the owner's node. A connection that is still claiming is doomed just as well (C1). */
   private kick({ conn, code, reason }: KickData): 'closed' | 'gone' {
     const connection = this.parts.table.get(conn);
@@ -155,8 +130,4 @@ export class Disconnects {
     connection.end(code as CloseCode, fitCloseReason(reason));
     return 'closed';
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

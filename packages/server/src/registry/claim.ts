@@ -1,6 +1,7 @@
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
+import type { Amendment } from './amendment.js';
 import { ClaimWindow } from './claimWindow.js';
 import type { Displacements } from './displacement.js';
 import type { Judge } from './judge.js';
@@ -15,6 +16,7 @@ export type ClaimOutcome =
       readonly status: 'held';
       readonly saved: readonly string[];
       readonly preferences: readonly string[];
+      readonly amendment: Amendment;
       readonly displaced: boolean;
     }
   /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
@@ -85,7 +87,8 @@ export class Claims {
     if (answer.status !== 'ok') return refusal(answer);
     if (answer.displaced.length === 0) {
       this.unsettled.delete(who.id);
-      return { status: 'held', saved: answer.saved, preferences: answer.preferences, displaced: false };
+      const { saved, preferences, amendment } = answer;
+      return { status: 'held', saved, preferences, amendment, displaced: false };
     }
     this.settle(who, answer).then(
       (outcome) => {
@@ -163,7 +166,7 @@ export class Claims {
 
   private async settle(
     who: Claimant,
-    { displaced, saved, preferences }: Extract<ClaimAnswer, { status: 'ok' }>,
+    { displaced, saved, preferences, amendment }: Extract<ClaimAnswer, { status: 'ok' }>,
   ): Promise<ClaimOutcome> {
     const { store, displacements, lease } = this.parts;
     if (displaced.length === 0) {
@@ -183,7 +186,7 @@ export class Claims {
       settled = true;
       if (confirmed) this.clear(who);
     }
-    return { status: 'held', saved, preferences, displaced: displaced.length > 0 };
+    return { status: 'held', saved, preferences, amendment, displaced: displaced.length > 0 };
   }
 
   /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */

@@ -1,12 +1,15 @@
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import type { Report } from '../observability/logger.js';
-import type { Claims } from './claim.js';
+import type { Amendment } from './amendment.js';
+import type { ClaimOutcome, Claims } from './claim.js';
 import type { Releases } from './releases.js';
 import type { RegistryStore } from './store.js';
 import { type Claimant, compareFences, type Entry } from './types.js';
 
 /** A connection that was established, as reconcile acts on it. */
 export interface Holder extends Claimant {
+  /** What an order of permissions-changed says of its token holds from now on; before `regain` (G8). */
+  amend(amendment: Amendment): void;
   /** Stops delivery until `regain`: it is not known to be current. */
   suspend(): void;
   /** It is current again. */
@@ -37,6 +40,12 @@ export function judgeEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry
     return outranked ? { action: 'end', code: CLOSE.NEWER_ATTEMPT } : { action: 'reclaim' };
   }
   return outranked ? { action: 'end', code: CLOSE.SUPERSEDED } : { action: 'reclaim' };
+}
+
+type TokenFacts = Pick<Claimant, 'issuedAt' | 'sessionId'>;
+
+function isToken(who: Holder, { issuedAt, sessionId }: TokenFacts): boolean {
+  return who.issuedAt === issuedAt && who.sessionId === sessionId;
 }
 
 /** Entries read at the same time. */
@@ -84,11 +93,12 @@ export class Reconciler {
 
   /** Brings one connection in line. */
   async one(who: Holder): Promise<void> {
-    const { store, claims, lease } = this.parts;
+    const { claims, lease } = this.parts;
     if (!who.isOpen()) return;
-    const entry = await store.entry(who);
-    if (!who.isOpen()) return;
+    const entry = await this.entry(who);
+    if (entry === null) return;
     const verdict = judgeEntry(who, entry, lease());
+    if (verdict.action !== 'end') who.amend(entry.amendment);
     if (verdict.action === 'end') {
       who.end(verdict.code);
     } else if (verdict.action === 'keep' && !claims.isUnsettled(who)) {
@@ -97,8 +107,29 @@ export class Reconciler {
       who.regain();
     } else if (!claims.isWaiting(who)) {
       who.suspend();
-      const outcome = await claims.reclaim(who, (later) => this.settled(who, later));
-      if (outcome.status !== 'waiting') this.settled(who, outcome);
+      const token = { issuedAt: who.issuedAt, sessionId: who.sessionId };
+      const outcome = await claims.reclaim(who, (later) => this.settled(who, later, token));
+      if (outcome.status !== 'waiting') this.settled(who, outcome, token);
+    }
+  }
+
+  /** What was ordered for the user of one connection holds for it when this resolves, also when it is not established yet. */
+  async review(who: Holder & { readonly established: boolean }): Promise<void> {
+    if (who.established) return this.one(who);
+    // Its claim may have been answered before the order, and its hello is still to come.
+    const entry = await this.entry(who);
+    if (entry !== null && entry.revokedCode !== 0) who.end(entry.revokedCode as CloseCode);
+    else if (entry !== null) who.amend(entry.amendment);
+  }
+
+  /** What the registry holds for the token that the connection has now; null when it closed meanwhile. */
+  private async entry(who: Holder): Promise<Entry | null> {
+    for (;;) {
+      const { issuedAt, sessionId } = who;
+      const entry = await this.parts.store.entry(who);
+      if (!who.isOpen()) return null;
+      // A token that was refreshed meanwhile must not be judged by what is said of the old one.
+      if (isToken(who, { issuedAt, sessionId })) return entry;
     }
   }
 
@@ -118,9 +149,12 @@ export class Reconciler {
     }
   }
 
-  private settled(who: Holder, outcome: Awaited<ReturnType<Claims['acquire']>>): void {
-    if (outcome.status === 'held') who.regain();
-    else if (outcome.status === 'refused') who.end(outcome.code);
+  /** @param token that the re-claim was sent with. */
+  private settled(who: Holder, outcome: ClaimOutcome, token: TokenFacts): void {
+    if (outcome.status === 'held') {
+      if (isToken(who, token)) who.amend(outcome.amendment);
+      who.regain();
+    } else if (outcome.status === 'refused') who.end(outcome.code);
   }
 }
 

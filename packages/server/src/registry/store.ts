@@ -1,6 +1,7 @@
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
+import { parseAmendment } from './amendment.js';
 import type { ClaimAnswer, Claimant, Displaced, Entry, Owner } from './types.js';
 
 /** What is left of an entry after its release, and a tombstone, lives this long, seconds (C4, C15). */
@@ -27,6 +28,17 @@ export interface Revocation {
   readonly reason: string;
 }
 
+/** What holds for the tokens of a user that were issued before `asOf`. */
+export interface AmendmentOrder {
+  /** In the place of the token's; left out: the token's hold. */
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
+  /** Milliseconds since the epoch, a whole second: tokens tell theirs in whole seconds. */
+  readonly asOf: number;
+  /** A newer token is needed by then, milliseconds since the epoch. */
+  readonly renewBy?: number;
+}
+
 /** What settle.lua found in the place of a claimer that is current no more. */
 export interface Successor {
   /** '' when nobody is current. */
@@ -49,6 +61,8 @@ export class RegistryStore {
     kick: lua('kick'),
     revoke: lua('revoke'),
     reconcile: lua('reconcile'),
+    amend: lua('amend'),
+    facts: lua('facts'),
   };
 
   constructor(parts: StoreParts) {
@@ -76,7 +90,7 @@ export class RegistryStore {
         SAVED_TTL_S,
       ],
     )) as [string, ...unknown[]];
-    const [status, first, second, third, fourth] = raw;
+    const [status, first, second, third, fourth, fifth] = raw;
     switch (status) {
       case 'ok':
         return {
@@ -85,6 +99,7 @@ export class RegistryStore {
           displaced: parseDisplaced(second),
           saved: third as string[],
           preferences: fourth as string[],
+          amendment: parseAmendment(fifth),
         };
       case 'superseded':
         return { status, code: Number(first) };
@@ -142,9 +157,25 @@ export class RegistryStore {
       redis,
       [keys.conn(who.userId), keys.revoked(who.userId), keys.boxmeta(who.userId)],
       [who.issuedAt, who.sessionId],
-    )) as [string, string, string, number, string, number, number];
-    const [conn, fence, lease, code, client, attempt, revokedCode] = raw;
-    return { conn, fence, lease, code, client, attempt, revokedCode };
+    )) as [string, string, string, number, string, number, number, string, string, string[]];
+    const [conn, fence, lease, code, client, attempt, revokedCode, , , amendment] = raw;
+    return { conn, fence, lease, code, client, attempt, revokedCode, amendment: parseAmendment(amendment) };
+  }
+
+  /** Writes the order and returns the owner of that moment, null when nobody is connected (C7). */
+  async amend(userId: string, order: AmendmentOrder): Promise<Owner | null> {
+    const { redis, keys } = this.parts;
+    const { roles, permissions, asOf, renewBy } = order;
+    const args = [json(roles), json(permissions), asOf, renewBy ?? '', MAX_TOKEN_AGE_S];
+    const answer = await this.scripts.amend.run(redis, [keys.revoked(userId), keys.conn(userId)], args);
+    const [conn = '', fence = '', lease = ''] = answer as string[];
+    return conn === '' ? null : { conn, fence, lease };
+  }
+
+  /** Stores what others may read of a connection anew; nothing when it is not the current one. */
+  async updateFacts(who: Claimant): Promise<void> {
+    const { redis, keys } = this.parts;
+    await this.scripts.facts.run(redis, [keys.conn(who.userId)], [who.id, who.fence, who.facts()]);
   }
 
   /** The current owner with the facts that its node stored, null when nobody is. Says nothing of the lease's life. */
@@ -153,6 +184,10 @@ export class RegistryStore {
     const [conn, fence, lease, facts] = await redis.hmget(keys.conn(userId), 'conn', 'fence', 'lease', 'facts');
     return conn && fence && lease ? { conn, fence, lease, facts: facts ?? '{}' } : null;
   }
+}
+
+function json(value: readonly string[] | undefined): string {
+  return value === undefined ? '' : JSON.stringify(value);
 }
 
 function parseDisplaced(raw: unknown): Displaced[] {

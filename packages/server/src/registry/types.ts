@@ -1,3 +1,5 @@
+import type { Amendment } from './amendment.js';
+
 /** A connection as the registry sees it. */
 export interface Claimant {
   /** Unique for ever. */
@@ -38,6 +40,7 @@ export type ClaimAnswer =
       readonly saved: readonly string[];
       /** Field and JSON value of each preference that the user chose. */
       readonly preferences: readonly string[];
+      readonly amendment: Amendment;
     }
   | { readonly status: 'superseded'; readonly code: number }
   | { readonly status: 'revoked'; readonly code: number; readonly until: number }
@@ -58,6 +61,8 @@ export interface Entry extends Owner {
   readonly client: string;
   readonly attempt: number;
   readonly revokedCode: number;
+  /** Of the token that was asked for. */
+  readonly amendment: Amendment;
 }
 
 /** Compares two decimal fences without losing digits. */

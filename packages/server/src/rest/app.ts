@@ -10,6 +10,7 @@ import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
 import type { Disconnects } from '../operations/disconnect.js';
+import type { PermissionChanges } from '../operations/permissions.js';
 import type { Reports } from '../operations/reports.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
@@ -20,6 +21,7 @@ import { problemOf, RestProblem, unexpected } from './problem.js';
 import { Router } from './router.js';
 import { broadcastRoutes } from './routes/broadcast.js';
 import { clusterRoutes } from './routes/cluster.js';
+import { eventRoutes } from './routes/events.js';
 import { probeRoutes } from './routes/probes.js';
 import { userRoutes } from './routes/users.js';
 
@@ -31,6 +33,7 @@ export interface RestParts {
   readonly store: RegistryStore;
   readonly publisher: Publisher;
   readonly disconnects: Disconnects;
+  readonly permissionChanges: PermissionChanges;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
@@ -61,6 +64,7 @@ export function createRestApp(parts: RestParts): Express {
   clusterRoutes(router, gate, parts);
   userRoutes(router, gate, parts);
   broadcastRoutes(router, gate, parts);
+  eventRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

@@ -1,11 +1,14 @@
-import { CLOSE, type Permission } from '@unified-ws/protocol';
+import type { Permission } from '@unified-ws/protocol';
 import type { RequestHandler } from 'express';
 import { bearerToken } from '../auth/carrier.js';
+import { revocationError } from '../auth/revocation.js';
 import type { RoleTable } from '../auth/roles.js';
 import { authError, type Identity, type TokenVerifier } from '../auth/token.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
+import { amended } from '../registry/amendment.js';
 import type { RegistryStore } from '../registry/store.js';
+import type { Entry } from '../registry/types.js';
 import { localsOf } from './http.js';
 
 export interface GateParts {
@@ -28,7 +31,7 @@ export class Gate {
     return async (request, response, next) => {
       const token = bearerToken(request.headers.authorization);
       if (token === null) throw authError('missing');
-      const identity = await this.parts.verifier.verify(token);
+      const identity = await this.inForce(await this.parts.verifier.verify(token));
       const permissions = this.parts.roles().permissionsOf(identity);
       localsOf(response).caller = { identity, permissions };
       if (!anyOf.some((permission) => permissions.has(permission))) {
@@ -36,27 +39,28 @@ export class Gate {
           details: { permission: anyOf[0] },
         });
       }
-      await this.refuseRevoked(identity);
       next();
     };
   }
 
-  /** A ban or a revocation holds here as it does for connections; with Redis away nobody can tell, so nobody gets in. */
-  private async refuseRevoked({ userId, issuedAt, sid }: Identity): Promise<void> {
+  /**
+   * A ban, a revocation or an order of permissions-changed holds here as it does for connections; with Redis away nobody can
+   * tell, so nobody gets in.
+   */
+  private async inForce(token: Identity): Promise<Identity> {
     const { store, report } = this.parts;
-    let code: number;
+    const { userId, issuedAt, sid } = token;
+    let entry: Pick<Entry, 'revokedCode' | 'amendment'>;
     try {
-      code = (await store.entry({ userId, issuedAt, sessionId: sid ?? '' })).revokedCode;
+      entry = await store.entry({ userId, issuedAt, sessionId: sid ?? '' });
     } catch (error) {
       report(error, 'rest.revocation');
       throw new AppError('UNAVAILABLE', 'It cannot be told whether the token was revoked, try again.', {
         cause: error,
       });
     }
-    if (code === 0) return;
-    const banned = code === CLOSE.BANNED;
-    throw new AppError('TOKEN_REVOKED', banned ? 'This user is banned.' : 'The access token was revoked.', {
-      details: { reason: banned ? 'banned' : 'revoked' },
-    });
+    const revoked = revocationError(entry.revokedCode);
+    if (revoked !== null) throw revoked;
+    return amended(token, entry.amendment);
   }
 }

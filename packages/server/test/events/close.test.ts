@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -123,11 +124,13 @@ describe('closing the event queues', function () {
     const { createRedis, parseRedisUrl } = await import('@unified-ws/server/redis/connect');
     const { Keys } = await import('@unified-ws/server/redis/keys');
     const { systemClock } = await import('@unified-ws/server/clock');
+    const { EventIds } = await import('@unified-ws/server/events/eventId');
     const queues = new EventQueues(
       {
         keys: new Keys('uws'),
         clock: systemClock,
         report: () => undefined,
+        ids: new EventIds(systemClock, randomBytes),
         nodeId: 'n',
         connect: (role) => createRedis(parseRedisUrl(server.url), role, { commandTimeoutMs: 500, name: 'test' }),
         knows: () => true,

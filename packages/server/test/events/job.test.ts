@@ -1,8 +1,11 @@
-import { JobBatcher, type JobDraft, type QueuedEvent } from '@unified-ws/server/events/job';
+import { randomBytes } from 'node:crypto';
+import { systemClock } from '@unified-ws/server/clock';
+import { EventIds, jobOfMember, PENDING_ID } from '@unified-ws/server/events/eventId';
+import { type AddJobs, JobBatcher, type JobDraft, type QueuedEvent } from '@unified-ws/server/events/job';
 import { partitionOf } from '@unified-ws/server/events/partition';
 import { parseTime } from '@unified-ws/server/events/time';
 import { expect } from 'chai';
-import { failure, storedEvent } from './support.js';
+import { failure, storedEvent, until } from './support.js';
 
 function item(id: string, changes: Partial<QueuedEvent> & { readonly type?: string } = {}): QueuedEvent {
   const { type = 'zone_updated', ...rest } = changes;
@@ -10,10 +13,16 @@ function item(id: string, changes: Partial<QueuedEvent> & { readonly type?: stri
   return { event, bytes: 200, publisher: 'p', orderingKey: 'k', dueAt: null, call: null, ...rest };
 }
 
+const ids = new EventIds(systemClock, randomBytes);
+
+function newBatcher(add: AddJobs): JobBatcher {
+  return new JobBatcher({ add, mint: () => ids.nextJob(), clock: systemClock });
+}
+
 /** The jobs that come of events of one turn, as lists of event ids. */
 async function jobsOf(items: readonly QueuedEvent[]): Promise<{ drafts: JobDraft[]; ids: string[][] }> {
   const drafts: JobDraft[] = [];
-  const batcher = new JobBatcher(async (jobs) => {
+  const batcher = newBatcher(async (jobs) => {
     drafts.push(...jobs);
     return jobs.map(() => false);
   });
@@ -68,8 +77,41 @@ describe('jobs of one turn', () => {
     expect(big.ids.map(({ length }) => length)).to.deep.equal([4, 4, 1]);
   });
 
+  it('must be told from the ids of their events, or it could not be said what became of one', async () => {
+    const { drafts } = await jobsOf([item(PENDING_ID), item(PENDING_ID), item('given', { orderingKey: 'k2' })]);
+    const [shared, single] = drafts;
+    expect(drafts).to.have.length(2);
+    expect(shared?.data.events[0]?.id).to.equal(shared?.id);
+    for (const [index, event] of (shared?.data.events ?? []).entries()) {
+      expect(jobOfMember(event.id)).to.deep.equal({ jobId: shared?.id, index });
+    }
+    expect(single?.id).to.equal('given');
+    expect(jobOfMember('given')).to.equal(null);
+  });
+
+  it('take what comes while one is under way, or each event of a busy publisher costs a job', async () => {
+    const sizes: number[] = [];
+    let answer = (): void => undefined;
+    const batcher = newBatcher(async (jobs) => {
+      sizes.push(...jobs.map(({ data }) => data.events.length));
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return jobs.map(() => false);
+    });
+    const first = batcher.add(item('a'));
+    await until('the first is under way', () => sizes.length === 1);
+    const others = ['b', 'c', 'd'].map((id) => batcher.add(item(id)));
+    answer();
+    await first;
+    await until('the others are under way', () => sizes.length === 2);
+    answer();
+    await Promise.all(others);
+    expect(sizes).to.deep.equal([1, 3]);
+  });
+
   it('tell every publisher of a shared job when it could not be added', async () => {
-    const batcher = new JobBatcher(() => Promise.reject(new Error('away')));
+    const batcher = newBatcher(() => Promise.reject(new Error('away')));
     const results = await Promise.allSettled([batcher.add(item('a')), batcher.add(item('b'))]);
     expect(results.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected']);
     expect(await failure(batcher.add(item('c')))).to.be.an('error');

@@ -51,9 +51,11 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
   const keys = new Keys('uws');
   const log = new BroadcastLog({ redis: command, keys, random: randomBytes, ...HISTORY, ...options.history });
   const catalogue = options.catalogue ?? loadCatalogue();
+  const ids = new EventIds(systemClock, randomBytes);
   const queues = new EventQueues(
     {
       keys,
+      ids,
       clock: systemClock,
       report,
       nodeId: options.nodeId ?? 'node-1',
@@ -74,7 +76,6 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     command.disconnect();
     throw error;
   }
-  const ids = new EventIds(systemClock, randomBytes);
   const publisher = new Publisher({ catalogue: () => catalogue, queues, log, ids, clock: systemClock });
   return {
     queues,

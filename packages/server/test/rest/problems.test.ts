@@ -1,3 +1,4 @@
+import { NO_AMENDMENT } from '@unified-ws/server/registry/amendment';
 import { expect } from 'chai';
 import { type LocalNode, World } from '../../../../test/integration/support/world.js';
 import { adminToken } from '../../../../test/support/tokens.js';
@@ -149,7 +150,7 @@ describe('A fault of ours in a REST route', () => {
   before(async () => {
     app = await StubApp.listen({
       verifier: { verify: () => identity },
-      store: { entry: async () => ({ revokedCode: 0 }) },
+      store: { entry: async () => ({ revokedCode: 0, amendment: NO_AMENDMENT }) },
       reports: { stats: { read: () => Promise.reject(fault) }, metrics: { rest: () => undefined } },
       report: (error: unknown, where: string) => void reports.push({ error, where }),
     });

@@ -19,7 +19,8 @@
 --     12 time to live of :subs and :prefs, seconds
 --
 -- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
---          saved preferences (flat array)}
+--          saved preferences (flat array),
+--          amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)}}
 --         {'superseded', code}   re-claim refused: another is current, or a tombstone stands
 --         {'stale'}              an older attempt than the newest one known of the same client
 --         {'exists'}             policy 'reject': the user is connected elsewhere
@@ -42,6 +43,15 @@ end
 if (revoked[2] and tonumber(ARGV[8]) * 1000 < tonumber(revoked[2])) or (ARGV[9] ~= '' and revoked[3]) then
   return { 'revoked', 4102, '0' }
 end
+-- The same for an order of permissions-changed. Times are of the second after the order, and iat has whole seconds.
+local issued = tonumber(ARGV[8]) * 1000
+local amended = redis.call('HMGET', KEYS[2], 'roles', 'roles_at', 'permissions', 'permissions_at', 'stale_at', 'stale_by')
+local stale = amended[5] and issued < tonumber(amended[5])
+if stale and tonumber(amended[6]) <= now then
+  return { 'revoked', 4101, '0' }
+end
+local amendment = { amended[1] and issued < tonumber(amended[2]) and amended[1] or '',
+  amended[3] and issued < tonumber(amended[4]) and amended[3] or '', stale and amended[5] or '0', stale and amended[6] or '0' }
 
 -- C5: the newest attempt of the last clients, whoever is current: a slow one must not evict its own device's later attempt
 -- after another device came in between.
@@ -137,4 +147,4 @@ local prefs = redis.call('HGETALL', KEYS[4])
 if #prefs > 0 then
   redis.call('EXPIRE', KEYS[4], ARGV[12])
 end
-return { 'ok', now_stored[1], displaced, subs, prefs }
+return { 'ok', now_stored[1], displaced, subs, prefs, amendment }

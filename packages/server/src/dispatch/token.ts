@@ -1,0 +1,67 @@
+import { revocationError } from '../auth/revocation.js';
+import { authError, type Identity, type TokenVerifier } from '../auth/token.js';
+import { type Authority, expiryOf } from '../edge/authority.js';
+import type { Connection } from '../edge/connection.js';
+import { AppError } from '../errors.js';
+import type { Report } from '../observability/logger.js';
+import type { RegistryStore } from '../registry/store.js';
+import type { Entry } from '../registry/types.js';
+import type { Handlers } from './dispatcher.js';
+
+export interface TokenHandlerParts {
+  readonly verifier: TokenVerifier;
+  readonly store: Pick<RegistryStore, 'entry'>;
+  readonly authority: Authority;
+  readonly report: Report;
+}
+
+/** `refresh_token`: a new token without a new connection. A bad one is refused and nothing changes. */
+export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh_token'> {
+  return {
+    refresh_token: async (connection, { token }) => {
+      const identity = await verified(connection, token);
+      const entry = await entryOf(identity);
+      const refusal = revocationError(entry.revokedCode);
+      if (refusal !== null) throw kept(refusal);
+      const removed = connection.isOpen() ? parts.authority.renew(connection, identity, entry.amendment) : [];
+      return {
+        expires_at: expiryOf(connection),
+        permissions: [...(connection.clearance?.permissions ?? [])],
+        removed_subscriptions: [...removed],
+      };
+    },
+  };
+
+  async function verified(connection: Connection, token: string): Promise<Identity> {
+    let identity: Identity;
+    try {
+      identity = await parts.verifier.verify(token);
+    } catch (error) {
+      throw error instanceof AppError ? kept(error) : error;
+    }
+    // One connection speaks for one user: its claim, its mailbox and its cursor are that user's.
+    if (identity.userId !== connection.userId) throw kept(authError('wrong_user'));
+    return identity;
+  }
+
+  /** As at connect: a ban, a revocation, or an order of permissions-changed may concern the new token too (C7). */
+  async function entryOf(identity: Identity): Promise<Entry> {
+    try {
+      return await parts.store.entry({
+        userId: identity.userId,
+        issuedAt: identity.issuedAt,
+        sessionId: identity.sid ?? '',
+      });
+    } catch (error) {
+      parts.report(error, 'dispatch.refresh');
+      throw new AppError('UNAVAILABLE', 'It cannot be told whether the token was revoked, try again.', {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** The old token stands: the connection can be used on, whatever the code means elsewhere. */
+function kept({ code, message, details = {}, cause }: AppError): AppError {
+  return new AppError(code, message, { details, cause, recoverable: true });
+}

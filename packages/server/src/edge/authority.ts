@@ -1,0 +1,186 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ServerData, SubscriptionChangeReason } from '@unified-ws/protocol';
+import type { RoleTable } from '../auth/roles.js';
+import type { Identity } from '../auth/token.js';
+import type { Clock } from '../clock.js';
+import type { EventCatalogue } from '../events/catalogue.js';
+import type { Clearances } from '../fanout/clearance.js';
+import type { Fanout } from '../fanout/flush.js';
+import { joinCohort } from '../fanout/membership.js';
+import { choicesOf, effectiveTypes, maySubscribe, NO_CHOICES } from '../fanout/subscriptions.js';
+import type { TypeSet, TypeSets } from '../fanout/typeSet.js';
+import type { Report } from '../observability/logger.js';
+import { type Amendment, amended, NO_AMENDMENT } from '../registry/amendment.js';
+import type { RegistryStore } from '../registry/store.js';
+import type { Connection } from './connection.js';
+import type { Liveness } from './liveness.js';
+
+export interface AuthorityParts {
+  readonly catalogue: () => EventCatalogue;
+  readonly roles: () => RoleTable;
+  readonly clearances: Clearances;
+  readonly typeSets: TypeSets;
+  readonly fanout: Fanout;
+  readonly liveness: Liveness;
+  readonly store: Pick<RegistryStore, 'updateFacts'>;
+  readonly clock: Clock;
+  readonly report: Report;
+  readonly maxSubscriptions: number;
+}
+
+/** Connections judged again in one turn of the event loop: about 5 ms. */
+const CHUNK = 500;
+
+type Removed = ServerData<'subscription_updated'>['errors'];
+
+/**
+ * What a connection may see and is subscribed to. The one place where it is decided: at hello, and again whenever its token, an
+ * order of permissions-changed, or the catalogue says something else (G8). Deny by default.
+ */
+export class Authority {
+  private readonly parts: AuthorityParts;
+
+  constructor(parts: AuthorityParts) {
+    this.parts = parts;
+  }
+
+  /** Of a connection whose claim is held, before hello. @param saved subscriptions, as claim.lua returns them. */
+  admit(connection: Connection, saved: readonly string[], amendment: Amendment): void {
+    connection.choices = choicesOf(saved);
+    this.take(connection, amendment);
+    this.evaluate(connection);
+  }
+
+  /** What was said of its token (permissions-changed). Repeats change nothing. */
+  amend(connection: Connection, amendment: Amendment): void {
+    if (!this.take(connection, amendment) || !connection.established) return;
+    this.reevaluate(connection, 'permissions_changed');
+    this.storeFacts(connection);
+  }
+
+  /**
+   * Puts a new token of the same user in force.
+   *
+   * @param amendment what the registry says of the new token.
+   * @returns the event types that it does not allow any more.
+   */
+  renew(connection: Connection, token: Identity, amendment: Amendment): readonly string[] {
+    connection.token = token;
+    connection.identity = token;
+    connection.amendment = NO_AMENDMENT;
+    this.parts.liveness.keepToken(connection);
+    this.take(connection, amendment);
+    const removed = this.reevaluate(connection, 'token_refreshed');
+    this.storeFacts(connection);
+    return removed;
+  }
+
+  /**
+   * Judges a connection anew by its identity, its choices and the catalogue, and tells it when its subscriptions changed.
+   *
+   * @returns the event types that went.
+   */
+  reevaluate(connection: Connection, reason: SubscriptionChangeReason): readonly string[] {
+    const { fanout, clock } = this.parts;
+    // L5: what was taken before the change is delivered before it.
+    fanout.flush();
+    if (!connection.isOpen()) return [];
+    const before = connection.types;
+    this.evaluate(connection);
+    joinCohort(fanout, connection);
+    const after = connection.types;
+    if (before === null || after === null || before === after) return [];
+    connection.send('subscription_updated', {
+      subscriptions: [...after.names],
+      errors: this.removed(connection, before, after),
+      updated_at: new Date(clock.now()).toISOString(),
+      reason,
+    });
+    return before.names.filter((type) => !after.set.has(type));
+  }
+
+  /**
+   * The catalogue changed: everybody's turn, a part of them at a time, so that others' events go on meanwhile.
+   *
+   * @returns how many connections there were, and how many of them have other subscriptions now.
+   */
+  async reevaluateAll(connections: Iterable<Connection>): Promise<{ connections: number; changed: number }> {
+    const count = { connections: 0, changed: 0 };
+    for (const connection of [...connections]) {
+      if (!connection.established || !connection.isOpen()) continue;
+      count.connections += 1;
+      const before = connection.types;
+      this.reevaluate(connection, 'catalogue_reloaded');
+      if (connection.types !== before) count.changed += 1;
+      if (count.connections % CHUNK === 0) await nextTurn();
+    }
+    return count;
+  }
+
+  /** Its subscriptions after `choices` changed; the caller flushes before and tells afterwards. */
+  evaluate(connection: Connection): void {
+    const { catalogue, roles, clearances, typeSets, maxSubscriptions } = this.parts;
+    const identity = connection.identity as Identity;
+    const permissions = roles().permissionsOf(identity);
+    const clearance = clearances.of(identity.roles, permissions);
+    const defaults = roles().defaultSubscriptions(identity, permissions);
+    const types =
+      connection.choices === NO_CHOICES
+        ? defaults
+        : effectiveTypes(connection.choices, {
+            defaults,
+            clearance,
+            catalogue: catalogue(),
+            limit: maxSubscriptions,
+          });
+    connection.clearance = clearance;
+    connection.types = typeSets.of(types);
+  }
+
+  /** @returns whether the connection speaks with other roles or permissions now. */
+  private take(connection: Connection, next: Amendment): boolean {
+    if (next === NO_AMENDMENT || connection.token === null) return false;
+    const known = connection.amendment;
+    // Nothing is given back by an answer that lacks it: a Redis that forgot must not restore what was withdrawn.
+    const amendment: Amendment = {
+      roles: next.roles ?? known.roles,
+      permissions: next.permissions ?? known.permissions,
+      renewal: next.renewal ?? known.renewal,
+    };
+    const { renewal } = amendment;
+    connection.amendment = amendment;
+    if (renewal !== null && (renewal.by !== known.renewal?.by || renewal.since !== known.renewal.since)) {
+      const { since, by } = renewal;
+      this.parts.liveness.endToken(connection, { noticeAt: since, endsAt: since, closeAt: by });
+    }
+    if (same(amendment.roles, known.roles) && same(amendment.permissions, known.permissions)) return false;
+    connection.identity = amended(connection.token, amendment);
+    return true;
+  }
+
+  /** What went and why. A default that a role lost is no error: nobody asked for it, and it may be subscribed to. */
+  private removed({ clearance }: Connection, before: TypeSet, after: TypeSet): Removed {
+    const catalogue = this.parts.catalogue();
+    return before.names.flatMap((event_type): Removed => {
+      if (after.set.has(event_type)) return [];
+      if (catalogue.get(event_type) === undefined) return [{ event_type, error: 'unknown_event_type' }];
+      const permitted = clearance !== null && maySubscribe(event_type, clearance, catalogue);
+      return permitted ? [] : [{ event_type, error: 'permission_denied' }];
+    });
+  }
+
+  private storeFacts(connection: Connection): void {
+    const { store, report } = this.parts;
+    store.updateFacts(connection).catch((error: unknown) => report(error, 'edge.facts'));
+  }
+}
+
+function same(one: readonly string[] | null, other: readonly string[] | null): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** Until when the connection's token is good, RFC 3339: its own end, or when it was declared out of date. */
+export function expiryOf({ token, amendment }: Connection): string {
+  const end = (token?.expiresAt ?? 0) * 1000;
+  return new Date(Math.min(end, amendment.renewal?.since ?? end)).toISOString();
+}

@@ -1,0 +1,46 @@
+#!lua flags=allow-oom
+-- Writes what holds for a user's tokens issued before now, and returns the owner in the same step (C7): a claim that comes after
+-- reads it, one that came before is the owner returned. The last order wins, field by field.
+--
+-- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: roles, roles_at, permissions, permissions_at, stale_at, stale_by, before
+--      2 entry   <prefix>:{u:<user>}:conn      hash
+-- ARGV 1 roles (JSON array) in the place of the token's, '' to leave them
+--      2 permissions (JSON array) in the place of the token's own, '' to leave them
+--      3 as of (ms since the epoch): tokens issued before are meant
+--      4 a newer token is needed by then (ms since the epoch), '' when not
+--      5 time to live of the record, seconds: no token that it means lives longer
+--
+-- Result: {conn, fence, lease}, empty strings when nobody is connected
+local ttl = redis.call('TTL', KEYS[1])
+local known = redis.call('HMGET', KEYS[1], 'roles_at', 'permissions_at', 'stale_at', 'stale_by', 'before')
+-- Clocks of nodes differ: what was meant once stays meant.
+local function later(at)
+  return string.format('%.0f', math.max(tonumber(at or '0'), tonumber(ARGV[3])))
+end
+if ARGV[1] ~= '' then
+  redis.call('HSET', KEYS[1], 'roles', ARGV[1], 'roles_at', later(known[1]))
+end
+if ARGV[2] ~= '' then
+  redis.call('HSET', KEYS[1], 'permissions', ARGV[2], 'permissions_at', later(known[2]))
+end
+if ARGV[4] ~= '' then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local by = ARGV[4]
+  if known[3] then
+    if tonumber(known[4]) > now then
+      -- An order that is repeated must not put the end off for ever.
+      by = known[4]
+    elseif tonumber(known[3]) > tonumber(known[5] or '0') then
+      -- What the last order has ended must not come back to life for another grace.
+      redis.call('HSET', KEYS[1], 'before', known[3])
+    end
+  end
+  redis.call('HSET', KEYS[1], 'stale_at', later(known[3]), 'stale_by', by)
+end
+-- A longer-lived record is never cut short by a later, shorter one.
+if ttl == -2 or (ttl >= 0 and ttl < tonumber(ARGV[5])) then
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+end
+local entry = redis.call('HMGET', KEYS[2], 'conn', 'fence', 'lease')
+return { entry[1] or '', entry[2] or '', entry[3] or '' }

@@ -1,0 +1,76 @@
+import { EVENT_ID_PATTERN, type PublishRequest, REST_BASE } from '@unified-ws/protocol';
+import type { Clock } from '../../clock.js';
+import type { Publisher } from '../../events/publish.js';
+import type { NodeCounts } from '../../observability/counts.js';
+import type { Gate } from '../auth.js';
+import { jsonBody } from '../body.js';
+import { callerOf } from '../http.js';
+import { invalid } from '../problem.js';
+import type { Router } from '../router.js';
+import { requireObject } from '../validation.js';
+
+export interface EventRouteParts {
+  readonly publisher: Publisher;
+  readonly counts: NodeCounts;
+  readonly clock: Clock;
+}
+
+const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
+
+/** Publishing of one event or of many. */
+export function eventRoutes(router: Router, gate: Gate, { publisher, counts, clock }: EventRouteParts): void {
+  /**
+   * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole
+   * or not at all, but for UNAVAILABLE: then a repeat with the same ids adds what is missing.
+   */
+  router.route(`${REST_BASE}/events`, {
+    post: [
+      gate.authorise('events:publish', 'admin:broadcast'),
+      ...jsonBody(),
+      async (request, response) => {
+        const events = withKeys(request.body, request.get('idempotency-key'));
+        const { identity, permissions } = callerOf(response);
+        // The publisher validates them, and says what is wrong with them.
+        const receipts = await publisher.publish(events as PublishRequest | PublishRequest[], {
+          userId: identity.userId,
+          permissions,
+        });
+        for (const receipt of receipts) counts.published(receipt);
+        const accepted_at = new Date(clock.now()).toISOString();
+        const [first] = receipts;
+        if (!first) throw new Error('a publish gave no receipt');
+        if (Array.isArray(events)) {
+          const duplicates = receipts.filter(({ duplicate }) => duplicate).map(({ eventId }) => eventId);
+          response.status(202).json({ event_ids: receipts.map(({ eventId }) => eventId), accepted_at, duplicates });
+          return;
+        }
+        const { eventId, duplicate, queue } = first;
+        response.status(202).json({ event_id: eventId, accepted_at, duplicate, queue });
+      },
+    ],
+  });
+}
+
+/** `Idempotency-Key: k` is the id k; of an array k_0, k_1, … in its order. */
+function withKeys(body: unknown, key: string | undefined): object {
+  if (!Array.isArray(body)) return withKey(requireObject(body), key, '');
+  if (key === undefined) return body;
+  return body.map((event: unknown, index) => {
+    // What is no object is the publisher's to refuse, with its place.
+    if (typeof event !== 'object' || event === null || Array.isArray(event)) return event;
+    return withKey(event as Record<string, unknown>, `${key}_${index}`, `/${index}`);
+  });
+}
+
+/** Both may be given when they say the same: else it could not be told which one counts. */
+function withKey(event: Record<string, unknown>, key: string | undefined, path: string): Record<string, unknown> {
+  if (key === undefined) return event;
+  if (!EVENT_ID.test(key)) {
+    throw invalid('The header Idempotency-Key is not valid.', `${path}/id`, `the id must match ${EVENT_ID_PATTERN}`);
+  }
+  if (event.id !== undefined && event.id !== key) {
+    const message = 'must be the same as the header';
+    throw invalid('The header Idempotency-Key and the id of the event differ.', `${path}/id`, message);
+  }
+  return { ...event, id: key };
+}
