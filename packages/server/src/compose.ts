@@ -37,6 +37,7 @@ import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
 import { pooledRandom } from './events/randomPool.js';
+import { TypeRates } from './events/typeRates.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
@@ -51,6 +52,7 @@ import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
 import { AuditLog } from './operations/auditLog.js';
+import { CatalogueReloads } from './operations/catalogue.js';
 import { Disconnects } from './operations/disconnect.js';
 import { PermissionChanges } from './operations/permissions.js';
 import { QueueAdmin } from './operations/queue.js';
@@ -185,6 +187,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bytes = pooledRandom(randomBytes);
   const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
   const ids = new EventIds(clock, bytes);
+  const typeRates = new TypeRates(catalogue, clock);
   const queues = new EventQueues(
     {
       keys,
@@ -193,7 +196,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       nodeId,
       ids,
       logRedis: redis,
-      append: (events) => log.append(events),
+      append: (events) => typeRates.counted(events, log.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
@@ -310,6 +313,22 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
     graceMs: settings.tokenGraceMs,
+  });
+  const catalogueReloads = new CatalogueReloads({
+    catalogues,
+    authority,
+    table,
+    fanout,
+    commands,
+    redis,
+    keys,
+    judge,
+    report,
+    audit,
+    logger,
+    random: randomBytes,
+    nodeId,
+    timeoutMs: settings.commandTimeoutMs,
   });
   const dispatcher = new Dispatcher({
     handlers: {
@@ -431,6 +450,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     fanout,
     queues,
     ephemeral,
+    typeRates,
     counts,
     errorLog,
     reported,
@@ -438,7 +458,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   };
   const reports = createReports(view);
   const siblings = options.siblings
-    ? options.siblings({ ready: () => reports.readiness.read(), metrics: () => reports.metrics.text() })
+    ? options.siblings({
+        ready: () => reports.readiness.read(),
+        metrics: () => reports.metrics.text(),
+        reload: () => catalogueReloads.local(),
+      })
     : null;
   const app = createRestApp({
     settings,
@@ -452,6 +476,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     queueAdmin,
     auditLog: new AuditLog({ redis, keys, report }),
     permissionChanges,
+    catalogueReloads,
     reports,
     counts,
     errorLog,
@@ -485,5 +510,6 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     reports,
     queueAdmin,
     server,
+    catalogueReloads,
   };
 }

@@ -36,6 +36,8 @@ export interface ClusterNode {
   start(): Promise<void>;
   /** The port listened on. */
   readonly port: number;
+  /** Reads the event catalogue again, on this node alone; a faulty one is refused in the log, and the old one stays. */
+  reloadCatalogue(): Promise<void>;
   /** Not ready from now on; closes the connections with a hint to come back, hands everything over and ends. */
   stop(): Promise<void>;
 }
@@ -111,6 +113,10 @@ class Node implements ClusterNode {
     }, WATCHDOG_INTERVAL_MS);
     await queues.startWorkers();
     logger.info({ lease: lease.id, redis: version, subscribed: bus.subscribedSince !== null }, 'ready');
+  }
+
+  async reloadCatalogue(): Promise<void> {
+    await this.parts.catalogueReloads.local();
   }
 
   stop(): Promise<void> {

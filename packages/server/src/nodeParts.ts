@@ -9,6 +9,7 @@ import type { EventQueues } from './events/queue.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
 import type { Logger, Report } from './observability/logger.js';
+import type { CatalogueReloads } from './operations/catalogue.js';
 import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
 import type { Answers, Siblings } from './processes.js';
@@ -43,6 +44,7 @@ export interface NodeParts {
   readonly reports: Reports;
   readonly queueAdmin: QueueAdmin;
   readonly server: Server;
+  readonly catalogueReloads: CatalogueReloads;
 }
 
 export interface ComposeOptions {

@@ -293,6 +293,12 @@ export const READ_METRICS: readonly ReadMetric[] = [
       ]),
     ['queue', 'result'],
   ),
+  counter(
+    'uws_events_over_rate_total',
+    'Durable events that this node appended over the rate of their type in the catalogue (events per minute); none is dropped for it.',
+    ({ stats }) => each(stats.events_over_rate, 'type'),
+    ['type'],
+  ),
   gauge(
     'uws_worker_retrying_seconds',
     'How long a worker of this node has retried one job because something that it needs is away, seconds; 0: it does not.',

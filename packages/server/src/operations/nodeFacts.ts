@@ -42,6 +42,8 @@ export interface NodeStats {
   readonly queue_workers: QueueWorkerStats;
   /** What admins did to the event queue through this node. */
   readonly queue_admin: Readonly<Record<string, number>>;
+  /** Durable events over the rate of their type, by type. */
+  readonly events_over_rate: Readonly<Record<string, number>>;
 }
 
 export interface ConnectionStats {
@@ -182,6 +184,7 @@ export class NodeFacts {
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       queue_workers: this.workers(),
       queue_admin: counts.queueAdmin.toRecord(),
+      events_over_rate: view.typeRates.over.toRecord(),
     };
   }
 

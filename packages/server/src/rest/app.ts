@@ -11,6 +11,7 @@ import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
 import type { AuditLog } from '../operations/auditLog.js';
+import type { CatalogueReloads } from '../operations/catalogue.js';
 import type { Disconnects } from '../operations/disconnect.js';
 import type { PermissionChanges } from '../operations/permissions.js';
 import type { QueueAdmin } from '../operations/queue.js';
@@ -24,6 +25,7 @@ import { problemOf, RestProblem, unexpected } from './problem.js';
 import { Router } from './router.js';
 import { auditRoutes } from './routes/audit.js';
 import { broadcastRoutes } from './routes/broadcast.js';
+import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { eventRoutes } from './routes/events.js';
 import { probeRoutes } from './routes/probes.js';
@@ -42,6 +44,7 @@ export interface RestParts {
   readonly queueAdmin: QueueAdmin;
   readonly auditLog: AuditLog;
   readonly permissionChanges: PermissionChanges;
+  readonly catalogueReloads: CatalogueReloads;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
@@ -74,6 +77,7 @@ export function createRestApp(parts: RestParts): Express {
   broadcastRoutes(router, gate, parts);
   queueRoutes(router, gate, parts);
   auditRoutes(router, gate, parts);
+  catalogueRoutes(router, gate, parts);
   eventRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
