@@ -4,14 +4,14 @@ import { ClusterWorld } from './world.js';
 
 const NODES = 4;
 const KEYS = 8;
-const ROUNDS = 60;
+const ROUNDS = 40;
 
 describe('the order of a key over four nodes', function () {
   this.timeout(60_000);
   let world: ClusterWorld;
 
   before(async () => {
-    world = await ClusterWorld.start({ nodes: NODES, env: { LOG_LEVEL: 'warn', EVENT_QUEUE_PARTITIONS: '4' } });
+    world = await ClusterWorld.start({ nodes: NODES, env: { LOG_LEVEL: 'info', EVENT_QUEUE_PARTITIONS: '4' } });
   });
   after(() => world.stop());
 
