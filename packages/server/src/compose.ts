@@ -13,6 +13,7 @@ import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
 import { preferenceHandlers } from './dispatch/preferences.js';
+import { queueHandlers } from './dispatch/queue.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
@@ -28,6 +29,7 @@ import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
 import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
+import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
 import { EventStatuses } from './events/eventStatus.js';
 import { BroadcastLog } from './events/log.js';
@@ -35,6 +37,7 @@ import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
 import { pooledRandom } from './events/randomPool.js';
+import { TypeRates } from './events/typeRates.js';
 import { Clearances } from './fanout/clearance.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
@@ -48,8 +51,11 @@ import { NodeCounts } from './observability/counts.js';
 import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
+import { AuditLog } from './operations/auditLog.js';
+import { CatalogueReloads } from './operations/catalogue.js';
 import { Disconnects } from './operations/disconnect.js';
 import { PermissionChanges } from './operations/permissions.js';
+import { QueueAdmin } from './operations/queue.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
@@ -107,11 +113,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bus = new Bus(
     { command: redis, subscriber, keys, clock, report },
     {
-      onEvents: (text) => follower.receive(text),
+      onEvents: (text) => {
+        const ephemeral = parseEphemeral(text);
+        if (ephemeral) fanout.ephemeral.take(ephemeral, text.length);
+        else follower.receive(text);
+      },
       onInterrupted: (reason) => recovery.interrupt(reason),
-      onMessage: (message) => {
+      onMessage: (message, size) => {
         if (message.t === 'evict') evictions.onEvict(message);
         else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'ephemeral') fanout.ephemeral.takeTargeted(message.events, size);
         else if (message.t === 'request') commands.onRequest(message);
         else commands.onReply(message);
       },
@@ -176,6 +187,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bytes = pooledRandom(randomBytes);
   const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
   const ids = new EventIds(clock, bytes);
+  const typeRates = new TypeRates(catalogue, clock);
   const queues = new EventQueues(
     {
       keys,
@@ -184,14 +196,15 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       nodeId,
       ids,
       logRedis: redis,
-      append: (events) => log.append(events),
+      append: (events) => typeRates.counted(events, log.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
-  const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
+  const ephemeral = new EphemeralSender({ redis, keys, clock });
+  const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
   const typeSets = new TypeSets();
   const fanout = new Fanout({
     catalogue,
@@ -204,6 +217,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     windowBytes: settings.windowBytes,
     historySize: settings.historySize,
     mayDeliver: isServing,
+    ofUser: (userId) => table.ofUser(userId),
   });
   const follower = new Follower({ log, fanout, report, isServing });
 
@@ -237,7 +251,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     delayMs: settings.recoveryDelayMs,
     attempts: settings.recoveryAttempts,
-    onDrained: (connection) => fanout.readers.wake(connection),
+    onDrained: (connection) => fanout.drained(connection),
   });
   const clearances = new Clearances();
   const authority = new Authority({
@@ -273,6 +287,21 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
   });
+  const queueAdmin = new QueueAdmin({
+    queues,
+    audit,
+    catalogue,
+    commands,
+    redis,
+    keys,
+    clock,
+    logger,
+    report,
+    done: counts.queueAdmin,
+    nodeId,
+    commandTimeoutMs: settings.commandTimeoutMs,
+    maxJobs: settings.eventQueueMax,
+  });
   const permissionChanges = new PermissionChanges({
     store,
     commands,
@@ -284,6 +313,22 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
     graceMs: settings.tokenGraceMs,
+  });
+  const catalogueReloads = new CatalogueReloads({
+    catalogues,
+    authority,
+    table,
+    fanout,
+    commands,
+    redis,
+    keys,
+    judge,
+    report,
+    audit,
+    logger,
+    random: randomBytes,
+    nodeId,
+    timeoutMs: settings.commandTimeoutMs,
   });
   const dispatcher = new Dispatcher({
     handlers: {
@@ -308,6 +353,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       }),
       ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
+      ...queueHandlers(queueAdmin),
     },
     clock,
     report,
@@ -403,6 +449,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     backpressure,
     fanout,
     queues,
+    ephemeral,
+    typeRates,
     counts,
     errorLog,
     reported,
@@ -410,7 +458,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   };
   const reports = createReports(view);
   const siblings = options.siblings
-    ? options.siblings({ ready: () => reports.readiness.read(), metrics: () => reports.metrics.text() })
+    ? options.siblings({
+        ready: () => reports.readiness.read(),
+        metrics: () => reports.metrics.text(),
+        reload: () => catalogueReloads.local(),
+      })
     : null;
   const app = createRestApp({
     settings,
@@ -421,7 +473,10 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     publisher,
     eventStatuses: new EventStatuses({ log, lookups: () => queues.lookups() }),
     disconnects,
+    queueAdmin,
+    auditLog: new AuditLog({ redis, keys, report }),
     permissionChanges,
+    catalogueReloads,
     reports,
     counts,
     errorLog,
@@ -453,6 +508,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     backpressure,
     sockets,
     reports,
+    queueAdmin,
     server,
+    catalogueReloads,
   };
 }

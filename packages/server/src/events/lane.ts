@@ -1,8 +1,10 @@
 import { type IRedisClient, Queue } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
+import { countOption } from './eventCount.js';
 import { type Fate, Fates } from './fates.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
+import { LaneJobs } from './laneJobs.js';
 import { LaneLookup } from './laneLookup.js';
 import { LaneWorker } from './laneWorker.js';
 import { JobProcessor, type ProcessorParts } from './processor.js';
@@ -56,6 +58,8 @@ export class Lane {
   readonly name: string;
   readonly processor: JobProcessor;
   readonly batcher: JobBatcher;
+  /** For admins. */
+  readonly jobs: LaneJobs;
   readonly lookup: LaneLookup;
   private readonly fates: Fates;
   private readonly parts: LaneParts;
@@ -80,6 +84,7 @@ export class Lane {
       // Checked once for the node; nine times would be nine INFOs.
       skipVersionCheck: true,
     });
+    this.jobs = new LaneJobs(parts.name, this.queue, parts.producer);
     this.lookup = new LaneLookup(this.queue, parts.producer, this.fates);
     // Without a listener an error event ends the process.
     this.queue.on('error', (error) => parts.report(error, 'events.queue'));
@@ -100,7 +105,8 @@ export class Lane {
     const now = this.parts.clock.now();
     const jobs = drafts.map(({ id, type, data, dueAt }) => {
       const delay = dueAt === null ? 0 : Math.max(0, Math.ceil(dueAt - now));
-      return { name: type, data, opts: delay > 0 ? { jobId: id, delay } : { jobId: id } };
+      const opts = { jobId: id, ...(delay > 0 ? { delay } : {}), ...countOption(data.events.length) };
+      return { name: type, data, opts };
     });
     const [existed] = await Promise.all([existing, this.queue.addBulk(jobs), this.nameJobs(drafts)]);
     return existed;

@@ -8,6 +8,7 @@ import { Admission } from './admission.js';
 import type { EventIds } from './eventId.js';
 import type { QueuedEvent } from './job.js';
 import { type JobCounts, Lane } from './lane.js';
+import type { LaneJobs } from './laneJobs.js';
 import type { LaneLookup } from './laneLookup.js';
 import { MemoryGuard } from './memoryGuard.js';
 import { partitionOf } from './partition.js';
@@ -200,6 +201,24 @@ export class EventQueues {
     const lanes = this.lanes();
     const counts = await Promise.all(lanes.map((lane) => lane.counts()));
     return new Map(lanes.flatMap((lane, index) => (counts[index] ? [[lane.name, counts[index]] as const] : [])));
+  }
+
+  /**
+   * The queues as admins see them, the partitions first.
+   *
+   * @throws AppError UNAVAILABLE when they are not open.
+   */
+  jobs(): readonly LaneJobs[] {
+    this.refuseWhenClosed();
+    if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return [...this.partitions, this.urgent].map((lane) => lane.jobs);
+  }
+
+  /** Names of the queues that an admin has paused. */
+  async paused(): Promise<string[]> {
+    const lanes = this.lanes();
+    const paused = await Promise.all(lanes.map((lane) => lane.jobs.isPaused()));
+    return lanes.filter((_, index) => paused[index]).map(({ name }) => name);
   }
 
   /**

@@ -40,6 +40,10 @@ export interface NodeStats {
     readonly external: number;
   };
   readonly queue_workers: QueueWorkerStats;
+  /** What admins did to the event queue through this node. */
+  readonly queue_admin: Readonly<Record<string, number>>;
+  /** Durable events over the rate of their type, by type. */
+  readonly events_over_rate: Readonly<Record<string, number>>;
 }
 
 export interface ConnectionStats {
@@ -82,6 +86,26 @@ export interface DeliveryStats {
   readonly congestions: number;
   readonly drained: number;
   readonly too_slow: number;
+  readonly ephemeral: EphemeralStats;
+  /** Messages `rate_limited`. */
+  readonly rate_limited: number;
+}
+
+export interface EphemeralStats {
+  /** Published by this node. */
+  readonly published: number;
+  /** Targets that were not connected. */
+  readonly absent: number;
+  /** Taken from the bus. */
+  readonly received: number;
+  /** Gone out to whoever is to have them. */
+  readonly sent: number;
+  /** Replaced by a later one of their key before they went out. */
+  readonly conflated: number;
+  /** Did not go out, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Events times connections that were congested or over their rate. */
+  readonly withheld: number;
 }
 
 export interface RegistryStats {
@@ -159,6 +183,8 @@ export class NodeFacts {
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       queue_workers: this.workers(),
+      queue_admin: counts.queueAdmin.toRecord(),
+      events_over_rate: view.typeRates.over.toRecord(),
     };
   }
 
@@ -195,11 +221,11 @@ export class NodeFacts {
 
   private delivery(): DeliveryStats {
     const { fanout, backpressure } = this.view;
-    const { counts, cohorts, readers, window } = fanout;
+    const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
     const served = readers.counts;
     return {
       events: counts.events,
-      deliveries: counts.deliveries + served.replayed,
+      deliveries: counts.deliveries + served.replayed + ephemeralDelivery.counts.delivered,
       flushes: counts.flushes,
       writes: counts.writes + served.writes,
       bytes: counts.bytes + served.bytes,
@@ -216,6 +242,29 @@ export class NodeFacts {
       congestions: backpressure.counts.congested,
       drained: backpressure.counts.drained,
       too_slow: backpressure.counts.ended,
+      ephemeral: this.ephemeral(),
+      rate_limited: ephemeralDelivery.counts.notices,
+    };
+  }
+
+  private ephemeral(): EphemeralStats {
+    const { fanout, ephemeral } = this.view;
+    const { received, sent, conflated, ...others } = fanout.ephemeral.counts;
+    const { withheld, missed } = fanout.ephemeralDelivery.counts;
+    return {
+      published: ephemeral.counts.published,
+      absent: ephemeral.counts.absent,
+      received,
+      sent,
+      conflated,
+      dropped: {
+        rate: others.dropped_rate,
+        expired: others.dropped_expired,
+        full: others.dropped_full,
+        fenced: others.dropped_fenced,
+        gone: missed,
+      },
+      withheld,
     };
   }
 

@@ -4,7 +4,9 @@ import type { Clock } from '../clock.js';
 import type { Backpressure } from '../edge/backpressure.js';
 import type { Sockets } from '../edge/sockets.js';
 import type { ConnectionTable } from '../edge/table.js';
+import type { EphemeralSender } from '../events/ephemeral.js';
 import type { EventQueues } from '../events/queue.js';
+import type { TypeRates } from '../events/typeRates.js';
 import type { Fanout } from '../fanout/flush.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
@@ -40,6 +42,8 @@ export interface NodeView {
   readonly backpressure: Backpressure;
   readonly fanout: Fanout;
   readonly queues: EventQueues;
+  readonly ephemeral: EphemeralSender;
+  readonly typeRates: TypeRates;
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** What went to `report`, by place. */

@@ -51,6 +51,10 @@ export class Keys {
   audit(): string {
     return `${this.prefix}:audit`;
   }
+  /** Who clears the event queue, and how far he is. */
+  clearTurn(): string {
+    return `${this.prefix}:clear`;
+  }
   /** The number of queue partitions that this cluster was started with (Q7). */
   partitions(): string {
     return `${this.prefix}:partitions`;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@unified-ws/server/clock';
 import { type EventCatalogue, loadCatalogue } from '@unified-ws/server/events/catalogue';
+import { EphemeralSender } from '@unified-ws/server/events/ephemeral';
 import { EventIds } from '@unified-ws/server/events/eventId';
 import { BroadcastLog, type HistoryLimits, type LogEntry } from '@unified-ws/server/events/log';
 import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish';
@@ -83,7 +84,8 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     command.disconnect();
     throw error;
   }
-  const publisher = new Publisher({ catalogue: () => catalogue, queues, log, ids, clock: systemClock });
+  const ephemeral = new EphemeralSender({ redis: command, keys, clock: systemClock });
+  const publisher = new Publisher({ catalogue: () => catalogue, queues, log, ephemeral, ids, clock: systemClock });
   return {
     queues,
     log,
