@@ -30,6 +30,7 @@ export interface NodeStats {
   readonly messages_by_type: Readonly<Record<string, number>>;
   readonly publishes: Readonly<Record<string, number>>;
   readonly delivery: DeliveryStats;
+  readonly mailboxes: MailboxStats;
   readonly registry: RegistryStats;
   readonly errors: { readonly total: number; readonly by_code: Readonly<Record<string, number>> };
   readonly event_loop_lag_ms: LagReading;
@@ -108,6 +109,23 @@ export interface EphemeralStats {
   readonly withheld: number;
 }
 
+export interface MailboxStats {
+  /** Events times mailboxes, by this node's workers. */
+  readonly appended: number;
+  readonly duplicates: number;
+  /** Entries that went before they were acknowledged. */
+  readonly trimmed_unacknowledged: number;
+  /** Events written to connections of this node. */
+  readonly deliveries: number;
+  readonly unwanted: number;
+  readonly holes: number;
+  readonly reads: number;
+  readonly gaps: number;
+  /** Connections that are behind their mailbox just now. */
+  readonly behind: number;
+  readonly acks: { readonly stored: number; readonly ignored: number; readonly failed: number };
+}
+
 export interface RegistryStats {
   readonly takeovers: number;
   readonly waiting_takeovers: number;
@@ -178,6 +196,7 @@ export class NodeFacts {
       messages_by_type: counts.messages.toRecord(),
       publishes: counts.publishes.toRecord(),
       delivery: this.delivery(),
+      mailboxes: this.mailboxes(),
       registry: this.registry(),
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
       event_loop_lag_ms: this.lag.read(),
@@ -265,6 +284,18 @@ export class NodeFacts {
         gone: missed,
       },
       withheld,
+    };
+  }
+
+  private mailboxes(): MailboxStats {
+    const { mailboxes, userScope, acks } = this.view;
+    const { trimmedUnacknowledged, ...appends } = mailboxes.counts;
+    return {
+      ...appends,
+      trimmed_unacknowledged: trimmedUnacknowledged,
+      ...userScope.counts,
+      behind: userScope.waiting,
+      acks: { ...acks.counts },
     };
   }
 
