@@ -36,6 +36,7 @@ import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
 import { pooledRandom } from './events/randomPool.js';
 import { Clearances } from './fanout/clearance.js';
+import { Compression } from './fanout/compression.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
 import { PreferenceFormat } from './fanout/preferences.js';
@@ -198,10 +199,12 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const ephemeral = new EphemeralSender({ redis, keys, clock });
   const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
   const typeSets = new TypeSets();
+  const compression = new Compression(clock);
   const fanout = new Fanout({
     catalogue,
     typeSets,
     clock,
+    compression,
     logger,
     report,
     pages: new LogPages(log),
@@ -371,6 +374,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     maxPayload: settings.maxPayload,
+    compression: settings.compression === 'on',
     maxConnections: settings.maxConnections,
     maxPendingAuth: settings.maxPendingAuth,
     allowedOrigins: settings.allowedOrigins,
@@ -410,6 +414,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     fanout,
     queues,
     ephemeral,
+    compression,
     counts,
     errorLog,
     reported,
