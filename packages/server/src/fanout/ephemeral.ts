@@ -3,10 +3,10 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { StoredEvent } from '../events/storedEvent.js';
 import type { Compression } from './compression.js';
+import { type Limiter, Limiters } from './ephemeralRates.js';
 import { ephemeralFrame } from './eventFrame.js';
 import { cachedFrame, type Framed } from './frameCache.js';
 import { LatestValues } from './latestValues.js';
-import { type Limiter, Limiters } from './typeRates.js';
 
 /** An ephemeral event on this node. */
 export interface EphemeralItem extends Framed {
