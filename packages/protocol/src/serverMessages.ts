@@ -1,5 +1,6 @@
 import { ERROR_CODES } from './errorCodes.js';
 import { preferencesSchema } from './preferences.js';
+import { failedRetriedSchema, queueClearedSchema, queueStatusSchema, queueSwitchedSchema } from './queueReplies.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 
 interface ServerMessageDefinition {
@@ -388,6 +389,11 @@ export const serverMessages = {
       required: ['event_id', 'queue', 'duplicate'],
     },
   },
+  event_queue_status: { meaning: 'how the event queue is', data: queueStatusSchema },
+  event_queue_cleared: { meaning: 'what was taken away from the event queue', data: queueClearedSchema },
+  failed_events_retried: { meaning: 'what became of the order to retry failed jobs', data: failedRetriedSchema },
+  event_queue_paused: { meaning: 'no queue begins a job any more', data: queueSwitchedSchema },
+  event_queue_resumed: { meaning: 'the queues go on', data: queueSwitchedSchema },
 } as const satisfies Readonly<Record<string, ServerMessageDefinition>>;
 
 export type ServerMessageType = keyof typeof serverMessages;

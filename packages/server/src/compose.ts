@@ -13,6 +13,7 @@ import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
 import { preferenceHandlers } from './dispatch/preferences.js';
+import { queueHandlers } from './dispatch/queue.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
@@ -30,11 +31,13 @@ import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
 import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
+import { EventStatuses } from './events/eventStatus.js';
 import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
 import { pooledRandom } from './events/randomPool.js';
+import { TypeRates } from './events/typeRates.js';
 import { Clearances } from './fanout/clearance.js';
 import { Compression } from './fanout/compression.js';
 import { Fanout } from './fanout/flush.js';
@@ -49,8 +52,11 @@ import { NodeCounts } from './observability/counts.js';
 import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
+import { AuditLog } from './operations/auditLog.js';
+import { CatalogueReloads } from './operations/catalogue.js';
 import { Disconnects } from './operations/disconnect.js';
 import { PermissionChanges } from './operations/permissions.js';
+import { QueueAdmin } from './operations/queue.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
@@ -182,6 +188,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bytes = pooledRandom(randomBytes);
   const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
   const ids = new EventIds(clock, bytes);
+  const typeRates = new TypeRates(catalogue, clock);
   const queues = new EventQueues(
     {
       keys,
@@ -189,12 +196,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       report,
       nodeId,
       ids,
-      append: (events) => log.append(events),
+      logRedis: redis,
+      append: (events) => typeRates.counted(events, log.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
-    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
+    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
   const ephemeral = new EphemeralSender({ redis, keys, clock });
   const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
@@ -282,6 +290,21 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
   });
+  const queueAdmin = new QueueAdmin({
+    queues,
+    audit,
+    catalogue,
+    commands,
+    redis,
+    keys,
+    clock,
+    logger,
+    report,
+    done: counts.queueAdmin,
+    nodeId,
+    commandTimeoutMs: settings.commandTimeoutMs,
+    maxJobs: settings.eventQueueMax,
+  });
   const permissionChanges = new PermissionChanges({
     store,
     commands,
@@ -293,6 +316,22 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
     graceMs: settings.tokenGraceMs,
+  });
+  const catalogueReloads = new CatalogueReloads({
+    catalogues,
+    authority,
+    table,
+    fanout,
+    commands,
+    redis,
+    keys,
+    judge,
+    report,
+    audit,
+    logger,
+    random: randomBytes,
+    nodeId,
+    timeoutMs: settings.commandTimeoutMs,
   });
   const dispatcher = new Dispatcher({
     handlers: {
@@ -317,6 +356,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       }),
       ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
+      ...queueHandlers(queueAdmin),
     },
     clock,
     report,
@@ -415,6 +455,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     queues,
     ephemeral,
     compression,
+    typeRates,
     counts,
     errorLog,
     reported,
@@ -422,7 +463,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   };
   const reports = createReports(view);
   const siblings = options.siblings
-    ? options.siblings({ ready: () => reports.readiness.read(), metrics: () => reports.metrics.text() })
+    ? options.siblings({
+        ready: () => reports.readiness.read(),
+        metrics: () => reports.metrics.text(),
+        reload: () => catalogueReloads.local(),
+      })
     : null;
   const app = createRestApp({
     settings,
@@ -431,8 +476,12 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     store,
     publisher,
+    eventStatuses: new EventStatuses({ log, lookups: () => queues.lookups() }),
     disconnects,
+    queueAdmin,
+    auditLog: new AuditLog({ redis, keys, report }),
     permissionChanges,
+    catalogueReloads,
     reports,
     counts,
     errorLog,
@@ -464,6 +513,8 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     backpressure,
     sockets,
     reports,
+    queueAdmin,
     server,
+    catalogueReloads,
   };
 }

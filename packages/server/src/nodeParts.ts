@@ -9,6 +9,8 @@ import type { EventQueues } from './events/queue.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
 import type { Logger, Report } from './observability/logger.js';
+import type { CatalogueReloads } from './operations/catalogue.js';
+import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
@@ -40,7 +42,9 @@ export interface NodeParts {
   readonly backpressure: Backpressure;
   readonly sockets: Sockets;
   readonly reports: Reports;
+  readonly queueAdmin: QueueAdmin;
   readonly server: Server;
+  readonly catalogueReloads: CatalogueReloads;
 }
 
 export interface ComposeOptions {

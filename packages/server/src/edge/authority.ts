@@ -31,6 +31,12 @@ export interface AuthorityParts {
 /** Connections judged again in one turn of the event loop: about 5 ms. */
 const CHUNK = 500;
 
+export interface Progress {
+  connections: number;
+  /** Of them, those whose subscriptions changed. */
+  changed: number;
+}
+
 type Removed = ServerData<'subscription_updated'>['errors'];
 
 /**
@@ -102,19 +108,17 @@ export class Authority {
   /**
    * The catalogue changed: everybody's turn, a part of them at a time, so that others' events go on meanwhile.
    *
-   * @returns how many connections there were, and how many of them have other subscriptions now.
+   * @param progress is kept up to date.
    */
-  async reevaluateAll(connections: Iterable<Connection>): Promise<{ connections: number; changed: number }> {
-    const count = { connections: 0, changed: 0 };
+  async reevaluateAll(connections: Iterable<Connection>, progress: Progress): Promise<void> {
     for (const connection of [...connections]) {
       if (!connection.established || !connection.isOpen()) continue;
-      count.connections += 1;
       const before = connection.types;
       this.reevaluate(connection, 'catalogue_reloaded');
-      if (connection.types !== before) count.changed += 1;
-      if (count.connections % CHUNK === 0) await nextTurn();
+      progress.connections += 1;
+      if (connection.types !== before) progress.changed += 1;
+      if (progress.connections % CHUNK === 0) await nextTurn();
     }
-    return count;
   }
 
   /** Its subscriptions after `choices` changed; the caller flushes before and tells afterwards. */

@@ -278,6 +278,19 @@ export const READ_METRICS: readonly ReadMetric[] = [
     ['queue', 'state'],
   ),
   gauge(
+    'uws_queue_paused',
+    '1 while an admin has paused the queue; the same on every node, so do not sum it over nodes.',
+    ({ queue }) =>
+      [...(queue?.counts.keys() ?? [])].map((name): Series => [Number(queue?.paused.includes(name)), { queue: name }]),
+    ['queue'],
+  ),
+  counter(
+    'uws_queue_admin_total',
+    'What admins did to the event queue through this node: cleared_jobs, cleared_events, retried_jobs, deleted_jobs.',
+    ({ stats }) => each(stats.queue_admin, 'done'),
+    ['done'],
+  ),
+  gauge(
     'uws_queue_sample_age_seconds',
     'Age of uws_queue_jobs, seconds; it grows while Redis is away.',
     ({ queue, mono }) => (queue === null ? [] : [[(mono - queue.at) / 1000]]),
@@ -294,6 +307,12 @@ export const READ_METRICS: readonly ReadMetric[] = [
       ]),
     ['queue', 'result'],
   ),
+  counter(
+    'uws_events_over_rate_total',
+    'Durable events that this node appended over the rate of their type in the catalogue (events per minute); none is dropped for it.',
+    ({ stats }) => each(stats.events_over_rate, 'type'),
+    ['type'],
+  ),
   gauge(
     'uws_worker_retrying_seconds',
     'How long a worker of this node has retried one job because something that it needs is away, seconds; 0: it does not.',
@@ -303,6 +322,24 @@ export const READ_METRICS: readonly ReadMetric[] = [
         { queue },
       ]),
     ['queue'],
+  ),
+  gauge(
+    'uws_worker_stalled_seconds',
+    'How long the job next in line of a queue was started by nobody, seconds; 0: all is well.',
+    ({ stats }) => stats.queue_workers.lanes.map(({ queue, stalled_ms }) => [stalled_ms / 1000, { queue }]),
+    ['queue'],
+  ),
+  counter(
+    'uws_worker_renewals_total',
+    'Workers of this node that were replaced: they started nothing (`stalled`), or gave up (`ended`).',
+    ({ stats }) => each(stats.queue_workers.renewals, 'reason'),
+    ['reason'],
+  ),
+  counter(
+    'uws_publish_refused_total',
+    'Publishes that this node refused for want of room: EVENT_QUEUE_MAX (`jobs`), or 80 % of the memory of Redis (`memory`).',
+    ({ stats }) => each(stats.queue_workers.refused, 'reason'),
+    ['reason'],
   ),
   gauge('uws_workers_standing_aside', '1 while the workers leave the jobs to other nodes.', ({ stats }) =>
     one(stats.queue_workers.standing_aside),

@@ -40,6 +40,10 @@ export interface NodeStats {
     readonly external: number;
   };
   readonly queue_workers: QueueWorkerStats;
+  /** What admins did to the event queue through this node. */
+  readonly queue_admin: Readonly<Record<string, number>>;
+  /** Durable events over the rate of their type, by type. */
+  readonly events_over_rate: Readonly<Record<string, number>>;
 }
 
 export interface ConnectionStats {
@@ -121,6 +125,10 @@ export interface RegistryStats {
 export interface QueueWorkerStats {
   readonly standing_aside: boolean;
   readonly lanes: readonly LaneWorkerStats[];
+  /** Workers that were replaced, by reason. */
+  readonly renewals: Readonly<Record<string, number>>;
+  /** Publishes refused for want of room, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
 }
 
 export interface LaneWorkerStats {
@@ -131,6 +139,8 @@ export interface LaneWorkerStats {
   readonly poisoned: number;
   /** A job that is being retried in place because something it needs is away; null: none. */
   readonly retrying: { readonly since: string; readonly attempts: number } | null;
+  /** How long the job next in line was started by nobody; 0: all is well. */
+  readonly stalled_ms: number;
 }
 
 /** Gathers the facts of this node. Walks the connections once: a millisecond for 50,000 of them, and nobody asks often. */
@@ -175,6 +185,8 @@ export class NodeFacts {
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       queue_workers: this.workers(),
+      queue_admin: counts.queueAdmin.toRecord(),
+      events_over_rate: view.typeRates.over.toRecord(),
     };
   }
 
@@ -275,15 +287,18 @@ export class NodeFacts {
   }
 
   private workers(): QueueWorkerStats {
-    const { standingAside, lanes } = this.view.queues.stats();
+    const { standingAside, lanes, renewals, refused } = this.view.queues.stats();
     return {
+      renewals: { ...renewals },
+      refused: { ...refused },
       standing_aside: standingAside,
-      lanes: lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying }) => ({
+      lanes: lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying, stalledMs }) => ({
         queue,
         appended,
         duplicates,
         expired,
         poisoned,
+        stalled_ms: Math.round(stalledMs),
         // Its text is the error of a library: it stays in the log.
         retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },
       })),

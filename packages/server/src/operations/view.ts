@@ -6,6 +6,7 @@ import type { Sockets } from '../edge/sockets.js';
 import type { ConnectionTable } from '../edge/table.js';
 import type { EphemeralSender } from '../events/ephemeral.js';
 import type { EventQueues } from '../events/queue.js';
+import type { TypeRates } from '../events/typeRates.js';
 import type { Compression } from '../fanout/compression.js';
 import type { Fanout } from '../fanout/flush.js';
 import type { NodeCounts } from '../observability/counts.js';
@@ -44,6 +45,7 @@ export interface NodeView {
   readonly queues: EventQueues;
   readonly ephemeral: EphemeralSender;
   readonly compression: Compression;
+  readonly typeRates: TypeRates;
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** What went to `report`, by place. */

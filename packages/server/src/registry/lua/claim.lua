@@ -36,7 +36,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- C7: a ban or revocation that came after the token was checked.
-local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[9])
+local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[9], 'roles', 'roles_at', 'permissions',
+  'permissions_at', 'stale_at', 'stale_by')
 if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
   return { 'revoked', 4003, revoked[1] }
 end
@@ -45,13 +46,13 @@ if (revoked[2] and tonumber(ARGV[8]) * 1000 < tonumber(revoked[2])) or (ARGV[9] 
 end
 -- The same for an order of permissions-changed. Times are of the second after the order, and iat has whole seconds.
 local issued = tonumber(ARGV[8]) * 1000
-local amended = redis.call('HMGET', KEYS[2], 'roles', 'roles_at', 'permissions', 'permissions_at', 'stale_at', 'stale_by')
-local stale = amended[5] and issued < tonumber(amended[5])
-if stale and tonumber(amended[6]) <= now then
+local stale = revoked[8] and issued < tonumber(revoked[8])
+if stale and tonumber(revoked[9]) <= now then
   return { 'revoked', 4101, '0' }
 end
-local amendment = { amended[1] and issued < tonumber(amended[2]) and amended[1] or '',
-  amended[3] and issued < tonumber(amended[4]) and amended[3] or '', stale and amended[5] or '0', stale and amended[6] or '0' }
+local amendment = { revoked[4] and issued < tonumber(revoked[5]) and revoked[4] or '',
+  revoked[6] and issued < tonumber(revoked[7]) and revoked[6] or '', stale and revoked[8] or '0',
+  stale and revoked[9] or '0' }
 
 -- C5: the newest attempt of the last clients, whoever is current: a slow one must not evict its own device's later attempt
 -- after another device came in between.
