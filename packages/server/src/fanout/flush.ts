@@ -2,13 +2,13 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { BroadcastBatch, LogHead } from '../events/log.js';
 import type { LogPages } from '../events/logPages.js';
-import type { StoredEvent } from '../events/storedEvent.js';
 import type { Logger, Report } from '../observability/logger.js';
 import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
 import type { Compression } from './compression.js';
 import { Ephemeral } from './ephemeral.js';
 import { EphemeralDelivery } from './ephemeralDelivery.js';
+import { excludedUsers } from './exclusion.js';
 import { messageFrame } from './frame.js';
 import { type Cursor, cursorText, Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
@@ -388,14 +388,4 @@ export class Fanout {
       this.readers.add(member, this.delivered);
     }
   }
-}
-
-function excludedUsers(entries: readonly { readonly event: StoredEvent }[]): ReadonlySet<string> | null {
-  let users: Set<string> | null = null;
-  for (const { event } of entries) {
-    if (event.exclude === undefined || event.exclude.length === 0) continue;
-    users ??= new Set();
-    for (const user of event.exclude) users.add(user);
-  }
-  return users;
 }
