@@ -44,6 +44,7 @@ import { pooledRandom } from './events/randomPool.js';
 import { TypeRates } from './events/typeRates.js';
 import { Acks } from './fanout/acks.js';
 import { Clearances } from './fanout/clearance.js';
+import { Compression } from './fanout/compression.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
 import { PreferenceFormat } from './fanout/preferences.js';
@@ -228,10 +229,12 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const ephemeral = new EphemeralSender({ redis, keys, clock });
   const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
   const typeSets = new TypeSets();
+  const compression = new Compression(clock);
   const fanout = new Fanout({
     catalogue,
     typeSets,
     clock,
+    compression,
     logger,
     report,
     pages: new LogPages(log),
@@ -443,6 +446,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     maxPayload: settings.maxPayload,
+    compression: settings.compression === 'on',
     maxConnections: settings.maxConnections,
     maxPendingAuth: settings.maxPendingAuth,
     allowedOrigins: settings.allowedOrigins,
@@ -485,6 +489,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     acks,
     queues,
     ephemeral,
+    compression,
     typeRates,
     counts,
     errorLog,

@@ -46,6 +46,8 @@ export interface ConnectionOrigin {
   readonly id: string;
   readonly ip: string;
   readonly client: { readonly id: string; readonly attempt: number } | null;
+  /** Whether it takes compressed messages (permessage-deflate). */
+  readonly inflates: boolean;
   /** The position that the client gave, per scope. */
   readonly resume: { readonly broadcast: string | null; readonly user: string | null };
 }
@@ -73,6 +75,8 @@ export class Connection implements Holder, Member, MailRecipient {
   /** What is really delivered: `types` within the preferences. Set together with them. */
   delivered: TypeSet | null = null;
   single: SingleService | null = null;
+  readonly inflates: boolean;
+  compress = false;
   /** What its user chose, as it is saved. */
   choices: Choices = NO_CHOICES;
   /** The `id` of the `authenticate` message, until hello answers it. */
@@ -124,6 +128,7 @@ export class Connection implements Holder, Member, MailRecipient {
     this.id = origin.id;
     this.ip = origin.ip;
     this.client = origin.client;
+    this.inflates = origin.inflates;
     this.resume = origin.resume;
     this.ws = ws;
     this.socket = socket;

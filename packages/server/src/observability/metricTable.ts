@@ -288,6 +288,20 @@ export const READ_METRICS: readonly ReadMetric[] = [
     'Ephemeral events times connections that were congested or over their message rate.',
     ({ stats }) => one(stats.delivery.ephemeral.withheld),
   ),
+  counter(
+    'uws_compression_bytes_total',
+    'Bytes of events before and after compression; each event counts once, however many connections get it.',
+    ({ stats: { delivery } }) => [
+      [delivery.compression.bytes_in, { side: 'in' }],
+      [delivery.compression.bytes_out, { side: 'out' }],
+    ],
+    ['side'],
+  ),
+  counter(
+    'uws_compression_skipped_total',
+    'Events that were not compressed because the event loop had no time for it.',
+    ({ stats }) => one(stats.delivery.compression.skipped),
+  ),
   counter('uws_rate_limited_total', 'Messages rate_limited.', ({ stats }) => one(stats.delivery.rate_limited)),
 
   gauge(

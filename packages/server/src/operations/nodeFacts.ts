@@ -88,6 +88,8 @@ export interface DeliveryStats {
   readonly drained: number;
   readonly too_slow: number;
   readonly ephemeral: EphemeralStats;
+  /** Bytes of events before and after compression, and events for which there was no time. */
+  readonly compression: { readonly bytes_in: number; readonly bytes_out: number; readonly skipped: number };
   /** Messages `rate_limited`. */
   readonly rate_limited: number;
 }
@@ -239,7 +241,8 @@ export class NodeFacts {
   }
 
   private delivery(): DeliveryStats {
-    const { fanout, backpressure } = this.view;
+    const { fanout, backpressure, compression } = this.view;
+    const compressed = compression.counts;
     const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
     const served = readers.counts;
     return {
@@ -262,6 +265,7 @@ export class NodeFacts {
       drained: backpressure.counts.drained,
       too_slow: backpressure.counts.ended,
       ephemeral: this.ephemeral(),
+      compression: { bytes_in: compressed.bytesIn, bytes_out: compressed.bytesOut, skipped: compressed.skipped },
       rate_limited: ephemeralDelivery.counts.notices,
     };
   }

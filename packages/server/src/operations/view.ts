@@ -9,6 +9,7 @@ import type { Mailboxes } from '../events/mailbox.js';
 import type { EventQueues } from '../events/queue.js';
 import type { TypeRates } from '../events/typeRates.js';
 import type { Acks } from '../fanout/acks.js';
+import type { Compression } from '../fanout/compression.js';
 import type { Fanout } from '../fanout/flush.js';
 import type { UserScope } from '../fanout/userScope.js';
 import type { NodeCounts } from '../observability/counts.js';
@@ -49,6 +50,7 @@ export interface NodeView {
   readonly acks: Acks;
   readonly queues: EventQueues;
   readonly ephemeral: EphemeralSender;
+  readonly compression: Compression;
   readonly typeRates: TypeRates;
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;

@@ -192,6 +192,13 @@ export const ENTRIES = [
     default: 200,
     meaning: 'Connection attempts that one client address may make at once, above the rate.',
   }),
+  choice('COMPRESSION', {
+    section: 'Edge and limits',
+    values: ['on', 'off'],
+    default: 'on',
+    meaning:
+      '`on` negotiates permessage-deflate with clients that offer it, and compresses the events of users who want it (`compress_data`). Browsers then compress what they send: about 11 kB of memory more per connection that did.',
+  }),
   integer('MAX_PAYLOAD', {
     section: 'Edge and limits',
     min: 1024,
