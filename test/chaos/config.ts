@@ -4,15 +4,20 @@ export interface ChaosConfig {
   readonly seed: number;
   /** CHAOS_ROUNDS; null: the number of each test. */
   readonly rounds: number | null;
+  /** CHAOS_EVENTS and CHAOS_RATE (a second); null: those of the test. */
+  readonly events: number | null;
+  readonly rate: number | null;
   /** Whether CHAOS_FAULT, a list with commas, names the part; without it all are played. */
   readonly plays: (part: string) => boolean;
 }
 
 export function chaosConfig(env: NodeJS.ProcessEnv = process.env): ChaosConfig {
-  const { CHAOS_SEED: seed, CHAOS_ROUNDS: rounds, CHAOS_FAULT: parts } = env;
+  const { CHAOS_SEED: seed, CHAOS_ROUNDS: rounds, CHAOS_FAULT: parts, CHAOS_EVENTS: events, CHAOS_RATE: rate } = env;
   return {
     seed: seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole(seed, 'CHAOS_SEED'),
     rounds: rounds === undefined ? null : whole(rounds, 'CHAOS_ROUNDS'),
+    events: events === undefined ? null : whole(events, 'CHAOS_EVENTS'),
+    rate: rate === undefined ? null : whole(rate, 'CHAOS_RATE'),
     plays: (part) => parts === undefined || parts.split(',').includes(part),
   };
 }

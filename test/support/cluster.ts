@@ -30,6 +30,8 @@ export interface NodeProcessOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Gets every record of the log, of all lives of the node; without it they are kept in `log.records`. */
   readonly onRecord?: (record: NodeRecord) => void;
+  /** Path of another build's `main.js`. */
+  readonly main?: string;
 }
 
 /** A cluster node as its own process: `main.js` and environment variables, nothing else. */
@@ -37,11 +39,13 @@ export class NodeProcess {
   readonly id: string;
   readonly log: NodeLog;
   private readonly env: Readonly<Record<string, string>>;
+  private readonly main: string;
   private child: ChildProcess | null = null;
 
-  constructor({ id, env, onRecord }: NodeProcessOptions) {
+  constructor({ id, env, onRecord, main = MAIN }: NodeProcessOptions) {
     this.id = id;
     this.env = env;
+    this.main = main;
     this.log = new NodeLog(onRecord);
   }
 
@@ -74,7 +78,7 @@ export class NodeProcess {
   async start(): Promise<void> {
     if (this.child) throw new Error(`${this.id} is running`);
     const { listens } = this.log;
-    const child = spawn(process.execPath, [MAIN], {
+    const child = spawn(process.execPath, [this.main], {
       env: { ...baseEnv(), ...this.env, NODE_ID: this.id },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -160,12 +164,15 @@ export class NodeProcess {
 }
 
 export interface ClusterOptions {
-  readonly redisUrl: string;
+  /** Of all nodes, or of each by its number: its way to the same Redis. */
+  readonly redisUrl: string | ((node: number) => string);
   /** Default 3. */
   readonly nodes?: number;
   /** Over the defaults of the tests (LOG_LEVEL=trace, EVENT_QUEUE_PARTITIONS=2, PORT=0, JWT_SECRET=TEST_SECRET). */
   readonly env?: Readonly<Record<string, string>>;
   readonly onRecord?: (node: number, record: NodeRecord) => void;
+  /** Path of another build's `main.js`. */
+  readonly main?: string;
 }
 
 /** Nodes `n1`, `n2`, … over one Redis. */
@@ -177,10 +184,12 @@ export class Cluster {
   }
 
   /** Resolves when all are ready. */
-  static async start({ redisUrl, nodes = 3, env = {}, onRecord }: ClusterOptions): Promise<Cluster> {
+  static async start({ redisUrl, nodes = 3, env = {}, onRecord, main }: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(
       Array.from({ length: nodes }, (_, index) => {
-        const options = { id: `n${index + 1}`, env: { ...env, REDIS_URL: redisUrl } };
+        const url = typeof redisUrl === 'string' ? redisUrl : redisUrl(index);
+        const build = main === undefined ? {} : { main };
+        const options = { id: `n${index + 1}`, env: { ...env, REDIS_URL: url }, ...build };
         return new NodeProcess(onRecord ? { ...options, onRecord: (record) => onRecord(index, record) } : options);
       }),
     );

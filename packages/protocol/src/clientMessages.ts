@@ -2,6 +2,7 @@ import type { Permission } from './permissions.js';
 import { MAX_CLIENT_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
 import { preferenceChangesSchema } from './preferences.js';
 import { MAX_EVENT_TYPE_LENGTH, MAX_USER_ID_LENGTH, publishSchema } from './publish.js';
+import { clearQueueSchema, queueReasonSchema, queueStatusRequestSchema, retryFailedSchema } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import type { ServerMessageType } from './serverMessages.js';
 
@@ -179,6 +180,36 @@ export const clientMessages = {
     reply: 'event_accepted',
     meaning: 'publishes one event',
     data: publishSchema,
+  },
+  get_event_queue_status: {
+    permission: 'admin:queue',
+    reply: 'event_queue_status',
+    meaning: 'asks how the event queue is, and for a page of its jobs if asked to',
+    data: queueStatusRequestSchema,
+  },
+  clear_event_queue: {
+    permission: 'admin:queue_write',
+    reply: 'event_queue_cleared',
+    meaning: 'takes jobs that were added before away from the queue, which works on meanwhile; active ones are left',
+    data: clearQueueSchema,
+  },
+  retry_failed_events: {
+    permission: 'admin:queue_write',
+    reply: 'failed_events_retried',
+    meaning: 'puts failed jobs at the end of their queues again; the order of a key is not kept for them',
+    data: retryFailedSchema,
+  },
+  pause_event_queue: {
+    permission: 'admin:queue_write',
+    reply: 'event_queue_paused',
+    meaning: 'no job is begun on any node until the queue is resumed, restarts included; publishing goes on',
+    data: queueReasonSchema,
+  },
+  resume_event_queue: {
+    permission: 'admin:queue_write',
+    reply: 'event_queue_resumed',
+    meaning: 'ends the pause',
+    data: queueReasonSchema,
   },
 } as const satisfies Readonly<Record<string, ClientMessageDefinition>>;
 

@@ -13,6 +13,7 @@ import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
 import { preferenceHandlers } from './dispatch/preferences.js';
+import { queueHandlers } from './dispatch/queue.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
@@ -28,7 +29,9 @@ import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
 import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
+import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
+import { EventStatuses } from './events/eventStatus.js';
 import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
 import { Publisher } from './events/publish.js';
@@ -48,9 +51,11 @@ import { NodeCounts } from './observability/counts.js';
 import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
+import { AuditLog } from './operations/auditLog.js';
 import { CatalogueReloads } from './operations/catalogue.js';
 import { Disconnects } from './operations/disconnect.js';
 import { PermissionChanges } from './operations/permissions.js';
+import { QueueAdmin } from './operations/queue.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
@@ -108,11 +113,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bus = new Bus(
     { command: redis, subscriber, keys, clock, report },
     {
-      onEvents: (text) => follower.receive(text),
+      onEvents: (text) => {
+        const ephemeral = parseEphemeral(text);
+        if (ephemeral) fanout.ephemeral.take(ephemeral, text.length);
+        else follower.receive(text);
+      },
       onInterrupted: (reason) => recovery.interrupt(reason),
-      onMessage: (message) => {
+      onMessage: (message, size) => {
         if (message.t === 'evict') evictions.onEvict(message);
         else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'ephemeral') fanout.ephemeral.takeTargeted(message.events, size);
         else if (message.t === 'request') commands.onRequest(message);
         else commands.onReply(message);
       },
@@ -185,14 +195,16 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       report,
       nodeId,
       ids,
+      logRedis: redis,
       append: (events) => typeRates.counted(events, log.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
-    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
+    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
-  const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
+  const ephemeral = new EphemeralSender({ redis, keys, clock });
+  const publisher = new Publisher({ catalogue, queues: queues, log, ephemeral, ids, clock });
   const typeSets = new TypeSets();
   const fanout = new Fanout({
     catalogue,
@@ -205,6 +217,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     windowBytes: settings.windowBytes,
     historySize: settings.historySize,
     mayDeliver: isServing,
+    ofUser: (userId) => table.ofUser(userId),
   });
   const follower = new Follower({ log, fanout, report, isServing });
 
@@ -238,7 +251,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     delayMs: settings.recoveryDelayMs,
     attempts: settings.recoveryAttempts,
-    onDrained: (connection) => fanout.readers.wake(connection),
+    onDrained: (connection) => fanout.drained(connection),
   });
   const clearances = new Clearances();
   const authority = new Authority({
@@ -273,6 +286,21 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     clock,
     report,
     timeoutMs: settings.commandTimeoutMs,
+  });
+  const queueAdmin = new QueueAdmin({
+    queues,
+    audit,
+    catalogue,
+    commands,
+    redis,
+    keys,
+    clock,
+    logger,
+    report,
+    done: counts.queueAdmin,
+    nodeId,
+    commandTimeoutMs: settings.commandTimeoutMs,
+    maxJobs: settings.eventQueueMax,
   });
   const permissionChanges = new PermissionChanges({
     store,
@@ -325,6 +353,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       }),
       ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
+      ...queueHandlers(queueAdmin),
     },
     clock,
     report,
@@ -420,6 +449,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     backpressure,
     fanout,
     queues,
+    ephemeral,
     typeRates,
     counts,
     errorLog,
@@ -441,7 +471,10 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     store,
     publisher,
+    eventStatuses: new EventStatuses({ log, lookups: () => queues.lookups() }),
     disconnects,
+    queueAdmin,
+    auditLog: new AuditLog({ redis, keys, report }),
     permissionChanges,
     catalogueReloads,
     reports,
@@ -475,6 +508,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     backpressure,
     sockets,
     reports,
+    queueAdmin,
     server,
     catalogueReloads,
   };

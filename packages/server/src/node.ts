@@ -81,6 +81,7 @@ class Node implements ClusterNode {
     const settings = this.settings;
     const { server, redis, subscriber, bus, lease, releases, recovery, queues, follower, reports, report } = this.parts;
     reports.start();
+    this.parts.queueAdmin.start();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ port: settings.port, host: settings.host, backlog: BACKLOG }, () => {
@@ -147,6 +148,7 @@ class Node implements ClusterNode {
     parts.bus.stop();
     releases.stop();
     parts.reports.stop();
+    parts.queueAdmin.stop();
     for (const client of [parts.redis, parts.subscriber]) client.disconnect();
     await new Promise<void>((resolve) => {
       server.close((error) => {

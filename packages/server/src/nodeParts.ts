@@ -10,6 +10,7 @@ import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
 import type { Logger, Report } from './observability/logger.js';
 import type { CatalogueReloads } from './operations/catalogue.js';
+import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
@@ -41,6 +42,7 @@ export interface NodeParts {
   readonly backpressure: Backpressure;
   readonly sockets: Sockets;
   readonly reports: Reports;
+  readonly queueAdmin: QueueAdmin;
   readonly server: Server;
   readonly catalogueReloads: CatalogueReloads;
 }

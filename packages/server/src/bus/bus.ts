@@ -15,7 +15,8 @@ export interface BusParts {
 export interface BusHandlers {
   /** A batch of broadcast events, as append.lua published it. */
   onEvents(text: string): void;
-  onMessage(message: Exclude<BusMessage, { t: 'own' }>): void;
+  /** @param size of the message as it came, characters. */
+  onMessage(message: Exclude<BusMessage, { t: 'own' }>, size: number): void;
   /** The subscription broke: anything may have been missed since (C12). */
   onInterrupted(reason: string): void;
 }
@@ -156,7 +157,7 @@ export class Bus {
       }
       const message = JSON.parse(text) as BusMessage;
       if (message.t === 'own') this.own(message.epoch, message.at);
-      else this.handlers.onMessage(message);
+      else this.handlers.onMessage(message, text.length);
     } catch (error) {
       this.parts.report(error, 'bus.receive');
     }

@@ -2,7 +2,7 @@
  * What nodes tell each other on a node's channel, one JSON object a message. `t` is the kind.
  * Every message may be lost, repeated or late; each receiver must stand that.
  */
-export type BusMessage = OwnMessage | EvictMessage | EvictedMessage | RequestMessage | ReplyMessage;
+export type BusMessage = OwnMessage | EvictMessage | EvictedMessage | RequestMessage | ReplyMessage | EphemeralMessage;
 
 /** The node's message to itself: proof that this subscription hears (C6, C13), and the barrier before a reconcile (C12). */
 export interface OwnMessage {
@@ -45,4 +45,10 @@ export interface ReplyMessage {
   readonly t: 'reply';
   readonly id: string;
   readonly data: unknown;
+}
+
+/** Ephemeral events for users who are connected to the node, as events/ephemeral.ts writes them. At most once: nobody repeats it. */
+export interface EphemeralMessage {
+  readonly t: 'ephemeral';
+  readonly events: readonly { readonly users: readonly string[]; readonly event: unknown }[];
 }

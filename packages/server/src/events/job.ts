@@ -21,12 +21,14 @@ export interface JobDraft {
   readonly dueAt: number | null;
   /** Whether the id follows from ids of the publisher's own, so that the job may be there already. */
   readonly given: boolean;
+  /** Whether its id follows from none of its events' ids. */
+  readonly nameless: boolean;
 }
 
 /** An event on its way into the queue. Its id may be pending: then it gets one when it joins its job. */
 export interface QueuedEvent {
   readonly event: Omit<StoredEvent, 'id'> & { id: string };
-  /** Bytes of its JSON. */
+  /** Bytes of its JSON, or a bound of them. */
   readonly bytes: number;
   readonly publisher: string;
   readonly orderingKey: string;
@@ -162,7 +164,14 @@ function fits(job: OpenJob, item: QueuedEvent): boolean {
 function draft({ mintedId, first, events }: OpenJob): JobDraft {
   const { publisher, orderingKey, dueAt } = first;
   const data = { publisher, ordering_key: orderingKey, events };
-  return { id: mintedId ?? jobId(events), type: first.event.type, data, dueAt, given: first.call !== null };
+  return {
+    id: mintedId ?? jobId(events),
+    type: first.event.type,
+    data,
+    dueAt,
+    given: first.call !== null,
+    nameless: mintedId === null && events.length > 1,
+  };
 }
 
 /** A single event's job has the event's id; a shared one an id that follows from its events, the same for a repeat. */

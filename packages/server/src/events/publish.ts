@@ -3,11 +3,19 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from './catalogue.js';
+import {
+  conflationKey,
+  EPHEMERAL,
+  type EphemeralEvent,
+  type EphemeralSender,
+  isEphemeral,
+  notEphemeral,
+} from './ephemeral.js';
 import { type EventIds, PENDING_ID } from './eventId.js';
 import type { QueuedEvent } from './job.js';
 import type { BroadcastLog } from './log.js';
 import type { EventQueues } from './queue.js';
-import { deeperThan, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, type StoredEvent } from './storedEvent.js';
+import { deeperThan, jsonBytesAtMost, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, type StoredEvent } from './storedEvent.js';
 import { parseTime } from './time.js';
 
 /** Who publishes: the user id decides what a given id means (L2). */
@@ -19,7 +27,7 @@ export interface PublishedBy {
 export interface PublishReceipt {
   /** As it stands in the event. */
   readonly eventId: string;
-  /** The queue that took the event. */
+  /** The queue that took the event; `ephemeral` when it went past the queues. */
   readonly queue: string;
   /** True: the id was known, nothing was added. */
   readonly duplicate: boolean;
@@ -37,6 +45,7 @@ export interface PublisherParts {
   readonly catalogue: () => EventCatalogue;
   readonly queues: EventQueues;
   readonly log: BroadcastLog;
+  readonly ephemeral: EphemeralSender;
   readonly ids: EventIds;
   readonly clock: Clock;
 }
@@ -51,7 +60,7 @@ interface Fault {
   readonly message: string;
 }
 
-/** Takes events into the durable queue. */
+/** Takes events into the durable queue; ephemeral ones go straight to the nodes. */
 export class Publisher {
   private readonly parts: PublisherParts;
   private readonly validate: ValidateFunction<PublishRequest>;
@@ -63,7 +72,8 @@ export class Publisher {
 
   /**
    * Publishes one event or several, in order per ordering key. Everything is validated before the first is queued.
-   * Resolves when Redis has confirmed them all: from then on they survive the death of every node.
+   * Resolves when Redis has confirmed them all: from then on they survive the death of every node, but for ephemeral ones,
+   * which then are on their way to whoever is connected.
    *
    * @param turn for callers whose events are to be queued in the order of their calls, though these overlap.
    * @throws AppError PERMISSION_DENIED, VALIDATION_ERROR (`details.errors` [{path, message}]; nothing was queued),
@@ -79,9 +89,10 @@ export class Publisher {
       const { items, repeats } = await this.admitted(request, by);
       // Whether an id is a repeat is asked of Redis: without the turn an event without one would overtake it.
       await turn?.come;
-      const receipts = items.map(async (item, index) => {
+      const receipts = items.map(async (item) => {
+        if (!isQueued(item)) return this.sendNow(item);
         const queue = this.parts.queues.laneOf(item).name;
-        const duplicate = repeats.has(index) || (await this.parts.queues.add(item));
+        const duplicate = repeats.has(item) || (await this.parts.queues.add(item));
         return { eventId: item.event.id, queue, duplicate };
       });
       turn?.done();
@@ -95,16 +106,27 @@ export class Publisher {
   private async admitted(
     request: PublishRequest | readonly PublishRequest[],
     by: PublishedBy,
-  ): Promise<{ readonly items: readonly QueuedEvent[]; readonly repeats: ReadonlySet<number> }> {
+  ): Promise<{ readonly items: readonly Prepared[]; readonly repeats: ReadonlySet<QueuedEvent> }> {
     if (!PUBLISH_PERMISSIONS.some((permission) => by.permissions.has(permission))) {
       throw new AppError('PERMISSION_DENIED', 'publishing needs the permission events:publish');
     }
     const items = this.prepare(request, by);
-    await this.parts.queues.admit();
-    return { items, repeats: await this.repeats(items) };
+    const durable = items.filter(isQueued);
+    // Nothing that waits keeps an ephemeral event from being delivered.
+    if (durable.length > 0) await this.parts.queues.admit();
+    return { items, repeats: await this.repeats(durable) };
   }
 
-  private prepare(request: unknown, by: PublishedBy): QueuedEvent[] {
+  private async sendNow(item: EphemeralEvent): Promise<PublishReceipt> {
+    try {
+      await this.parts.ephemeral.send(item);
+    } catch (error) {
+      throw new AppError('UNAVAILABLE', 'the ephemeral event could not be sent', { cause: error });
+    }
+    return { eventId: item.event.id, queue: EPHEMERAL, duplicate: false };
+  }
+
+  private prepare(request: unknown, by: PublishedBy): Prepared[] {
     const many = Array.isArray(request);
     const requests: readonly unknown[] = many ? request : [request];
     if (requests.length === 0) throw invalid([{ path: '', message: 'must hold at least one event' }]);
@@ -112,7 +134,7 @@ export class Publisher {
       throw invalid([{ path: '', message: `must hold at most ${MAX_PUBLISH_EVENTS} events` }]);
     }
     const faults: Fault[] = [];
-    const items: QueuedEvent[] = [];
+    const items: Prepared[] = [];
     const call = Symbol('publish call');
     for (const [index, entry] of requests.entries()) {
       const made = this.prepareOne(entry, by, call);
@@ -123,12 +145,15 @@ export class Publisher {
     return items;
   }
 
-  private prepareOne(request: unknown, by: PublishedBy, call: symbol): QueuedEvent | Fault {
+  private prepareOne(request: unknown, by: PublishedBy, call: symbol): Prepared | Fault {
     if (!this.validate(request)) return schemaFault(this.validate);
     const definition = this.parts.catalogue().get(request.event_type);
     if (!definition) return { path: '/event_type', message: 'is not in the event catalogue' };
-    const refused = notYet(request, definition);
+    const ephemeral = isEphemeral(request, definition);
+    const refused = ephemeral ? notEphemeral(request) : notYet(request);
     if (refused) return refused;
+    const key = ephemeral ? conflationKey(request, definition) : undefined;
+    if (typeof key === 'object') return key;
     const accepted = this.parts.clock.now();
     const times = readTimes(request, definition, accepted);
     if ('path' in times) return times;
@@ -138,12 +163,15 @@ export class Publisher {
     }
     const misfit = this.parts.catalogue().payloadFault(request.event_type, request.data);
     if (misfit) return misfit;
-    const id = request.id === undefined ? PENDING_ID : this.parts.ids.given(by.userId, request.id);
-    const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt });
-    const bytes = Buffer.byteLength(JSON.stringify(event));
+    const id = request.id === undefined ? this.newId(ephemeral) : this.parts.ids.given(by.userId, request.id);
+    const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt, key });
+    // Exact only where it matters: the bound of most events is well below what is allowed.
+    const atMost = jsonBytesAtMost(event);
+    const bytes = atMost > MAX_EVENT_BYTES ? Buffer.byteLength(JSON.stringify(event)) : atMost;
     if (bytes > MAX_EVENT_BYTES) {
       return { path: '/data', message: `the event has ${bytes} bytes as JSON, allowed are ${MAX_EVENT_BYTES}` };
     }
+    if (ephemeral) return { event, users: request.target_user_ids ?? null };
     return {
       event,
       bytes,
@@ -154,24 +182,37 @@ export class Publisher {
     };
   }
 
-  /** Indexes of events that need no queueing: appended before, or a repeat within the call. */
-  private async repeats(items: readonly QueuedEvent[]): Promise<ReadonlySet<number>> {
-    const repeats = new Set<number>();
-    const given = new Map<string, number>();
-    for (const [index, { call, event }] of items.entries()) {
+  /** Queued events get theirs from their job (PENDING_ID). */
+  private newId(ephemeral: boolean): string {
+    return ephemeral ? this.parts.ids.next() : PENDING_ID;
+  }
+
+  /** Events that need no queueing: appended before, or a repeat within the call. */
+  private async repeats(items: readonly QueuedEvent[]): Promise<ReadonlySet<QueuedEvent>> {
+    const repeats = new Set<QueuedEvent>();
+    const given = new Map<string, QueuedEvent>();
+    for (const item of items) {
+      const { call, event } = item;
       if (call === null) continue;
-      if (given.has(event.id)) repeats.add(index);
-      else given.set(event.id, index);
+      if (given.has(event.id)) repeats.add(item);
+      else given.set(event.id, item);
     }
     if (given.size === 0) return repeats;
     try {
       const seen = await this.parts.log.seen([...given.keys()]);
-      for (const [place, index] of [...given.values()].entries()) if (seen[place]) repeats.add(index);
+      for (const [place, item] of [...given.values()].entries()) if (seen[place]) repeats.add(item);
     } catch (error) {
       throw new AppError('UNAVAILABLE', 'it cannot be told whether the event is a repeat', { cause: error });
     }
     return repeats;
   }
+}
+
+/** An event that passed validation, on its way into a queue or past them. */
+type Prepared = QueuedEvent | EphemeralEvent;
+
+function isQueued(item: Prepared): item is QueuedEvent {
+  return 'orderingKey' in item;
 }
 
 function invalid(errors: readonly Fault[]): AppError {
@@ -194,13 +235,9 @@ function schemaFault(validate: ValidateFunction): Fault {
   return { path: error.instancePath, message: error.message ?? 'is not valid' };
 }
 
-function notYet(request: PublishRequest, definition: EventTypeDefinition): Fault | null {
+function notYet(request: PublishRequest): Fault | null {
   if (request.target_user_ids !== undefined) {
     return { path: '/target_user_ids', message: 'targeted events are not available on this server version' };
-  }
-  if ((request.delivery ?? definition.delivery) === 'ephemeral') {
-    const path = request.delivery ? '/delivery' : '/event_type';
-    return { path, message: 'ephemeral events are not available on this server version' };
   }
   return null;
 }
@@ -230,7 +267,12 @@ function readTimes(request: PublishRequest, definition: EventTypeDefinition, acc
 function storedEvent(
   request: PublishRequest,
   definition: EventTypeDefinition,
-  made: { readonly id: string; readonly accepted: number; readonly expiresAt: number | null },
+  made: {
+    readonly id: string;
+    readonly accepted: number;
+    readonly expiresAt: number | null;
+    readonly key: string | undefined;
+  },
 ): StoredEvent {
   const { metadata, roles, permission, exclude } = request;
   return {
@@ -245,6 +287,7 @@ function storedEvent(
     ...(roles === undefined ? {} : { roles }),
     ...(permission === undefined ? {} : { permission }),
     ...(exclude === undefined || exclude.length === 0 ? {} : { exclude }),
+    ...(made.key === undefined ? {} : { conflation_key: made.key }),
     ...(made.expiresAt === null ? {} : { expires_at: new Date(made.expiresAt).toISOString() }),
   };
 }

@@ -4,17 +4,24 @@ import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
+import { Admission } from './admission.js';
 import type { EventIds } from './eventId.js';
 import type { QueuedEvent } from './job.js';
 import { type JobCounts, Lane } from './lane.js';
+import type { LaneJobs } from './laneJobs.js';
+import type { LaneLookup } from './laneLookup.js';
+import { MemoryGuard } from './memoryGuard.js';
 import { partitionOf } from './partition.js';
 import type { ProcessorCounts, ProcessorParts, Retrying } from './processor.js';
+import { type RenewalReason, type WatchedLane, WorkerWatch } from './workerWatch.js';
 
 export interface EventQueuesOptions {
   /** EVENT_QUEUE_PARTITIONS. The same on every node (Q7). */
   readonly partitions: number;
   /** EVENT_QUEUE_MAX: jobs waiting, delayed and active, in all queues. A soft bound (Q6). */
   readonly maxJobs: number;
+  /** WORKER_STALL_MS. */
+  readonly stallMs: number;
 }
 
 export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows' | 'mayAppend'> {
@@ -23,6 +30,8 @@ export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows
   readonly report: Report;
   readonly nodeId: string;
   readonly ids: EventIds;
+  /** The log's Redis, whose memory is looked at too. */
+  readonly logRedis: RedisClient;
   /** Makes a connection that is not yet open. The queues open and end it. */
   readonly connect: (role: 'producer' | 'worker') => RedisClient;
 }
@@ -31,22 +40,27 @@ export interface LaneStats extends Readonly<ProcessorCounts> {
   readonly queue: string;
   /** An infrastructure error that this node's worker retries in place; null: none. */
   readonly retrying: Retrying | null;
+  /** How long the job next in line was started by nobody, milliseconds; 0: all is well. */
+  readonly stalledMs: number;
 }
 
 export interface QueueStats {
   /** Whether this node's workers leave the jobs to others, because the node is fenced. */
   readonly standingAside: boolean;
   readonly lanes: readonly LaneStats[];
+  /** Workers of this node that were replaced, by reason. */
+  readonly renewals: Readonly<Record<RenewalReason, number>>;
+  /** Publishes that this node refused for want of room. */
+  readonly refused: Readonly<Admission['refused']>;
 }
 
-const COUNT_MAX_AGE_MS = 250;
-const RETRY_AFTER_MS = 1000;
 const FENCE_WATCH_MS = 250;
 /** A short fence is waited out; after this the jobs are left to other nodes. */
 const FENCE_PATIENCE_MS = 2000;
 const PROBE_PAUSE_MS = 100;
 const PING_MS = 300;
 const CLOSE_PATIENCE_MS = 1000;
+const CONNECT_PATIENCE_MS = 2000;
 
 /**
  * The durable queue of events: `events-0` … by hash of the ordering key, and `events-urgent`, which overtakes them.
@@ -63,8 +77,8 @@ export class EventQueues {
   private fenceWatch: NodeJS.Timeout | null = null;
   private fencedSince: number | null = null;
   private standingAside = false;
-  private readonly known = { jobs: 0, at: Number.NEGATIVE_INFINITY };
-  private refreshing: Promise<void> | null = null;
+  private admission: Admission | null = null;
+  private readonly watch: WorkerWatch;
   private probing = false;
   /** Connections are shared by many queues, and each passes the same error on. */
   private readonly reported = new WeakSet<Error>();
@@ -72,6 +86,14 @@ export class EventQueues {
   constructor(parts: EventQueuesParts, options: EventQueuesOptions) {
     this.parts = parts;
     this.options = options;
+    this.watch = new WorkerWatch({
+      lanes: () => this.lanes(),
+      renew: (lane) => this.renewWorker(lane),
+      standsAside: () => this.standingAside,
+      clock: parts.clock,
+      report: parts.report,
+      stallMs: options.stallMs,
+    });
   }
 
   /**
@@ -86,6 +108,14 @@ export class EventQueues {
       this.producer = producer;
       await connected(producer);
       await this.checkPartitions(producer);
+      this.admission = new Admission({
+        counts: () => this.counts(),
+        memory: new MemoryGuard({ clients: [producer, this.parts.logRedis], clock: this.parts.clock }),
+        clock: this.parts.clock,
+        report: (error, where) => this.report(error, where),
+        onSilence: () => void this.probe(),
+        maxJobs: this.options.maxJobs,
+      });
       this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
       this.urgent = this.lane(producer, 'u');
       await Promise.all(this.lanes().map((lane) => lane.waitUntilReady()));
@@ -112,6 +142,7 @@ export class EventQueues {
       if (this.closing) throw new Error('the queues were closed while their workers started');
       this.fenceWatch = setInterval(() => this.watchFence(), FENCE_WATCH_MS);
       await Promise.all(this.lanes().map((lane) => lane.startWorker(connection)));
+      this.watch.start();
     } catch (error) {
       await this.close();
       throw error;
@@ -144,7 +175,7 @@ export class EventQueues {
     if (this.probing) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
     try {
       const existed = await lane.batcher.add(item);
-      this.known.jobs += 1;
+      this.admission?.added();
       return existed;
     } catch (error) {
       this.report(error, 'events.add');
@@ -154,21 +185,15 @@ export class EventQueues {
   }
 
   /**
-   * Refuses when the queues are full. The count is at most 250 ms old, and each event accepted here since counts as a
-   * job.
+   * Refuses when the queues, or Redis, are full. The counts are at most 250 ms old, and each event accepted here since counts
+   * as a job.
    *
    * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had.
    */
   async admit(): Promise<void> {
     this.refuseWhenClosed();
-    if (this.probing) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
-    if (this.parts.clock.mono() - this.known.at > COUNT_MAX_AGE_MS) {
-      this.refreshing ??= this.refresh();
-      await this.refreshing;
-    }
-    if (this.known.jobs < this.options.maxJobs) return;
-    const details = { retry_after_ms: RETRY_AFTER_MS };
-    throw new AppError('RATE_LIMITED', 'the event queue is full', { details });
+    if (this.probing || !this.admission) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
+    await this.admission.admit();
   }
 
   /** Jobs per queue and state. */
@@ -178,14 +203,45 @@ export class EventQueues {
     return new Map(lanes.flatMap((lane, index) => (counts[index] ? [[lane.name, counts[index]] as const] : [])));
   }
 
+  /**
+   * The queues as admins see them, the partitions first.
+   *
+   * @throws AppError UNAVAILABLE when they are not open.
+   */
+  jobs(): readonly LaneJobs[] {
+    this.refuseWhenClosed();
+    if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return [...this.partitions, this.urgent].map((lane) => lane.jobs);
+  }
+
+  /** Names of the queues that an admin has paused. */
+  async paused(): Promise<string[]> {
+    const lanes = this.lanes();
+    const paused = await Promise.all(lanes.map((lane) => lane.jobs.isPaused()));
+    return lanes.filter((_, index) => paused[index]).map(({ name }) => name);
+  }
+
+  /**
+   * Where events are looked up, by queue.
+   *
+   * @throws AppError UNAVAILABLE when the queues are not open.
+   */
+  lookups(): ReadonlyMap<string, LaneLookup> {
+    this.refuseWhenClosed();
+    if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return new Map(this.lanes().map(({ name, lookup }) => [name, lookup]));
+  }
+
   /** What this node's workers did since they started. */
   stats(): QueueStats {
     const lanes = this.lanes().map(({ name, processor }) => ({
       queue: name,
       ...processor.counts,
       retrying: processor.retrying,
+      stalledMs: this.watch.stalledMs(name),
     }));
-    return { standingAside: this.standingAside, lanes };
+    const refused = this.admission?.refused ?? { jobs: 0, memory: 0 };
+    return { standingAside: this.standingAside, lanes, renewals: this.watch.renewals, refused };
   }
 
   /** Sets again what a Redis that lost its data has forgotten (Q4). Cheap when nothing is to be done. */
@@ -205,6 +261,7 @@ export class EventQueues {
 
   private async end(): Promise<void> {
     if (this.fenceWatch) clearInterval(this.fenceWatch);
+    this.watch.stop();
     const force = !(await this.answers(this.workerConnection));
     const closed = await Promise.allSettled(this.lanes().map((lane) => lane.close(force, CLOSE_PATIENCE_MS)));
     for (const result of closed) if (result.status === 'rejected') this.report(result.reason, 'events.close');
@@ -225,6 +282,7 @@ export class EventQueues {
       clock,
       report: (error, where) => this.report(error, where),
       mint: () => ids.nextJob(),
+      fatesKey: (bucket) => keys.fates(partition, bucket),
     });
   }
 
@@ -266,20 +324,6 @@ export class EventQueues {
     );
   }
 
-  private async refresh(): Promise<void> {
-    try {
-      const counts = [...(await this.counts()).values()];
-      this.known.jobs = counts.reduce((sum, { waiting, active, delayed }) => sum + waiting + active + delayed, 0);
-      this.known.at = this.parts.clock.mono();
-    } catch (error) {
-      this.report(error, 'events.count');
-      void this.probe();
-      throw new AppError('UNAVAILABLE', 'the event queue does not answer', { cause: error });
-    } finally {
-      this.refreshing = null;
-    }
-  }
-
   /**
    * Asks until Redis answers; meanwhile publishing is refused at once. Each question ends with the command time-out.
    */
@@ -313,6 +357,23 @@ export class EventQueues {
       const moved = aside ? lane.standAside() : lane.standReady();
       moved.catch((error: unknown) => this.report(error, 'events.fence'));
     }
+  }
+
+  /** Where the connection is what hangs, all lanes share that fate. */
+  private async renewWorker(stalled: WatchedLane): Promise<void> {
+    const old = this.workerConnection;
+    if (old && (await this.answers(old))) {
+      await Promise.all(this.lanes().map((lane) => lane === stalled && lane.renewWorker(old)));
+      return;
+    }
+    const connection = this.open('worker');
+    // Not connected in time, it is ended, and another is tried at the next look.
+    const late = setTimeout(() => connection.disconnect(), CONNECT_PATIENCE_MS);
+    await connected(connection).finally(() => clearTimeout(late));
+    if (this.closing) return connection.disconnect();
+    this.workerConnection = connection;
+    await Promise.all(this.lanes().map((lane) => lane.renewWorker(connection)));
+    old?.disconnect();
   }
 
   private async answers(client: RedisClient | null): Promise<boolean> {

@@ -21,6 +21,8 @@ export interface StoredEvent {
   readonly permission?: string;
   /** Not for these users. */
   readonly exclude?: readonly string[];
+  /** Of ephemeral events: of those with one type and key only the latest counts. */
+  readonly conflation_key?: string;
   /** RFC 3339, UTC: not appended from then on. */
   readonly expires_at?: string;
 }

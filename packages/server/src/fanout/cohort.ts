@@ -1,25 +1,10 @@
-import type { StoredEvent } from '../events/storedEvent.js';
 import type { Clearance } from './clearance.js';
 import type { TypeSet } from './typeSet.js';
-
-/** What keeps a connection out of the cohorts for good: it is served singly (L5). */
-export interface SingleService {
-  /** False: each event is a write of its own. */
-  readonly batch: boolean;
-  /** Events per second, or null. */
-  readonly limit: { take(mono: number): boolean; retryAfterMs(mono: number): number } | null;
-  /** Besides type, clearance and `exclude`. */
-  passes(event: StoredEvent): boolean;
-}
+import type { Recipient } from './wants.js';
 
 /** A connection as the fan-out sees it. */
-export interface Member {
+export interface Member extends Recipient {
   readonly id: string;
-  readonly userId: string;
-  /** The event types that it is to receive, and as whom. Null before it is established. */
-  readonly delivered: TypeSet | null;
-  readonly clearance: Clearance | null;
-  readonly single: SingleService | null;
   /** Hands bytes to the socket. Never throws, never after the connection closed. */
   write(frames: Buffer): void;
   /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */

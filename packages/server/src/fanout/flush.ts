@@ -2,9 +2,12 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { BroadcastBatch, LogHead } from '../events/log.js';
 import type { LogPages } from '../events/logPages.js';
+import type { StoredEvent } from '../events/storedEvent.js';
 import type { Logger, Report } from '../observability/logger.js';
 import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
+import { Ephemeral } from './ephemeral.js';
+import { EphemeralDelivery } from './ephemeralDelivery.js';
 import { messageFrame } from './frame.js';
 import { type Cursor, cursorText, Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
@@ -35,6 +38,8 @@ export interface FanoutParts {
   readonly historySize: number;
   /** The right to deliver (C6), asked before each flush. */
   readonly mayDeliver: () => boolean;
+  /** The connections of a user that are delivered to. */
+  readonly ofUser: (userId: string) => Iterable<Member>;
 }
 
 /** Counters since the start, read by the metrics. */
@@ -58,6 +63,9 @@ export class Fanout {
   readonly cohorts = new Cohorts();
   readonly window: Window;
   readonly readers: Readers;
+  /** Delivered with the same flushes, after what is durable. */
+  readonly ephemeral: Ephemeral;
+  readonly ephemeralDelivery: EphemeralDelivery;
   readonly counts: FanoutCounts = { events: 0, deliveries: 0, flushes: 0, writes: 0, bytes: 0, unknown: 0, gaps: 0 };
   private readonly parts: FanoutParts;
   private pending: Entry[] = [];
@@ -77,6 +85,14 @@ export class Fanout {
       window: this.window,
       position: () => this.delivered,
       onCaughtUp: (member) => this.settle(member),
+      onLimited: (member) => this.ephemeralDelivery.notify(member),
+    });
+    this.ephemeral = new Ephemeral({ ...parts, wake: () => this.schedule() });
+    this.ephemeralDelivery = new EphemeralDelivery({
+      ...parts,
+      ephemeral: this.ephemeral,
+      cohorts: this.cohorts,
+      readers: this.readers,
     });
   }
 
@@ -131,6 +147,7 @@ export class Fanout {
   /** The member is delivered to no more. Returns its cursor; null when it was not delivered to. */
   leave(member: Member): LogHead | null {
     this.flush();
+    this.ephemeralDelivery.forget(member);
     const { epoch } = this.delivered;
     const cursor = this.readers.cursorOf(member);
     if (cursor) {
@@ -142,8 +159,15 @@ export class Fanout {
     return this.delivered;
   }
 
+  /** Its socket drained: what it missed is due. */
+  drained(member: Member): void {
+    this.readers.wake(member);
+    this.ephemeralDelivery.catchUp(member);
+  }
+
   /** The member closed: nothing more is written to it, what is pending neither. */
   drop(member: Member): void {
+    this.ephemeralDelivery.forget(member);
     this.cohorts.leave(member);
     this.readers.remove(member);
   }
@@ -176,6 +200,7 @@ export class Fanout {
   /** Forgets what was taken and not delivered; it is read from the log when this node may deliver again. */
   discard(): void {
     this.pending = [];
+    this.ephemeral.discard();
     this.told();
   }
 
@@ -190,7 +215,7 @@ export class Fanout {
   /** Delivers what is pending. Also called before anybody joins, leaves a cohort or is told the position (L5). */
   flush(): void {
     this.unschedule();
-    if (this.pending.length === 0) return;
+    if (this.pending.length === 0 && !this.ephemeral.due) return;
     if (!this.parts.mayDeliver()) {
       this.discard();
       return;
@@ -199,19 +224,25 @@ export class Fanout {
     const startedAt = clock.mono();
     const entries = this.pending;
     this.pending = [];
+    const items = this.ephemeral.drain(startedAt);
     const touched = this.build(entries);
-    const excluded = excludedUsers(entries);
+    this.ephemeralDelivery.build(items, touched);
+    const excluded = excludedUsers([...entries, ...items]);
     const traced = this.parts.logger.isLevelEnabled('trace') ? [] : null;
-    const last = entries.at(-1) as Entry;
+    const last = entries.at(-1);
     for (const cohort of touched) {
       const frames = cohort.run.length === 1 ? (cohort.run[0] as Buffer) : Buffer.concat(cohort.run);
       this.deliver(cohort, frames, excluded, traced);
       cohort.run.length = 0;
+      if (!last) continue;
       cohort.toldOffset = last.offset;
       cohort.toldAt = startedAt;
     }
     for (const entry of entries) this.window.push(entry);
-    this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
+    if (last) this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
+    // The readers too, who became one in this flush among them.
+    this.ephemeralDelivery.toReaders(items);
+    this.ephemeralDelivery.toUsers(items);
     this.counts.events += entries.length;
     this.counts.flushes += 1;
     const endedAt = clock.mono();
@@ -258,6 +289,7 @@ export class Fanout {
 
   stop(): void {
     this.unschedule();
+    this.ephemeralDelivery.stop();
     this.readers.stop();
     this.discard();
   }
@@ -354,7 +386,7 @@ export class Fanout {
   }
 }
 
-function excludedUsers(entries: readonly Entry[]): ReadonlySet<string> | null {
+function excludedUsers(entries: readonly { readonly event: StoredEvent }[]): ReadonlySet<string> | null {
   let users: Set<string> | null = null;
   for (const { event } of entries) {
     if (event.exclude === undefined || event.exclude.length === 0) continue;

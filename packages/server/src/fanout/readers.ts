@@ -3,11 +3,11 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { LogEntry, LogHead } from '../events/log.js';
 import type { LogPages } from '../events/logPages.js';
-import type { StoredEvent } from '../events/storedEvent.js';
 import type { Logger, Report } from '../observability/logger.js';
-import { admits, hiddenFields } from './clearance.js';
+import { type Clearance, hiddenFields } from './clearance.js';
 import type { Member } from './cohort.js';
 import { messageFrame } from './frame.js';
+import { wants } from './wants.js';
 import { type Entry, frameOf, type Window } from './window.js';
 
 /** A place in the log of the epoch that this node follows. */
@@ -38,6 +38,8 @@ export interface ReadersParts {
   readonly position: () => LogHead;
   /** It stands where the cohorts stand: it goes on with them. Within the same turn. */
   readonly onCaughtUp: (member: Member) => void;
+  /** Its message rate holds events back: it is to be told. */
+  readonly onLimited: (member: Member) => void;
 }
 
 export interface ReaderCounts {
@@ -292,11 +294,8 @@ export class Readers {
   /** Null: it is not to have this event. */
   private frameFor(member: Member, entry: Entry, epoch: string): Buffer | null {
     const definition = this.parts.catalogue().get(entry.event.type);
-    const { clearance } = member;
-    if (!definition || clearance === null || !wants(member, entry.event)) return null;
-    return admits(clearance, entry.event, definition)
-      ? frameOf(entry, hiddenFields(clearance, definition), epoch)
-      : null;
+    if (!definition || !wants(member, entry.event, definition)) return null;
+    return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch);
   }
 
   /** A durable event over the member's rate is late, never dropped. */
@@ -305,6 +304,7 @@ export class Readers {
     const now = this.parts.clock.mono();
     if (!limit || limit.take(now)) return true;
     reader.notBefore = now + limit.retryAfterMs(now);
+    this.parts.onLimited(reader.member);
     return false;
   }
 
@@ -366,9 +366,4 @@ export class Readers {
 /** A cursor on the wire; null when its entry is gone, and its tag with it. */
 export function cursorText(epoch: string, { offset, tag }: Cursor): string | null {
   return epoch === '' || (offset > 0 && tag === '') ? null : formatPosition(epoch, offset, tag);
-}
-
-function wants(member: Member, event: StoredEvent): boolean {
-  if (member.delivered?.set.has(event.type) !== true || event.exclude?.includes(member.userId) === true) return false;
-  return member.single === null || member.single.passes(event);
 }

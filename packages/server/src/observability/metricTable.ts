@@ -224,6 +224,36 @@ export const READ_METRICS: readonly ReadMetric[] = [
     ['outcome'],
   ),
 
+  counter('uws_ephemeral_published_total', 'Ephemeral events that this node published.', ({ stats }) =>
+    one(stats.delivery.ephemeral.published),
+  ),
+  counter('uws_ephemeral_absent_total', 'Targets of those that were not connected.', ({ stats }) =>
+    one(stats.delivery.ephemeral.absent),
+  ),
+  counter('uws_ephemeral_received_total', 'Ephemeral events that came over the bus.', ({ stats }) =>
+    one(stats.delivery.ephemeral.received),
+  ),
+  counter('uws_ephemeral_sent_total', 'Ephemeral events that went out to whoever is to have them.', ({ stats }) =>
+    one(stats.delivery.ephemeral.sent),
+  ),
+  counter(
+    'uws_ephemeral_conflated_total',
+    'Ephemeral events that a later one of their key replaced before they went out.',
+    ({ stats }) => one(stats.delivery.ephemeral.conflated),
+  ),
+  counter(
+    'uws_ephemeral_dropped_total',
+    "Ephemeral events that did not go out: over their type's rate, expired, too many at once, on a fenced node, or their user was gone.",
+    ({ stats }) => each(stats.delivery.ephemeral.dropped, 'reason'),
+    ['reason'],
+  ),
+  counter(
+    'uws_ephemeral_withheld_total',
+    'Ephemeral events times connections that were congested or over their message rate.',
+    ({ stats }) => one(stats.delivery.ephemeral.withheld),
+  ),
+  counter('uws_rate_limited_total', 'Messages rate_limited.', ({ stats }) => one(stats.delivery.rate_limited)),
+
   gauge(
     'uws_queue_jobs',
     'Jobs in the queues of the whole cluster, by queue and state; the same on every node, so do not sum it over nodes.',
@@ -232,6 +262,19 @@ export const READ_METRICS: readonly ReadMetric[] = [
         Object.entries(counts).map(([state, count]): Series => [count, { queue: name, state }]),
       ),
     ['queue', 'state'],
+  ),
+  gauge(
+    'uws_queue_paused',
+    '1 while an admin has paused the queue; the same on every node, so do not sum it over nodes.',
+    ({ queue }) =>
+      [...(queue?.counts.keys() ?? [])].map((name): Series => [Number(queue?.paused.includes(name)), { queue: name }]),
+    ['queue'],
+  ),
+  counter(
+    'uws_queue_admin_total',
+    'What admins did to the event queue through this node: cleared_jobs, cleared_events, retried_jobs, deleted_jobs.',
+    ({ stats }) => each(stats.queue_admin, 'done'),
+    ['done'],
   ),
   gauge(
     'uws_queue_sample_age_seconds',
@@ -265,6 +308,24 @@ export const READ_METRICS: readonly ReadMetric[] = [
         { queue },
       ]),
     ['queue'],
+  ),
+  gauge(
+    'uws_worker_stalled_seconds',
+    'How long the job next in line of a queue was started by nobody, seconds; 0: all is well.',
+    ({ stats }) => stats.queue_workers.lanes.map(({ queue, stalled_ms }) => [stalled_ms / 1000, { queue }]),
+    ['queue'],
+  ),
+  counter(
+    'uws_worker_renewals_total',
+    'Workers of this node that were replaced: they started nothing (`stalled`), or gave up (`ended`).',
+    ({ stats }) => each(stats.queue_workers.renewals, 'reason'),
+    ['reason'],
+  ),
+  counter(
+    'uws_publish_refused_total',
+    'Publishes that this node refused for want of room: EVENT_QUEUE_MAX (`jobs`), or 80 % of the memory of Redis (`memory`).',
+    ({ stats }) => each(stats.queue_workers.refused, 'reason'),
+    ['reason'],
   ),
   gauge('uws_workers_standing_aside', '1 while the workers leave the jobs to other nodes.', ({ stats }) =>
     one(stats.queue_workers.standing_aside),

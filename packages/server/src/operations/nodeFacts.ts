@@ -40,6 +40,8 @@ export interface NodeStats {
     readonly external: number;
   };
   readonly queue_workers: QueueWorkerStats;
+  /** What admins did to the event queue through this node. */
+  readonly queue_admin: Readonly<Record<string, number>>;
   /** Durable events over the rate of their type, by type. */
   readonly events_over_rate: Readonly<Record<string, number>>;
 }
@@ -84,6 +86,26 @@ export interface DeliveryStats {
   readonly congestions: number;
   readonly drained: number;
   readonly too_slow: number;
+  readonly ephemeral: EphemeralStats;
+  /** Messages `rate_limited`. */
+  readonly rate_limited: number;
+}
+
+export interface EphemeralStats {
+  /** Published by this node. */
+  readonly published: number;
+  /** Targets that were not connected. */
+  readonly absent: number;
+  /** Taken from the bus. */
+  readonly received: number;
+  /** Gone out to whoever is to have them. */
+  readonly sent: number;
+  /** Replaced by a later one of their key before they went out. */
+  readonly conflated: number;
+  /** Did not go out, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Events times connections that were congested or over their rate. */
+  readonly withheld: number;
 }
 
 export interface RegistryStats {
@@ -101,6 +123,10 @@ export interface RegistryStats {
 export interface QueueWorkerStats {
   readonly standing_aside: boolean;
   readonly lanes: readonly LaneWorkerStats[];
+  /** Workers that were replaced, by reason. */
+  readonly renewals: Readonly<Record<string, number>>;
+  /** Publishes refused for want of room, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
 }
 
 export interface LaneWorkerStats {
@@ -111,6 +137,8 @@ export interface LaneWorkerStats {
   readonly poisoned: number;
   /** A job that is being retried in place because something it needs is away; null: none. */
   readonly retrying: { readonly since: string; readonly attempts: number } | null;
+  /** How long the job next in line was started by nobody; 0: all is well. */
+  readonly stalled_ms: number;
 }
 
 /** Gathers the facts of this node. Walks the connections once: a millisecond for 50,000 of them, and nobody asks often. */
@@ -155,6 +183,7 @@ export class NodeFacts {
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       queue_workers: this.workers(),
+      queue_admin: counts.queueAdmin.toRecord(),
       events_over_rate: view.typeRates.over.toRecord(),
     };
   }
@@ -192,11 +221,11 @@ export class NodeFacts {
 
   private delivery(): DeliveryStats {
     const { fanout, backpressure } = this.view;
-    const { counts, cohorts, readers, window } = fanout;
+    const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
     const served = readers.counts;
     return {
       events: counts.events,
-      deliveries: counts.deliveries + served.replayed,
+      deliveries: counts.deliveries + served.replayed + ephemeralDelivery.counts.delivered,
       flushes: counts.flushes,
       writes: counts.writes + served.writes,
       bytes: counts.bytes + served.bytes,
@@ -213,6 +242,29 @@ export class NodeFacts {
       congestions: backpressure.counts.congested,
       drained: backpressure.counts.drained,
       too_slow: backpressure.counts.ended,
+      ephemeral: this.ephemeral(),
+      rate_limited: ephemeralDelivery.counts.notices,
+    };
+  }
+
+  private ephemeral(): EphemeralStats {
+    const { fanout, ephemeral } = this.view;
+    const { received, sent, conflated, ...others } = fanout.ephemeral.counts;
+    const { withheld, missed } = fanout.ephemeralDelivery.counts;
+    return {
+      published: ephemeral.counts.published,
+      absent: ephemeral.counts.absent,
+      received,
+      sent,
+      conflated,
+      dropped: {
+        rate: others.dropped_rate,
+        expired: others.dropped_expired,
+        full: others.dropped_full,
+        fenced: others.dropped_fenced,
+        gone: missed,
+      },
+      withheld,
     };
   }
 
@@ -231,15 +283,18 @@ export class NodeFacts {
   }
 
   private workers(): QueueWorkerStats {
-    const { standingAside, lanes } = this.view.queues.stats();
+    const { standingAside, lanes, renewals, refused } = this.view.queues.stats();
     return {
+      renewals: { ...renewals },
+      refused: { ...refused },
       standing_aside: standingAside,
-      lanes: lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying }) => ({
+      lanes: lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying, stalledMs }) => ({
         queue,
         appended,
         duplicates,
         expired,
         poisoned,
+        stalled_ms: Math.round(stalledMs),
         // Its text is the error of a library: it stays in the log.
         retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },
       })),

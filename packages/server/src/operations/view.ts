@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Backpressure } from '../edge/backpressure.js';
 import type { Sockets } from '../edge/sockets.js';
 import type { ConnectionTable } from '../edge/table.js';
+import type { EphemeralSender } from '../events/ephemeral.js';
 import type { EventQueues } from '../events/queue.js';
 import type { TypeRates } from '../events/typeRates.js';
 import type { Fanout } from '../fanout/flush.js';
@@ -41,6 +42,7 @@ export interface NodeView {
   readonly backpressure: Backpressure;
   readonly fanout: Fanout;
   readonly queues: EventQueues;
+  readonly ephemeral: EphemeralSender;
   readonly typeRates: TypeRates;
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;

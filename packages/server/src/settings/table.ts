@@ -362,6 +362,13 @@ export const ENTRIES = [
     default: 100_000,
     meaning: 'Waiting jobs above which publishing is refused; a soft bound.',
   }),
+  integer('WORKER_STALL_MS', {
+    section: 'Events',
+    min: 1000,
+    max: 600_000,
+    default: 15_000,
+    meaning: 'A queue whose next job nobody starts for this long gets a new worker, and shows in /readyz.',
+  }),
 
   optionalText('EVENT_CATALOGUE', {
     section: 'Events',

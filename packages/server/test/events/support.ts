@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@unified-ws/server/clock';
 import { type EventCatalogue, loadCatalogue } from '@unified-ws/server/events/catalogue';
+import { EphemeralSender } from '@unified-ws/server/events/ephemeral';
 import { EventIds } from '@unified-ws/server/events/eventId';
 import { BroadcastLog, type HistoryLimits, type LogEntry } from '@unified-ws/server/events/log';
 import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish';
@@ -17,6 +18,9 @@ export const SERVICE: PublishedBy = { userId: 'service-1', permissions: new Set(
 export interface EventNodeOptions {
   readonly partitions?: number;
   readonly maxJobs?: number;
+  readonly stallMs?: number;
+  /** Where the workers find Redis; default: where all else does. */
+  readonly workerUrl?: string;
   readonly history?: Partial<HistoryLimits>;
   readonly catalogue?: EventCatalogue;
   readonly mayAppend?: () => boolean;
@@ -44,7 +48,10 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     reports.push({ error, where });
   };
   const connect = (role: 'command' | 'producer' | 'worker'): RedisClient =>
-    createRedis(parseRedisUrl(url), role, { commandTimeoutMs: COMMAND_TIMEOUT_MS, name: `test-${role}` });
+    createRedis(parseRedisUrl((role === 'worker' && options.workerUrl) || url), role, {
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      name: `test-${role}`,
+    });
   const command = connect('command');
   command.on('error', (error: unknown) => report(error, 'command'));
   await command.connect();
@@ -56,6 +63,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     {
       keys,
       ids,
+      logRedis: command,
       clock: systemClock,
       report,
       nodeId: options.nodeId ?? 'node-1',
@@ -67,7 +75,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
         return log.append(events);
       },
     },
-    { partitions: options.partitions ?? 2, maxJobs: options.maxJobs ?? 100_000 },
+    { partitions: options.partitions ?? 2, maxJobs: options.maxJobs ?? 100_000, stallMs: options.stallMs ?? 15_000 },
   );
   try {
     await queues.start();
@@ -76,7 +84,8 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     command.disconnect();
     throw error;
   }
-  const publisher = new Publisher({ catalogue: () => catalogue, queues, log, ids, clock: systemClock });
+  const ephemeral = new EphemeralSender({ redis: command, keys, clock: systemClock });
+  const publisher = new Publisher({ catalogue: () => catalogue, queues, log, ephemeral, ids, clock: systemClock });
   return {
     queues,
     log,

@@ -63,6 +63,7 @@ describe('the rest after a flush', () => {
       windowBytes: 100_000,
       historySize: 100,
       mayDeliver: () => allowed,
+      ofUser: () => [],
     });
     fanout.moveTo({ epoch: 'e', offset: 0, tag: '' });
     fanout.enter(member);

@@ -65,11 +65,18 @@ for i = 1, count do
   ids[i] = ARGV[FIRST + 3 * (i - 1)]
 end
 local in_b = redis.call('SMISMEMBER', seen_b, unpack(ids))
+local in_a = redis.call('SMISMEMBER', seen_a, unpack(ids))
 
+-- One SADD for all: one for each was a third of the time of a batch.
+local new = {}
+local seen = {}
 local first, prev_tag = offset + 1, tag
 local batch = {}
 for i = 1, count do
-  if in_b[i] == 0 and redis.call('SADD', seen_a, ids[i]) == 1 then
+  local id = ids[i]
+  if in_b[i] == 0 and in_a[i] == 0 and not seen[id] then
+    seen[id] = true
+    new[#new + 1] = id
     local event = ARGV[FIRST + 3 * (i - 1) + 2]
     tag = ARGV[FIRST + 3 * (i - 1) + 1]
     offset = offset + 1
@@ -86,6 +93,7 @@ local appended = #batch
 if appended == 0 then
   return { epoch, offset, tag, offsets }
 end
+redis.call('SADD', seen_a, unpack(new))
 
 redis.call('PUBLISH', ARGV[1], '{"epoch":"' .. epoch .. '","first":' .. string.format('%.0f', first) .. ',"prev_tag":"'
   .. prev_tag .. '","events":[' .. table.concat(batch, ',') .. ']}')

@@ -1,0 +1,66 @@
+import { expect } from 'chai';
+import { Mutant } from '../support/mutant.js';
+import { chaosConfig } from './config.js';
+import { describeVerdict, figures, judge, settled, type Verdict } from './delivery.js';
+import { DeliveryWorld, type DeliveryWorldOptions } from './deliveryWorld.js';
+
+const EVENTS = 5000;
+const RATE = 200;
+const CLIENTS = 50;
+const CONTROL_EVENTS = 1600;
+/** Half of the events are for one user each. */
+const TARGETED = 0;
+
+const { seed, events, rate, plays } = chaosConfig();
+
+if (plays('events')) {
+  describe(`chaos: events that are not lost (seed ${seed})`, function () {
+    this.timeout(180_000 + (events ?? EVENTS) * 20);
+    let world: DeliveryWorld | null = null;
+    let mutant: Mutant | null = null;
+
+    afterEach(async () => {
+      await world?.stop();
+      world = null;
+      mutant?.remove();
+      mutant = null;
+    });
+
+    async function run(total: number, options: Partial<DeliveryWorldOptions> = {}): Promise<Verdict> {
+      world = await DeliveryWorld.start({ seed, clients: CLIENTS, rate: rate ?? RATE, targeted: TARGETED, ...options });
+      world.saboteur.start();
+      try {
+        await world.source.publish(total);
+      } finally {
+        await world.saboteur.stop();
+      }
+      await settled(world);
+      const verdict = judge(world);
+      console.log(`      ${figures(world, verdict)}`);
+      return verdict;
+    }
+
+    it('each client gets each of its events once and in order, whatever nodes and links do', async () => {
+      const verdict = await run(events ?? EVENTS);
+      const text = (): string => (world ? describeVerdict(world, verdict) : '');
+      expect([...verdict.lost, ...verdict.violations], text()).to.deep.equal([]);
+      // All were back within the history: nobody had to be told of a loss.
+      expect(verdict.told, text()).to.equal(0);
+      expect(world?.source.accepted).to.have.length(events ?? EVENTS);
+      expect(world?.saboteur.deeds.get('node killed')).to.be.above(0);
+    });
+
+    it('the judge sees a loss: of a build that takes every position for good and replays nothing', async () => {
+      mutant = new Mutant([
+        {
+          file: 'fanout/resume.js',
+          from: 'const { position: head, window } = this.fanout;',
+          to: "return { result: 'full', cursor: null, epoch: '', text: given };",
+        },
+      ]);
+      const verdict = await run(CONTROL_EVENTS, { main: mutant.main, clients: 10 });
+      expect(verdict.lost, 'lost in silence').to.not.have.length(0);
+      expect(verdict.violations.some((text) => text.startsWith('a hole that was not told'))).to.equal(true);
+    });
+  });
+}

@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '@unified-ws/server/clock';
+import type { Redis } from 'ioredis';
+import type { Cluster } from '../support/cluster.js';
+import type { RedisProxy } from '../support/redisProxy.js';
+import type { Random } from './random.js';
+
+/** Time between the end of a fault of the nodes and the next one, milliseconds. */
+const NODE_FAULT_EVERY = [1500, 3000] as const;
+const LINK_FAULT_EVERY = [1000, 2500] as const;
+const DOWN_MS = [300, 2000] as const;
+/** Beyond the lease (5 s) too: then its connections are re-claimed on waking, and their clients stay. */
+const PAUSE_MS = [300, 6500] as const;
+const DEAF_MS = [200, 4000] as const;
+
+export interface SaboteurParts {
+  readonly random: Random;
+  readonly cluster: Cluster;
+  /** One per node: its way to Redis. */
+  readonly proxies: readonly RedisProxy[];
+  readonly redis: Redis;
+}
+
+/**
+ * Kills and pauses nodes, one after the other so that two of three always live, and at the same time cuts, or holds back, their
+ * connections to Redis.
+ */
+export class Saboteur {
+  /** What was done, and how often. */
+  readonly deeds = new Map<string, number>();
+  /** The same with its time, for a failure's text. */
+  readonly log: string[] = [];
+  private readonly parts: SaboteurParts;
+  private readonly stopping = new AbortController();
+  private work: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: SaboteurParts) {
+    this.parts = parts;
+  }
+
+  start(): void {
+    this.work = Promise.all([
+      this.repeat(this.parts.random.fork(1), NODE_FAULT_EVERY, (random) => this.strikeNode(random)),
+      this.repeat(this.parts.random.fork(2), LINK_FAULT_EVERY, (random) => this.strikeLinks(random)),
+    ]);
+    // Told by `stop`.
+    this.work.catch(() => undefined);
+  }
+
+  /** Resolves when every fault has ended. @throws what a fault threw. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.work;
+  }
+
+  private async repeat(
+    random: Random,
+    [least, most]: readonly [number, number],
+    strike: (random: Random) => Promise<void>,
+  ): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      await sleep(random.int(least, most), undefined, { signal }).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+      if (!signal.aborted) await strike(random);
+    }
+  }
+
+  private async strikeNode(random: Random): Promise<void> {
+    const { cluster } = this.parts;
+    const number = random.int(0, cluster.nodes.length - 1);
+    const node = cluster.node(number);
+    if (random.chance(0.65)) {
+      const down = random.int(...DOWN_MS);
+      this.did('node killed', `${node.id} for ${down} ms`);
+      await node.kill9();
+      await sleep(down);
+      await cluster.restart(number);
+    } else {
+      const pause = random.int(...PAUSE_MS);
+      this.did('node paused', `${node.id} for ${pause} ms`);
+      node.pause();
+      await sleep(pause);
+      node.resume();
+    }
+  }
+
+  private async strikeLinks(random: Random): Promise<void> {
+    const { proxies, redis } = this.parts;
+    const number = random.int(0, proxies.length - 1);
+    const links = [...(proxies[number]?.links ?? [])];
+    const subscribers = links.filter((link) => link.subscriber);
+    const name = `of n${number + 1}`;
+    switch (random.int(0, 3)) {
+      case 0:
+        this.did('all subscribers cut', '');
+        await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        break;
+      case 1:
+        this.did('subscriber cut', name);
+        for (const link of subscribers) link.destroy();
+        break;
+      case 2: {
+        const deaf = random.int(...DEAF_MS);
+        this.did('subscriber held', `${name} for ${deaf} ms`);
+        for (const link of subscribers) link.hold('down');
+        await sleep(deaf);
+        for (const link of subscribers) link.release();
+        break;
+      }
+      default:
+        this.did('all links cut', name);
+        for (const link of links) link.destroy();
+    }
+  }
+
+  private did(what: string, details: string): void {
+    this.deeds.set(what, (this.deeds.get(what) ?? 0) + 1);
+    this.log.push(`${what} ${details} at ${systemClock.mono().toFixed(1)}`);
+  }
+}
