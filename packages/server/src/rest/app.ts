@@ -74,15 +74,16 @@ export function createRestApp(parts: RestParts): Express {
   app.use(timed(clock, reports));
   const router = new Router(app);
   const gate = new Gate(parts);
+  // Routes are tried one after the other: those of the publishers come first.
+  eventRoutes(router, gate, parts);
+  broadcastRoutes(router, gate, parts);
   probeRoutes(router, parts);
   clusterRoutes(router, gate, parts);
   userRoutes(router, gate, parts);
-  broadcastRoutes(router, gate, parts);
   queueRoutes(router, gate, parts);
   auditRoutes(router, gate, parts);
   catalogueRoutes(router, gate, parts);
   eventRoutes(router, gate, parts);
-  mailboxRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

@@ -71,32 +71,44 @@ local in_a = redis.call('SMISMEMBER', seen_a, unpack(ids))
 local new = {}
 local seen = {}
 local first, prev_tag = offset + 1, tag
-local batch = {}
+-- In pieces, joined once: a string for each event would be hashed, as all of Lua's are.
+local batch = { '{"epoch":"' .. epoch .. '","first":' .. string.format('%.0f', first) .. ',"prev_tag":"' .. prev_tag
+  .. '","events":[["' }
+local pieces = 1
+local stamp = string.format('%.0f', now)
+local call = redis.call
+local at = FIRST
 for i = 1, count do
   local id = ids[i]
   if in_b[i] == 0 and in_a[i] == 0 and not seen[id] then
     seen[id] = true
     new[#new + 1] = id
-    local event = ARGV[FIRST + 3 * (i - 1) + 2]
-    tag = ARGV[FIRST + 3 * (i - 1) + 1]
+    local event = ARGV[at + 2]
+    tag = ARGV[at + 1]
     offset = offset + 1
-    redis.call('XADD', stream, string.format('%.0f-0', offset), 'g', tag, 't', now, 'e', event)
+    call('XADD', stream, string.format('%.0f-0', offset), 'g', tag, 't', stamp, 'e', event)
     bytes = bytes + #event
-    batch[#batch + 1] = '["' .. tag .. '",' .. event .. ']'
+    if pieces > 1 then
+      batch[pieces + 1] = '],["'
+      pieces = pieces + 1
+    end
+    batch[pieces + 1], batch[pieces + 2], batch[pieces + 3] = tag, '",', event
+    pieces = pieces + 3
     offsets[i] = offset
   else
     offsets[i] = 0
   end
+  at = at + 3
 end
 
-local appended = #batch
+local appended = #new
 if appended == 0 then
   return { epoch, offset, tag, offsets }
 end
-redis.call('SADD', seen_a, unpack(new))
+call('SADD', seen_a, unpack(new))
 
-redis.call('PUBLISH', ARGV[1], '{"epoch":"' .. epoch .. '","first":' .. string.format('%.0f', first) .. ',"prev_tag":"'
-  .. prev_tag .. '","events":[' .. table.concat(batch, ',') .. ']}')
+batch[pieces + 1] = ']]}'
+call('PUBLISH', ARGV[1], table.concat(batch))
 
 length = length + appended
 local budget = appended + TRIM_SLACK
