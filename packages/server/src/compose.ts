@@ -245,7 +245,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     ofUser: (userId) => table.ofUser(userId),
   });
   const ofUser = (userId: string): readonly Connection[] => table.ofUser(userId);
-  const userScope = new UserScope({ mailboxes, catalogue, clock, ofUser, mayDeliver: isServing, report });
+  const userScope = new UserScope({ mailboxes, catalogue, clock, compression, ofUser, mayDeliver: isServing, report });
   const acks = new Acks(mailboxes, report);
   const follower = new Follower({ log, fanout, report, isServing });
 

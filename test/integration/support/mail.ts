@@ -9,10 +9,14 @@ export interface MailOptions {
   /** `lost`: the owner's node is not told. Default `heard`. */
   readonly bus?: 'heard' | 'lost';
   readonly size?: number;
+  readonly bytes?: number;
 }
 
 /** Mailboxes beside the nodes, so that a test decides what one append holds and whether the bus carries it. */
-export function mailOf(server: RedisServer, { bus = 'heard', size = 100 }: MailOptions = {}): Mailboxes {
+export function mailOf(
+  server: RedisServer,
+  { bus = 'heard', size = 100, bytes = 4 * 1024 * 1024 }: MailOptions = {},
+): Mailboxes {
   const keys = new Keys('uws');
   const redis = server.client();
   const courier = new MailCourier({
@@ -28,7 +32,7 @@ export function mailOf(server: RedisServer, { bus = 'heard', size = 100 }: MailO
     keys,
     random: randomBytes,
     mailboxSize: size,
-    mailboxBytes: 4 * 1024 * 1024,
+    mailboxBytes: bytes,
     mailboxTtlMs: 86_400_000,
     onAppended: (mail) => {
       if (bus === 'heard') courier.send(mail);

@@ -8,6 +8,7 @@ import type { StoredEvent } from '../events/storedEvent.js';
 import type { Report } from '../observability/logger.js';
 import type { ClaimedMailbox, MailboxHead } from '../registry/types.js';
 import { hiddenFields } from './clearance.js';
+import type { Compression } from './compression.js';
 import { type DeliveredEntry, eventFrame } from './eventFrame.js';
 import { MailCursor } from './mailCursor.js';
 import { MailReaders } from './mailReaders.js';
@@ -17,6 +18,8 @@ import { type Recipient, wants } from './wants.js';
 export interface MailRecipient extends Recipient {
   /** `open` alone is delivered to. */
   readonly status: string;
+  /** Whether it takes compressed messages. */
+  readonly compress: boolean;
   /** The position of the mailbox that the client gave. */
   readonly resume: { readonly user: string | null };
   /** Null while its user has no mailbox. */
@@ -32,6 +35,7 @@ export interface UserScopeParts {
   readonly mailboxes: Pick<Mailboxes, 'read'>;
   readonly catalogue: () => EventCatalogue;
   readonly clock: Clock;
+  readonly compression: Compression;
   /** The connections of a user on this node, those that are still claiming included. */
   readonly ofUser: (userId: string) => Iterable<MailRecipient>;
   /** The right to deliver (C6). */
@@ -277,7 +281,8 @@ export class UserScope {
   private frameFor(connection: MailRecipient, entry: DeliveredEntry, epoch: string): Buffer | null {
     const definition = this.parts.catalogue().get(entry.event.type);
     if (!definition || connection.clearance === null || !wants(connection, entry.event, definition)) return null;
-    return eventFrame(entry, hiddenFields(connection.clearance, definition), epoch, 'user');
+    const frame = eventFrame(entry, hiddenFields(connection.clearance, definition), epoch, 'user');
+    return connection.compress ? this.parts.compression.frame(frame) : frame;
   }
 
   private gap(

@@ -83,7 +83,7 @@ export function createRestApp(parts: RestParts): Express {
   queueRoutes(router, gate, parts);
   auditRoutes(router, gate, parts);
   catalogueRoutes(router, gate, parts);
-  eventRoutes(router, gate, parts);
+  mailboxRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

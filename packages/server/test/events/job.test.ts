@@ -69,8 +69,10 @@ describe('jobs of one turn', () => {
       item('y', { orderingKey: 'v' }),
       item('f', { ...users, alsoOrders: ['u', 'w'] }),
       item('g', users),
+      item('z', { orderingKey: 'v' }),
+      item('h', users),
     ]);
-    expect(ids).to.deep.equal([['a'], ['b'], ['c'], ['x'], ['d', 'e'], ['y'], ['f'], ['g']]);
+    expect(ids).to.deep.equal([['a'], ['b'], ['c'], ['x'], ['d', 'e'], ['y'], ['f'], ['g'], ['z'], ['h']]);
   });
 
   it('keep events with given ids to their call, so that its repeat is found while they wait', async () => {

@@ -162,7 +162,7 @@ describe('mailbox', function () {
   });
 
   it('drops entries by age when others come, and all when none comes', async () => {
-    const boxes = open({ mailboxTtlMs: 150 });
+    const boxes = open({ mailboxTtlMs: 150, mailboxSize: 10_000 });
     await boxes.append(user, events(2));
     const began = Date.now();
     let n = 2;

@@ -33,7 +33,16 @@ describe('the reconciler, when a token is refreshed while the registry is asked'
         const said = answer(issuedAt);
         // The refresh is answered first: by the time of this answer the connection speaks with another token.
         who.issuedAt = 2;
-        const base = { conn: 'c1', fence: '5', lease: 'a.1', code: 0, client: '', attempt: 0, revokedCode: 0 };
+        const base = {
+          conn: 'c1',
+          fence: '5',
+          lease: 'a.1',
+          code: 0,
+          client: '',
+          attempt: 0,
+          revokedCode: 0,
+          mailbox: null,
+        };
         return { ...base, amendment: NO_AMENDMENT, ...said };
       },
     };
