@@ -9,6 +9,15 @@ export interface EventStatusesParts {
   readonly lookups: () => ReadonlyMap<string, LaneLookup>;
 }
 
+/** An event for several users may lie in several queues (Q3): it is appended when it is so for all of them. */
+const RANK: Readonly<Record<EventStatus['status'], number>> = {
+  unknown: 0,
+  appended: 1,
+  expired: 2,
+  failed: 3,
+  queued: 4,
+};
+
 /**
  * What became of an event, for those who published it. Nothing is written for it on the way of an event that is appended: the
  * log remembers the ids, and a job's id follows from those of its events.
@@ -34,13 +43,14 @@ export class EventStatuses {
       ]);
       // A job that died after its append is still queued, and so is one whose completion is under way: the log knows best.
       if (seen) return { event_id: eventId, status: 'appended' };
+      let found: EventStatus = { event_id: eventId, status: 'unknown' };
       for (const [index, trace] of traces.entries()) {
         const queue = lookups[index]?.[0];
-        if (!trace || queue === undefined) continue;
+        if (!trace || queue === undefined || RANK[trace.status] <= RANK[found.status]) continue;
         const job = trace.jobId === null ? {} : { job_id: `${queue}.${trace.jobId}` };
-        return { event_id: eventId, status: trace.status, queue, ...job };
+        found = { event_id: eventId, status: trace.status, queue, ...job };
       }
-      return { event_id: eventId, status: 'unknown' };
+      return found;
     } catch (error) {
       throw new AppError('UNAVAILABLE', 'it cannot be told what became of the event, try again', { cause: error });
     }
