@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
+import { answers } from '../redis/answers.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { Admission } from './admission.js';
@@ -376,24 +377,8 @@ export class EventQueues {
     old?.disconnect();
   }
 
-  private async answers(client: RedisClient | null): Promise<boolean> {
-    if (client?.status !== 'ready') return false;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), PING_MS);
-    });
-    const ping = client.ping().then(
-      () => true,
-      (error: unknown) => {
-        this.report(error, 'events.close');
-        return false;
-      },
-    );
-    try {
-      return await Promise.race([ping, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  private answers(client: RedisClient | null): Promise<boolean> {
+    return answers(client, PING_MS, (error, where) => this.report(error, where), 'events.ping');
   }
 }
 
