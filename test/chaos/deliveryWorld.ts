@@ -28,7 +28,7 @@ export interface DeliveryWorldOptions {
   readonly redis?: StartRedisOptions;
 }
 
-/** Nodes, each with a way of its own to one Redis, clients that do what the SDK does, and a publisher at a steady rate. */
+/** Nodes with one Redis, clients that do what the SDK does, and a publisher at a steady rate. */
 export class DeliveryWorld {
   readonly random: Random;
   readonly redis: RedisServer;
@@ -38,19 +38,14 @@ export class DeliveryWorld {
   readonly saboteur: Saboteur;
   /** From the first request to publish to the application, of every delivery; milliseconds. */
   readonly latencies: number[] = [];
-  private readonly proxies: readonly RedisProxy[];
+  private readonly proxy: RedisProxy;
   private readonly client: Redis;
 
-  private constructor(
-    options: DeliveryWorldOptions,
-    redis: RedisServer,
-    proxies: readonly RedisProxy[],
-    cluster: Cluster,
-  ) {
+  private constructor(options: DeliveryWorldOptions, redis: RedisServer, proxy: RedisProxy, cluster: Cluster) {
     const { seed, clients, rate, targeted } = options;
     this.random = new Random(seed);
     this.redis = redis;
-    this.proxies = proxies;
+    this.proxy = proxy;
     this.cluster = cluster;
     this.client = redis.client();
     const onEvent = ({ data, at }: Received): void => {
@@ -62,31 +57,32 @@ export class DeliveryWorld {
     });
     const users = this.clients.map(({ userId }) => userId);
     this.source = new EventSource({ random: this.random.fork(1), nodes: cluster.nodes, rate, users, targeted });
-    this.saboteur = new Saboteur({ random: this.random.fork(2), cluster, proxies, redis: this.client });
+    this.saboteur = new Saboteur({ random: this.random.fork(2), cluster, proxy, redis: this.client });
   }
 
   /** Resolves when every client is connected. */
   static async start(options: DeliveryWorldOptions): Promise<DeliveryWorld> {
     const { nodes = NODES, main, env } = options;
     const redis = await startRedis(options.redis);
-    const proxies = await Promise.all(Array.from({ length: nodes }, () => RedisProxy.start(redis.port)));
+    const proxy = await RedisProxy.start(redis.port);
     let world: DeliveryWorld | null = null;
     try {
       const cluster = await Cluster.start({
-        redisUrl: (node) => proxies[node]?.url ?? '',
+        // Only one: this process is busy enough with the clients.
+        redisUrl: (node) => (node === 0 ? proxy.url : redis.url),
         nodes,
         ...(main === undefined ? {} : { main }),
-        // Without the trace of every flush. The cursor is told often.
-        env: { LOG_LEVEL: 'info', HEARTBEAT_INTERVAL_MS: '2000', ...env },
+        // Without the trace of every flush. The cursor is told often. As many partitions as there are by default.
+        env: { LOG_LEVEL: 'info', HEARTBEAT_INTERVAL_MS: '2000', EVENT_QUEUE_PARTITIONS: '8', ...env },
       });
-      world = new DeliveryWorld(options, redis, proxies, cluster);
+      world = new DeliveryWorld(options, redis, proxy, cluster);
       for (const client of world.clients) client.start();
       await world.connected();
       return world;
     } catch (error) {
       if (world) await world.stop();
       else {
-        await Promise.all(proxies.map((proxy) => proxy.stop()));
+        await proxy.stop();
         await redis.stop();
       }
       throw error;
@@ -133,7 +129,7 @@ export class DeliveryWorld {
     this.source.stop();
     await Promise.all(this.clients.map((client) => client.stop()));
     await this.cluster.kill();
-    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
+    await this.proxy.stop();
     await this.redis.stop();
   }
 }

@@ -7,7 +7,15 @@ import type { Random } from './random.js';
 
 /** Longer than a live node needs under load; a paused one is left for another. */
 const ANSWER_WITHIN_MS = 2000;
-const RETRY_MS = 50;
+const RETRY_FIRST_MS = 50;
+const RETRY_MAX_MS = 1000;
+/** A node that did not answer is left alone for this long while another may do. */
+const SUSPECT_MS = 1000;
+/**
+ * Events under way at the same time; more of them wait. Without this bound thousands of repeats kept the machine so busy that
+ * no node came back.
+ */
+const MAX_UNDER_WAY = 200;
 const TICK_MS = 10;
 /** Broadcasts are spread over so many ordering keys. */
 const KEYS = 8;
@@ -45,6 +53,7 @@ export class EventSource {
   private readonly headers = { authorization: `Bearer ${adminToken('source')}`, 'content-type': 'application/json' };
   private readonly prefix: string;
   private readonly work = new Set<Promise<void>>();
+  private readonly suspects = new Map<NodeProcess, number>();
   private readonly failures: unknown[] = [];
   private count = 0;
   private stopped = false;
@@ -67,7 +76,7 @@ export class EventSource {
     const before = this.count;
     while (this.count < until && !this.stopped && this.failures.length === 0) {
       const due = Math.min(until, before + Math.floor(((systemClock.mono() - startedAt) * rate) / 1000));
-      while (this.count < due) this.begin();
+      while (this.count < due && this.work.size < MAX_UNDER_WAY) this.begin();
       await sleep(TICK_MS);
     }
     await Promise.all(this.work);
@@ -91,13 +100,14 @@ export class EventSource {
   }
 
   private async deliver(n: number, target: string | null): Promise<void> {
+    const { random } = this.options;
     const body = JSON.stringify({
       event_type: target === null ? 'custom_event' : 'notification_sent',
       // `at` of the first request: the time to delivery includes every retry.
       data: { n, at: systemClock.mono() },
       ...(target === null ? { ordering_key: `key-${n % KEYS}` } : { target_user_ids: [target] }),
     });
-    for (;;) {
+    for (let retryMs = RETRY_FIRST_MS; ; retryMs = Math.min(RETRY_MAX_MS, 2 * retryMs)) {
       const askedAt = systemClock.mono();
       const answer = await this.post(body, `${this.prefix}-${n}`);
       if (answer !== null) {
@@ -106,17 +116,24 @@ export class EventSource {
         return;
       }
       this.retries += 1;
-      await sleep(RETRY_MS);
+      await sleep(retryMs * random.next());
     }
+  }
+
+  private pick(): NodeProcess {
+    const { nodes, random } = this.options;
+    const now = systemClock.mono();
+    const trusted = nodes.filter((node) => (this.suspects.get(node) ?? 0) <= now);
+    return random.pick(trusted.length > 0 ? trusted : nodes);
   }
 
   /** Null: not accepted, as far as is known. @throws Error when the event itself is refused. */
   private async post(body: string, key: string): Promise<{ event_id: string; duplicate: boolean } | null> {
-    const node = this.options.random.pick(this.options.nodes);
+    const node = this.pick();
     let response: Response;
     let text: string;
     try {
-      response = await fetch(`${node.http}${REST_BASE}/broadcast`, {
+      response = await fetch(`${node.http}${REST_BASE}/events`, {
         method: 'POST',
         headers: { ...this.headers, 'idempotency-key': key },
         body,
@@ -125,10 +142,12 @@ export class EventSource {
       text = await response.text();
     } catch (error) {
       // Killed, paused, or not yet listening: what this test does to nodes.
-      if (error instanceof Error) return null;
-      throw error;
+      if (!(error instanceof Error)) throw error;
+      this.suspects.set(node, systemClock.mono() + SUSPECT_MS);
+      return null;
     }
     if (response.status === 202) return JSON.parse(text);
+    if (response.status >= 500) this.suspects.set(node, systemClock.mono() + SUSPECT_MS);
     if (response.status === 429 || response.status >= 500) return null;
     throw new Error(`publishing was answered ${response.status}: ${text}`);
   }

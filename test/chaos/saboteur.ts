@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@unified-ws/server/clock';
 import type { Redis } from 'ioredis';
-import type { Cluster } from '../support/cluster.js';
+import type { Cluster, NodeProcess } from '../support/cluster.js';
 import type { RedisProxy } from '../support/redisProxy.js';
+import { until } from '../support/wait.js';
 import type { Random } from './random.js';
 
 /** Time between the end of a fault of the nodes and the next one, milliseconds. */
@@ -11,13 +12,14 @@ const LINK_FAULT_EVERY = [1000, 2500] as const;
 const DOWN_MS = [300, 2000] as const;
 /** Beyond the lease (5 s) too: then its connections are re-claimed on waking, and their clients stay. */
 const PAUSE_MS = [300, 6500] as const;
+const READY_WITHIN_MS = 30_000;
 const DEAF_MS = [200, 4000] as const;
 
 export interface SaboteurParts {
   readonly random: Random;
   readonly cluster: Cluster;
-  /** One per node: its way to Redis. */
-  readonly proxies: readonly RedisProxy[];
+  /** The way of one node to Redis: what it hears can be held back. */
+  readonly proxy: RedisProxy;
   readonly redis: Redis;
 }
 
@@ -76,7 +78,7 @@ export class Saboteur {
       this.did('node killed', `${node.id} for ${down} ms`);
       await node.kill9();
       await sleep(down);
-      await cluster.restart(number);
+      await this.revive(node);
     } else {
       const pause = random.int(...PAUSE_MS);
       this.did('node paused', `${node.id} for ${pause} ms`);
@@ -86,32 +88,52 @@ export class Saboteur {
     }
   }
 
+  /** A node that loses Redis while it starts ends: as its supervisor would, start it again. */
+  private async revive(node: NodeProcess): Promise<void> {
+    for (;;) {
+      await node.start();
+      const ready = await until(async () => (await node.readiness()) === 200 || (node.isRunning ? null : 'ended'), {
+        timeoutMs: READY_WITHIN_MS,
+        everyMs: 20,
+        what: () => `${node.id} is ready again; ${node.log.complaints.slice(-5).join('\n')}`,
+      });
+      if (ready !== 'ended') return;
+      this.did('start cut short', node.id);
+    }
+  }
+
   private async strikeLinks(random: Random): Promise<void> {
-    const { proxies, redis } = this.parts;
-    const number = random.int(0, proxies.length - 1);
-    const links = [...(proxies[number]?.links ?? [])];
-    const subscribers = links.filter((link) => link.subscriber);
-    const name = `of n${number + 1}`;
+    const { cluster, redis, proxy } = this.parts;
+    const { id } = random.pick(cluster.nodes);
     switch (random.int(0, 3)) {
       case 0:
         this.did('all subscribers cut', '');
         await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
         break;
       case 1:
-        this.did('subscriber cut', name);
-        for (const link of subscribers) link.destroy();
+        this.did('subscriber cut', `of ${id}`);
+        await this.cut((name) => name === `${id}:subscriber`);
         break;
       case 2: {
         const deaf = random.int(...DEAF_MS);
-        this.did('subscriber held', `${name} for ${deaf} ms`);
+        this.did('subscriber held', `for ${deaf} ms`);
+        const subscribers = [...proxy.links].filter((link) => link.subscriber);
         for (const link of subscribers) link.hold('down');
         await sleep(deaf);
         for (const link of subscribers) link.release();
         break;
       }
       default:
-        this.did('all links cut', name);
-        for (const link of links) link.destroy();
+        this.did('all links cut', `of ${id}`);
+        await this.cut((name) => name.startsWith(`${id}:`));
+    }
+  }
+
+  private async cut(fits: (name: string) => boolean): Promise<void> {
+    const { redis } = this.parts;
+    const list = String(await redis.client('LIST'));
+    for (const [, number = '', name = ''] of list.matchAll(/^id=(\d+) .*\bname=([^ ]*)/gm)) {
+      if (fits(name)) await redis.call('CLIENT', 'KILL', 'ID', number);
     }
   }
 

@@ -133,6 +133,7 @@ describe('the event catalogue', function () {
     }
   });
 
+  // Seen red with the second step taken whatever the first one said.
   it('one faulty file must be refused with its exact place, and leave every node as it is', async () => {
     const client = await world.connect(two);
     write(

@@ -265,7 +265,8 @@ describe('administration of the event queue', function () {
       cleared_jobs: 7,
       cleared_events: 9,
     };
-    await redis.set('uws:clear', JSON.stringify({ ...dead, token: 't' }), 'PX', 700);
+    await redis.hset('uws:clear', { token: 't', progress: JSON.stringify(dead) });
+    await redis.pexpire('uws:clear', 700);
     expect((await status()).clearing).to.deep.equal(dead);
     const refused = await admin.request('clear_event_queue', {});
     expectMessage(refused, 'error');
@@ -317,6 +318,32 @@ describe('administration of the event queue', function () {
     }
     const done = parseMetrics((await call(second, '/metrics')).text).get('uws_queue_admin_total')?.series ?? [];
     expect(done.find(({ labels }) => labels.done === 'deleted_jobs')?.value).to.be.at.least(1);
+  });
+});
+
+describe('a Redis that is full of jobs', function () {
+  this.timeout(15_000);
+  const world = new World();
+
+  before(() => world.start());
+  after(() => world.stop());
+
+  // Q6. Without `allow-oom` in laneWalk.lua or clearTurn.lua the answer is UNAVAILABLE.
+  it('can be cleared, or nothing but a restart without its data would help', async () => {
+    const node = await world.node();
+    const publisher = await startEventNode(world.redis.url, { workers: false, partitions: 1 });
+    const admin = await world.admin(node);
+    const redis = world.redis.client();
+    await admin.ask('pause_event_queue', {}, 'event_queue_paused');
+    await fillQueues(publisher.queues, 'e', 300, () => ({ type: 'zone_updated', data: { text: 'x'.repeat(1000) } }));
+    await redis.config('SET', 'maxmemory', '1');
+    try {
+      const cleared = await admin.ask('clear_event_queue', {}, 'event_queue_cleared');
+      expect(cleared).to.include({ cleared_jobs: 300, complete: true });
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+      await publisher.stop();
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Permission } from './permissions.js';
-import { MAX_CLIENT_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
+import { MAX_CLIENT_LENGTH, MAX_POSITION_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
 import { preferenceChangesSchema } from './preferences.js';
 import { MAX_EVENT_TYPE_LENGTH, MAX_USER_ID_LENGTH, publishSchema } from './publish.js';
 import { clearQueueSchema, queueReasonSchema, queueStatusRequestSchema, retryFailedSchema } from './queue.js';
@@ -146,6 +146,18 @@ export const clientMessages = {
     reply: 'health_check_response',
     meaning: 'asks how healthy the own connection is',
     data: noData,
+  },
+  ack: {
+    permission: null,
+    reply: null,
+    meaning:
+      'everything targeted at the user up to this position arrived: it is forgotten; what was not sent, or is of another epoch, is left alone',
+    data: {
+      type: 'object',
+      properties: { user: { type: 'string', maxLength: MAX_POSITION_LENGTH, description: 'position of an event' } },
+      required: ['user'],
+      additionalProperties: false,
+    },
   },
   set_message_preferences: {
     permission: null,

@@ -129,7 +129,7 @@ export const serverMessages = {
     },
   },
   heartbeat: {
-    meaning: 'a sign of life with the cursor of the connection',
+    meaning: 'a sign of life with the cursor of the connection; a position that is null leaves what the client has',
     data: {
       type: 'object',
       properties: { server_time: time, positions, connection_healthy: flag },
@@ -383,7 +383,10 @@ export const serverMessages = {
       type: 'object',
       properties: {
         event_id: { ...text, description: 'as it stands in the event' },
-        queue: { ...text, description: 'the queue that took it; ephemeral: none' },
+        queue: {
+          ...text,
+          description: 'the queue that took it; several are joined by commas; ephemeral: none',
+        },
         duplicate: { ...flag, description: 'true: the id was known, nothing was added' },
       },
       required: ['event_id', 'queue', 'duplicate'],

@@ -141,6 +141,7 @@ class Node implements ClusterNode {
     await this.attempt('stop.housekeeping', parts.housekeeping.stop());
     await this.attempt('stop.follower', parts.follower.stop());
     parts.fanout.stop();
+    parts.userScope.stop();
     await this.attempt('stop.recovery', recovery.stop());
     // Everything is closed and nothing will be delivered any more: nobody need wait for the lease to run out.
     await this.attempt('stop.lease', lease.end());

@@ -8,6 +8,7 @@ import type { Sockets } from './edge/sockets.js';
 import type { EventQueues } from './events/queue.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
+import type { UserScope } from './fanout/userScope.js';
 import type { Logger, Report } from './observability/logger.js';
 import type { CatalogueReloads } from './operations/catalogue.js';
 import type { QueueAdmin } from './operations/queue.js';
@@ -38,6 +39,7 @@ export interface NodeParts {
   readonly queues: EventQueues;
   readonly fanout: Fanout;
   readonly follower: Follower;
+  readonly userScope: UserScope;
   readonly liveness: Liveness;
   readonly backpressure: Backpressure;
   readonly sockets: Sockets;

@@ -5,7 +5,7 @@ import type { Report } from '../observability/logger.js';
 import type { Fate, Fates } from './fates.js';
 import type { JobData } from './job.js';
 import type { AppendResult } from './log.js';
-import { jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from './storedEvent.js';
+import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from './storedEvent.js';
 
 export type QueueJob = Job<JobData, void, string>;
 
@@ -137,9 +137,12 @@ export class JobProcessor {
    */
   private fault(event: unknown): string | null {
     if (!isStoredEvent(event)) return 'the event lacks an id, a type or data';
+    const targets: unknown = event.target_user_ids;
+    // An id that makes no key would fail the append for ever.
+    if (targets !== undefined && !(Array.isArray(targets) && targets.every(isUserId))) return 'a target is no user id';
     if (!this.parts.knows(event.type)) return `unknown event type ${event.type}`;
     if (jsonBytesAtMost(event) <= MAX_EVENT_BYTES) return null;
-    const bytes = Buffer.byteLength(JSON.stringify(event));
+    const bytes = bytesOf(event);
     return bytes > MAX_EVENT_BYTES ? `the event has ${bytes} bytes, allowed are ${MAX_EVENT_BYTES}` : null;
   }
 

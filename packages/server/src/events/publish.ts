@@ -1,22 +1,13 @@
-import { type EventTypeDefinition, MAX_DELAY_MS, type PublishRequest, publishSchema } from '@unified-ws/protocol';
-import { Ajv, type ValidateFunction } from 'ajv';
+import type { PublishRequest } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from './catalogue.js';
-import {
-  conflationKey,
-  EPHEMERAL,
-  type EphemeralEvent,
-  type EphemeralSender,
-  isEphemeral,
-  notEphemeral,
-} from './ephemeral.js';
-import { type EventIds, PENDING_ID } from './eventId.js';
-import type { QueuedEvent } from './job.js';
+import { EPHEMERAL, type EphemeralEvent, type EphemeralSender } from './ephemeral.js';
+import type { EventIds } from './eventId.js';
 import type { BroadcastLog } from './log.js';
+import type { Mailboxes } from './mailbox.js';
+import { type DurableEvent, isDurable, type PreparedEvent, Preparer } from './prepare.js';
 import type { EventQueues } from './queue.js';
-import { deeperThan, jsonBytesAtMost, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, type StoredEvent } from './storedEvent.js';
-import { parseTime } from './time.js';
 
 /** Who publishes: the user id decides what a given id means (L2). */
 export interface PublishedBy {
@@ -27,7 +18,10 @@ export interface PublishedBy {
 export interface PublishReceipt {
   /** As it stands in the event. */
   readonly eventId: string;
-  /** The queue that took the event; `ephemeral` when it went past the queues. */
+  /**
+   * The queue that took the event; several, joined by commas, when its target users are spread over them (Q3); `ephemeral` when it
+   * went past the queues.
+   */
   readonly queue: string;
   /** True: the id was known, nothing was added. */
   readonly duplicate: boolean;
@@ -45,29 +39,22 @@ export interface PublisherParts {
   readonly catalogue: () => EventCatalogue;
   readonly queues: EventQueues;
   readonly log: BroadcastLog;
+  readonly mailboxes: Pick<Mailboxes, 'seen'>;
   readonly ephemeral: EphemeralSender;
   readonly ids: EventIds;
   readonly clock: Clock;
 }
 
-/** Events of one call. */
-export const MAX_PUBLISH_EVENTS = 1000;
-
 const PUBLISH_PERMISSIONS = ['events:publish', 'admin:broadcast'] as const;
-
-interface Fault {
-  readonly path: string;
-  readonly message: string;
-}
 
 /** Takes events into the durable queue; ephemeral ones go straight to the nodes. */
 export class Publisher {
   private readonly parts: PublisherParts;
-  private readonly validate: ValidateFunction<PublishRequest>;
+  private readonly preparer: Preparer;
 
   constructor(parts: PublisherParts) {
     this.parts = parts;
-    this.validate = new Ajv({ strict: false }).compile<PublishRequest>(publishSchema);
+    this.preparer = new Preparer(parts);
   }
 
   /**
@@ -86,15 +73,10 @@ export class Publisher {
     turn?: PublishTurn,
   ): Promise<PublishReceipt[]> {
     try {
-      const { items, repeats } = await this.admitted(request, by);
+      const { events, repeats } = await this.admitted(request, by);
       // Whether an id is a repeat is asked of Redis: without the turn an event without one would overtake it.
       await turn?.come;
-      const receipts = items.map(async (item) => {
-        if (!isQueued(item)) return this.sendNow(item);
-        const queue = this.parts.queues.laneOf(item).name;
-        const duplicate = repeats.has(item) || (await this.parts.queues.add(item));
-        return { eventId: item.event.id, queue, duplicate };
-      });
+      const receipts = events.map((event) => (isDurable(event) ? this.queue(event, repeats) : this.sendNow(event)));
       turn?.done();
       return await Promise.all(receipts);
     } finally {
@@ -106,15 +88,26 @@ export class Publisher {
   private async admitted(
     request: PublishRequest | readonly PublishRequest[],
     by: PublishedBy,
-  ): Promise<{ readonly items: readonly Prepared[]; readonly repeats: ReadonlySet<QueuedEvent> }> {
+  ): Promise<{ readonly events: readonly PreparedEvent[]; readonly repeats: ReadonlySet<DurableEvent> }> {
     if (!PUBLISH_PERMISSIONS.some((permission) => by.permissions.has(permission))) {
       throw new AppError('PERMISSION_DENIED', 'publishing needs the permission events:publish');
     }
-    const items = this.prepare(request, by);
-    const durable = items.filter(isQueued);
+    const events = this.preparer.prepare(request, by.userId);
+    const durable = events.filter(isDurable);
     // Nothing that waits keeps an ephemeral event from being delivered.
     if (durable.length > 0) await this.parts.queues.admit();
-    return { items, repeats: await this.repeats(durable) };
+    return { events, repeats: await this.repeats(durable) };
+  }
+
+  /** Begins in this turn, so that the order of the call is the order in each queue. */
+  private async queue(event: DurableEvent, repeats: ReadonlySet<DurableEvent>): Promise<PublishReceipt> {
+    const { queues } = this.parts;
+    const { items } = event;
+    const queue = items.map((item) => queues.laneOf(item).name).join();
+    const added = repeats.has(event) ? [] : items.map((item) => queues.add(item));
+    const eventId = items[0].event.id;
+    const existed = await Promise.all(added);
+    return { eventId, queue, duplicate: existed.every(Boolean) };
   }
 
   private async sendNow(item: EphemeralEvent): Promise<PublishReceipt> {
@@ -126,168 +119,43 @@ export class Publisher {
     return { eventId: item.event.id, queue: EPHEMERAL, duplicate: false };
   }
 
-  private prepare(request: unknown, by: PublishedBy): Prepared[] {
-    const many = Array.isArray(request);
-    const requests: readonly unknown[] = many ? request : [request];
-    if (requests.length === 0) throw invalid([{ path: '', message: 'must hold at least one event' }]);
-    if (requests.length > MAX_PUBLISH_EVENTS) {
-      throw invalid([{ path: '', message: `must hold at most ${MAX_PUBLISH_EVENTS} events` }]);
-    }
-    const faults: Fault[] = [];
-    const items: Prepared[] = [];
-    const call = Symbol('publish call');
-    for (const [index, entry] of requests.entries()) {
-      const made = this.prepareOne(entry, by, call);
-      if ('event' in made) items.push(made);
-      else faults.push(many ? { ...made, path: `/${index}${made.path}` } : made);
-    }
-    if (faults.length > 0) throw invalid(faults);
-    return items;
-  }
-
-  private prepareOne(request: unknown, by: PublishedBy, call: symbol): Prepared | Fault {
-    if (!this.validate(request)) return schemaFault(this.validate);
-    const definition = this.parts.catalogue().get(request.event_type);
-    if (!definition) return { path: '/event_type', message: 'is not in the event catalogue' };
-    const ephemeral = isEphemeral(request, definition);
-    const refused = ephemeral ? notEphemeral(request) : notYet(request);
-    if (refused) return refused;
-    const key = ephemeral ? conflationKey(request, definition) : undefined;
-    if (typeof key === 'object') return key;
-    const accepted = this.parts.clock.now();
-    const times = readTimes(request, definition, accepted);
-    if ('path' in times) return times;
-    for (const field of ['data', 'metadata'] as const) {
-      if (!deeperThan(request[field], MAX_EVENT_DEPTH)) continue;
-      return { path: `/${field}`, message: `must not be nested deeper than ${MAX_EVENT_DEPTH} levels` };
-    }
-    const misfit = this.parts.catalogue().payloadFault(request.event_type, request.data);
-    if (misfit) return misfit;
-    const id = request.id === undefined ? this.newId(ephemeral) : this.parts.ids.given(by.userId, request.id);
-    const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt, key });
-    // Exact only where it matters: the bound of most events is well below what is allowed.
-    const atMost = jsonBytesAtMost(event);
-    const bytes = atMost > MAX_EVENT_BYTES ? Buffer.byteLength(JSON.stringify(event)) : atMost;
-    if (bytes > MAX_EVENT_BYTES) {
-      return { path: '/data', message: `the event has ${bytes} bytes as JSON, allowed are ${MAX_EVENT_BYTES}` };
-    }
-    if (ephemeral) return { event, users: request.target_user_ids ?? null };
-    return {
-      event,
-      bytes,
-      publisher: by.userId,
-      orderingKey: request.ordering_key ?? request.event_type,
-      dueAt: times.dueAt,
-      call: request.id === undefined ? null : call,
-    };
-  }
-
-  /** Queued events get theirs from their job (PENDING_ID). */
-  private newId(ephemeral: boolean): string {
-    return ephemeral ? this.parts.ids.next() : PENDING_ID;
-  }
-
   /** Events that need no queueing: appended before, or a repeat within the call. */
-  private async repeats(items: readonly QueuedEvent[]): Promise<ReadonlySet<QueuedEvent>> {
-    const repeats = new Set<QueuedEvent>();
-    const given = new Map<string, QueuedEvent>();
-    for (const item of items) {
-      const { call, event } = item;
-      if (call === null) continue;
-      if (given.has(event.id)) repeats.add(item);
-      else given.set(event.id, item);
+  private async repeats(events: readonly DurableEvent[]): Promise<ReadonlySet<DurableEvent>> {
+    const repeats = new Set<DurableEvent>();
+    const given = new Map<string, DurableEvent>();
+    for (const event of events) {
+      if (!event.given) continue;
+      if (given.has(event.id)) repeats.add(event);
+      else given.set(event.id, event);
     }
     if (given.size === 0) return repeats;
     try {
-      const seen = await this.parts.log.seen([...given.keys()]);
-      for (const [place, item] of [...given.values()].entries()) if (seen[place]) repeats.add(item);
+      const firsts = [...given.values()];
+      const seen = await this.seen(firsts);
+      for (const [place, event] of firsts.entries()) if (seen[place]) repeats.add(event);
     } catch (error) {
       throw new AppError('UNAVAILABLE', 'it cannot be told whether the event is a repeat', { cause: error });
     }
     return repeats;
   }
-}
 
-/** An event that passed validation, on its way into a queue or past them. */
-type Prepared = QueuedEvent | EphemeralEvent;
-
-function isQueued(item: Prepared): item is QueuedEvent {
-  return 'orderingKey' in item;
-}
-
-function invalid(errors: readonly Fault[]): AppError {
-  const [first] = errors;
-  const shown = errors.slice(0, 20);
-  const place = first?.path ? `${first.path} ` : '';
-  return new AppError('VALIDATION_ERROR', `the event is not valid: ${place}${first?.message ?? ''}`, {
-    details: { errors: shown },
-  });
-}
-
-function schemaFault(validate: ValidateFunction): Fault {
-  const [error] = validate.errors ?? [];
-  const unknown: unknown = error?.params.additionalProperty;
-  if (error === undefined) return { path: '', message: 'is not valid' };
-  if (error.keyword === 'not')
-    return { path: error.instancePath, message: 'must not have both delay_ms and deliver_at' };
-  if (typeof unknown === 'string')
-    return { path: `${error.instancePath}/${unknown}`, message: 'is not a known property' };
-  return { path: error.instancePath, message: error.message ?? 'is not valid' };
-}
-
-function notYet(request: PublishRequest): Fault | null {
-  if (request.target_user_ids !== undefined) {
-    return { path: '/target_user_ids', message: 'targeted events are not available on this server version' };
+  /** Per event whether it was appended before, a targeted one to all of its mailboxes. */
+  private async seen(events: readonly DurableEvent[]): Promise<boolean[]> {
+    const { log, mailboxes } = this.parts;
+    const broadcast = events.filter(({ targets }) => targets === null).map(({ id }) => id);
+    const byUser = new Map<string, string[]>();
+    for (const { id, targets } of events) {
+      for (const userId of targets ?? []) byUser.set(userId, [...(byUser.get(userId) ?? []), id]);
+    }
+    const unseen = new Set<string>();
+    const look = async (ids: readonly string[], answer: Promise<readonly boolean[]>): Promise<void> => {
+      const seen = await answer;
+      for (const [place, id] of ids.entries()) if (!seen[place]) unseen.add(id);
+    };
+    await Promise.all([
+      look(broadcast, log.seen(broadcast)),
+      ...[...byUser].map(([userId, ids]) => look(ids, mailboxes.seen(userId, ids))),
+    ]);
+    return events.map(({ id }) => !unseen.has(id));
   }
-  return null;
-}
-
-interface Times {
-  /** Wall-clock ms; null: at once. */
-  readonly dueAt: number | null;
-  readonly expiresAt: number | null;
-}
-
-function readTimes(request: PublishRequest, definition: EventTypeDefinition, accepted: number): Times | Fault {
-  const { delay_ms, deliver_at, expires_at } = request;
-  let dueAt = delay_ms ? accepted + delay_ms : null;
-  if (deliver_at !== undefined) {
-    dueAt = parseTime(deliver_at);
-    if (dueAt === null) return { path: '/deliver_at', message: 'is not a time' };
-    if (dueAt - accepted > MAX_DELAY_MS) return { path: '/deliver_at', message: 'is too far in the future' };
-  }
-  let expiresAt = definition.ttl_ms === undefined ? null : accepted + definition.ttl_ms;
-  if (expires_at !== undefined) {
-    expiresAt = parseTime(expires_at);
-    if (expiresAt === null) return { path: '/expires_at', message: 'is not a time' };
-  }
-  return { dueAt, expiresAt };
-}
-
-function storedEvent(
-  request: PublishRequest,
-  definition: EventTypeDefinition,
-  made: {
-    readonly id: string;
-    readonly accepted: number;
-    readonly expiresAt: number | null;
-    readonly key: string | undefined;
-  },
-): StoredEvent {
-  const { metadata, roles, permission, exclude } = request;
-  return {
-    id: made.id,
-    type: request.event_type,
-    data: request.data,
-    timestamp: new Date(made.accepted).toISOString(),
-    priority: request.priority ?? definition.priority,
-    category: definition.category,
-    severity: request.severity ?? definition.severity,
-    ...(metadata === undefined ? {} : { metadata }),
-    ...(roles === undefined ? {} : { roles }),
-    ...(permission === undefined ? {} : { permission }),
-    ...(exclude === undefined || exclude.length === 0 ? {} : { exclude }),
-    ...(made.key === undefined ? {} : { conflation_key: made.key }),
-    ...(made.expiresAt === null ? {} : { expires_at: new Date(made.expiresAt).toISOString() }),
-  };
 }

@@ -14,6 +14,7 @@ import type { LaneLookup } from './laneLookup.js';
 import { MemoryGuard } from './memoryGuard.js';
 import { partitionOf } from './partition.js';
 import type { ProcessorCounts, ProcessorParts, Retrying } from './processor.js';
+import type { StoredEvent } from './storedEvent.js';
 import { type RenewalReason, type WatchedLane, WorkerWatch } from './workerWatch.js';
 
 export interface EventQueuesOptions {
@@ -150,13 +151,21 @@ export class EventQueues {
     }
   }
 
+  /** EVENT_QUEUE_PARTITIONS. */
+  get partitionCount(): number {
+    return this.options.partitions;
+  }
+
+  /** Whether it overtakes, in a queue of its own. */
+  isUrgent({ priority }: StoredEvent): boolean {
+    return priority === 'critical' || priority === 'urgent';
+  }
+
   /** The queue that takes an event. */
   laneOf(event: QueuedEvent): Lane {
-    const { priority } = event.event;
-    const lane =
-      priority === 'critical' || priority === 'urgent'
-        ? this.urgent
-        : this.partitions[partitionOf(event.orderingKey, this.options.partitions)];
+    const lane = this.isUrgent(event.event)
+      ? this.urgent
+      : this.partitions[partitionOf(event.orderingKey, this.options.partitions)];
     if (!lane) throw new AppError('UNAVAILABLE', 'the event queue is not open');
     return lane;
   }

@@ -2,12 +2,14 @@ import type { EphemeralMessage } from '../bus/messages.js';
 import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { StoredEvent } from '../events/storedEvent.js';
+import type { Compression } from './compression.js';
+import { type Limiter, Limiters } from './ephemeralRates.js';
 import { ephemeralFrame } from './eventFrame.js';
+import { cachedFrame, type Framed } from './frameCache.js';
 import { LatestValues } from './latestValues.js';
-import { type Limiter, Limiters } from './typeRates.js';
 
 /** An ephemeral event on this node. */
-export interface EphemeralItem {
+export interface EphemeralItem extends Framed {
   readonly event: StoredEvent;
   /** The user whom it is for; null: broadcast. */
   readonly user: string | null;
@@ -15,8 +17,6 @@ export interface EphemeralItem {
   readonly bytes: number;
   /** Grows by 1 with each event that goes out; 0 before. */
   seq: number;
-  /** Its frame per set of hidden fields, built once. */
-  frames?: Map<string, Buffer>;
 }
 
 export interface EphemeralParts {
@@ -209,11 +209,7 @@ function slotOf({ event, user }: EphemeralItem): string | null {
 }
 
 /** The item's frame for a clearance that may not see `hidden`. */
-export function frameOfItem(item: EphemeralItem, hidden: string): Buffer {
-  const known = item.frames?.get(hidden);
-  if (known) return known;
-  const frame = ephemeralFrame(item.event, hidden, item.user === null ? 'broadcast' : 'user');
-  item.frames ??= new Map();
-  item.frames.set(hidden, frame);
-  return frame;
+export function frameOfItem(item: EphemeralItem, hidden: string, compression: Compression | null): Buffer {
+  const scope = item.user === null ? 'broadcast' : 'user';
+  return cachedFrame(item, hidden, compression, () => ephemeralFrame(item.event, hidden, scope));
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import { admits, type Clearance, hiddenFields } from './clearance.js';
 import type { Cohort, Cohorts, Member } from './cohort.js';
+import type { Compression } from './compression.js';
 import { type Ephemeral, type EphemeralItem, frameOfItem } from './ephemeral.js';
 import { messageFrame } from './frame.js';
 import type { Readers } from './readers.js';
@@ -11,6 +12,7 @@ export interface EphemeralDeliveryParts {
   readonly catalogue: () => EventCatalogue;
   readonly clock: Clock;
   readonly ephemeral: Ephemeral;
+  readonly compression: Compression;
   readonly cohorts: Cohorts;
   readonly readers: Readers;
   /** The connections of a user on this node. */
@@ -65,13 +67,15 @@ export class EphemeralDelivery {
 
   /** Appends the broadcast ones to the run of each cohort that is to have them, after what is durable. */
   build(items: readonly EphemeralItem[], touched: Set<Cohort>): void {
+    const { compression } = this.parts;
     const catalogue = this.parts.catalogue();
     for (const item of items) {
       const definition = catalogue.get(item.event.type);
       if (item.user !== null || !definition) continue;
       for (const cohort of this.parts.cohorts.subscribedTo(item.event.type)) {
         if (!admits(cohort.clearance, item.event, definition)) continue;
-        cohort.run.push(frameOfItem(item, hiddenFields(cohort.clearance, definition)));
+        const hidden = hiddenFields(cohort.clearance, definition);
+        cohort.run.push(frameOfItem(item, hidden, cohort.compress ? compression : null));
         touched.add(cohort);
       }
     }
@@ -190,12 +194,13 @@ export class EphemeralDelivery {
   private write(items: readonly EphemeralItem[], member: Member, now: number): number {
     const catalogue = this.parts.catalogue();
     const { single } = member;
+    const compression = member.compress ? this.parts.compression : null;
     const frames: Buffer[] = [];
     let bytes = 0;
     for (const item of items) {
       const definition = catalogue.get(item.event.type);
       if (!definition || bytes >= TURN_BYTES || single?.limit?.take(now) === false) break;
-      const frame = frameOfItem(item, hiddenFields(member.clearance as Clearance, definition));
+      const frame = frameOfItem(item, hiddenFields(member.clearance as Clearance, definition), compression);
       frames.push(frame);
       bytes += frame.length;
     }

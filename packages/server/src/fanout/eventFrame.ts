@@ -4,13 +4,16 @@ import type { StoredEvent } from '../events/storedEvent.js';
 import { withoutFields } from './clearance.js';
 import { textFrame } from './frame.js';
 
+/** An entry, of the log or of a mailbox, as far as it is delivered. */
+export type DeliveredEntry = Pick<LogEntry, 'offset' | 'tag' | 'event'>;
+
 /**
  * The frame of an event as one clearance sees it: never whom it was limited to.
  *
  * @param hidden as `hiddenFields` gives it.
  * @param epoch of the log that the entry is of.
  */
-export function eventFrame(entry: LogEntry, hidden: string, epoch: string, scope: Scope): Buffer {
+export function eventFrame(entry: DeliveredEntry, hidden: string, epoch: string, scope: Scope): Buffer {
   return frame(entry.event, hidden, scope, formatPosition(epoch, entry.offset, entry.tag));
 }
 

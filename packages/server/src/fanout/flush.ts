@@ -2,12 +2,13 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { BroadcastBatch, LogHead } from '../events/log.js';
 import type { LogPages } from '../events/logPages.js';
-import type { StoredEvent } from '../events/storedEvent.js';
 import type { Logger, Report } from '../observability/logger.js';
 import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
+import type { Compression } from './compression.js';
 import { Ephemeral } from './ephemeral.js';
 import { EphemeralDelivery } from './ephemeralDelivery.js';
+import { excludedUsers } from './exclusion.js';
 import { messageFrame } from './frame.js';
 import { type Cursor, cursorText, Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
@@ -27,6 +28,7 @@ export interface FanoutParts {
   readonly catalogue: () => EventCatalogue;
   readonly typeSets: TypeSets;
   readonly clock: Clock;
+  readonly compression: Compression;
   readonly logger: Logger;
   readonly report: Report;
   /** The log in Redis, for connections that are behind the window. */
@@ -315,7 +317,7 @@ export class Fanout {
     this.timer = null;
   }
 
-  /** To the cohort of its types and clearance, or served singly for good. */
+  /** To the cohort of its types, clearance and compression, or served singly for good. */
   private settle(member: Member): void {
     const { delivered: types, clearance } = member;
     if (types === null || clearance === null) throw new Error('a member without types and clearance');
@@ -324,7 +326,7 @@ export class Fanout {
       if (!this.readers.has(member)) this.readers.add(member, this.delivered);
       return;
     }
-    const cohort = this.cohorts.join(member, types, clearance);
+    const cohort = this.cohorts.join(member, types, clearance, member.compress);
     // A new cohort's first member was told the cursor when it joined.
     if (cohort.toldAt === 0) {
       cohort.toldOffset = this.delivered.offset;
@@ -346,6 +348,7 @@ export class Fanout {
   private build(entries: readonly Entry[]): Set<Cohort> {
     const touched = new Set<Cohort>();
     const catalogue = this.parts.catalogue();
+    const { compression } = this.parts;
     const { epoch } = this.delivered;
     for (const entry of entries) {
       const definition = catalogue.get(entry.event.type);
@@ -355,7 +358,8 @@ export class Fanout {
       }
       for (const cohort of this.cohorts.subscribedTo(entry.event.type)) {
         if (!admits(cohort.clearance, entry.event, definition)) continue;
-        cohort.run.push(frameOf(entry, hiddenFields(cohort.clearance, definition), epoch));
+        const hidden = hiddenFields(cohort.clearance, definition);
+        cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null));
         touched.add(cohort);
       }
     }
@@ -384,14 +388,4 @@ export class Fanout {
       this.readers.add(member, this.delivered);
     }
   }
-}
-
-function excludedUsers(entries: readonly { readonly event: StoredEvent }[]): ReadonlySet<string> | null {
-  let users: Set<string> | null = null;
-  for (const { event } of entries) {
-    if (event.exclude === undefined || event.exclude.length === 0) continue;
-    users ??= new Set();
-    for (const user of event.exclude) users.add(user);
-  }
-  return users;
 }

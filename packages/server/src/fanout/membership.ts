@@ -10,6 +10,9 @@ export interface Subscriber extends Member {
   /** What it is subscribed to. */
   readonly types: TypeSet | null;
   readonly preferences: Preferences;
+  /** Whether it takes compressed messages. */
+  readonly inflates: boolean;
+  compress: boolean;
   delivered: TypeSet | null;
   single: SingleService | null;
 }
@@ -19,6 +22,7 @@ export function fit(connection: Subscriber, catalogue: EventCatalogue, typeSets:
   const { types, preferences } = connection;
   if (types === null) return;
   connection.delivered = deliveredTypes(types, preferences, catalogue, typeSets);
+  connection.compress = connection.inflates && preferences.compress_data;
   connection.single = singleService(preferences, connection.single);
 }
 

@@ -6,6 +6,7 @@ import type { LogPages } from '../events/logPages.js';
 import type { Logger, Report } from '../observability/logger.js';
 import { type Clearance, hiddenFields } from './clearance.js';
 import type { Member } from './cohort.js';
+import type { Compression } from './compression.js';
 import { messageFrame } from './frame.js';
 import { wants } from './wants.js';
 import { type Entry, frameOf, type Window } from './window.js';
@@ -31,6 +32,7 @@ export interface ReadersParts {
   readonly pages: LogPages;
   readonly catalogue: () => EventCatalogue;
   readonly clock: Clock;
+  readonly compression: Compression;
   readonly logger: Logger;
   readonly report: Report;
   readonly mayDeliver: () => boolean;
@@ -295,7 +297,8 @@ export class Readers {
   private frameFor(member: Member, entry: Entry, epoch: string): Buffer | null {
     const definition = this.parts.catalogue().get(entry.event.type);
     if (!definition || !wants(member, entry.event, definition)) return null;
-    return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch);
+    const compression = member.compress ? this.parts.compression : null;
+    return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch, compression);
   }
 
   /** A durable event over the member's rate is late, never dropped. */

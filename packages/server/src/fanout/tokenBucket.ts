@@ -1,7 +1,7 @@
 /** A token less this is a token: sums of fractions are never quite whole. */
 const ROUNDING = 1e-6;
 
-/** So many things in a time. Holds no timer; times are monotonic milliseconds. */
+/** So many things, or bytes, in a time. Holds no timer; times are monotonic milliseconds. */
 export class TokenBucket {
   private readonly perMs: number;
   private readonly burst: number;
@@ -16,11 +16,11 @@ export class TokenBucket {
     this.tokens = burst;
   }
 
-  /** False: not now. */
-  take(now: number): boolean {
+  /** False: not now, and nothing was taken. */
+  take(now: number, amount = 1): boolean {
     this.refill(now);
-    if (this.tokens < 1 - ROUNDING) return false;
-    this.tokens -= 1;
+    if (this.tokens < amount - ROUNDING) return false;
+    this.tokens -= amount;
     return true;
   }
 

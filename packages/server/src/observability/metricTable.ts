@@ -192,6 +192,42 @@ export const READ_METRICS: readonly ReadMetric[] = [
   counter('uws_gaps_total', 'Times that events could not be delivered and clients were told of a gap.', ({ stats }) =>
     one(stats.delivery.gaps),
   ),
+  counter(
+    'uws_mailbox_appends_total',
+    'Events times mailboxes that the workers of this node were done with, by result.',
+    ({ stats: { mailboxes } }) => [
+      [mailboxes.appended, { result: 'appended' }],
+      [mailboxes.duplicates, { result: 'duplicate' }],
+    ],
+    ['result'],
+  ),
+  counter(
+    'uws_mailbox_trimmed_total',
+    'Events that left a mailbox before they were acknowledged: too many, too large or too old.',
+    ({ stats }) => one(stats.mailboxes.trimmed_unacknowledged),
+  ),
+  counter('uws_mailbox_deliveries_total', 'Targeted events written to connections.', ({ stats }) =>
+    one(stats.mailboxes.deliveries),
+  ),
+  counter(
+    'uws_mailbox_unwanted_total',
+    'Targeted events passed over: not subscribed to, not permitted or of an unknown type.',
+    ({ stats }) => one(stats.mailboxes.unwanted),
+  ),
+  counter('uws_mailbox_holes_total', 'Live batches that did not continue what was delivered.', ({ stats }) =>
+    one(stats.mailboxes.holes),
+  ),
+  counter('uws_mailbox_reads_total', 'Pages read from mailboxes.', ({ stats }) => one(stats.mailboxes.reads)),
+  counter('uws_mailbox_gaps_total', 'Times that a client was told of a gap in its mailbox.', ({ stats }) =>
+    one(stats.mailboxes.gaps),
+  ),
+  gauge('uws_mailbox_behind', 'Connections that are behind their mailbox.', ({ stats }) => one(stats.mailboxes.behind)),
+  counter(
+    'uws_mailbox_acks_total',
+    'Acknowledgements of mailboxes by result; ignored ones were older, of another epoch, or of a displaced connection.',
+    ({ stats }) => each(stats.mailboxes.acks, 'result'),
+    ['result'],
+  ),
   gauge('uws_cohorts', 'Sets of connections that receive the same bytes.', ({ stats }) => one(stats.delivery.cohorts)),
   gauge('uws_cohort_members', 'Connections that receive events with their cohort.', ({ stats }) =>
     one(stats.delivery.members),
@@ -251,6 +287,20 @@ export const READ_METRICS: readonly ReadMetric[] = [
     'uws_ephemeral_withheld_total',
     'Ephemeral events times connections that were congested or over their message rate.',
     ({ stats }) => one(stats.delivery.ephemeral.withheld),
+  ),
+  counter(
+    'uws_compression_bytes_total',
+    'Bytes of events before and after compression; each event counts once, however many connections get it.',
+    ({ stats: { delivery } }) => [
+      [delivery.compression.bytes_in, { side: 'in' }],
+      [delivery.compression.bytes_out, { side: 'out' }],
+    ],
+    ['side'],
+  ),
+  counter(
+    'uws_compression_skipped_total',
+    'Events that were not compressed because the event loop had no time for it.',
+    ({ stats }) => one(stats.delivery.compression.skipped),
   ),
   counter('uws_rate_limited_total', 'Messages rate_limited.', ({ stats }) => one(stats.delivery.rate_limited)),
 

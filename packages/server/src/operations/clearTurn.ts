@@ -3,8 +3,11 @@ import type { QueueStatusReport } from '@unified-ws/protocol';
 import { AppError } from '../errors.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
+import { LuaScript } from '../redis/scripts.js';
 
 export type Clearing = NonNullable<QueueStatusReport['clearing']>;
+
+const script = LuaScript.load('clearTurn', new URL('./lua/clearTurn.lua', import.meta.url));
 
 /** A clear that tells nothing for this long is taken for dead, ms. */
 const TURN_MS = 3000;
@@ -23,36 +26,34 @@ export class ClearTurn {
     this.key = keys.clearTurn();
   }
 
-  /** @throws AppError CONFLICT while another one clears. */
+  /**
+   * `tell` is to be called more often than every 3 s.
+   *
+   * @throws AppError CONFLICT while another one clears.
+   */
   async take(progress: Clearing): Promise<{ tell(progress: Clearing): Promise<void>; end(): Promise<void> }> {
     const token = randomUUID();
-    const text = (of: Clearing): string => JSON.stringify({ ...of, token });
-    if ((await this.redis.set(this.key, text(progress), 'PX', TURN_MS, 'NX')) === null) {
+    const tell = (now: Clearing): Promise<unknown> =>
+      script.run(this.redis, [this.key], [token, JSON.stringify(now), TURN_MS]);
+    if ((await tell(progress)) !== 1) {
       throw new AppError('CONFLICT', 'The event queue is being cleared already.', {
         details: { retry_after_ms: RETRY_AFTER_MS },
       });
     }
     return {
       tell: async (now) => {
-        await this.redis.set(this.key, text(now), 'PX', TURN_MS);
+        await tell(now);
       },
       end: async () => {
         // Somebody else's turn is left to him.
-        if ((await this.stored())?.token === token) await this.redis.del(this.key);
+        if ((await this.redis.hget(this.key, 'token')) === token) await this.redis.del(this.key);
       },
     };
   }
 
   /** The clear that is under way; null: none. */
   async read(): Promise<Clearing | null> {
-    const stored = await this.stored();
-    if (stored === null) return null;
-    const { token: _token, ...clearing } = stored;
-    return clearing;
-  }
-
-  private async stored(): Promise<(Clearing & { readonly token: string }) | null> {
-    const text = await this.redis.get(this.key);
-    return text === null ? null : (JSON.parse(text) as Clearing & { readonly token: string });
+    const progress = await this.redis.hget(this.key, 'progress');
+    return progress === null ? null : (JSON.parse(progress) as Clearing);
   }
 }

@@ -30,6 +30,7 @@ export interface NodeStats {
   readonly messages_by_type: Readonly<Record<string, number>>;
   readonly publishes: Readonly<Record<string, number>>;
   readonly delivery: DeliveryStats;
+  readonly mailboxes: MailboxStats;
   readonly registry: RegistryStats;
   readonly errors: { readonly total: number; readonly by_code: Readonly<Record<string, number>> };
   readonly event_loop_lag_ms: LagReading;
@@ -87,6 +88,8 @@ export interface DeliveryStats {
   readonly drained: number;
   readonly too_slow: number;
   readonly ephemeral: EphemeralStats;
+  /** Bytes of events before and after compression, and events for which there was no time. */
+  readonly compression: { readonly bytes_in: number; readonly bytes_out: number; readonly skipped: number };
   /** Messages `rate_limited`. */
   readonly rate_limited: number;
 }
@@ -106,6 +109,23 @@ export interface EphemeralStats {
   readonly dropped: Readonly<Record<string, number>>;
   /** Events times connections that were congested or over their rate. */
   readonly withheld: number;
+}
+
+export interface MailboxStats {
+  /** Events times mailboxes, by this node's workers. */
+  readonly appended: number;
+  readonly duplicates: number;
+  /** Entries that went before they were acknowledged. */
+  readonly trimmed_unacknowledged: number;
+  /** Events written to connections of this node. */
+  readonly deliveries: number;
+  readonly unwanted: number;
+  readonly holes: number;
+  readonly reads: number;
+  readonly gaps: number;
+  /** Connections that are behind their mailbox just now. */
+  readonly behind: number;
+  readonly acks: { readonly stored: number; readonly ignored: number; readonly failed: number };
 }
 
 export interface RegistryStats {
@@ -178,6 +198,7 @@ export class NodeFacts {
       messages_by_type: counts.messages.toRecord(),
       publishes: counts.publishes.toRecord(),
       delivery: this.delivery(),
+      mailboxes: this.mailboxes(),
       registry: this.registry(),
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
       event_loop_lag_ms: this.lag.read(),
@@ -220,7 +241,8 @@ export class NodeFacts {
   }
 
   private delivery(): DeliveryStats {
-    const { fanout, backpressure } = this.view;
+    const { fanout, backpressure, compression } = this.view;
+    const compressed = compression.counts;
     const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
     const served = readers.counts;
     return {
@@ -243,6 +265,7 @@ export class NodeFacts {
       drained: backpressure.counts.drained,
       too_slow: backpressure.counts.ended,
       ephemeral: this.ephemeral(),
+      compression: { bytes_in: compressed.bytesIn, bytes_out: compressed.bytesOut, skipped: compressed.skipped },
       rate_limited: ephemeralDelivery.counts.notices,
     };
   }
@@ -265,6 +288,18 @@ export class NodeFacts {
         gone: missed,
       },
       withheld,
+    };
+  }
+
+  private mailboxes(): MailboxStats {
+    const { mailboxes, userScope, acks } = this.view;
+    const { trimmedUnacknowledged, ...appends } = mailboxes.counts;
+    return {
+      ...appends,
+      trimmed_unacknowledged: trimmedUnacknowledged,
+      ...userScope.counts,
+      behind: userScope.waiting,
+      acks: { ...acks.counts },
     };
   }
 

@@ -55,12 +55,11 @@ export class QueueJobs {
     const { state, start = 0, end = start + DEFAULT_JOBS_PAGE - 1 } = request;
     if (end < start) throw invalid(`${place}/end`, 'must not be less than start');
     if (end - start >= MAX_JOBS_PAGE) throw invalid(`${place}/end`, `must be less than start + ${MAX_JOBS_PAGE}`);
-    const lanes = queues.jobs();
-    const statuses = await Promise.all(lanes.map((lane) => lane.status()));
+    const counts = await queues.counts();
     const slices: Promise<QueueJob[]>[] = [];
     let before = 0;
-    for (const [index, lane] of lanes.entries()) {
-      const size = statuses[index]?.counts[state].jobs ?? 0;
+    for (const lane of queues.jobs()) {
+      const size = counts.get(lane.name)?.[state] ?? 0;
       const first = Math.max(0, start - before);
       const last = Math.min(size - 1, end - before);
       before += size;

@@ -22,8 +22,16 @@ export class Keys {
   prefs(userId: string): string {
     return `${this.user(userId)}:prefs`;
   }
+  /** The mailbox of a user: a stream. */
+  box(userId: string): string {
+    return `${this.user(userId)}:box`;
+  }
   boxmeta(userId: string): string {
     return `${this.user(userId)}:boxmeta`;
+  }
+  /** Ids that were appended to the mailbox (L2). */
+  boxseen(userId: string): string {
+    return `${this.user(userId)}:seen`;
   }
   /** lease -> beat, of the whole cluster. */
   nodes(): string {

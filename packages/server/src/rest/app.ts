@@ -6,6 +6,7 @@ import type { TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { EventStatuses } from '../events/eventStatus.js';
+import type { Mailboxes } from '../events/mailbox.js';
 import type { Publisher } from '../events/publish.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
@@ -28,6 +29,7 @@ import { broadcastRoutes } from './routes/broadcast.js';
 import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { eventRoutes } from './routes/events.js';
+import { mailboxRoutes } from './routes/mailbox.js';
 import { probeRoutes } from './routes/probes.js';
 import { queueRoutes } from './routes/queue.js';
 import { userRoutes } from './routes/users.js';
@@ -40,6 +42,7 @@ export interface RestParts {
   readonly store: RegistryStore;
   readonly publisher: Publisher;
   readonly eventStatuses: EventStatuses;
+  readonly mailboxes: Mailboxes;
   readonly disconnects: Disconnects;
   readonly queueAdmin: QueueAdmin;
   readonly auditLog: AuditLog;
@@ -80,6 +83,7 @@ export function createRestApp(parts: RestParts): Express {
   queueRoutes(router, gate, parts);
   auditRoutes(router, gate, parts);
   catalogueRoutes(router, gate, parts);
+  mailboxRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });
