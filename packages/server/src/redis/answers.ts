@@ -21,3 +21,8 @@ export async function answers(client: RedisClient | null, ms: number, report: Re
     clearTimeout(timer);
   }
 }
+
+/** Connects a client that has not been connected yet. */
+export async function connected(client: RedisClient): Promise<void> {
+  if (client.status === 'wait') await client.connect();
+}
