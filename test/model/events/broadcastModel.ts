@@ -4,7 +4,7 @@ import { Step } from './broadcastSteps.js';
 import { compact } from './compact.js';
 import * as fanout from './fanout.js';
 import { append } from './log.js';
-import type { Scenario } from './scenario.js';
+import { mayForget, type Scenario } from './scenario.js';
 import { forget, hasAll, receive } from './sdk.js';
 import { START, TAGS } from './state.js';
 import { labelOf } from './stepTable.js';
@@ -25,8 +25,7 @@ export class BroadcastModel implements Model {
   private readonly forgets: boolean;
 
   constructor(private readonly world: Scenario) {
-    const { empty, failover, shard } = world.faults;
-    this.forgets = empty !== undefined || failover !== undefined || shard !== undefined;
+    this.forgets = mayForget(world);
   }
 
   initial(): Uint8Array {

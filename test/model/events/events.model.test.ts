@@ -23,10 +23,10 @@ const ENOUGH = 1_000_000;
 const PAIR_BUDGET = 20_000;
 
 const MAILBOX_ROUNDS: readonly (readonly [Shape, readonly Faults[]])[] = [
-  [MAILBOX_SHAPES.reconnects, singles('user', 'failover', 'shard')],
-  [MAILBOX_SHAPES.brief, [['failover'], ['shard']]],
-  [MAILBOX_SHAPES.devices, [[], ['kill']]],
-  [MAILBOX_SHAPES.small, [[], ['loss'], ['cut']]],
+  [MAILBOX_SHAPES.reconnects, singles('user', 'pause', 'failover', 'shard')],
+  [MAILBOX_SHAPES.brief, [['pause'], ['failover'], ['shard']]],
+  [MAILBOX_SHAPES.devices, [[]]],
+  [MAILBOX_SHAPES.small, [[], ['loss']]],
   [MAILBOX_SHAPES.smallAcked, [[], ['forget']]],
 ];
 const BROADCAST_ROUNDS: readonly (readonly [Shape, readonly Faults[]])[] = [

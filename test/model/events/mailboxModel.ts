@@ -1,14 +1,15 @@
 import type { Emit, Model } from '../explore.js';
-import { compact } from './compact.js';
-import { append, isInHistory } from './log.js';
+import { canonicalize, isMute } from './mailboxCanonical.js';
 import * as conn from './mailboxConnection.js';
-import { MAILBOX_REFERENCES, MAILBOX_WIDTHS, MailboxState, Page, Phase } from './mailboxState.js';
+import { MAILBOX_WIDTHS, MailboxState, Page, Phase } from './mailboxState.js';
 import { Step } from './mailboxSteps.js';
+import * as worker from './mailboxWorker.js';
+import { Stage } from './mailboxWorker.js';
 import type { Scenario } from './scenario.js';
 import { forget, hasAll } from './sdk.js';
 import { TAGS } from './state.js';
 import { labelOf } from './stepTable.js';
-import { CONNS, FAULTS, type Fault, Flaw, type Invariant, invariantOf, NODES, NONE } from './vocabulary.js';
+import { CONNS, FAULTS, type Fault, type Invariant, invariantOf, NODES, NONE } from './vocabulary.js';
 
 const BUDGET = Object.freeze(Object.fromEntries(FAULTS.map((name, index) => [name, index]))) as Record<Fault, number>;
 
@@ -22,13 +23,7 @@ export class MailboxModel implements Model {
   private resting = true;
   /** While a step is emitted: it happens by itself. */
   isProgress = false;
-  /** Redis may forget: then tags differ from offsets, and have to be closed up. */
-  private readonly forgets: boolean;
-
-  constructor(private readonly world: Scenario) {
-    const { empty, failover, shard } = world.faults;
-    this.forgets = empty !== undefined || failover !== undefined || shard !== undefined;
-  }
+  constructor(private readonly world: Scenario) {}
 
   initial(): Uint8Array {
     const s = new MailboxState();
@@ -39,7 +34,7 @@ export class MailboxModel implements Model {
     s.acksLeft = this.world.shape.acks;
     for (const n of NODES) s.setValid(n, true);
     for (const name of FAULTS) s.setBudget(BUDGET[name], this.world.faults[name] ?? 0);
-    this.canonicalize(s);
+    canonicalize(this.world, s);
     return s.bytes;
   }
 
@@ -92,7 +87,7 @@ export class MailboxModel implements Model {
 
   /** Something that happens by itself, sooner or later. */
   private goesOn(step: number, a: number, b = 0): void {
-    this.canonicalize(this.to);
+    canonicalize(this.world, this.to);
     // What changes nothing is no way out of this state.
     if (this.to.equals(this.from)) return;
     this.resting = false;
@@ -103,7 +98,7 @@ export class MailboxModel implements Model {
 
   /** Something that the world may do, or leave. */
   private mayHappen(step: number, a: number, b = 0): void {
-    this.canonicalize(this.to);
+    canonicalize(this.world, this.to);
     this.emit(this.to.bytes, labelOf(step, a, b));
   }
 
@@ -118,48 +113,21 @@ export class MailboxModel implements Model {
     const { world, from } = this;
     const event = from.job;
     if (event > world.shape.events) return;
-    const twoTargets = world.faults.death !== undefined;
-    if (from.stage === 0 && twoTargets) {
-      const s = this.next();
-      if (s.other === 0 || !world.rules.L2) s.other += 1;
-      if (s.other > 1) s.setFlaw(Flaw.twice);
-      s.stage = 1;
+    if (from.stage === Stage.todo && world.faults.death !== undefined) {
+      worker.appendToOther(world, this.next());
       this.goesOn(Step.appendOther, event);
-    } else if (from.stage < 2) {
-      const s = this.next();
-      const tag = append(world.rules, s, event, world.shape.size);
-      if (tag === undefined) {
-        this.resting = false;
-        return;
-      }
-      const told = tag > 0 || (world.rules.duplicateTold && s.head > 0);
-      const reached = told && s.owner !== NONE && !s.oldLease;
-      s.answer = !reached ? 0 : tag > 0 ? tag : s.at(s.head);
-      s.answerTo = reached ? this.node(s.owner) : NONE;
-      s.stage = 2;
+    } else if (from.stage !== Stage.answered) {
+      this.resting = false;
+      if (!worker.appendToOurs(world, this.next())) return;
       this.goesOn(Step.append, event);
     } else {
-      const s = this.next();
-      // What Redis lost after it answered is published all the same, and may hide what took its place until the sweep.
-      if (s.answer !== 0 && !isInHistory(s, s.answer)) s.setLossy();
-      if (s.answerTo !== NONE && !s.stale(s.answerTo)) {
-        s.setLive(s.answerTo, s.live(s.answerTo) | (1 << (s.answer - 1)));
-      }
-      this.jobEnds(s);
-      s.job += 1;
-      s.other = 0;
+      worker.publish(this.next());
       this.goesOn(Step.publish, event);
     }
-    if (from.stage > 0 && this.mayFail('death')) {
-      this.jobEnds(this.to);
+    if (from.stage !== Stage.todo && this.mayFail('death')) {
+      worker.startOver(this.to);
       this.mayHappen(Step.die, event);
     }
-  }
-
-  private jobEnds(s: MailboxState): void {
-    s.stage = 0;
-    s.answer = 0;
-    s.answerTo = NONE;
   }
 
   private ofMessages(n: number): void {
@@ -188,7 +156,7 @@ export class MailboxModel implements Model {
 
   private arrives(s: MailboxState, n: number, tag: number): void {
     if (!s.valid(n)) return;
-    for (const c of CONNS) if (this.node(c) === n && !this.isMute(s, c)) conn.onLive(this.world, s, c, tag);
+    for (const c of CONNS) if (this.node(c) === n && !isMute(s, c)) conn.onLive(this.world, s, c, tag);
   }
 
   private ofConnection(c: number): void {
@@ -244,8 +212,7 @@ export class MailboxModel implements Model {
         this.reads(c, linked);
         break;
       case Phase.open:
-        if (!linked || this.isMute(from, c) || !world.rules.L4 || !from.lossy || !conn.lagsBehind(world, from, c))
-          break;
+        if (!linked || isMute(from, c) || !world.rules.L4 || !from.lossy || !conn.lagsBehind(world, from, c)) break;
         this.next().setPhase(c, Phase.replaying);
         this.goesOn(Step.sweep, c);
         break;
@@ -391,7 +358,7 @@ export class MailboxModel implements Model {
       this.next().restoreLog();
       if (alone) this.to.job = job;
       else {
-        this.jobEnds(this.to);
+        worker.startOver(this.to);
         this.to.other = 0;
       }
       this.restarts(this.to);
@@ -412,43 +379,5 @@ export class MailboxModel implements Model {
       if (CONNS.some((c) => this.node(c) === n && conn.isThere(s, c)) || s.paused(n)) s.setStale(n, true);
       else s.setLive(n, 0);
     }
-  }
-
-  /** Nobody reads what is written here any more, and nothing that comes from here depends on it. */
-  private isMute(s: MailboxState, c: number): boolean {
-    return s.broken(c) && s.ack(c) === 0;
-  }
-
-  private canonicalize(s: MailboxState): void {
-    for (const c of CONNS) {
-      const phase = s.phase(c);
-      if (phase === Phase.closed || phase === Phase.idle) {
-        if (phase === Phase.closed) {
-          s.setBroken(c);
-          s.setResume(c, 0);
-          s.setCursor(c, 0);
-          s.setHeard(c, 0);
-          s.setAnnounce(c, false);
-          s.setPage(c, Page.none, 0, false, 0);
-        }
-        s.setEvicted(c, false);
-      }
-      if (this.isMute(s, c) && (phase === Phase.replaying || phase === Phase.open)) {
-        s.setPhase(c, Phase.open);
-        s.setCursor(c, 0);
-        s.setHeard(c, 0);
-        s.setPage(c, Page.none, 0, false, 0);
-      }
-      if (s.owner !== c && this.world.rules.L8 && s.ack(c) !== 0 && phase === Phase.closed) s.setAck(c, 0);
-    }
-    for (const n of NODES) {
-      if (
-        s.live(n) !== 0 &&
-        !CONNS.some((c) => this.node(c) === n && this.client(c) >= 0 && s.phase(c) !== Phase.closed)
-      ) {
-        s.setLive(n, 0);
-      }
-    }
-    if (this.forgets) compact(s, MAILBOX_REFERENCES);
   }
 }

@@ -25,6 +25,11 @@ export interface Scenario {
   readonly invariant?: Invariant;
 }
 
+/** Redis may forget: then tags differ from offsets, and have to be closed up. */
+export function mayForget({ faults }: Scenario): boolean {
+  return faults.empty !== undefined || faults.failover !== undefined || faults.shard !== undefined;
+}
+
 export const MAILBOX_SHAPES = {
   reconnects: {
     name: 'mailbox, A comes back',
