@@ -366,6 +366,28 @@ describe('mailboxes', function () {
     expect(again.hello?.resume.user).to.equal('none');
   });
 
+  it('what became of a targeted event must be told, however many queues it lies in', async () => {
+    const users = upTo(12).map(() => world.user());
+    const admin = await world.admin(one);
+    const status = async (id: unknown): Promise<unknown> => {
+      const headers = { authorization: `Bearer ${token('caller', { roles: ['admin'] })}` };
+      const response = await fetch(`${one.http}${REST_BASE}/events/${id}`, { headers });
+      return ((await response.json()) as { status: unknown }).status;
+    };
+    const single = await publish(admin, users.slice(0, 1), { n: 0 });
+    const [split, given] = [await publish(admin, users, { n: 1 }), await publish(admin, users, { n: 2 }, { id: 'g' })];
+    expect(split.queue.split(',').length, split.queue).to.be.greaterThan(1);
+    for (const { event_id } of [single, split, given]) {
+      await until(async () => (await status(event_id)) === 'appended', { what: 'appended' });
+    }
+    for (const user of users) {
+      const page = await mailOf(world.redis).read(user, 1, 10);
+      expect(page?.entries.map(({ event }) => event.id).slice(-2)).to.deep.equal([split.event_id, given.event_id]);
+    }
+    const { event_id } = await publish(admin, users, { n: 3 }, { delay_ms: 60_000 });
+    expect(await status(event_id)).to.equal('queued');
+  });
+
   it('the mailbox must be shown to admins, without what they may not see, and to nobody else', async () => {
     const user = world.user();
     await mailOf(world.redis).append(user, [

@@ -177,6 +177,29 @@ describe('the user scope', function () {
     expect(peer.numbers.slice(2), 'all that is not acknowledged').to.deep.equal([0, 10, 11]);
   });
 
+  it('does not take a batch for a repeat whose entry at its own place is another one (L1)', async () => {
+    scope.receive(await append(2));
+    await redis.del(keys.box('u'));
+    await redis.hset(keys.boxmeta('u'), { offset: '1', tag: batches[0]?.events[0]?.[0] ?? '' });
+    const batch = await append(2, 10);
+    expect([batch.first, peer.mail?.offset]).to.deep.equal([2, 2]);
+    scope.receive(batch);
+    await idle();
+    expect(peer.gaps.map(({ reason }) => reason)).to.include('log_reset');
+    expect(peer.numbers).to.deep.equal([0, 1, 10, 11]);
+  });
+
+  it('writes nothing live while this node may not deliver (C6)', async () => {
+    scope.receive(await append(1));
+    mayDeliver = false;
+    scope.receive(await append(1, 1));
+    expect(peer.numbers).to.deep.equal([0]);
+    mayDeliver = true;
+    scope.resume();
+    await idle();
+    expect(peer.numbers).to.deep.equal([0, 1]);
+  });
+
   it('writes nothing that was read when the right to deliver ended meanwhile, and all of it when that is back (C6)', async () => {
     await append(2);
     scope.receive(await append(1, 2));
@@ -288,12 +311,16 @@ describe('the user scope', function () {
     const acks = new Acks(mailboxes, (error) => reports.push(error));
     const { epoch = '' } = peer.mail ?? {};
     const connection = { ...owner, mail: peer.mail };
+    const calls = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1]);
+    const before = await calls();
     acks.take(connection, { epoch, offset: 5, tag: 'unsent' });
     for (const offset of [1, 2, 3])
       acks.take(connection, { epoch, offset, tag: String(batches[0]?.events[offset - 1]?.[0]) });
     await until(() => acks.counts.stored + acks.counts.ignored === 4, { what: 'all are done with' });
     // The first is under way; of those that wait the newest counts.
     expect(acks.counts).to.deep.equal({ stored: 2, ignored: 2, failed: 0 });
+    expect((await calls()) - before).to.equal(2);
     expect(await mailboxes.read('u', 1, 1)).to.include({ acked: 3 });
     acks.take(connection, { epoch: 'other', offset: 3, tag: 't' });
     acks.take({ ...connection, mail: null }, { epoch, offset: 3, tag: 't' });
