@@ -30,7 +30,7 @@ interface Missing {
 }
 
 /** Which of the accepted events the client did not get. */
-function missing({ userId, inbox }: SdkClient, accepted: readonly Publication[]): Missing[] {
+export function missing({ userId, inbox }: SdkClient, accepted: readonly Publication[]): Missing[] {
   const found: Missing[] = [];
   for (const { eventId, target } of accepted) {
     const scope = target === null ? 'broadcast' : 'user';

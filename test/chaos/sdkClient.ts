@@ -28,6 +28,8 @@ export class SdkClient {
   readonly inbox = new Inbox();
   /** Connections that were established. */
   connects = 0;
+  /** Monotonic ms of the last hello. */
+  connectedAt = 0;
   /** Results by `<scope> <result>`. */
   readonly resumes = new Map<string, number>();
   /** How its connections ended, by close code. */
@@ -148,6 +150,7 @@ export class SdkClient {
 
   private established(...[resume, positions, at, where]: Parameters<Inbox['onHello']>): void {
     this.connects += 1;
+    this.connectedAt = at;
     this.failures = 0;
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
+import { messageFrame } from '../fanout/frame.js';
 import { joinCohort } from '../fanout/membership.js';
 import { choicesOf, effectiveTypes, maySubscribe, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet, TypeSets } from '../fanout/typeSet.js';
@@ -84,10 +85,15 @@ export class Authority {
   /**
    * Judges a connection anew by its identity, its choices and the catalogue, and tells it when its subscriptions changed.
    *
+   * @param frames what others were told, where many change alike.
    * @returns the event types that went.
    */
-  reevaluate(connection: Connection, reason: SubscriptionChangeReason): readonly string[] {
-    const { fanout, clock } = this.parts;
+  reevaluate(
+    connection: Connection,
+    reason: SubscriptionChangeReason,
+    frames: Map<string, Buffer> = new Map(),
+  ): readonly string[] {
+    const { fanout } = this.parts;
     // L5: what was taken before the change is delivered before it.
     fanout.flush();
     if (!connection.isOpen()) return [];
@@ -96,12 +102,10 @@ export class Authority {
     joinCohort(fanout, connection);
     const after = connection.types;
     if (before === null || after === null || before === after) return [];
-    connection.send('subscription_updated', {
-      subscriptions: [...after.names],
-      errors: this.removed(connection, before, after),
-      updated_at: new Date(clock.now()).toISOString(),
-      reason,
-    });
+    const alike = `${before.id}/${after.id}/${connection.clearance?.id}`;
+    const frame = frames.get(alike) ?? this.changeFrame(connection, before, after, reason);
+    frames.set(alike, frame);
+    connection.sendFrame(frame);
     return before.names.filter((type) => !after.set.has(type));
   }
 
@@ -111,10 +115,11 @@ export class Authority {
    * @param progress is kept up to date.
    */
   async reevaluateAll(connections: Iterable<Connection>, progress: Progress): Promise<void> {
+    const frames = new Map<string, Buffer>();
     for (const connection of [...connections]) {
       if (!connection.established || !connection.isOpen()) continue;
       const before = connection.types;
-      this.reevaluate(connection, 'catalogue_reloaded');
+      this.reevaluate(connection, 'catalogue_reloaded', frames);
       progress.connections += 1;
       if (connection.types !== before) progress.changed += 1;
       if (progress.connections % CHUNK === 0) await nextTurn();
@@ -160,6 +165,18 @@ export class Authority {
     if (same(amendment.roles, known.roles) && same(amendment.permissions, known.permissions)) return false;
     connection.identity = amended(connection.token, amendment);
     return true;
+  }
+
+  private changeFrame(
+    connection: Connection,
+    before: TypeSet,
+    after: TypeSet,
+    reason: SubscriptionChangeReason,
+  ): Buffer {
+    const now = new Date(this.parts.clock.now()).toISOString();
+    const errors = this.removed(connection, before, after);
+    const data: ServerData<'subscription_updated'> = { subscriptions: after.names, errors, updated_at: now, reason };
+    return messageFrame('subscription_updated', data, now);
   }
 
   /** What went and why. A default that a role lost is no error: nobody asked for it, and it may be subscribed to. */

@@ -192,7 +192,11 @@ export class Connection implements Holder, Member, MailRecipient {
 
   /** Writes a message that is no event. */
   send<T extends ServerMessageType>(type: T, data: ServerData<T>, replyTo?: string): void {
-    const frame = messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo);
+    this.sendFrame(messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo));
+  }
+
+  /** As `send`, of a message that many are told alike. */
+  sendFrame(frame: Buffer): void {
     if (!this.writer.reply(frame)) this.end(CLOSE.TOO_SLOW);
   }
 

@@ -1,22 +1,16 @@
 import type { EventStatus } from '@unified-ws/protocol';
 import { AppError } from '../errors.js';
-import type { LaneLookup } from './laneLookup.js';
+import type { LaneLookup, Trace } from './laneLookup.js';
 import type { BroadcastLog } from './log.js';
+
+/** What is told first when the queues of an event differ. */
+const ORDER: readonly Trace['status'][] = ['queued', 'failed', 'expired', 'appended'];
 
 export interface EventStatusesParts {
   readonly log: Pick<BroadcastLog, 'seen'>;
   /** The queues by name. */
   readonly lookups: () => ReadonlyMap<string, LaneLookup>;
 }
-
-/** An event for several users may lie in several queues (Q3): it is appended when it is so for all of them. */
-const RANK: Readonly<Record<EventStatus['status'], number>> = {
-  unknown: 0,
-  appended: 1,
-  expired: 2,
-  failed: 3,
-  queued: 4,
-};
 
 /**
  * What became of an event, for those who published it. Nothing is written for it on the way of an event that is appended: the
@@ -43,14 +37,15 @@ export class EventStatuses {
       ]);
       // A job that died after its append is still queued, and so is one whose completion is under way: the log knows best.
       if (seen) return { event_id: eventId, status: 'appended' };
-      let found: EventStatus = { event_id: eventId, status: 'unknown' };
-      for (const [index, trace] of traces.entries()) {
+      // An event for many users may be in several queues: it is appended when it is in all of them.
+      const found = traces.flatMap((trace, index) => {
         const queue = lookups[index]?.[0];
-        if (!trace || queue === undefined || RANK[trace.status] <= RANK[found.status]) continue;
-        const job = trace.jobId === null ? {} : { job_id: `${queue}.${trace.jobId}` };
-        found = { event_id: eventId, status: trace.status, queue, ...job };
-      }
-      return found;
+        return trace && queue !== undefined ? [{ ...trace, queue }] : [];
+      });
+      const [worst] = found.sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
+      if (!worst) return { event_id: eventId, status: 'unknown' };
+      const { status, queue, jobId } = worst;
+      return { event_id: eventId, status, queue, ...(jobId === null ? {} : { job_id: `${queue}.${jobId}` }) };
     } catch (error) {
       throw new AppError('UNAVAILABLE', 'it cannot be told what became of the event, try again', { cause: error });
     }

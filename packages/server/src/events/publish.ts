@@ -45,6 +45,14 @@ export interface PublisherParts {
   readonly clock: Clock;
 }
 
+/** A durable event on its way into Redis. */
+interface Queued {
+  readonly eventId: string;
+  readonly queue: string;
+  /** Whether they were there already; none: the event is a repeat. Events that share a job share its promise. */
+  readonly jobs: readonly Promise<boolean>[];
+}
+
 const PUBLISH_PERMISSIONS = ['events:publish', 'admin:broadcast'] as const;
 
 /** Takes events into the durable queue; ephemeral ones go straight to the nodes. */
@@ -76,9 +84,9 @@ export class Publisher {
       const { events, repeats } = await this.admitted(request, by);
       // Whether an id is a repeat is asked of Redis: without the turn an event without one would overtake it.
       await turn?.come;
-      const receipts = events.map((event) => (isDurable(event) ? this.queue(event, repeats) : this.sendNow(event)));
+      const begun = events.map((event) => (isDurable(event) ? this.queue(event, repeats) : this.sendNow(event)));
       turn?.done();
-      return await Promise.all(receipts);
+      return await receiptsOf(begun);
     } finally {
       turn?.done();
     }
@@ -100,14 +108,12 @@ export class Publisher {
   }
 
   /** Begins in this turn, so that the order of the call is the order in each queue. */
-  private async queue(event: DurableEvent, repeats: ReadonlySet<DurableEvent>): Promise<PublishReceipt> {
+  private queue(event: DurableEvent, repeats: ReadonlySet<DurableEvent>): Queued {
     const { queues } = this.parts;
     const { items } = event;
     const queue = items.map((item) => queues.laneOf(item).name).join();
-    const added = repeats.has(event) ? [] : items.map((item) => queues.add(item));
-    const eventId = items[0].event.id;
-    const existed = await Promise.all(added);
-    return { eventId, queue, duplicate: existed.every(Boolean) };
+    const jobs = repeats.has(event) ? [] : items.map((item) => queues.add(item));
+    return { eventId: items[0].event.id, queue, jobs };
   }
 
   private async sendNow(item: EphemeralEvent): Promise<PublishReceipt> {
@@ -159,3 +165,24 @@ export class Publisher {
     return events.map(({ id }) => !unseen.has(id));
   }
 }
+
+/** Waits once for each job, not for each event: promises were a good part of what an event of a batch costs. */
+async function receiptsOf(begun: readonly (Queued | Promise<PublishReceipt>)[]): Promise<PublishReceipt[]> {
+  const existed = new Map<Promise<boolean>, boolean>();
+  const sent = new Map<Promise<PublishReceipt>, PublishReceipt>();
+  for (const one of begun) {
+    if (one instanceof Promise) sent.set(one, NOT_YET);
+    else for (const job of one.jobs) existed.set(job, false);
+  }
+  await Promise.all([
+    ...[...existed.keys()].map(async (job) => existed.set(job, await job)),
+    ...[...sent.keys()].map(async (one) => sent.set(one, await one)),
+  ]);
+  return begun.map((one) => {
+    if (one instanceof Promise) return sent.get(one) ?? NOT_YET;
+    const duplicate = one.jobs.every((job) => existed.get(job) === true);
+    return { eventId: one.eventId, queue: one.queue, duplicate };
+  });
+}
+
+const NOT_YET: PublishReceipt = { eventId: '', queue: '', duplicate: false };

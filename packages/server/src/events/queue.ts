@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
+import { answers, connected } from '../redis/answers.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { Admission } from './admission.js';
@@ -80,6 +81,8 @@ export class EventQueues {
   private standingAside = false;
   private admission: Admission | null = null;
   private readonly watch: WorkerWatch;
+  /** What the publishers of a job wait for: one promise for all its events. */
+  private readonly told = new WeakMap<Promise<boolean>, Promise<boolean>>();
   private probing = false;
   /** Connections are shared by many queues, and each passes the same error on. */
   private readonly reported = new WeakSet<Error>();
@@ -173,24 +176,27 @@ export class EventQueues {
    * Puts an event into its queue. Resolves when Redis has it: true when a job of the same events was there already.
    *
    * @throws AppError UNAVAILABLE when Redis did not confirm in time. The event may be in the queue all the same; a
-   * repeat
-   *   with the same id is appended once.
+   *   repeat with the same id is appended once.
    */
-  async add(item: QueuedEvent): Promise<boolean> {
+  add(item: QueuedEvent): Promise<boolean> {
     const lane = this.laneOf(item);
     this.refuseWhenClosed();
-    // A Redis that hangs would run everything that was refused meanwhile when it wakes, and memory would fill until
-    // then.
+    // A Redis that hangs would run everything that was refused meanwhile when it wakes; memory would fill until then.
     if (this.probing) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
-    try {
-      const existed = await lane.batcher.add(item);
-      this.admission?.added();
-      return existed;
-    } catch (error) {
-      this.report(error, 'events.add');
-      void this.probe();
-      throw new AppError('UNAVAILABLE', 'the event queue did not take the event', { cause: error });
+    this.admission?.added();
+    const job = lane.batcher.add(item);
+    let told = this.told.get(job);
+    if (!told) {
+      told = job.catch((error: unknown) => this.notAdded(error));
+      this.told.set(job, told);
     }
+    return told;
+  }
+
+  private notAdded(error: unknown): never {
+    this.report(error, 'events.add');
+    void this.probe();
+    throw new AppError('UNAVAILABLE', 'the event queue did not take the event', { cause: error });
   }
 
   /**
@@ -376,7 +382,7 @@ export class EventQueues {
       return;
     }
     const connection = this.open('worker');
-    // Not connected in time, it is ended, and another is tried at the next look.
+    // Another is tried at the next look.
     const late = setTimeout(() => connection.disconnect(), CONNECT_PATIENCE_MS);
     await connected(connection).finally(() => clearTimeout(late));
     if (this.closing) return connection.disconnect();
@@ -385,27 +391,7 @@ export class EventQueues {
     old?.disconnect();
   }
 
-  private async answers(client: RedisClient | null): Promise<boolean> {
-    if (client?.status !== 'ready') return false;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), PING_MS);
-    });
-    const ping = client.ping().then(
-      () => true,
-      (error: unknown) => {
-        this.report(error, 'events.close');
-        return false;
-      },
-    );
-    try {
-      return await Promise.race([ping, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  private answers(client: RedisClient | null): Promise<boolean> {
+    return answers(client, PING_MS, (error, where) => this.report(error, where), 'events.ping');
   }
-}
-
-async function connected(client: RedisClient): Promise<void> {
-  if (client.status === 'wait') await client.connect();
 }

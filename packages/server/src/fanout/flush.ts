@@ -227,7 +227,7 @@ export class Fanout {
     const entries = this.pending;
     this.pending = [];
     const items = this.ephemeral.drain(startedAt);
-    const touched = this.build(entries);
+    const touched = this.build(entries, startedAt);
     this.ephemeralDelivery.build(items, touched);
     const excluded = excludedUsers([...entries, ...items]);
     const traced = this.parts.logger.isLevelEnabled('trace') ? [] : null;
@@ -236,9 +236,6 @@ export class Fanout {
       const frames = cohort.run.length === 1 ? (cohort.run[0] as Buffer) : Buffer.concat(cohort.run);
       this.deliver(cohort, frames, excluded, traced);
       cohort.run.length = 0;
-      if (!last) continue;
-      cohort.toldOffset = last.offset;
-      cohort.toldAt = startedAt;
     }
     for (const entry of entries) this.window.push(entry);
     if (last) this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
@@ -345,7 +342,7 @@ export class Fanout {
   }
 
   /** Appends each event's frame to the run of every cohort that is to have it. */
-  private build(entries: readonly Entry[]): Set<Cohort> {
+  private build(entries: readonly Entry[], now: number): Set<Cohort> {
     const touched = new Set<Cohort>();
     const catalogue = this.parts.catalogue();
     const { compression } = this.parts;
@@ -358,6 +355,8 @@ export class Fanout {
       }
       for (const cohort of this.cohorts.subscribedTo(entry.event.type)) {
         if (!admits(cohort.clearance, entry.event, definition)) continue;
+        cohort.toldOffset = entry.offset;
+        cohort.toldAt = now;
         const hidden = hiddenFields(cohort.clearance, definition);
         cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null));
         touched.add(cohort);

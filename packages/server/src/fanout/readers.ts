@@ -57,6 +57,10 @@ export interface ReaderCounts {
 interface Reader {
   readonly member: Member;
   cursor: Cursor;
+  /** Where the cohorts stood when it came. */
+  readonly entered: Cursor;
+  /** The log was shorter than its cursor when it was last looked at. */
+  doubted: boolean;
   /** Read from the log, to be written next. */
   page: readonly LogEntry[] | null;
   /** Monotonic ms. */
@@ -112,7 +116,9 @@ export class Readers {
   /** @param cursor all that concerns it up to here was written, or is to be left out. */
   add(member: Member, cursor: Cursor): void {
     this.remove(member);
-    const reader: Reader = { member, cursor, page: null, notBefore: this.paced(member, cursor) };
+    const { offset, tag } = this.parts.position();
+    const notBefore = this.paced(member, cursor);
+    const reader: Reader = { member, cursor, entered: { offset, tag }, doubted: false, page: null, notBefore };
     this.all.set(member, reader);
     this.enqueue(reader);
   }
@@ -147,6 +153,18 @@ export class Readers {
       if (reader.cursor.offset > this.parts.position().offset) continue;
       this.ahead.delete(reader);
       this.enqueue(reader);
+    }
+  }
+
+  /**
+   * The head of the log, each second. A cursor ahead of this node that the log does not reach in two readings is of entries that
+   * are lost (L1): waiting for it would leave out what took their place.
+   */
+  judgeAhead(head: LogHead): void {
+    for (const reader of [...this.ahead]) {
+      const lost = head.epoch === this.parts.position().epoch && head.offset < reader.cursor.offset;
+      if (lost && reader.doubted && this.parts.mayDeliver()) this.lost(reader);
+      else reader.doubted = lost;
     }
   }
 
@@ -229,6 +247,10 @@ export class Readers {
     }
     const { window } = this.parts;
     const position = this.parts.position();
+    if (this.contradicts(reader.cursor, position)) {
+      this.lost(reader);
+      return;
+    }
     const { page } = reader;
     if (page !== null) {
       reader.page = null;
@@ -253,6 +275,22 @@ export class Readers {
     } else {
       this.enqueue(reader);
     }
+  }
+
+  /** The same offset with another tag: its entry is lost, and this is another (L1). */
+  private contradicts({ offset, tag }: Cursor, position: LogHead): boolean {
+    const here = offset === position.offset ? position.tag : this.parts.window.get(offset)?.tag;
+    // '' is a tag that is not known: the entry before a hole.
+    return here !== undefined && here !== '' && tag !== '' && here !== tag;
+  }
+
+  /** What it was ahead by is lost, and others have taken the place: all since it came may be new to it. */
+  private lost(reader: Reader): void {
+    this.ahead.delete(reader);
+    reader.doubted = false;
+    reader.page = null;
+    this.skip(reader, reader.entered, { ...reader.entered, epoch: this.parts.position().epoch }, 'log_reset');
+    this.enqueue(reader);
   }
 
   private *fromWindow(after: number, to: number): Iterable<Entry> {
@@ -343,25 +381,26 @@ export class Readers {
     // Not lost: `wakeAll` follows when this node serves again.
     if (!mayDeliver()) return;
     const [first] = entries;
-    if (first === undefined) {
-      // The head itself is gone by age: there is nothing between.
-      this.skip(reader, position(), position());
-    } else {
+    if (first !== undefined) {
       if (first.offset > cursor.offset + 1) {
-        this.skip(reader, { offset: first.offset - 1, tag: '' }, { ...first, epoch });
+        this.skip(reader, { offset: first.offset - 1, tag: '' }, { ...first, epoch }, 'trimmed');
       }
       reader.page = entries;
+    } else if (position().offset === to) {
+      // The head itself is gone by age: there is nothing between.
+      this.skip(reader, position(), position(), 'trimmed');
     }
+    // Nothing, and the cohorts moved on meanwhile: what they were given is read for again.
     this.enqueue(reader);
   }
 
-  /** What lies between is trimmed: told, never skipped in silence (L8). */
-  private skip(reader: Reader, cursor: Cursor, to: LogHead): void {
+  /** What lies between cannot be delivered: told, never skipped in silence (L8). */
+  private skip(reader: Reader, cursor: Cursor, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
     const { clock, position } = this.parts;
     const from = cursorText(position().epoch, reader.cursor);
     reader.cursor = { offset: cursor.offset, tag: cursor.tag };
     this.counts.gaps += 1;
-    const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason: 'trimmed' };
+    const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }
 }

@@ -75,6 +75,19 @@ describe('jobs of one turn', () => {
     expect(ids).to.deep.equal([['a'], ['b'], ['c'], ['x'], ['d', 'e'], ['y'], ['f'], ['g'], ['z'], ['h']]);
   });
 
+  it('of several publishers must share all the same, or each event of a busy key costs a job', async () => {
+    const { ids } = await jobsOf([
+      item('a', { publisher: 'p' }),
+      item('x', { publisher: 'q' }),
+      item('b', { publisher: 'p' }),
+      item('y', { publisher: 'q' }),
+    ]);
+    expect(ids).to.deep.equal([
+      ['a', 'b'],
+      ['x', 'y'],
+    ]);
+  });
+
   it('keep events with given ids to their call, so that its repeat is found while they wait', async () => {
     const [one, two] = [Symbol('one'), Symbol('two')];
     const { ids, drafts } = await jobsOf([

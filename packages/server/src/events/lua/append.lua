@@ -8,7 +8,8 @@
 --
 -- KEYS 1 stream <prefix>:{log}:s        stream of `<offset>-0`: g = tag, t = time of the append (ms), e = event (JSON)
 --      2 meta   <prefix>:{log}:meta     hash: epoch, offset, tag (of the head), bytes (of all e in the stream),
---                                       oldest (no entry is older, ms), rotated (ms)
+--                                       oldest (no entry is older, ms), rotated (ms), floor and floor_tag (offset and tag
+--                                       of the entry before the first one that is there)
 --      3 seen a <prefix>:{log}:seen:a   set: ids appended since the last rotation
 --      4 seen b <prefix>:{log}:seen:b   set: ids appended in the window before
 -- ARGV 1 channel of the batches
@@ -54,10 +55,12 @@ if count == 0 then
   return { epoch, offset, tag, offsets }
 end
 
+local floor, floor_tag
 local length = redis.call('XLEN', stream)
 if length == 0 then
   -- Expired as a whole, or new.
   bytes, oldest = 0, now
+  floor, floor_tag = offset, tag
 end
 
 local ids = {}
@@ -123,6 +126,7 @@ while budget > 0 and length > 1 and (length > max_length or bytes > max_bytes or
       break
     end
     bytes = bytes - #fields[6]
+    floor, floor_tag = tonumber(string.match(entry[1], '^%d+')), fields[2]
     dropped = dropped + 1
   end
   if dropped == 0 then
@@ -135,6 +139,9 @@ end
 
 redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes),
   'oldest', string.format('%.0f', oldest))
+if floor then
+  redis.call('HSET', meta, 'floor', string.format('%.0f', floor), 'floor_tag', floor_tag)
+end
 -- Trimming happens with appends alone: without them age has to end the history by itself.
 redis.call('PEXPIRE', stream, ttl)
 return { epoch, offset, tag, offsets }
