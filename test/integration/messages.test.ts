@@ -288,8 +288,7 @@ describe('messages of an open connection', function () {
   it('what this version cannot deliver must be refused and not accepted in silence', async () => {
     const refused = [
       { event_type: 'no_such_event', data: {} },
-      { event_type: 'custom_event', data: {}, target_user_ids: ['a'] },
-      { event_type: 'custom_event', data: {}, delivery: 'ephemeral' },
+      { event_type: 'custom_event', data: {}, delivery: 'ephemeral', delay_ms: 1 },
       { event_type: 'ping', data: {} },
     ];
     for (const event of refused) {

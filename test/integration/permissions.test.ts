@@ -19,6 +19,9 @@ const SENSITIVE = { internal_ip: '10.0.0.1', nested: { token: 'x' }, list: [{ se
 const changes = (client: TestClient): Received[] =>
   client.frames.filter((frame) => frame.type === 'subscription_updated' && frame.reply_to === undefined);
 
+// Seen red: without `amend` in Reconciler.one (withdrawn, missed), without the amendment in claim.lua's answer (reconnects, waits),
+// with `asOf` at the order's own second or without the wait for its end (reconnects, replaced, issued right after), and with the
+// clearance of before (sensitive fields).
 describe('permissions in force', function () {
   this.timeout(15_000);
   const world = new World();

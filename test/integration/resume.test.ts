@@ -105,6 +105,47 @@ describe('a client that comes back with its position', function () {
     expect(numbers(ahead)).to.deep.equal(['next']);
   });
 
+  it('a position ahead of this node that is then lost must be told, and what took its place be delivered (L1)', async () => {
+    const start = await published(2);
+    const { epoch = '', offset = 0, tag = '' } = parsePosition(start) ?? {};
+    const redis = world.redis.client();
+    // The bus loses it, and a client comes from a node that had it.
+    await logOf(world.redis, 'lost').append([storedEvent({ n: 'lost' })]);
+    const [, ahead, aheadTag] = await redis.hmget('uws:{log}:meta', 'epoch', 'offset', 'tag');
+    const client = await back(node, formatPosition(epoch, Number(ahead), String(aheadTag)));
+    expect(client.hello?.resume.broadcast).to.equal('full');
+    // A fail-over to a replica that lacked it; another takes its place.
+    await redis.xdel('uws:{log}:s', `${ahead}-0`);
+    await redis.call('XSETID', 'uws:{log}:s', `${offset}-0`);
+    await redis.hset('uws:{log}:meta', { offset: String(offset), tag });
+    await logOf(world.redis).append([storedEvent({ n: 'instead' })]);
+    await client.waitFor('custom_event', ({ data }) => data.n === 'instead');
+    const gap = await client.waitFor('gap');
+    expect(gap.data).to.include({ scope: 'broadcast', reason: 'log_reset' });
+    expect(numbers(client)).to.deep.equal(['instead']);
+  });
+
+  it('a position whose entry was trimmed just now has missed nothing, when all that followed is there', async () => {
+    const keep = logOf(world.redis, 'heard', 4);
+    const client = await world.connect(small);
+    // An append trims only a little more than it adds.
+    await world.redis.client().xtrim('uws:{log}:s', 'MAXLEN', 1);
+    for (const n of upTo(40)) await keep.append([storedEvent({ n })]);
+    await client.waitFor('custom_event', ({ data }) => data.n === 39);
+    const redis = world.redis.client();
+    const [[first = ''] = []] = (await redis.xrange('uws:{log}:s', '-', '+', 'COUNT', 1)) as unknown as [[string]];
+    const before = client.events.find(({ position }) => {
+      return parsePosition(String(position))?.offset === Number.parseInt(first, 10) - 1;
+    });
+    const fresh = await world.node({ NODE_ID: 'knows-nothing' });
+    const resumed = await back(fresh, before?.position);
+    expect(resumed.hello?.resume.broadcast).to.equal('full');
+    await resumed.waitFor('custom_event', ({ data }) => data.n === 39);
+    expect(gaps(resumed)).to.deep.equal([]);
+    const older = await back(fresh, client.events[0]?.position);
+    expect(older.hello?.resume.broadcast).to.equal('partial');
+  });
+
   it('a position of another history must read as lost (L1)', async () => {
     const good = parsePosition(await published(5));
     const { epoch = '', offset = 0, tag = '' } = good ?? {};

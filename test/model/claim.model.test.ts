@@ -1,10 +1,10 @@
 import { expect } from 'chai';
+import { combinations } from './combinations.js';
+import { describeRun } from './report.js';
 import {
   ALL_RULES,
-  combinations,
   DEMONSTRATIONS,
   demonstrate,
-  describeRun,
   type Faults,
   type Run,
   run,
@@ -28,7 +28,7 @@ function trace({ finding }: Run): string {
 
 function explored(faults: Faults, scenario: Scenario, budget: number): Run {
   const result = run(scenario, budget);
-  console.log(`      ${describeRun(scenario.shape, faults, result)}`);
+  console.log(`      ${describeRun(scenario.shape.name, faults, result)}`);
   expect(result.finding, trace(result)).to.equal(undefined);
   return result;
 }
@@ -61,7 +61,7 @@ describe('the claim protocol, in every interleaving of three nodes and three cla
     const { shape, faults, invariant } = DEMONSTRATIONS[off];
     it(`falls with ${invariant} without ${off}: ${meaning}`, () => {
       const result = demonstrate(off, ENOUGH);
-      console.log(`      ${describeRun(shape, faults, result)}`);
+      console.log(`      ${describeRun(shape.name, faults, result)}`);
       expect(result.finding?.invariant).to.equal(invariant);
     });
   }

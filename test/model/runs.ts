@@ -12,14 +12,6 @@ export const ALL_RULES: Rules = rulesWithout();
 
 export const SINGLE_FAULTS: readonly Faults[] = [[], ...FAULTS.map((fault) => [fault])];
 
-/** Every choice of `count` faults out of `among`, the same one twice included. */
-export function combinations(among: Faults, count: number): Faults[] {
-  if (count === 0) return [[]];
-  return among.flatMap((fault, index) =>
-    combinations(among.slice(index), count - 1).map((others) => [fault, ...others]),
-  );
-}
-
 export function scenarioOf(shape: Shape, faults: Faults, rules: Rules = ALL_RULES): Scenario {
   const counts: Partial<Record<Fault, number>> = {};
   for (const fault of faults) counts[fault] = (counts[fault] ?? 0) + 1;
@@ -34,17 +26,6 @@ export function run(scenario: Scenario, budget: number): Run {
   const startedAt = performance.now();
   const exploration = explore(new ClaimModel(scenario), budget);
   return { ...exploration, tookMs: performance.now() - startedAt };
-}
-
-const figures = new Intl.NumberFormat('en');
-
-/** One line of a report. */
-export function describeRun(shape: Shape, faults: Faults, { states, depth, exhausted, finding, tookMs }: Run): string {
-  const what = faults.length === 0 ? 'no fault' : faults.join(' + ');
-  const outcome = finding ? `${finding.invariant} BROKEN in ${finding.trace.length - 1} steps` : 'holds';
-  const reach = exhausted ? 'every state' : finding ? 'up to there' : `up to ${depth} steps, not exhausted`;
-  const count = figures.format(states).padStart(11);
-  return `${shape.name.padEnd(26)} ${what.padEnd(20)} ${count} states  ${outcome}, ${reach} (${(tookMs / 1000).toFixed(1)} s)`;
 }
 
 /** Where the loss of a rule shows soonest. */

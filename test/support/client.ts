@@ -39,6 +39,8 @@ export interface ClientOptions {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
+  /** Offers permessage-deflate. Default false. */
+  readonly deflate?: boolean;
   /** False: frames are handed to `onFrame` and not kept. Default true. */
   readonly keep?: boolean;
   readonly onFrame?: (frame: Received) => void;
@@ -83,7 +85,7 @@ export class TestClient {
     const text = query.toString();
     this.ws = new WebSocket(`${url}${WS_PATH}${text === '' ? '' : `?${text}`}`, [...(options.protocols ?? [])], {
       headers,
-      perMessageDeflate: false,
+      perMessageDeflate: options.deflate ?? false,
     });
     let response: IncomingMessage | undefined;
     this.ws.on('upgrade', (upgraded) => {

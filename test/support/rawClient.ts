@@ -44,6 +44,8 @@ export function clientFrame(payload: string | Buffer, options: FrameOptions = {}
 
 export interface RawFrame {
   readonly opcode: number;
+  /** Bits 4, 2, 1 for RSV1-3. */
+  readonly rsv: number;
   readonly payload: Buffer;
 }
 
@@ -145,7 +147,11 @@ export class RawClient {
     if (rest.length < header) return false;
     const length = short === 126 ? rest.readUInt16BE(2) : short === 127 ? Number(rest.readBigUInt64BE(2)) : short;
     if (rest.length < header + length) return false;
-    this.frames.push({ opcode: first & 0x0f, payload: Buffer.from(rest.subarray(header, header + length)) });
+    this.frames.push({
+      opcode: first & 0x0f,
+      rsv: (first >> 4) & 7,
+      payload: Buffer.from(rest.subarray(header, header + length)),
+    });
     this.rest = rest.subarray(header + length);
     return true;
   }

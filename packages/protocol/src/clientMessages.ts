@@ -1,7 +1,8 @@
 import type { Permission } from './permissions.js';
-import { MAX_CLIENT_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
+import { MAX_CLIENT_LENGTH, MAX_POSITION_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
 import { preferenceChangesSchema } from './preferences.js';
 import { MAX_EVENT_TYPE_LENGTH, MAX_USER_ID_LENGTH, publishSchema } from './publish.js';
+import { clearQueueSchema, queueReasonSchema, queueStatusRequestSchema, retryFailedSchema } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import type { ServerMessageType } from './serverMessages.js';
 
@@ -146,6 +147,18 @@ export const clientMessages = {
     meaning: 'asks how healthy the own connection is',
     data: noData,
   },
+  ack: {
+    permission: null,
+    reply: null,
+    meaning:
+      'everything targeted at the user up to this position arrived: it is forgotten; what was not sent, or is of another epoch, is left alone',
+    data: {
+      type: 'object',
+      properties: { user: { type: 'string', maxLength: MAX_POSITION_LENGTH, description: 'position of an event' } },
+      required: ['user'],
+      additionalProperties: false,
+    },
+  },
   set_message_preferences: {
     permission: null,
     reply: 'message_preferences_updated',
@@ -179,6 +192,36 @@ export const clientMessages = {
     reply: 'event_accepted',
     meaning: 'publishes one event',
     data: publishSchema,
+  },
+  get_event_queue_status: {
+    permission: 'admin:queue',
+    reply: 'event_queue_status',
+    meaning: 'asks how the event queue is, and for a page of its jobs if asked to',
+    data: queueStatusRequestSchema,
+  },
+  clear_event_queue: {
+    permission: 'admin:queue_write',
+    reply: 'event_queue_cleared',
+    meaning: 'takes jobs that were added before away from the queue, which works on meanwhile; active ones are left',
+    data: clearQueueSchema,
+  },
+  retry_failed_events: {
+    permission: 'admin:queue_write',
+    reply: 'failed_events_retried',
+    meaning: 'puts failed jobs at the end of their queues again; the order of a key is not kept for them',
+    data: retryFailedSchema,
+  },
+  pause_event_queue: {
+    permission: 'admin:queue_write',
+    reply: 'event_queue_paused',
+    meaning: 'no job is begun on any node until the queue is resumed, restarts included; publishing goes on',
+    data: queueReasonSchema,
+  },
+  resume_event_queue: {
+    permission: 'admin:queue_write',
+    reply: 'event_queue_resumed',
+    meaning: 'ends the pause',
+    data: queueReasonSchema,
   },
 } as const satisfies Readonly<Record<string, ClientMessageDefinition>>;
 

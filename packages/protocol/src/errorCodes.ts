@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   'UNAVAILABLE',
   'TIMEOUT',
   'UNEXPECTED_ERROR',
+  'CONFLICT',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
@@ -53,4 +54,5 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeDefinition>> = {
     http: 504,
   },
   UNEXPECTED_ERROR: { meaning: 'A fault of the server.', recoverable: true, http: 500 },
+  CONFLICT: { meaning: 'What the request is about is in a state that forbids it.', recoverable: true, http: 409 },
 };

@@ -1,3 +1,4 @@
+export * from './audit.js';
 export * from './catalogue.js';
 export * from './clientMessages.js';
 export * from './closeCodes.js';
@@ -7,6 +8,8 @@ export * from './permissions.js';
 export * from './positions.js';
 export * from './preferences.js';
 export * from './publish.js';
+export * from './queue.js';
+export * from './queueReplies.js';
 export * from './rest.js';
 export * from './schema.js';
 export * from './serverMessages.js';

@@ -49,6 +49,22 @@ export type PermissionChangeResult = (typeof PERMISSION_CHANGE_RESULTS)[number];
 /** Body of `POST /broadcast`. */
 export const broadcastBodySchema = publishSchema;
 
+/** What can become of an event. `unknown`: it never was, or its end is more than 15 minutes ago. */
+export const EVENT_STATUSES = ['queued', 'appended', 'failed', 'expired', 'unknown'] as const;
+
+/** Answer to `GET /events/:event_id`. */
+export const eventStatusSchema = {
+  type: 'object',
+  properties: {
+    event_id: { type: 'string' },
+    status: { enum: EVENT_STATUSES },
+    queue: { type: 'string', description: 'the queue that has or had it; absent when the log knows it' },
+    job_id: { type: 'string', description: '<queue>.<id> of the job that holds it' },
+  },
+  required: ['event_id', 'status'],
+} as const satisfies JSONSchema;
+export type EventStatus = FromSchema<typeof eventStatusSchema>;
+
 /** Codes that only a REST problem carries; all others are those of the `error` message. */
 export const REST_ERROR_CODES = ['NOT_FOUND', 'METHOD_NOT_ALLOWED'] as const;
 export type RestErrorCode = (typeof REST_ERROR_CODES)[number];

@@ -1,5 +1,6 @@
 import { ERROR_CODES } from './errorCodes.js';
 import { preferencesSchema } from './preferences.js';
+import { failedRetriedSchema, queueClearedSchema, queueStatusSchema, queueSwitchedSchema } from './queueReplies.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 
 interface ServerMessageDefinition {
@@ -128,7 +129,7 @@ export const serverMessages = {
     },
   },
   heartbeat: {
-    meaning: 'a sign of life with the cursor of the connection',
+    meaning: 'a sign of life with the cursor of the connection; a position that is null leaves what the client has',
     data: {
       type: 'object',
       properties: { server_time: time, positions, connection_healthy: flag },
@@ -376,17 +377,26 @@ export const serverMessages = {
     },
   },
   event_accepted: {
-    meaning: 'the event is in the queue and survives the death of every node',
+    meaning:
+      'the event is in the queue and survives the death of every node; an ephemeral one is on its way to whoever is connected',
     data: {
       type: 'object',
       properties: {
         event_id: { ...text, description: 'as it stands in the event' },
-        queue: { ...text, description: 'the queue that took it' },
+        queue: {
+          ...text,
+          description: 'the queue that took it; several are joined by commas; ephemeral: none',
+        },
         duplicate: { ...flag, description: 'true: the id was known, nothing was added' },
       },
       required: ['event_id', 'queue', 'duplicate'],
     },
   },
+  event_queue_status: { meaning: 'how the event queue is', data: queueStatusSchema },
+  event_queue_cleared: { meaning: 'what was taken away from the event queue', data: queueClearedSchema },
+  failed_events_retried: { meaning: 'what became of the order to retry failed jobs', data: failedRetriedSchema },
+  event_queue_paused: { meaning: 'no queue begins a job any more', data: queueSwitchedSchema },
+  event_queue_resumed: { meaning: 'the queues go on', data: queueSwitchedSchema },
 } as const satisfies Readonly<Record<string, ServerMessageDefinition>>;
 
 export type ServerMessageType = keyof typeof serverMessages;

@@ -103,6 +103,7 @@ const validData: Readonly<Record<string, object>> = {
   authenticate: { token: 'a.b.c' },
   subscribe_events: { event_types: ['zone_created'] },
   unsubscribe_events: { event_types: ['zone_created'] },
+  ack: { user: 'epoch.7.tag' },
   set_message_preferences: { preferences: { max_message_rate: 5 } },
   subscribe_category: { categories: ['dns'] },
   unsubscribe_category: { categories: ['dns'] },

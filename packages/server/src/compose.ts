@@ -8,11 +8,13 @@ import { TokenVerifier } from './auth/token.js';
 import { Bus } from './bus/bus.js';
 import { Commands } from './bus/commands.js';
 import { Watchdog } from './bus/watchdog.js';
+import { ackHandlers } from './dispatch/ack.js';
 import { adminHandlers } from './dispatch/admin.js';
 import { basicHandlers } from './dispatch/basic.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { healthHandlers } from './dispatch/health.js';
 import { preferenceHandlers } from './dispatch/preferences.js';
+import { queueHandlers } from './dispatch/queue.js';
 import { subscriptionHandlers } from './dispatch/subscriptions.js';
 import { tokenHandlers } from './dispatch/token.js';
 import { Acceptor } from './edge/accept.js';
@@ -26,15 +28,23 @@ import { Sockets } from './edge/sockets.js';
 import { ConnectionTable } from './edge/table.js';
 import { Upgrades } from './edge/upgrade.js';
 import { AppError } from './errors.js';
+import { Appender } from './events/appender.js';
 import type { EventCatalogue } from './events/catalogue.js';
 import { Catalogues } from './events/catalogues.js';
+import { EphemeralSender, parseEphemeral } from './events/ephemeral.js';
 import { EventIds } from './events/eventId.js';
+import { EventStatuses } from './events/eventStatus.js';
 import { BroadcastLog } from './events/log.js';
 import { LogPages } from './events/logPages.js';
+import { Mailboxes } from './events/mailbox.js';
+import { MailCourier } from './events/mailCourier.js';
 import { Publisher } from './events/publish.js';
 import { EventQueues } from './events/queue.js';
 import { pooledRandom } from './events/randomPool.js';
+import { TypeRates } from './events/typeRates.js';
+import { Acks } from './fanout/acks.js';
 import { Clearances } from './fanout/clearance.js';
+import { Compression } from './fanout/compression.js';
 import { Fanout } from './fanout/flush.js';
 import { Follower } from './fanout/follower.js';
 import { PreferenceFormat } from './fanout/preferences.js';
@@ -42,13 +52,17 @@ import { Resumes } from './fanout/resume.js';
 import { SavedPreferences } from './fanout/savedPreferences.js';
 import { SavedSubscriptions } from './fanout/subscriptions.js';
 import { TypeSets } from './fanout/typeSet.js';
+import { UserScope } from './fanout/userScope.js';
 import type { ComposeOptions, NodeParts } from './nodeParts.js';
 import { NodeCounts } from './observability/counts.js';
 import { ErrorLog } from './observability/errorLog.js';
 import { createLogger, createReport } from './observability/logger.js';
 import { Audit } from './operations/audit.js';
+import { AuditLog } from './operations/auditLog.js';
+import { CatalogueReloads } from './operations/catalogue.js';
 import { Disconnects } from './operations/disconnect.js';
 import { PermissionChanges } from './operations/permissions.js';
+import { QueueAdmin } from './operations/queue.js';
 import { createReports } from './operations/reports.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from './redis/connect.js';
 import { Keys } from './redis/keys.js';
@@ -106,13 +120,19 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const bus = new Bus(
     { command: redis, subscriber, keys, clock, report },
     {
-      onEvents: (text) => follower.receive(text),
+      onEvents: (text) => {
+        const ephemeral = parseEphemeral(text);
+        if (ephemeral) fanout.ephemeral.take(ephemeral, text.length);
+        else follower.receive(text);
+      },
       onInterrupted: (reason) => recovery.interrupt(reason),
-      onMessage: (message) => {
+      onMessage: (message, size) => {
         if (message.t === 'evict') evictions.onEvict(message);
         else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'ephemeral') fanout.ephemeral.takeTargeted(message.events, size);
         else if (message.t === 'request') commands.onRequest(message);
-        else commands.onReply(message);
+        else if (message.t === 'reply') commands.onReply(message);
+        else for (const batch of message.boxes) userScope.receive(batch);
       },
     },
   );
@@ -122,7 +142,12 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const commands = new Commands({ bus, report, lease: () => lease.id, liveLeases: () => judge.live() });
 
   // The registry
-  const store = new RegistryStore({ redis, keys, policy: settings.connectionPolicy });
+  const store = new RegistryStore({
+    redis,
+    keys,
+    policy: settings.connectionPolicy,
+    mailboxTtlMs: settings.mailboxTtlMs,
+  });
   const releases = new Releases({
     redis,
     keys,
@@ -142,6 +167,10 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     lease: () => lease.id,
     holders: () => [...table.all()].filter((one) => one.established),
     hasConnection: (conn) => table.get(conn) !== undefined,
+    onMailbox: ({ id }, head) => {
+      const connection = table.get(id);
+      if (connection) userScope.observe(connection, head);
+    },
   };
   const reconciler = new Reconciler(reconcileParts);
   const recovery = new Recovery({
@@ -159,8 +188,10 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catchUp: () => follower.readHead(),
     onStanding: (standing) => {
       counts.standing(standing);
-      if (standing === 'serving') follower.resume();
-      else follower.pause();
+      if (standing === 'serving') {
+        follower.resume();
+        userScope.resume();
+      } else follower.pause();
       if (standing === 'interrupted') acceptor.endUnestablished(CLOSE.UNAVAILABLE);
     },
   });
@@ -174,7 +205,12 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const catalogue = (): EventCatalogue => catalogues.catalogue;
   const bytes = pooledRandom(randomBytes);
   const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
+  const courier = new MailCourier({ bus, report, lease: () => lease.id, deliver: (batch) => userScope.receive(batch) });
+  const onAppended = courier.send.bind(courier);
+  const mailboxes = new Mailboxes({ redis, keys, random: bytes, onAppended, ...settings });
+  const appender = new Appender({ log, mailboxes });
   const ids = new EventIds(clock, bytes);
+  const typeRates = new TypeRates(catalogue, clock);
   const queues = new EventQueues(
     {
       keys,
@@ -182,19 +218,23 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       report,
       nodeId,
       ids,
-      append: (events) => log.append(events),
+      logRedis: redis,
+      append: (events) => typeRates.counted(events, appender.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
     },
-    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax },
+    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
-  const publisher = new Publisher({ catalogue, queues: queues, log, ids, clock });
+  const ephemeral = new EphemeralSender({ redis, keys, clock });
+  const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
   const typeSets = new TypeSets();
+  const compression = new Compression(clock);
   const fanout = new Fanout({
     catalogue,
     typeSets,
     clock,
+    compression,
     logger,
     report,
     pages: new LogPages(log),
@@ -202,7 +242,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     windowBytes: settings.windowBytes,
     historySize: settings.historySize,
     mayDeliver: isServing,
+    ofUser: (userId) => table.ofUser(userId),
   });
+  const ofUser = (userId: string): readonly Connection[] => table.ofUser(userId);
+  const userScope = new UserScope({ mailboxes, catalogue, clock, compression, ofUser, mayDeliver: isServing, report });
+  const acks = new Acks(mailboxes, report);
   const follower = new Follower({ log, fanout, report, isServing });
 
   // Connections
@@ -224,6 +268,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       fanout.flush();
       return fanout.positionText;
     },
+    userCursor: (connection) => userScope.untold(connection),
     cursorOf: (connection) => fanout.cursorText(connection),
     onAuthTimeout: (connection) => {
       const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
@@ -235,7 +280,10 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     delayMs: settings.recoveryDelayMs,
     attempts: settings.recoveryAttempts,
-    onDrained: (connection) => fanout.readers.wake(connection),
+    onDrained: (connection) => {
+      fanout.drained(connection);
+      userScope.wake(connection);
+    },
   });
   const clearances = new Clearances();
   const authority = new Authority({
@@ -255,6 +303,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     table,
     fanout,
+    userScope,
     claims,
     liveness,
     backpressure,
@@ -271,6 +320,21 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     report,
     timeoutMs: settings.commandTimeoutMs,
   });
+  const queueAdmin = new QueueAdmin({
+    queues,
+    audit,
+    catalogue,
+    commands,
+    redis,
+    keys,
+    clock,
+    logger,
+    report,
+    done: counts.queueAdmin,
+    nodeId,
+    commandTimeoutMs: settings.commandTimeoutMs,
+    maxJobs: settings.eventQueueMax,
+  });
   const permissionChanges = new PermissionChanges({
     store,
     commands,
@@ -283,9 +347,26 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     timeoutMs: settings.commandTimeoutMs,
     graceMs: settings.tokenGraceMs,
   });
+  const catalogueReloads = new CatalogueReloads({
+    catalogues,
+    authority,
+    table,
+    fanout,
+    commands,
+    redis,
+    keys,
+    judge,
+    report,
+    audit,
+    logger,
+    random: randomBytes,
+    nodeId,
+    timeoutMs: settings.commandTimeoutMs,
+  });
   const dispatcher = new Dispatcher({
     handlers: {
       ...basicHandlers(clock),
+      ...ackHandlers(acks),
       ...healthHandlers({ clock, ...settings }),
       ...subscriptionHandlers({
         catalogue,
@@ -306,6 +387,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       }),
       ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
+      ...queueHandlers(queueAdmin),
     },
     clock,
     report,
@@ -339,6 +421,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     claims,
     table,
     fanout,
+    userScope,
     resumes: new Resumes(log, fanout),
     liveness,
     clock,
@@ -363,6 +446,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     maxPayload: settings.maxPayload,
+    compression: settings.compression === 'on',
     maxConnections: settings.maxConnections,
     maxPendingAuth: settings.maxPendingAuth,
     allowedOrigins: settings.allowedOrigins,
@@ -400,7 +484,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     sockets,
     backpressure,
     fanout,
+    mailboxes,
+    userScope,
+    acks,
     queues,
+    ephemeral,
+    compression,
+    typeRates,
     counts,
     errorLog,
     reported,
@@ -408,7 +498,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   };
   const reports = createReports(view);
   const siblings = options.siblings
-    ? options.siblings({ ready: () => reports.readiness.read(), metrics: () => reports.metrics.text() })
+    ? options.siblings({
+        ready: () => reports.readiness.read(),
+        metrics: () => reports.metrics.text(),
+        reload: () => catalogueReloads.local(),
+      })
     : null;
   const app = createRestApp({
     settings,
@@ -417,8 +511,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     catalogue,
     store,
     publisher,
+    eventStatuses: new EventStatuses({ log, lookups: () => queues.lookups() }),
+    mailboxes,
     disconnects,
+    queueAdmin,
+    auditLog: new AuditLog({ redis, keys, report }),
     permissionChanges,
+    catalogueReloads,
     reports,
     counts,
     errorLog,
@@ -446,10 +545,13 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     queues,
     fanout,
     follower,
+    userScope,
     liveness,
     backpressure,
     sockets,
     reports,
+    queueAdmin,
     server,
+    catalogueReloads,
   };
 }

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import { CatalogueError, loadCatalogue } from './events/catalogue.js';
 import { createNode } from './node.js';
 import { createLogger } from './observability/logger.js';
 import { joinProcessGroup, ProcessGroup } from './processes.js';
@@ -12,6 +13,7 @@ const WRONG_SETTINGS = 2;
 const args = process.argv.slice(2);
 const checkOnly = args.includes('--check');
 const settings = readSettings();
+checkCatalogue(settings);
 if (checkOnly) await check(settings);
 else if (settings.nodes > 1 && cluster.isPrimary) runGroup(settings);
 else await runNode(settings);
@@ -25,6 +27,17 @@ function readSettings(): Settings {
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     process.stderr.write(`${error.message}\n`);
+    process.exit(WRONG_SETTINGS);
+  }
+}
+
+/** A broken file ends a start with its place, as a wrong setting does. */
+function checkCatalogue(settings: Settings): void {
+  try {
+    loadCatalogue(settings.eventCatalogue);
+  } catch (error) {
+    if (!(error instanceof CatalogueError)) throw error;
+    process.stderr.write(`EVENT_CATALOGUE: ${error.message}\n`);
     process.exit(WRONG_SETTINGS);
   }
 }
@@ -54,12 +67,14 @@ async function check(settings: Settings): Promise<void> {
 function runGroup(settings: Settings): void {
   const group = new ProcessGroup(settings, createLogger(settings.logLevel, settings.nodeId));
   onStop(() => group.stop());
+  onReload(() => group.reload());
   group.start();
 }
 
 async function runNode(settings: Settings): Promise<void> {
   const node = createNode(settings, cluster.isWorker ? { siblings: joinProcessGroup } : {});
   const stop = onStop(() => node.stop());
+  onReload(() => node.reloadCatalogue());
   // The primary is gone, however that happened: nobody would end this process.
   process.once('disconnect', stop);
   try {
@@ -69,6 +84,13 @@ async function runNode(settings: Settings): Promise<void> {
     process.exitCode = FAILED;
     stop();
   }
+}
+
+/** SIGHUP. What comes of it, a refusal too, is in the log. */
+function onReload(reload: () => Promise<void>): void {
+  process.on('SIGHUP', () => {
+    reload().catch((error: unknown) => process.stderr.write(`SIGHUP: ${String(error)}\n`));
+  });
 }
 
 /** Ends the process when `end` is done, at the first signal. Further signals change nothing. */

@@ -36,6 +36,8 @@ export interface ClusterNode {
   start(): Promise<void>;
   /** The port listened on. */
   readonly port: number;
+  /** Reads the event catalogue again, on this node alone; a faulty one is refused in the log, and the old one stays. */
+  reloadCatalogue(): Promise<void>;
   /** Not ready from now on; closes the connections with a hint to come back, hands everything over and ends. */
   stop(): Promise<void>;
 }
@@ -79,6 +81,7 @@ class Node implements ClusterNode {
     const settings = this.settings;
     const { server, redis, subscriber, bus, lease, releases, recovery, queues, follower, reports, report } = this.parts;
     reports.start();
+    this.parts.queueAdmin.start();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ port: settings.port, host: settings.host, backlog: BACKLOG }, () => {
@@ -112,6 +115,10 @@ class Node implements ClusterNode {
     logger.info({ lease: lease.id, redis: version, subscribed: bus.subscribedSince !== null }, 'ready');
   }
 
+  async reloadCatalogue(): Promise<void> {
+    await this.parts.catalogueReloads.local();
+  }
+
   stop(): Promise<void> {
     this.stopping ??= this.end();
     return this.stopping;
@@ -134,6 +141,7 @@ class Node implements ClusterNode {
     await this.attempt('stop.housekeeping', parts.housekeeping.stop());
     await this.attempt('stop.follower', parts.follower.stop());
     parts.fanout.stop();
+    parts.userScope.stop();
     await this.attempt('stop.recovery', recovery.stop());
     // Everything is closed and nothing will be delivered any more: nobody need wait for the lease to run out.
     await this.attempt('stop.lease', lease.end());
@@ -141,6 +149,7 @@ class Node implements ClusterNode {
     parts.bus.stop();
     releases.stop();
     parts.reports.stop();
+    parts.queueAdmin.stop();
     for (const client of [parts.redis, parts.subscriber]) client.disconnect();
     await new Promise<void>((resolve) => {
       server.close((error) => {

@@ -8,7 +8,10 @@ import type { Sockets } from './edge/sockets.js';
 import type { EventQueues } from './events/queue.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
+import type { UserScope } from './fanout/userScope.js';
 import type { Logger, Report } from './observability/logger.js';
+import type { CatalogueReloads } from './operations/catalogue.js';
+import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
@@ -36,11 +39,14 @@ export interface NodeParts {
   readonly queues: EventQueues;
   readonly fanout: Fanout;
   readonly follower: Follower;
+  readonly userScope: UserScope;
   readonly liveness: Liveness;
   readonly backpressure: Backpressure;
   readonly sockets: Sockets;
   readonly reports: Reports;
+  readonly queueAdmin: QueueAdmin;
   readonly server: Server;
+  readonly catalogueReloads: CatalogueReloads;
 }
 
 export interface ComposeOptions {

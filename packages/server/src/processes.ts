@@ -8,7 +8,8 @@ const RESTART_MS = 1000;
 const STOP_MS = 9000;
 const ASK_MS = 2000;
 
-type Question = 'ready' | 'metrics';
+/** `reload`: do so, by order of the primary. */
+type Question = 'ready' | 'metrics' | 'reload';
 
 interface Asked {
   readonly ask: Question;
@@ -54,6 +55,14 @@ export class ProcessGroup {
     // A flag outranks the environment, by which each worker gets its own id.
     cluster.setupPrimary({ args: withoutFlags(process.argv.slice(2), ['--node-id', '--nodes']) });
     for (let index = 1; index <= this.settings.nodes; index += 1) this.fork(index);
+  }
+
+  /**
+   * Every worker reads its event catalogue again. Not by a signal, which would end a worker that is just starting; such a one reads
+   * the file anyway.
+   */
+  async reload(): Promise<void> {
+    await Promise.all([...this.workers.values()].map((worker) => this.ask(worker, 'reload')));
   }
 
   /** Ends every worker, gently and then not. */

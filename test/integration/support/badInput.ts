@@ -127,6 +127,9 @@ function wrongData(): BadInput[] {
   const fields: [type: string, field: string, rest: object, allowed: (value: unknown) => boolean][] = [
     ['subscribe_events', 'event_types', {}, () => false],
     ['unsubscribe_events', 'event_types', {}, () => false],
+    ['subscribe_category', 'categories', {}, () => false],
+    ['unsubscribe_category', 'categories', {}, () => false],
+    ['refresh_token', 'token', {}, (value) => value === 'x'],
     ['disconnect_user', 'user_id', {}, (value) => value === 'x'],
     ['disconnect_user', 'reason', { user_id: 'nobody' }, (value) => typeof value === 'string'],
     ['disconnect_user', 'ban_seconds', { user_id: 'nobody' }, (value) => value === 7],

@@ -124,17 +124,8 @@ function loads(context: Context, pool: HttpPool, sockets: readonly WsPublisher[]
         await Promise.all(sockets.map((socket) => socket.publish(each, monoMs)));
       },
     },
-    {
-      name: `batches of ${PER_BATCH}`,
-      events: batches * PER_BATCH,
-      publish: () =>
-        underWay(batches, BATCHES_UNDER_WAY, () =>
-          post(
-            pool,
-            Array.from({ length: PER_BATCH }, () => body(monoMs())),
-          ),
-        ),
-    },
+    batchesOf(pool, batches, 'one key', () => 'key'),
+    batchesOf(pool, batches, `${BATCHES_UNDER_WAY} keys`, (index) => `key-${index % BATCHES_UNDER_WAY}`),
     {
       name: `steady ${STEADY_PER_S}/s`,
       events: steady,
@@ -150,6 +141,24 @@ function loads(context: Context, pool: HttpPool, sockets: readonly WsPublisher[]
 function singles(pool: HttpPool, events: number): Load {
   const publish = (): Promise<void> => underWay(events, SINGLES_UNDER_WAY, () => post(pool, body(monoMs())));
   return { name: 'singles rest', events, publish };
+}
+
+/** The order of a key is kept by one worker: what one key carries is less than what the queue carries. */
+function batchesOf(pool: HttpPool, batches: number, keys: string, keyOf: (index: number) => string): Load {
+  let sent = 0;
+  const send = (): Promise<void> => {
+    const ordering_key = keyOf(sent);
+    sent += 1;
+    return post(
+      pool,
+      Array.from({ length: PER_BATCH }, () => ({ ...body(monoMs()), ordering_key })),
+    );
+  };
+  return {
+    name: `batches, ${keys}`,
+    events: batches * PER_BATCH,
+    publish: () => underWay(batches, BATCHES_UNDER_WAY, send),
+  };
 }
 
 async function run(reader: Reader, { events, publish }: Load) {

@@ -2,7 +2,14 @@
  * What nodes tell each other on a node's channel, one JSON object a message. `t` is the kind.
  * Every message may be lost, repeated or late; each receiver must stand that.
  */
-export type BusMessage = OwnMessage | EvictMessage | EvictedMessage | RequestMessage | ReplyMessage;
+export type BusMessage =
+  | OwnMessage
+  | EvictMessage
+  | EvictedMessage
+  | RequestMessage
+  | ReplyMessage
+  | EphemeralMessage
+  | UserMessage;
 
 /** The node's message to itself: proof that this subscription hears (C6, C13), and the barrier before a reconcile (C12). */
 export interface OwnMessage {
@@ -45,4 +52,30 @@ export interface ReplyMessage {
   readonly t: 'reply';
   readonly id: string;
   readonly data: unknown;
+}
+
+/** Ephemeral events for users who are connected to the node, as events/ephemeral.ts writes them. At most once: nobody repeats it. */
+export interface EphemeralMessage {
+  readonly t: 'ephemeral';
+  readonly events: readonly { readonly users: readonly string[]; readonly event: unknown }[];
+}
+
+/** What was appended to mailboxes of users who are connected here. A hint: what is missing is read from the mailbox (L3). */
+export interface UserMessage {
+  readonly t: 'user';
+  readonly boxes: readonly MailBatch[];
+}
+
+/** Entries of one mailbox without a hole. */
+export interface MailBatch {
+  readonly user: string;
+  readonly epoch: string;
+  /** Offset of the first entry. */
+  readonly first: number;
+  /** Tag of the entry before the first one. */
+  readonly prev_tag: string;
+  /** The newest offset there is; beyond the entries when they are not here, because an earlier message may be lost. */
+  readonly head: number;
+  /** Tag and event as it lies in the mailbox. */
+  readonly events: readonly (readonly [tag: string, event: unknown])[];
 }

@@ -115,7 +115,9 @@ export class Dispatcher {
       }
       this.succeed(connection, reply, result, id);
     } catch (error) {
-      this.fail(connection, error, id);
+      const fail = (): void => this.fail(connection, error, id);
+      if (this.pipeline.idle(connection)) return this.pipeline.add(connection, Promise.resolve(fail));
+      fail();
     }
     return undefined;
   }

@@ -4,6 +4,7 @@ import {
   PROTOCOL_VERSION,
   parseClient,
   parseResume,
+  type ResumeResult,
   type ServerData,
 } from '@unified-ws/protocol';
 import { revocationError } from '../auth/revocation.js';
@@ -16,9 +17,11 @@ import type { Fanout } from '../fanout/flush.js';
 import { fit } from '../fanout/membership.js';
 import type { PreferenceFormat } from '../fanout/preferences.js';
 import type { Resumed, Resumes } from '../fanout/resume.js';
+import type { UserScope } from '../fanout/userScope.js';
 import type { Logger, Report } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
+import type { ClaimedMailbox } from '../registry/types.js';
 import { type Authority, expiryOf } from './authority.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
@@ -33,6 +36,7 @@ export interface AcceptorParts {
   readonly claims: Claims;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
+  readonly userScope: UserScope;
   readonly resumes: Resumes;
   readonly liveness: Liveness;
   readonly clock: Clock;
@@ -54,6 +58,7 @@ interface Held {
   readonly preferences: readonly string[];
   readonly amendment: Amendment;
   readonly displaced: boolean;
+  readonly mailbox: ClaimedMailbox | null;
   /** When the token was verified, monotonic ms. */
   readonly startedAt: number;
 }
@@ -181,8 +186,9 @@ export class Acceptor {
   }
 
   private establish(connection: Connection, held: Held, judged: Resumed): void {
-    const { saved, preferences, amendment, displaced, startedAt } = held;
-    const { fanout, clock, logger, authority, preferenceFormat, mayDeliver, liveness, onEstablished } = this.parts;
+    const { saved, preferences, amendment, displaced, mailbox, startedAt } = held;
+    const { fanout, userScope, clock, logger, authority, preferenceFormat, mayDeliver, liveness, onEstablished } =
+      this.parts;
     if (!connection.isOpen()) return;
     if (!mayDeliver()) {
       this.refuseUnregistered(connection, CLOSE.UNAVAILABLE);
@@ -196,13 +202,16 @@ export class Acceptor {
     // The log was replaced while the position was judged.
     const lost = judged.cursor !== null && judged.epoch !== fanout.position.epoch;
     const resumed: Resumed = lost ? { ...judged, result: 'none', cursor: null, text: null } : judged;
-    connection.send('connection_established', this.hello(connection, resumed), connection.authenticateId);
+    const user = userScope.claimed(connection, mailbox);
+    const hello = this.hello(connection, resumed, user);
+    connection.send('connection_established', hello, connection.authenticateId);
     connection.authenticateId = undefined;
     // The answer to the upgrade may be held back for this (Upgrades).
     connection.socket.uncork();
     if (!connection.signal('established')) return;
     connection.established = true;
     fanout.enter(connection, resumed.cursor ?? undefined);
+    userScope.start(connection);
     liveness.watch(connection);
     const mono = clock.mono();
     logger.debug(
@@ -212,10 +221,9 @@ export class Acceptor {
     onEstablished(connection, mono - startedAt, displaced);
   }
 
-  private hello(connection: Connection, resumed: Resumed): ServerData<'connection_established'> {
+  private hello(connection: Connection, resumed: Resumed, user: ResumeResult): ServerData<'connection_established'> {
     const { fanout, nodeId, limits, heartbeatIntervalMs } = this.parts;
     const identity = connection.identity as Identity;
-    const { resume } = connection;
     return {
       connection_id: connection.id,
       user_id: identity.userId,
@@ -229,9 +237,9 @@ export class Acceptor {
       fence: Number(connection.fence),
       resume: {
         broadcast: resumed.result,
-        user: resume.user === null ? 'fresh' : 'none',
+        user,
       },
-      positions: { broadcast: resumed.text ?? fanout.positionText, user: null },
+      positions: { broadcast: resumed.text ?? fanout.positionText, user: connection.mail?.text ?? null },
       heartbeat_interval_ms: heartbeatIntervalMs,
       limits,
       expires_at: expiryOf(connection),

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
+import { messageFrame } from '../fanout/frame.js';
 import { joinCohort } from '../fanout/membership.js';
 import { choicesOf, effectiveTypes, maySubscribe, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet, TypeSets } from '../fanout/typeSet.js';
@@ -30,6 +31,12 @@ export interface AuthorityParts {
 
 /** Connections judged again in one turn of the event loop: about 5 ms. */
 const CHUNK = 500;
+
+export interface Progress {
+  connections: number;
+  /** Of them, those whose subscriptions changed. */
+  changed: number;
+}
 
 type Removed = ServerData<'subscription_updated'>['errors'];
 
@@ -78,10 +85,15 @@ export class Authority {
   /**
    * Judges a connection anew by its identity, its choices and the catalogue, and tells it when its subscriptions changed.
    *
+   * @param frames what others were told, where many change alike.
    * @returns the event types that went.
    */
-  reevaluate(connection: Connection, reason: SubscriptionChangeReason): readonly string[] {
-    const { fanout, clock } = this.parts;
+  reevaluate(
+    connection: Connection,
+    reason: SubscriptionChangeReason,
+    frames: Map<string, Buffer> = new Map(),
+  ): readonly string[] {
+    const { fanout } = this.parts;
     // L5: what was taken before the change is delivered before it.
     fanout.flush();
     if (!connection.isOpen()) return [];
@@ -90,31 +102,28 @@ export class Authority {
     joinCohort(fanout, connection);
     const after = connection.types;
     if (before === null || after === null || before === after) return [];
-    connection.send('subscription_updated', {
-      subscriptions: [...after.names],
-      errors: this.removed(connection, before, after),
-      updated_at: new Date(clock.now()).toISOString(),
-      reason,
-    });
+    const alike = `${before.id}/${after.id}/${connection.clearance?.id}`;
+    const frame = frames.get(alike) ?? this.changeFrame(connection, before, after, reason);
+    frames.set(alike, frame);
+    connection.sendFrame(frame);
     return before.names.filter((type) => !after.set.has(type));
   }
 
   /**
    * The catalogue changed: everybody's turn, a part of them at a time, so that others' events go on meanwhile.
    *
-   * @returns how many connections there were, and how many of them have other subscriptions now.
+   * @param progress is kept up to date.
    */
-  async reevaluateAll(connections: Iterable<Connection>): Promise<{ connections: number; changed: number }> {
-    const count = { connections: 0, changed: 0 };
+  async reevaluateAll(connections: Iterable<Connection>, progress: Progress): Promise<void> {
+    const frames = new Map<string, Buffer>();
     for (const connection of [...connections]) {
       if (!connection.established || !connection.isOpen()) continue;
-      count.connections += 1;
       const before = connection.types;
-      this.reevaluate(connection, 'catalogue_reloaded');
-      if (connection.types !== before) count.changed += 1;
-      if (count.connections % CHUNK === 0) await nextTurn();
+      this.reevaluate(connection, 'catalogue_reloaded', frames);
+      progress.connections += 1;
+      if (connection.types !== before) progress.changed += 1;
+      if (progress.connections % CHUNK === 0) await nextTurn();
     }
-    return count;
   }
 
   /** Its subscriptions after `choices` changed; the caller flushes before and tells afterwards. */
@@ -156,6 +165,18 @@ export class Authority {
     if (same(amendment.roles, known.roles) && same(amendment.permissions, known.permissions)) return false;
     connection.identity = amended(connection.token, amendment);
     return true;
+  }
+
+  private changeFrame(
+    connection: Connection,
+    before: TypeSet,
+    after: TypeSet,
+    reason: SubscriptionChangeReason,
+  ): Buffer {
+    const now = new Date(this.parts.clock.now()).toISOString();
+    const errors = this.removed(connection, before, after);
+    const data: ServerData<'subscription_updated'> = { subscriptions: after.names, errors, updated_at: now, reason };
+    return messageFrame('subscription_updated', data, now);
   }
 
   /** What went and why. A default that a role lost is no error: nobody asked for it, and it may be subscribed to. */

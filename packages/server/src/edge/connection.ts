@@ -4,6 +4,7 @@ import {
   type CloseCode,
   closeReason,
   DEFAULT_PREFERENCES,
+  parsePosition,
   type ServerData,
   type ServerMessageType,
 } from '@unified-ws/protocol';
@@ -11,11 +12,14 @@ import type { WebSocket } from 'ws';
 import type { Identity } from '../auth/token.js';
 import type { LogHead } from '../events/log.js';
 import type { Clearance } from '../fanout/clearance.js';
-import type { Member, SingleService } from '../fanout/cohort.js';
+import type { Member } from '../fanout/cohort.js';
 import { messageFrame } from '../fanout/frame.js';
+import type { MailCursor } from '../fanout/mailCursor.js';
 import type { Preferences } from '../fanout/preferences.js';
+import type { SingleService } from '../fanout/singly.js';
 import { type Choices, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet } from '../fanout/typeSet.js';
+import type { MailRecipient } from '../fanout/userScope.js';
 import { type Amendment, NO_AMENDMENT } from '../registry/amendment.js';
 import type { Holder } from '../registry/reconcile.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';
@@ -42,6 +46,8 @@ export interface ConnectionOrigin {
   readonly id: string;
   readonly ip: string;
   readonly client: { readonly id: string; readonly attempt: number } | null;
+  /** Whether it takes compressed messages (permessage-deflate). */
+  readonly inflates: boolean;
   /** The position that the client gave, per scope. */
   readonly resume: { readonly broadcast: string | null; readonly user: string | null };
 }
@@ -49,7 +55,7 @@ export interface ConnectionOrigin {
 /**
  * One WebSocket of this node. Holds no timers, no closures and no request: tens of thousands of these exist (DESIGN §5).
  */
-export class Connection implements Holder, Member {
+export class Connection implements Holder, Member, MailRecipient {
   readonly id: string;
   readonly ip: string;
   readonly ws: WebSocket;
@@ -69,6 +75,8 @@ export class Connection implements Holder, Member {
   /** What is really delivered: `types` within the preferences. Set together with them. */
   delivered: TypeSet | null = null;
   single: SingleService | null = null;
+  readonly inflates: boolean;
+  compress = false;
   /** What its user chose, as it is saved. */
   choices: Choices = NO_CHOICES;
   /** The `id` of the `authenticate` message, until hello answers it. */
@@ -104,6 +112,8 @@ export class Connection implements Holder, Member {
   tokenEndsAt = 0;
   /** The cursor when it was suspended. */
   suspendedAt: LogHead | null = null;
+  /** Where it stands in its user's mailbox; null while there is none. */
+  mail: MailCursor | null = null;
   private state: ConnectionState = 'authenticating';
   private readonly host: ConnectionHost;
   private readonly writer: Writer;
@@ -118,6 +128,7 @@ export class Connection implements Holder, Member {
     this.id = origin.id;
     this.ip = origin.ip;
     this.client = origin.client;
+    this.inflates = origin.inflates;
     this.resume = origin.resume;
     this.ws = ws;
     this.socket = socket;
@@ -149,6 +160,10 @@ export class Connection implements Holder, Member {
     return this.writer.buffered;
   }
 
+  get mailOffset(): number | undefined {
+    return this.resume.user === null ? undefined : parsePosition(this.resume.user)?.offset;
+  }
+
   isOpen(): boolean {
     return this.state !== 'closing' && this.state !== 'closed';
   }
@@ -177,7 +192,11 @@ export class Connection implements Holder, Member {
 
   /** Writes a message that is no event. */
   send<T extends ServerMessageType>(type: T, data: ServerData<T>, replyTo?: string): void {
-    const frame = messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo);
+    this.sendFrame(messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo));
+  }
+
+  /** As `send`, of a message that many are told alike. */
+  sendFrame(frame: Buffer): void {
     if (!this.writer.reply(frame)) this.end(CLOSE.TOO_SLOW);
   }
 

@@ -18,6 +18,8 @@ export interface LivenessParts {
   readonly authTimeoutMs: number;
   /** The broadcast cursor of most connections; pending events are flushed before it is told (L4). */
   readonly cursor: () => string | null;
+  /** The mailbox cursor of a connection when it moved without an event that told it, else null; told from then on (L6). */
+  readonly userCursor: (connection: Connection) => string | null;
   /** The broadcast cursor of this one, without a flush. */
   readonly cursorOf: (connection: Connection) => string | null;
   readonly onAuthTimeout: (connection: Connection) => void;
@@ -150,9 +152,11 @@ export class Liveness {
             connection.heartbeatDue = now + this.parts.heartbeatIntervalMs;
             if (connection.status === 'open' && !connection.isCongested()) {
               cursor ??= this.parts.cursor();
-              heartbeat ??= this.heartbeat(cursor);
               const own = this.parts.cursorOf(connection);
-              connection.write(own === cursor ? heartbeat : this.heartbeat(own));
+              const user = this.parts.userCursor(connection);
+              const shared = own === cursor && user === null;
+              if (shared) heartbeat ??= this.heartbeat(cursor, null);
+              connection.write(shared && heartbeat ? heartbeat : this.heartbeat(own, user));
             }
           }
           this.checkToken(connection, now);
@@ -198,10 +202,10 @@ export class Liveness {
     }
   }
 
-  /** One frame for all that are due in this tick and stand where the cohorts stand. */
-  private heartbeat(broadcast: string | null): Buffer {
+  /** One frame for all that are due in this tick, stand where the cohorts stand, and know where they are in their mailbox. */
+  private heartbeat(broadcast: string | null, user: string | null): Buffer {
     const time = new Date(this.parts.clock.now()).toISOString();
-    const data = { server_time: time, positions: { broadcast, user: null }, connection_healthy: true };
+    const data = { server_time: time, positions: { broadcast, user }, connection_healthy: true };
     return messageFrame('heartbeat', data, time);
   }
 }

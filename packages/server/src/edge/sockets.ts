@@ -2,6 +2,7 @@ import { CLOSE } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import type { Fanout } from '../fanout/flush.js';
 import { cursorText } from '../fanout/readers.js';
+import type { UserScope } from '../fanout/userScope.js';
 import type { Logger } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
@@ -15,6 +16,7 @@ export interface SocketsParts {
   readonly logger: Logger;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
+  readonly userScope: UserScope;
   readonly claims: Claims;
   readonly liveness: Liveness;
   readonly backpressure: Backpressure;
@@ -64,10 +66,12 @@ export class Sockets implements ConnectionHost {
   }
 
   onRegained(connection: Connection): void {
-    const { fanout, logger, clock } = this.parts;
+    const { fanout, userScope, logger, clock } = this.parts;
     const { suspendedAt } = connection;
     connection.suspendedAt = null;
     if (!connection.delivered || !connection.clearance) return;
+    // The mailbox goes on where it stood: nothing of it is lost by a suspension.
+    userScope.start(connection);
     fanout.flush();
     const { position } = fanout;
     logger.debug(

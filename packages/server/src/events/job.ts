@@ -21,15 +21,20 @@ export interface JobDraft {
   readonly dueAt: number | null;
   /** Whether the id follows from ids of the publisher's own, so that the job may be there already. */
   readonly given: boolean;
+  /** Whether its id follows from none of its events' ids. */
+  readonly nameless: boolean;
 }
 
 /** An event on its way into the queue. Its id may be pending: then it gets one when it joins its job. */
 export interface QueuedEvent {
   readonly event: Omit<StoredEvent, 'id'> & { id: string };
-  /** Bytes of its JSON. */
+  /** Bytes of its JSON, or a bound of them. */
   readonly bytes: number;
   readonly publisher: string;
+  /** Decides about the queue. */
   readonly orderingKey: string;
+  /** All keys whose order the event keeps, when it has several (Q3): its target users, the ordering key among them. */
+  readonly alsoOrders?: readonly string[];
   readonly dueAt: number | null;
   /**
    * The publish call, for an event with an id of the publisher's own; else null. Such events share a job with others of
@@ -88,16 +93,16 @@ export class JobBatcher {
 
   /** Resolves when Redis has the event, with true when the same job was there already. A pending id is set at once. */
   add(item: QueuedEvent): Promise<boolean> {
-    const stream = `${item.publisher}\n${item.orderingKey}`;
-    const last = this.latest.get(stream);
-    if (last && fits(last, item)) {
+    const streams = keysOf(item).map((key) => `${item.publisher}\n${key}`);
+    const last = this.latest.get(streams[0] as string);
+    if (last && fits(last, item) && streams.every((stream) => this.latest.get(stream) === last)) {
       join(last, item);
       return last.added;
     }
     const job = openJob(item, item.event.id === PENDING_ID ? this.parts.mint() : null);
     join(job, item);
     this.open.push(job);
-    this.latest.set(stream, job);
+    for (const stream of streams) this.latest.set(stream, job);
     if (!this.flushing) void this.flush();
     return job.added;
   }
@@ -146,6 +151,17 @@ function join(job: OpenJob, item: QueuedEvent): void {
   job.bytes += item.bytes;
 }
 
+function keysOf({ orderingKey, alsoOrders }: QueuedEvent): readonly string[] {
+  return alsoOrders ?? [orderingKey];
+}
+
+/** For one lane, so equal keys mean an equal place in the order. */
+function sameKeys(one: QueuedEvent, other: QueuedEvent): boolean {
+  if (one.alsoOrders === undefined || other.alsoOrders === undefined) return one.alsoOrders === other.alsoOrders;
+  const { alsoOrders } = other;
+  return one.alsoOrders.length === alsoOrders.length && one.alsoOrders.every((key, at) => key === alsoOrders[at]);
+}
+
 function fits(job: OpenJob, item: QueuedEvent): boolean {
   const { first } = job;
   return (
@@ -155,14 +171,22 @@ function fits(job: OpenJob, item: QueuedEvent): boolean {
     first.call === item.call &&
     (job.mintedId !== null) === (item.event.id === PENDING_ID) &&
     job.events.length < MAX_EVENTS &&
-    job.bytes + item.bytes <= MAX_BYTES
+    job.bytes + item.bytes <= MAX_BYTES &&
+    sameKeys(first, item)
   );
 }
 
 function draft({ mintedId, first, events }: OpenJob): JobDraft {
   const { publisher, orderingKey, dueAt } = first;
   const data = { publisher, ordering_key: orderingKey, events };
-  return { id: mintedId ?? jobId(events), type: first.event.type, data, dueAt, given: first.call !== null };
+  return {
+    id: mintedId ?? jobId(events),
+    type: first.event.type,
+    data,
+    dueAt,
+    given: first.call !== null,
+    nameless: mintedId === null && events.length > 1,
+  };
 }
 
 /** A single event's job has the event's id; a shared one an id that follows from its events, the same for a repeat. */

@@ -1,7 +1,11 @@
 import { type IRedisClient, Queue } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
+import { countOption } from './eventCount.js';
+import { type Fate, Fates } from './fates.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
+import { LaneJobs } from './laneJobs.js';
+import { LaneLookup } from './laneLookup.js';
 import { LaneWorker } from './laneWorker.js';
 import { JobProcessor, type ProcessorParts } from './processor.js';
 import type { StoredEvent } from './storedEvent.js';
@@ -21,6 +25,8 @@ const MAX_STALLED = 1000;
  * taking the next sets no marker, so that is what a clean close can cost its partitions.
  */
 const IDLE_POLL_S = 1;
+/** A worker that hangs may not even close. */
+const RENEWAL_PATIENCE_MS = 1000;
 /** BullMQ's default of 15 s between tries would outlast the lock. */
 const CONNECTION_RETRY_MS = 500;
 /** For a look at what was done last; that an id was appended is remembered by the log. */
@@ -29,7 +35,7 @@ const KEEP_FAILED = { count: 1000, age: 7 * 24 * 3600 };
 /** BullMQ's own event stream, which nobody here reads. */
 const STREAM_LENGTH = 100;
 
-export interface LaneParts extends Omit<ProcessorParts, 'splitOff'> {
+export interface LaneParts extends Omit<ProcessorParts, 'splitOff' | 'fates'> {
   /** Connected; shared by all queues of the node. */
   readonly producer: RedisClient;
   /** `events-0`, …, `events-urgent`. */
@@ -38,6 +44,8 @@ export interface LaneParts extends Omit<ProcessorParts, 'splitOff'> {
   /** Shown with the jobs that a worker of this node has. */
   readonly nodeId: string;
   readonly report: Report;
+  /** The key of a bucket of fates. */
+  readonly fatesKey: (bucket: number) => string;
   /** Makes the id of a job that gives its events theirs. */
   readonly mint: () => string;
 }
@@ -50,6 +58,10 @@ export class Lane {
   readonly name: string;
   readonly processor: JobProcessor;
   readonly batcher: JobBatcher;
+  /** For admins. */
+  readonly jobs: LaneJobs;
+  readonly lookup: LaneLookup;
+  private readonly fates: Fates;
   private readonly parts: LaneParts;
   private readonly queue: Queue<JobData, void, string>;
   private worker: LaneWorker | null = null;
@@ -60,7 +72,9 @@ export class Lane {
   constructor(parts: LaneParts) {
     this.parts = parts;
     this.name = parts.name;
-    this.processor = new JobProcessor({ ...parts, splitOff: (event, from) => this.splitOff(event, from) });
+    this.fates = new Fates({ redis: parts.producer, key: parts.fatesKey, clock: parts.clock });
+    const splitOff = (event: StoredEvent, from: JobData): Promise<void> => this.splitOff(event, from);
+    this.processor = new JobProcessor({ ...parts, fates: this.fates, splitOff });
     const { mint, clock } = parts;
     this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
     this.queue = new Queue(parts.name, {
@@ -70,6 +84,8 @@ export class Lane {
       // Checked once for the node; nine times would be nine INFOs.
       skipVersionCheck: true,
     });
+    this.jobs = new LaneJobs(parts.name, this.queue, parts.producer);
+    this.lookup = new LaneLookup(this.queue, parts.producer, this.fates);
     // Without a listener an error event ends the process.
     this.queue.on('error', (error) => parts.report(error, 'events.queue'));
   }
@@ -89,9 +105,10 @@ export class Lane {
     const now = this.parts.clock.now();
     const jobs = drafts.map(({ id, type, data, dueAt }) => {
       const delay = dueAt === null ? 0 : Math.max(0, Math.ceil(dueAt - now));
-      return { name: type, data, opts: delay > 0 ? { jobId: id, delay } : { jobId: id } };
+      const opts = { jobId: id, ...(delay > 0 ? { delay } : {}), ...countOption(data.events.length) };
+      return { name: type, data, opts };
     });
-    const [existed] = await Promise.all([existing, this.queue.addBulk(jobs)]);
+    const [existed] = await Promise.all([existing, this.queue.addBulk(jobs), this.nameJobs(drafts)]);
     return existed;
   }
 
@@ -145,6 +162,34 @@ export class Lane {
     worker.run().catch((error: unknown) => report(error, 'events.worker'));
   }
 
+  /** Puts a new worker in the place of one that hangs or gave up. The old one may still have a job: its lock lapses. */
+  async renewWorker(connection: RedisClient): Promise<void> {
+    const { worker, blocking } = this;
+    this.worker = null;
+    this.blocking = null;
+    if (worker) {
+      const closed = worker.close(true).catch((error: unknown) => this.parts.report(error, 'events.worker'));
+      await within(closed, RENEWAL_PATIENCE_MS);
+    }
+    if (blocking) retire(blocking);
+    await this.startWorker(connection);
+  }
+
+  workerRuns(): boolean {
+    return this.aside || this.worker === null || this.worker.isRunning();
+  }
+
+  async untouchedJob(): Promise<string | null> {
+    const { producer } = this.parts;
+    const key = (name: string): string => this.queue.toKey(name);
+    const [next, active, paused] = await Promise.all([
+      producer.lindex(key('wait'), -1),
+      producer.llen(key('active')),
+      producer.hexists(key('meta'), 'paused'),
+    ]);
+    return active === 0 && paused === 0 ? next : null;
+  }
+
   /** Takes no further jobs and gives back the one that waits: while this node is fenced, others do the work. */
   async standAside(): Promise<void> {
     if (this.aside) return;
@@ -177,9 +222,20 @@ export class Lane {
     await this.queue.close();
   }
 
+  /** The job of events that came with ids and share it cannot be told from their ids. */
+  private async nameJobs(drafts: readonly JobDraft[]): Promise<void> {
+    const jobs = new Map<string, Fate>();
+    for (const { id, data, nameless } of drafts) {
+      if (nameless) for (const event of data.events) jobs.set(event.id, `job:${id}`);
+    }
+    await this.fates.record(jobs);
+  }
+
   private async splitOff(event: StoredEvent, from: JobData): Promise<void> {
     const data = { ...from, events: [event] };
-    await this.add([{ id: poisonId(event), type: String(event.type), data, dueAt: null, given: false }]);
+    await this.add([
+      { id: poisonId(event), type: String(event.type), data, dueAt: null, given: false, nameless: false },
+    ]);
   }
 
   private async exists(id: string): Promise<boolean> {

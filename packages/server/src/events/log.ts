@@ -129,6 +129,16 @@ export class BroadcastLog {
   }
 
   /**
+   * Whether the entry of this position, which is not in the log any more, was the last one before those that are: what follows it
+   * is all there then.
+   */
+  async followed({ epoch, offset, tag }: LogHead): Promise<boolean> {
+    const { redis, keys } = this.parts;
+    const [current, floor, floorTag] = await redis.hmget(keys.logMeta(), 'epoch', 'floor', 'floor_tag');
+    return current === epoch && floor === String(offset) && floorTag === tag;
+  }
+
+  /**
    * Entries with fromExclusive < offset ≤ toInclusive in order, at most `limit`, whichever are still there. An event
    * may have 256 KiB: the caller chooses a limit that it can hold.
    */

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
+import type { Fate, Fates } from './fates.js';
 import type { JobData } from './job.js';
 import type { AppendResult } from './log.js';
-import { jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from './storedEvent.js';
+import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from './storedEvent.js';
 
 export type QueueJob = Job<JobData, void, string>;
 
@@ -16,6 +17,8 @@ export interface ProcessorParts {
   readonly mayAppend: () => boolean;
   /** Adds a job of its own for an event that cannot be appended, to the same queue. */
   readonly splitOff: (event: StoredEvent, from: JobData) => Promise<void>;
+  /** Where is noted what the log does not know. */
+  readonly fates: Pick<Fates, 'record'>;
   readonly clock: Clock;
   readonly report: Report;
 }
@@ -85,6 +88,21 @@ export class JobProcessor {
     this.counts.appended += appended;
     this.counts.duplicates += due.length - appended;
     this.counts.expired += sound.length - due.length;
+    if (due.length < sound.length || due.some(isTargeted)) this.note(due, sound);
+  }
+
+  /** Without waiting: who asks later is told a little less when this is lost, but no event waits for it. */
+  private note(due: readonly StoredEvent[], sound: readonly StoredEvent[]): void {
+    const fates = new Map<string, Fate>(sound.map((event) => [event.id, 'expired']));
+    for (const event of due) {
+      if (isTargeted(event)) fates.set(event.id, 'appended');
+      else fates.delete(event.id);
+    }
+    this.record(fates);
+  }
+
+  private record(fates: ReadonlyMap<string, Fate>): void {
+    this.parts.fates.record(fates).catch((error: unknown) => this.parts.report(error, 'events.fates'));
   }
 
   private async append(events: readonly StoredEvent[]): Promise<readonly number[]> {
@@ -103,6 +121,10 @@ export class JobProcessor {
       this.parts.report(new Error(`job ${job.id}: ${reason}`), 'events.poisoned');
       throw new UnrecoverableError(reason);
     }
+    if (poisoned > 0) {
+      const failed = events.filter((event, index) => faults[index] !== null && isStoredEvent(event));
+      this.record(new Map(failed.map((event) => [event.id, 'failed'])));
+    }
     for (const [index, event] of events.entries()) {
       if (faults[index] === null) continue;
       await this.insist(job, token, lock, () => this.parts.splitOff(event, job.data));
@@ -115,9 +137,12 @@ export class JobProcessor {
    */
   private fault(event: unknown): string | null {
     if (!isStoredEvent(event)) return 'the event lacks an id, a type or data';
+    const targets: unknown = event.target_user_ids;
+    // An id that makes no key would fail the append for ever.
+    if (targets !== undefined && !(Array.isArray(targets) && targets.every(isUserId))) return 'a target is no user id';
     if (!this.parts.knows(event.type)) return `unknown event type ${event.type}`;
     if (jsonBytesAtMost(event) <= MAX_EVENT_BYTES) return null;
-    const bytes = Buffer.byteLength(JSON.stringify(event));
+    const bytes = bytesOf(event);
     return bytes > MAX_EVENT_BYTES ? `the event has ${bytes} bytes, allowed are ${MAX_EVENT_BYTES}` : null;
   }
 
@@ -188,6 +213,11 @@ export class JobProcessor {
       if (!signal.aborted) throw error;
     }
   }
+}
+
+/** The mailboxes remember their ids per user: nobody could find them by the id alone. */
+function isTargeted(event: StoredEvent): boolean {
+  return 'target_user_ids' in event;
 }
 
 function isJobData(data: unknown): data is JobData {

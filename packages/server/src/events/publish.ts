@@ -1,14 +1,13 @@
-import { type EventTypeDefinition, MAX_DELAY_MS, type PublishRequest, publishSchema } from '@unified-ws/protocol';
-import { Ajv, type ValidateFunction } from 'ajv';
+import type { PublishRequest } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from './catalogue.js';
-import { type EventIds, PENDING_ID } from './eventId.js';
-import type { QueuedEvent } from './job.js';
+import { EPHEMERAL, type EphemeralEvent, type EphemeralSender } from './ephemeral.js';
+import type { EventIds } from './eventId.js';
 import type { BroadcastLog } from './log.js';
+import type { Mailboxes } from './mailbox.js';
+import { type DurableEvent, isDurable, type PreparedEvent, Preparer } from './prepare.js';
 import type { EventQueues } from './queue.js';
-import { deeperThan, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, type StoredEvent } from './storedEvent.js';
-import { parseTime } from './time.js';
 
 /** Who publishes: the user id decides what a given id means (L2). */
 export interface PublishedBy {
@@ -19,7 +18,10 @@ export interface PublishedBy {
 export interface PublishReceipt {
   /** As it stands in the event. */
   readonly eventId: string;
-  /** The queue that took the event. */
+  /**
+   * The queue that took the event; several, joined by commas, when its target users are spread over them (Q3); `ephemeral` when it
+   * went past the queues.
+   */
   readonly queue: string;
   /** True: the id was known, nothing was added. */
   readonly duplicate: boolean;
@@ -37,33 +39,36 @@ export interface PublisherParts {
   readonly catalogue: () => EventCatalogue;
   readonly queues: EventQueues;
   readonly log: BroadcastLog;
+  readonly mailboxes: Pick<Mailboxes, 'seen'>;
+  readonly ephemeral: EphemeralSender;
   readonly ids: EventIds;
   readonly clock: Clock;
 }
 
-/** Events of one call. */
-export const MAX_PUBLISH_EVENTS = 1000;
+/** A durable event on its way into Redis. */
+interface Queued {
+  readonly eventId: string;
+  readonly queue: string;
+  /** Whether they were there already; none: the event is a repeat. Events that share a job share its promise. */
+  readonly jobs: readonly Promise<boolean>[];
+}
 
 const PUBLISH_PERMISSIONS = ['events:publish', 'admin:broadcast'] as const;
 
-interface Fault {
-  readonly path: string;
-  readonly message: string;
-}
-
-/** Takes events into the durable queue. */
+/** Takes events into the durable queue; ephemeral ones go straight to the nodes. */
 export class Publisher {
   private readonly parts: PublisherParts;
-  private readonly validate: ValidateFunction<PublishRequest>;
+  private readonly preparer: Preparer;
 
   constructor(parts: PublisherParts) {
     this.parts = parts;
-    this.validate = new Ajv({ strict: false }).compile<PublishRequest>(publishSchema);
+    this.preparer = new Preparer(parts);
   }
 
   /**
    * Publishes one event or several, in order per ordering key. Everything is validated before the first is queued.
-   * Resolves when Redis has confirmed them all: from then on they survive the death of every node.
+   * Resolves when Redis has confirmed them all: from then on they survive the death of every node, but for ephemeral ones,
+   * which then are on their way to whoever is connected.
    *
    * @param turn for callers whose events are to be queued in the order of their calls, though these overlap.
    * @throws AppError PERMISSION_DENIED, VALIDATION_ERROR (`details.errors` [{path, message}]; nothing was queued),
@@ -76,16 +81,12 @@ export class Publisher {
     turn?: PublishTurn,
   ): Promise<PublishReceipt[]> {
     try {
-      const { items, repeats } = await this.admitted(request, by);
+      const { events, repeats } = await this.admitted(request, by);
       // Whether an id is a repeat is asked of Redis: without the turn an event without one would overtake it.
       await turn?.come;
-      const receipts = items.map(async (item, index) => {
-        const queue = this.parts.queues.laneOf(item).name;
-        const duplicate = repeats.has(index) || (await this.parts.queues.add(item));
-        return { eventId: item.event.id, queue, duplicate };
-      });
+      const begun = events.map((event) => (isDurable(event) ? this.queue(event, repeats) : this.sendNow(event)));
       turn?.done();
-      return await Promise.all(receipts);
+      return await receiptsOf(begun);
     } finally {
       turn?.done();
     }
@@ -95,156 +96,93 @@ export class Publisher {
   private async admitted(
     request: PublishRequest | readonly PublishRequest[],
     by: PublishedBy,
-  ): Promise<{ readonly items: readonly QueuedEvent[]; readonly repeats: ReadonlySet<number> }> {
+  ): Promise<{ readonly events: readonly PreparedEvent[]; readonly repeats: ReadonlySet<DurableEvent> }> {
     if (!PUBLISH_PERMISSIONS.some((permission) => by.permissions.has(permission))) {
       throw new AppError('PERMISSION_DENIED', 'publishing needs the permission events:publish');
     }
-    const items = this.prepare(request, by);
-    await this.parts.queues.admit();
-    return { items, repeats: await this.repeats(items) };
+    const events = this.preparer.prepare(request, by.userId);
+    const durable = events.filter(isDurable);
+    // Nothing that waits keeps an ephemeral event from being delivered.
+    if (durable.length > 0) await this.parts.queues.admit();
+    return { events, repeats: await this.repeats(durable) };
   }
 
-  private prepare(request: unknown, by: PublishedBy): QueuedEvent[] {
-    const many = Array.isArray(request);
-    const requests: readonly unknown[] = many ? request : [request];
-    if (requests.length === 0) throw invalid([{ path: '', message: 'must hold at least one event' }]);
-    if (requests.length > MAX_PUBLISH_EVENTS) {
-      throw invalid([{ path: '', message: `must hold at most ${MAX_PUBLISH_EVENTS} events` }]);
-    }
-    const faults: Fault[] = [];
-    const items: QueuedEvent[] = [];
-    const call = Symbol('publish call');
-    for (const [index, entry] of requests.entries()) {
-      const made = this.prepareOne(entry, by, call);
-      if ('event' in made) items.push(made);
-      else faults.push(many ? { ...made, path: `/${index}${made.path}` } : made);
-    }
-    if (faults.length > 0) throw invalid(faults);
-    return items;
+  /** Begins in this turn, so that the order of the call is the order in each queue. */
+  private queue(event: DurableEvent, repeats: ReadonlySet<DurableEvent>): Queued {
+    const { queues } = this.parts;
+    const { items } = event;
+    const queue = items.map((item) => queues.laneOf(item).name).join();
+    const jobs = repeats.has(event) ? [] : items.map((item) => queues.add(item));
+    return { eventId: items[0].event.id, queue, jobs };
   }
 
-  private prepareOne(request: unknown, by: PublishedBy, call: symbol): QueuedEvent | Fault {
-    if (!this.validate(request)) return schemaFault(this.validate);
-    const definition = this.parts.catalogue().get(request.event_type);
-    if (!definition) return { path: '/event_type', message: 'is not in the event catalogue' };
-    const refused = notYet(request, definition);
-    if (refused) return refused;
-    const accepted = this.parts.clock.now();
-    const times = readTimes(request, definition, accepted);
-    if ('path' in times) return times;
-    for (const field of ['data', 'metadata'] as const) {
-      if (!deeperThan(request[field], MAX_EVENT_DEPTH)) continue;
-      return { path: `/${field}`, message: `must not be nested deeper than ${MAX_EVENT_DEPTH} levels` };
+  private async sendNow(item: EphemeralEvent): Promise<PublishReceipt> {
+    try {
+      await this.parts.ephemeral.send(item);
+    } catch (error) {
+      throw new AppError('UNAVAILABLE', 'the ephemeral event could not be sent', { cause: error });
     }
-    const misfit = this.parts.catalogue().payloadFault(request.event_type, request.data);
-    if (misfit) return misfit;
-    const id = request.id === undefined ? PENDING_ID : this.parts.ids.given(by.userId, request.id);
-    const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt });
-    const bytes = Buffer.byteLength(JSON.stringify(event));
-    if (bytes > MAX_EVENT_BYTES) {
-      return { path: '/data', message: `the event has ${bytes} bytes as JSON, allowed are ${MAX_EVENT_BYTES}` };
-    }
-    return {
-      event,
-      bytes,
-      publisher: by.userId,
-      orderingKey: request.ordering_key ?? request.event_type,
-      dueAt: times.dueAt,
-      call: request.id === undefined ? null : call,
-    };
+    return { eventId: item.event.id, queue: EPHEMERAL, duplicate: false };
   }
 
-  /** Indexes of events that need no queueing: appended before, or a repeat within the call. */
-  private async repeats(items: readonly QueuedEvent[]): Promise<ReadonlySet<number>> {
-    const repeats = new Set<number>();
-    const given = new Map<string, number>();
-    for (const [index, { call, event }] of items.entries()) {
-      if (call === null) continue;
-      if (given.has(event.id)) repeats.add(index);
-      else given.set(event.id, index);
+  /** Events that need no queueing: appended before, or a repeat within the call. */
+  private async repeats(events: readonly DurableEvent[]): Promise<ReadonlySet<DurableEvent>> {
+    const repeats = new Set<DurableEvent>();
+    const given = new Map<string, DurableEvent>();
+    for (const event of events) {
+      if (!event.given) continue;
+      if (given.has(event.id)) repeats.add(event);
+      else given.set(event.id, event);
     }
     if (given.size === 0) return repeats;
     try {
-      const seen = await this.parts.log.seen([...given.keys()]);
-      for (const [place, index] of [...given.values()].entries()) if (seen[place]) repeats.add(index);
+      const firsts = [...given.values()];
+      const seen = await this.seen(firsts);
+      for (const [place, event] of firsts.entries()) if (seen[place]) repeats.add(event);
     } catch (error) {
       throw new AppError('UNAVAILABLE', 'it cannot be told whether the event is a repeat', { cause: error });
     }
     return repeats;
   }
+
+  /** Per event whether it was appended before, a targeted one to all of its mailboxes. */
+  private async seen(events: readonly DurableEvent[]): Promise<boolean[]> {
+    const { log, mailboxes } = this.parts;
+    const broadcast = events.filter(({ targets }) => targets === null).map(({ id }) => id);
+    const byUser = new Map<string, string[]>();
+    for (const { id, targets } of events) {
+      for (const userId of targets ?? []) byUser.set(userId, [...(byUser.get(userId) ?? []), id]);
+    }
+    const unseen = new Set<string>();
+    const look = async (ids: readonly string[], answer: Promise<readonly boolean[]>): Promise<void> => {
+      const seen = await answer;
+      for (const [place, id] of ids.entries()) if (!seen[place]) unseen.add(id);
+    };
+    await Promise.all([
+      look(broadcast, log.seen(broadcast)),
+      ...[...byUser].map(([userId, ids]) => look(ids, mailboxes.seen(userId, ids))),
+    ]);
+    return events.map(({ id }) => !unseen.has(id));
+  }
 }
 
-function invalid(errors: readonly Fault[]): AppError {
-  const [first] = errors;
-  const shown = errors.slice(0, 20);
-  const place = first?.path ? `${first.path} ` : '';
-  return new AppError('VALIDATION_ERROR', `the event is not valid: ${place}${first?.message ?? ''}`, {
-    details: { errors: shown },
+/** Waits once for each job, not for each event: promises were a good part of what an event of a batch costs. */
+async function receiptsOf(begun: readonly (Queued | Promise<PublishReceipt>)[]): Promise<PublishReceipt[]> {
+  const existed = new Map<Promise<boolean>, boolean>();
+  const sent = new Map<Promise<PublishReceipt>, PublishReceipt>();
+  for (const one of begun) {
+    if (one instanceof Promise) sent.set(one, NOT_YET);
+    else for (const job of one.jobs) existed.set(job, false);
+  }
+  await Promise.all([
+    ...[...existed.keys()].map(async (job) => existed.set(job, await job)),
+    ...[...sent.keys()].map(async (one) => sent.set(one, await one)),
+  ]);
+  return begun.map((one) => {
+    if (one instanceof Promise) return sent.get(one) ?? NOT_YET;
+    const duplicate = one.jobs.every((job) => existed.get(job) === true);
+    return { eventId: one.eventId, queue: one.queue, duplicate };
   });
 }
 
-function schemaFault(validate: ValidateFunction): Fault {
-  const [error] = validate.errors ?? [];
-  const unknown: unknown = error?.params.additionalProperty;
-  if (error === undefined) return { path: '', message: 'is not valid' };
-  if (error.keyword === 'not')
-    return { path: error.instancePath, message: 'must not have both delay_ms and deliver_at' };
-  if (typeof unknown === 'string')
-    return { path: `${error.instancePath}/${unknown}`, message: 'is not a known property' };
-  return { path: error.instancePath, message: error.message ?? 'is not valid' };
-}
-
-function notYet(request: PublishRequest, definition: EventTypeDefinition): Fault | null {
-  if (request.target_user_ids !== undefined) {
-    return { path: '/target_user_ids', message: 'targeted events are not available on this server version' };
-  }
-  if ((request.delivery ?? definition.delivery) === 'ephemeral') {
-    const path = request.delivery ? '/delivery' : '/event_type';
-    return { path, message: 'ephemeral events are not available on this server version' };
-  }
-  return null;
-}
-
-interface Times {
-  /** Wall-clock ms; null: at once. */
-  readonly dueAt: number | null;
-  readonly expiresAt: number | null;
-}
-
-function readTimes(request: PublishRequest, definition: EventTypeDefinition, accepted: number): Times | Fault {
-  const { delay_ms, deliver_at, expires_at } = request;
-  let dueAt = delay_ms ? accepted + delay_ms : null;
-  if (deliver_at !== undefined) {
-    dueAt = parseTime(deliver_at);
-    if (dueAt === null) return { path: '/deliver_at', message: 'is not a time' };
-    if (dueAt - accepted > MAX_DELAY_MS) return { path: '/deliver_at', message: 'is too far in the future' };
-  }
-  let expiresAt = definition.ttl_ms === undefined ? null : accepted + definition.ttl_ms;
-  if (expires_at !== undefined) {
-    expiresAt = parseTime(expires_at);
-    if (expiresAt === null) return { path: '/expires_at', message: 'is not a time' };
-  }
-  return { dueAt, expiresAt };
-}
-
-function storedEvent(
-  request: PublishRequest,
-  definition: EventTypeDefinition,
-  made: { readonly id: string; readonly accepted: number; readonly expiresAt: number | null },
-): StoredEvent {
-  const { metadata, roles, permission, exclude } = request;
-  return {
-    id: made.id,
-    type: request.event_type,
-    data: request.data,
-    timestamp: new Date(made.accepted).toISOString(),
-    priority: request.priority ?? definition.priority,
-    category: definition.category,
-    severity: request.severity ?? definition.severity,
-    ...(metadata === undefined ? {} : { metadata }),
-    ...(roles === undefined ? {} : { roles }),
-    ...(permission === undefined ? {} : { permission }),
-    ...(exclude === undefined || exclude.length === 0 ? {} : { exclude }),
-    ...(made.expiresAt === null ? {} : { expires_at: new Date(made.expiresAt).toISOString() }),
-  };
-}
+const NOT_YET: PublishReceipt = { eventId: '', queue: '', duplicate: false };

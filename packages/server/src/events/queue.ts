@@ -2,19 +2,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
+import { answers, connected } from '../redis/answers.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
+import { Admission } from './admission.js';
 import type { EventIds } from './eventId.js';
 import type { QueuedEvent } from './job.js';
 import { type JobCounts, Lane } from './lane.js';
+import type { LaneJobs } from './laneJobs.js';
+import type { LaneLookup } from './laneLookup.js';
+import { MemoryGuard } from './memoryGuard.js';
 import { partitionOf } from './partition.js';
 import type { ProcessorCounts, ProcessorParts, Retrying } from './processor.js';
+import type { StoredEvent } from './storedEvent.js';
+import { type RenewalReason, type WatchedLane, WorkerWatch } from './workerWatch.js';
 
 export interface EventQueuesOptions {
   /** EVENT_QUEUE_PARTITIONS. The same on every node (Q7). */
   readonly partitions: number;
   /** EVENT_QUEUE_MAX: jobs waiting, delayed and active, in all queues. A soft bound (Q6). */
   readonly maxJobs: number;
+  /** WORKER_STALL_MS. */
+  readonly stallMs: number;
 }
 
 export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows' | 'mayAppend'> {
@@ -23,6 +32,8 @@ export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows
   readonly report: Report;
   readonly nodeId: string;
   readonly ids: EventIds;
+  /** The log's Redis, whose memory is looked at too. */
+  readonly logRedis: RedisClient;
   /** Makes a connection that is not yet open. The queues open and end it. */
   readonly connect: (role: 'producer' | 'worker') => RedisClient;
 }
@@ -31,22 +42,27 @@ export interface LaneStats extends Readonly<ProcessorCounts> {
   readonly queue: string;
   /** An infrastructure error that this node's worker retries in place; null: none. */
   readonly retrying: Retrying | null;
+  /** How long the job next in line was started by nobody, milliseconds; 0: all is well. */
+  readonly stalledMs: number;
 }
 
 export interface QueueStats {
   /** Whether this node's workers leave the jobs to others, because the node is fenced. */
   readonly standingAside: boolean;
   readonly lanes: readonly LaneStats[];
+  /** Workers of this node that were replaced, by reason. */
+  readonly renewals: Readonly<Record<RenewalReason, number>>;
+  /** Publishes that this node refused for want of room. */
+  readonly refused: Readonly<Admission['refused']>;
 }
 
-const COUNT_MAX_AGE_MS = 250;
-const RETRY_AFTER_MS = 1000;
 const FENCE_WATCH_MS = 250;
 /** A short fence is waited out; after this the jobs are left to other nodes. */
 const FENCE_PATIENCE_MS = 2000;
 const PROBE_PAUSE_MS = 100;
 const PING_MS = 300;
 const CLOSE_PATIENCE_MS = 1000;
+const CONNECT_PATIENCE_MS = 2000;
 
 /**
  * The durable queue of events: `events-0` … by hash of the ordering key, and `events-urgent`, which overtakes them.
@@ -63,8 +79,10 @@ export class EventQueues {
   private fenceWatch: NodeJS.Timeout | null = null;
   private fencedSince: number | null = null;
   private standingAside = false;
-  private readonly known = { jobs: 0, at: Number.NEGATIVE_INFINITY };
-  private refreshing: Promise<void> | null = null;
+  private admission: Admission | null = null;
+  private readonly watch: WorkerWatch;
+  /** What the publishers of a job wait for: one promise for all its events. */
+  private readonly told = new WeakMap<Promise<boolean>, Promise<boolean>>();
   private probing = false;
   /** Connections are shared by many queues, and each passes the same error on. */
   private readonly reported = new WeakSet<Error>();
@@ -72,6 +90,14 @@ export class EventQueues {
   constructor(parts: EventQueuesParts, options: EventQueuesOptions) {
     this.parts = parts;
     this.options = options;
+    this.watch = new WorkerWatch({
+      lanes: () => this.lanes(),
+      renew: (lane) => this.renewWorker(lane),
+      standsAside: () => this.standingAside,
+      clock: parts.clock,
+      report: parts.report,
+      stallMs: options.stallMs,
+    });
   }
 
   /**
@@ -86,6 +112,14 @@ export class EventQueues {
       this.producer = producer;
       await connected(producer);
       await this.checkPartitions(producer);
+      this.admission = new Admission({
+        counts: () => this.counts(),
+        memory: new MemoryGuard({ clients: [producer, this.parts.logRedis], clock: this.parts.clock }),
+        clock: this.parts.clock,
+        report: (error, where) => this.report(error, where),
+        onSilence: () => void this.probe(),
+        maxJobs: this.options.maxJobs,
+      });
       this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
       this.urgent = this.lane(producer, 'u');
       await Promise.all(this.lanes().map((lane) => lane.waitUntilReady()));
@@ -112,19 +146,28 @@ export class EventQueues {
       if (this.closing) throw new Error('the queues were closed while their workers started');
       this.fenceWatch = setInterval(() => this.watchFence(), FENCE_WATCH_MS);
       await Promise.all(this.lanes().map((lane) => lane.startWorker(connection)));
+      this.watch.start();
     } catch (error) {
       await this.close();
       throw error;
     }
   }
 
+  /** EVENT_QUEUE_PARTITIONS. */
+  get partitionCount(): number {
+    return this.options.partitions;
+  }
+
+  /** Whether it overtakes, in a queue of its own. */
+  isUrgent({ priority }: StoredEvent): boolean {
+    return priority === 'critical' || priority === 'urgent';
+  }
+
   /** The queue that takes an event. */
   laneOf(event: QueuedEvent): Lane {
-    const { priority } = event.event;
-    const lane =
-      priority === 'critical' || priority === 'urgent'
-        ? this.urgent
-        : this.partitions[partitionOf(event.orderingKey, this.options.partitions)];
+    const lane = this.isUrgent(event.event)
+      ? this.urgent
+      : this.partitions[partitionOf(event.orderingKey, this.options.partitions)];
     if (!lane) throw new AppError('UNAVAILABLE', 'the event queue is not open');
     return lane;
   }
@@ -133,42 +176,39 @@ export class EventQueues {
    * Puts an event into its queue. Resolves when Redis has it: true when a job of the same events was there already.
    *
    * @throws AppError UNAVAILABLE when Redis did not confirm in time. The event may be in the queue all the same; a
-   * repeat
-   *   with the same id is appended once.
+   *   repeat with the same id is appended once.
    */
-  async add(item: QueuedEvent): Promise<boolean> {
+  add(item: QueuedEvent): Promise<boolean> {
     const lane = this.laneOf(item);
     this.refuseWhenClosed();
-    // A Redis that hangs would run everything that was refused meanwhile when it wakes, and memory would fill until
-    // then.
+    // A Redis that hangs would run everything that was refused meanwhile when it wakes; memory would fill until then.
     if (this.probing) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
-    try {
-      const existed = await lane.batcher.add(item);
-      this.known.jobs += 1;
-      return existed;
-    } catch (error) {
-      this.report(error, 'events.add');
-      void this.probe();
-      throw new AppError('UNAVAILABLE', 'the event queue did not take the event', { cause: error });
+    this.admission?.added();
+    const job = lane.batcher.add(item);
+    let told = this.told.get(job);
+    if (!told) {
+      told = job.catch((error: unknown) => this.notAdded(error));
+      this.told.set(job, told);
     }
+    return told;
+  }
+
+  private notAdded(error: unknown): never {
+    this.report(error, 'events.add');
+    void this.probe();
+    throw new AppError('UNAVAILABLE', 'the event queue did not take the event', { cause: error });
   }
 
   /**
-   * Refuses when the queues are full. The count is at most 250 ms old, and each event accepted here since counts as a
-   * job.
+   * Refuses when the queues, or Redis, are full. The counts are at most 250 ms old, and each event accepted here since counts
+   * as a job.
    *
    * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had.
    */
   async admit(): Promise<void> {
     this.refuseWhenClosed();
-    if (this.probing) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
-    if (this.parts.clock.mono() - this.known.at > COUNT_MAX_AGE_MS) {
-      this.refreshing ??= this.refresh();
-      await this.refreshing;
-    }
-    if (this.known.jobs < this.options.maxJobs) return;
-    const details = { retry_after_ms: RETRY_AFTER_MS };
-    throw new AppError('RATE_LIMITED', 'the event queue is full', { details });
+    if (this.probing || !this.admission) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
+    await this.admission.admit();
   }
 
   /** Jobs per queue and state. */
@@ -178,14 +218,45 @@ export class EventQueues {
     return new Map(lanes.flatMap((lane, index) => (counts[index] ? [[lane.name, counts[index]] as const] : [])));
   }
 
+  /**
+   * The queues as admins see them, the partitions first.
+   *
+   * @throws AppError UNAVAILABLE when they are not open.
+   */
+  jobs(): readonly LaneJobs[] {
+    this.refuseWhenClosed();
+    if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return [...this.partitions, this.urgent].map((lane) => lane.jobs);
+  }
+
+  /** Names of the queues that an admin has paused. */
+  async paused(): Promise<string[]> {
+    const lanes = this.lanes();
+    const paused = await Promise.all(lanes.map((lane) => lane.jobs.isPaused()));
+    return lanes.filter((_, index) => paused[index]).map(({ name }) => name);
+  }
+
+  /**
+   * Where events are looked up, by queue.
+   *
+   * @throws AppError UNAVAILABLE when the queues are not open.
+   */
+  lookups(): ReadonlyMap<string, LaneLookup> {
+    this.refuseWhenClosed();
+    if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return new Map(this.lanes().map(({ name, lookup }) => [name, lookup]));
+  }
+
   /** What this node's workers did since they started. */
   stats(): QueueStats {
     const lanes = this.lanes().map(({ name, processor }) => ({
       queue: name,
       ...processor.counts,
       retrying: processor.retrying,
+      stalledMs: this.watch.stalledMs(name),
     }));
-    return { standingAside: this.standingAside, lanes };
+    const refused = this.admission?.refused ?? { jobs: 0, memory: 0 };
+    return { standingAside: this.standingAside, lanes, renewals: this.watch.renewals, refused };
   }
 
   /** Sets again what a Redis that lost its data has forgotten (Q4). Cheap when nothing is to be done. */
@@ -205,6 +276,7 @@ export class EventQueues {
 
   private async end(): Promise<void> {
     if (this.fenceWatch) clearInterval(this.fenceWatch);
+    this.watch.stop();
     const force = !(await this.answers(this.workerConnection));
     const closed = await Promise.allSettled(this.lanes().map((lane) => lane.close(force, CLOSE_PATIENCE_MS)));
     for (const result of closed) if (result.status === 'rejected') this.report(result.reason, 'events.close');
@@ -225,6 +297,7 @@ export class EventQueues {
       clock,
       report: (error, where) => this.report(error, where),
       mint: () => ids.nextJob(),
+      fatesKey: (bucket) => keys.fates(partition, bucket),
     });
   }
 
@@ -266,20 +339,6 @@ export class EventQueues {
     );
   }
 
-  private async refresh(): Promise<void> {
-    try {
-      const counts = [...(await this.counts()).values()];
-      this.known.jobs = counts.reduce((sum, { waiting, active, delayed }) => sum + waiting + active + delayed, 0);
-      this.known.at = this.parts.clock.mono();
-    } catch (error) {
-      this.report(error, 'events.count');
-      void this.probe();
-      throw new AppError('UNAVAILABLE', 'the event queue does not answer', { cause: error });
-    } finally {
-      this.refreshing = null;
-    }
-  }
-
   /**
    * Asks until Redis answers; meanwhile publishing is refused at once. Each question ends with the command time-out.
    */
@@ -315,27 +374,24 @@ export class EventQueues {
     }
   }
 
-  private async answers(client: RedisClient | null): Promise<boolean> {
-    if (client?.status !== 'ready') return false;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), PING_MS);
-    });
-    const ping = client.ping().then(
-      () => true,
-      (error: unknown) => {
-        this.report(error, 'events.close');
-        return false;
-      },
-    );
-    try {
-      return await Promise.race([ping, late]);
-    } finally {
-      clearTimeout(timer);
+  /** Where the connection is what hangs, all lanes share that fate. */
+  private async renewWorker(stalled: WatchedLane): Promise<void> {
+    const old = this.workerConnection;
+    if (old && (await this.answers(old))) {
+      await Promise.all(this.lanes().map((lane) => lane === stalled && lane.renewWorker(old)));
+      return;
     }
+    const connection = this.open('worker');
+    // Another is tried at the next look.
+    const late = setTimeout(() => connection.disconnect(), CONNECT_PATIENCE_MS);
+    await connected(connection).finally(() => clearTimeout(late));
+    if (this.closing) return connection.disconnect();
+    this.workerConnection = connection;
+    await Promise.all(this.lanes().map((lane) => lane.renewWorker(connection)));
+    old?.disconnect();
   }
-}
 
-async function connected(client: RedisClient): Promise<void> {
-  if (client.status === 'wait') await client.connect();
+  private answers(client: RedisClient | null): Promise<boolean> {
+    return answers(client, PING_MS, (error, where) => this.report(error, where), 'events.ping');
+  }
 }

@@ -21,8 +21,25 @@ export interface StoredEvent {
   readonly permission?: string;
   /** Not for these users. */
   readonly exclude?: readonly string[];
+  /** Of ephemeral events: of those with one type and key only the latest counts. */
+  readonly conflation_key?: string;
   /** RFC 3339, UTC: not appended from then on. */
   readonly expires_at?: string;
+  /** For the mailboxes of these users, without repeats. In the queue alone: never in a mailbox nor on the wire. */
+  readonly target_user_ids?: readonly string[];
+}
+
+/** Bytes of an event's JSON as it lies in the log or in a mailbox. */
+export function bytesOf(event: StoredEvent): number {
+  return Buffer.byteLength(JSON.stringify({ ...event, target_user_ids: undefined }));
+}
+
+const MAX_USER_ID_BYTES = 128;
+
+/** User ids go into keys and channels, percent-encoded: a lone surrogate cannot (CONSISTENCY, "Keys"). */
+export function isUserId(value: unknown): value is string {
+  if (typeof value !== 'string' || value === '') return false;
+  return Buffer.byteLength(value) <= MAX_USER_ID_BYTES && !/\p{Surrogate}/u.test(value);
 }
 
 /** Bytes of an event's JSON. Bounds what one publish costs every node, every cohort buffer and the log. */

@@ -35,7 +35,7 @@ export function admits(clearance: Clearance, event: StoredEvent, definition: Eve
 }
 
 /** Names of the fields that this clearance may not see; the same array for the same set, so it can be a cache key. */
-export function hiddenFields(clearance: Clearance, definition: EventTypeDefinition): string {
+export function hiddenFields(clearance: Pick<Clearance, 'permissions'>, definition: EventTypeDefinition): string {
   const fields = definition.sensitive_fields;
   if (fields === undefined) return '';
   let hidden = '';

@@ -1,25 +1,12 @@
-import type { StoredEvent } from '../events/storedEvent.js';
 import type { Clearance } from './clearance.js';
 import type { TypeSet } from './typeSet.js';
-
-/** What keeps a connection out of the cohorts for good: it is served singly (L5). */
-export interface SingleService {
-  /** False: each event is a write of its own. */
-  readonly batch: boolean;
-  /** Events per second, or null. */
-  readonly limit: { take(mono: number): boolean; retryAfterMs(mono: number): number } | null;
-  /** Besides type, clearance and `exclude`. */
-  passes(event: StoredEvent): boolean;
-}
+import type { Recipient } from './wants.js';
 
 /** A connection as the fan-out sees it. */
-export interface Member {
+export interface Member extends Recipient {
   readonly id: string;
-  readonly userId: string;
-  /** The event types that it is to receive, and as whom. Null before it is established. */
-  readonly delivered: TypeSet | null;
-  readonly clearance: Clearance | null;
-  readonly single: SingleService | null;
+  /** Its events are compressed. */
+  readonly compress: boolean;
   /** Hands bytes to the socket. Never throws, never after the connection closed. */
   write(frames: Buffer): void;
   /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */
@@ -27,12 +14,13 @@ export interface Member {
 }
 
 /**
- * The local connections that are to receive the same bytes. The key is (types, clearance) alone; anything else, such as
- * `exclude`, is served singly (L5).
+ * The local connections that are to receive the same bytes. The key is (types, clearance, compression) alone; anything
+ * else, such as `exclude`, is served singly (L5).
  */
 export interface Cohort {
   readonly types: TypeSet;
   readonly clearance: Clearance;
+  readonly compress: boolean;
   readonly members: Set<Member>;
   /** Frames of the flush that is being built; empty between flushes. */
   readonly run: Buffer[];
@@ -55,12 +43,12 @@ export class Cohorts {
     return this.ofMember.size;
   }
 
-  join(member: Member, types: TypeSet, clearance: Clearance): Cohort {
+  join(member: Member, types: TypeSet, clearance: Clearance, compress: boolean): Cohort {
     this.leave(member);
-    const key = `${types.id}/${clearance.id}`;
+    const key = keyOf(types, clearance, compress);
     let cohort = this.all.get(key);
     if (!cohort) {
-      cohort = { types, clearance, members: new Set(), run: [], toldOffset: 0, toldAt: 0 };
+      cohort = { types, clearance, compress, members: new Set(), run: [], toldOffset: 0, toldAt: 0 };
       this.all.set(key, cohort);
       for (const type of types.names) {
         const set = this.byType.get(type);
@@ -79,7 +67,7 @@ export class Cohorts {
     this.ofMember.delete(member);
     cohort.members.delete(member);
     if (cohort.members.size > 0) return;
-    this.all.delete(`${cohort.types.id}/${cohort.clearance.id}`);
+    this.all.delete(keyOf(cohort.types, cohort.clearance, cohort.compress));
     for (const type of cohort.types.names) {
       const set = this.byType.get(type);
       set?.delete(cohort);
@@ -102,4 +90,8 @@ export class Cohorts {
   each(): Iterable<Cohort> {
     return this.all.values();
   }
+}
+
+function keyOf(types: TypeSet, clearance: Clearance, compress: boolean): string {
+  return `${types.id}/${clearance.id}${compress ? '/z' : ''}`;
 }

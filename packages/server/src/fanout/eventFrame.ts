@@ -1,30 +1,40 @@
 import { formatPosition, type Scope } from '@unified-ws/protocol';
 import type { LogEntry } from '../events/log.js';
+import type { StoredEvent } from '../events/storedEvent.js';
 import { withoutFields } from './clearance.js';
 import { textFrame } from './frame.js';
 
+/** An entry, of the log or of a mailbox, as far as it is delivered. */
+export type DeliveredEntry = Pick<LogEntry, 'offset' | 'tag' | 'event'>;
+
 /**
- * The frame of an event as a client sees it: never whom it was limited to.
+ * The frame of an event as one clearance sees it: never whom it was limited to.
  *
  * @param hidden as `hiddenFields` gives it.
- * @param epoch of the log, or of the mailbox, that the entry lies in.
+ * @param epoch of the log that the entry is of.
  */
-export function eventFrame(entry: LogEntry, hidden: string, epoch: string, scope: Scope): Buffer {
-  return textFrame(JSON.stringify(wireEvent(entry, hidden, epoch, scope)));
+export function eventFrame(entry: DeliveredEntry, hidden: string, epoch: string, scope: Scope): Buffer {
+  return frame(entry.event, hidden, scope, formatPosition(epoch, entry.offset, entry.tag));
 }
 
-function wireEvent(entry: LogEntry, hidden: string, epoch: string, scope: Scope): Record<string, unknown> {
-  const { event } = entry;
-  return {
-    type: event.type,
-    data: withoutFields(event.data, hidden),
-    timestamp: event.timestamp,
-    id: event.id,
-    priority: event.priority,
-    category: event.category,
-    severity: event.severity,
-    ...(event.metadata === undefined ? {} : { metadata: withoutFields(event.metadata, hidden) }),
-    scope,
-    position: formatPosition(epoch, entry.offset, entry.tag),
-  };
+/** The frame of an ephemeral event, which has no place in a log. */
+export function ephemeralFrame(event: StoredEvent, hidden: string, scope: Scope): Buffer {
+  return frame(event, hidden, scope, null);
+}
+
+function frame(event: StoredEvent, hidden: string, scope: Scope, position: string | null): Buffer {
+  return textFrame(
+    JSON.stringify({
+      type: event.type,
+      data: withoutFields(event.data, hidden),
+      timestamp: event.timestamp,
+      id: event.id,
+      priority: event.priority,
+      category: event.category,
+      severity: event.severity,
+      ...(event.metadata === undefined ? {} : { metadata: withoutFields(event.metadata, hidden) }),
+      scope,
+      position,
+    }),
+  );
 }

@@ -5,6 +5,10 @@ import type { LogPages } from '../events/logPages.js';
 import type { Logger, Report } from '../observability/logger.js';
 import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
+import type { Compression } from './compression.js';
+import { Ephemeral } from './ephemeral.js';
+import { EphemeralDelivery } from './ephemeralDelivery.js';
+import { excludedUsers } from './exclusion.js';
 import { messageFrame } from './frame.js';
 import { type Cursor, cursorText, Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
@@ -24,6 +28,7 @@ export interface FanoutParts {
   readonly catalogue: () => EventCatalogue;
   readonly typeSets: TypeSets;
   readonly clock: Clock;
+  readonly compression: Compression;
   readonly logger: Logger;
   readonly report: Report;
   /** The log in Redis, for connections that are behind the window. */
@@ -35,6 +40,8 @@ export interface FanoutParts {
   readonly historySize: number;
   /** The right to deliver (C6), asked before each flush. */
   readonly mayDeliver: () => boolean;
+  /** The connections of a user that are delivered to. */
+  readonly ofUser: (userId: string) => Iterable<Member>;
 }
 
 /** Counters since the start, read by the metrics. */
@@ -58,6 +65,9 @@ export class Fanout {
   readonly cohorts = new Cohorts();
   readonly window: Window;
   readonly readers: Readers;
+  /** Delivered with the same flushes, after what is durable. */
+  readonly ephemeral: Ephemeral;
+  readonly ephemeralDelivery: EphemeralDelivery;
   readonly counts: FanoutCounts = { events: 0, deliveries: 0, flushes: 0, writes: 0, bytes: 0, unknown: 0, gaps: 0 };
   private readonly parts: FanoutParts;
   private pending: Entry[] = [];
@@ -77,6 +87,14 @@ export class Fanout {
       window: this.window,
       position: () => this.delivered,
       onCaughtUp: (member) => this.settle(member),
+      onLimited: (member) => this.ephemeralDelivery.notify(member),
+    });
+    this.ephemeral = new Ephemeral({ ...parts, wake: () => this.schedule() });
+    this.ephemeralDelivery = new EphemeralDelivery({
+      ...parts,
+      ephemeral: this.ephemeral,
+      cohorts: this.cohorts,
+      readers: this.readers,
     });
   }
 
@@ -131,6 +149,7 @@ export class Fanout {
   /** The member is delivered to no more. Returns its cursor; null when it was not delivered to. */
   leave(member: Member): LogHead | null {
     this.flush();
+    this.ephemeralDelivery.forget(member);
     const { epoch } = this.delivered;
     const cursor = this.readers.cursorOf(member);
     if (cursor) {
@@ -142,8 +161,15 @@ export class Fanout {
     return this.delivered;
   }
 
+  /** Its socket drained: what it missed is due. */
+  drained(member: Member): void {
+    this.readers.wake(member);
+    this.ephemeralDelivery.catchUp(member);
+  }
+
   /** The member closed: nothing more is written to it, what is pending neither. */
   drop(member: Member): void {
+    this.ephemeralDelivery.forget(member);
     this.cohorts.leave(member);
     this.readers.remove(member);
   }
@@ -176,6 +202,7 @@ export class Fanout {
   /** Forgets what was taken and not delivered; it is read from the log when this node may deliver again. */
   discard(): void {
     this.pending = [];
+    this.ephemeral.discard();
     this.told();
   }
 
@@ -190,7 +217,7 @@ export class Fanout {
   /** Delivers what is pending. Also called before anybody joins, leaves a cohort or is told the position (L5). */
   flush(): void {
     this.unschedule();
-    if (this.pending.length === 0) return;
+    if (this.pending.length === 0 && !this.ephemeral.due) return;
     if (!this.parts.mayDeliver()) {
       this.discard();
       return;
@@ -199,19 +226,22 @@ export class Fanout {
     const startedAt = clock.mono();
     const entries = this.pending;
     this.pending = [];
-    const touched = this.build(entries);
-    const excluded = excludedUsers(entries);
+    const items = this.ephemeral.drain(startedAt);
+    const touched = this.build(entries, startedAt);
+    this.ephemeralDelivery.build(items, touched);
+    const excluded = excludedUsers([...entries, ...items]);
     const traced = this.parts.logger.isLevelEnabled('trace') ? [] : null;
-    const last = entries.at(-1) as Entry;
+    const last = entries.at(-1);
     for (const cohort of touched) {
       const frames = cohort.run.length === 1 ? (cohort.run[0] as Buffer) : Buffer.concat(cohort.run);
       this.deliver(cohort, frames, excluded, traced);
       cohort.run.length = 0;
-      cohort.toldOffset = last.offset;
-      cohort.toldAt = startedAt;
     }
     for (const entry of entries) this.window.push(entry);
-    this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
+    if (last) this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
+    // The readers too, who became one in this flush among them.
+    this.ephemeralDelivery.toReaders(items);
+    this.ephemeralDelivery.toUsers(items);
     this.counts.events += entries.length;
     this.counts.flushes += 1;
     const endedAt = clock.mono();
@@ -258,6 +288,7 @@ export class Fanout {
 
   stop(): void {
     this.unschedule();
+    this.ephemeralDelivery.stop();
     this.readers.stop();
     this.discard();
   }
@@ -283,7 +314,7 @@ export class Fanout {
     this.timer = null;
   }
 
-  /** To the cohort of its types and clearance, or served singly for good. */
+  /** To the cohort of its types, clearance and compression, or served singly for good. */
   private settle(member: Member): void {
     const { delivered: types, clearance } = member;
     if (types === null || clearance === null) throw new Error('a member without types and clearance');
@@ -292,7 +323,7 @@ export class Fanout {
       if (!this.readers.has(member)) this.readers.add(member, this.delivered);
       return;
     }
-    const cohort = this.cohorts.join(member, types, clearance);
+    const cohort = this.cohorts.join(member, types, clearance, member.compress);
     // A new cohort's first member was told the cursor when it joined.
     if (cohort.toldAt === 0) {
       cohort.toldOffset = this.delivered.offset;
@@ -311,9 +342,10 @@ export class Fanout {
   }
 
   /** Appends each event's frame to the run of every cohort that is to have it. */
-  private build(entries: readonly Entry[]): Set<Cohort> {
+  private build(entries: readonly Entry[], now: number): Set<Cohort> {
     const touched = new Set<Cohort>();
     const catalogue = this.parts.catalogue();
+    const { compression } = this.parts;
     const { epoch } = this.delivered;
     for (const entry of entries) {
       const definition = catalogue.get(entry.event.type);
@@ -323,7 +355,10 @@ export class Fanout {
       }
       for (const cohort of this.cohorts.subscribedTo(entry.event.type)) {
         if (!admits(cohort.clearance, entry.event, definition)) continue;
-        cohort.run.push(frameOf(entry, hiddenFields(cohort.clearance, definition), epoch));
+        cohort.toldOffset = entry.offset;
+        cohort.toldAt = now;
+        const hidden = hiddenFields(cohort.clearance, definition);
+        cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null));
         touched.add(cohort);
       }
     }
@@ -352,14 +387,4 @@ export class Fanout {
       this.readers.add(member, this.delivered);
     }
   }
-}
-
-function excludedUsers(entries: readonly Entry[]): ReadonlySet<string> | null {
-  let users: Set<string> | null = null;
-  for (const { event } of entries) {
-    if (event.exclude === undefined || event.exclude.length === 0) continue;
-    users ??= new Set();
-    for (const user of event.exclude) users.add(user);
-  }
-  return users;
 }

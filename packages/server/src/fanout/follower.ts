@@ -84,6 +84,7 @@ export class Follower {
     const head = await log.head();
     const before = this.headSeen;
     this.headSeen = head;
+    fanout.readers.judgeAhead(head);
     if (!this.following) {
       this.fill();
       return;
@@ -174,7 +175,12 @@ export class Follower {
         continue;
       }
       const first = entries[0];
-      if (first === undefined && head.offset > tail.offset) {
+      const gone = known === undefined && tail.offset > 0 && first?.offset === tail.offset + 1;
+      if (gone && !(await log.followed(tail))) {
+        // The entry before it is trimmed, and may have been another than the one that was delivered (L1).
+        if (!isServing()) return;
+        this.trimmed(tail, { ...first, epoch: tail.epoch });
+      } else if (first === undefined && head.offset > tail.offset) {
         this.trimmed(head, head);
       } else if (first !== undefined && first.offset !== tail.offset + 1) {
         this.trimmed({ epoch: tail.epoch, offset: first.offset - 1, tag: '' }, { ...first, epoch: tail.epoch });

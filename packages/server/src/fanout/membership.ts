@@ -1,7 +1,8 @@
 import type { EventCatalogue } from '../events/catalogue.js';
-import type { Member, SingleService } from './cohort.js';
+import type { Member } from './cohort.js';
 import type { Fanout } from './flush.js';
-import { deliveredTypes, isSingly, type Preferences, passes } from './preferences.js';
+import { deliveredTypes, type Preferences } from './preferences.js';
+import { type SingleService, singleService } from './singly.js';
 import type { TypeSet, TypeSets } from './typeSet.js';
 
 /** A connection, as what it is to receive is worked out. */
@@ -9,6 +10,9 @@ export interface Subscriber extends Member {
   /** What it is subscribed to. */
   readonly types: TypeSet | null;
   readonly preferences: Preferences;
+  /** Whether it takes compressed messages. */
+  readonly inflates: boolean;
+  compress: boolean;
   delivered: TypeSet | null;
   single: SingleService | null;
 }
@@ -18,7 +22,8 @@ export function fit(connection: Subscriber, catalogue: EventCatalogue, typeSets:
   const { types, preferences } = connection;
   if (types === null) return;
   connection.delivered = deliveredTypes(types, preferences, catalogue, typeSets);
-  connection.single = isSingly(preferences) ? singleService(preferences) : null;
+  connection.compress = connection.inflates && preferences.compress_data;
+  connection.single = singleService(preferences, connection.single);
 }
 
 /**
@@ -28,8 +33,4 @@ export function fit(connection: Subscriber, catalogue: EventCatalogue, typeSets:
 export function joinCohort(fanout: Fanout, connection: Subscriber): void {
   fit(connection, fanout.catalogue, fanout.typeSets);
   fanout.refit(connection);
-}
-
-function singleService(preferences: Preferences): SingleService {
-  return { batch: preferences.batch_messages, limit: null, passes: (event) => passes(preferences, event) };
 }

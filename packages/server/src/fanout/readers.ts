@@ -3,11 +3,12 @@ import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { LogEntry, LogHead } from '../events/log.js';
 import type { LogPages } from '../events/logPages.js';
-import type { StoredEvent } from '../events/storedEvent.js';
 import type { Logger, Report } from '../observability/logger.js';
-import { admits, hiddenFields } from './clearance.js';
+import { type Clearance, hiddenFields } from './clearance.js';
 import type { Member } from './cohort.js';
+import type { Compression } from './compression.js';
 import { messageFrame } from './frame.js';
+import { wants } from './wants.js';
 import { type Entry, frameOf, type Window } from './window.js';
 
 /** A place in the log of the epoch that this node follows. */
@@ -31,6 +32,7 @@ export interface ReadersParts {
   readonly pages: LogPages;
   readonly catalogue: () => EventCatalogue;
   readonly clock: Clock;
+  readonly compression: Compression;
   readonly logger: Logger;
   readonly report: Report;
   readonly mayDeliver: () => boolean;
@@ -38,6 +40,8 @@ export interface ReadersParts {
   readonly position: () => LogHead;
   /** It stands where the cohorts stand: it goes on with them. Within the same turn. */
   readonly onCaughtUp: (member: Member) => void;
+  /** Its message rate holds events back: it is to be told. */
+  readonly onLimited: (member: Member) => void;
 }
 
 export interface ReaderCounts {
@@ -53,6 +57,10 @@ export interface ReaderCounts {
 interface Reader {
   readonly member: Member;
   cursor: Cursor;
+  /** Where the cohorts stood when it came. */
+  readonly entered: Cursor;
+  /** The log was shorter than its cursor when it was last looked at. */
+  doubted: boolean;
   /** Read from the log, to be written next. */
   page: readonly LogEntry[] | null;
   /** Monotonic ms. */
@@ -108,7 +116,9 @@ export class Readers {
   /** @param cursor all that concerns it up to here was written, or is to be left out. */
   add(member: Member, cursor: Cursor): void {
     this.remove(member);
-    const reader: Reader = { member, cursor, page: null, notBefore: this.paced(member, cursor) };
+    const { offset, tag } = this.parts.position();
+    const notBefore = this.paced(member, cursor);
+    const reader: Reader = { member, cursor, entered: { offset, tag }, doubted: false, page: null, notBefore };
     this.all.set(member, reader);
     this.enqueue(reader);
   }
@@ -143,6 +153,18 @@ export class Readers {
       if (reader.cursor.offset > this.parts.position().offset) continue;
       this.ahead.delete(reader);
       this.enqueue(reader);
+    }
+  }
+
+  /**
+   * The head of the log, each second. A cursor ahead of this node that the log does not reach in two readings is of entries that
+   * are lost (L1): waiting for it would leave out what took their place.
+   */
+  judgeAhead(head: LogHead): void {
+    for (const reader of [...this.ahead]) {
+      const lost = head.epoch === this.parts.position().epoch && head.offset < reader.cursor.offset;
+      if (lost && reader.doubted && this.parts.mayDeliver()) this.lost(reader);
+      else reader.doubted = lost;
     }
   }
 
@@ -225,6 +247,10 @@ export class Readers {
     }
     const { window } = this.parts;
     const position = this.parts.position();
+    if (this.contradicts(reader.cursor, position)) {
+      this.lost(reader);
+      return;
+    }
     const { page } = reader;
     if (page !== null) {
       reader.page = null;
@@ -249,6 +275,22 @@ export class Readers {
     } else {
       this.enqueue(reader);
     }
+  }
+
+  /** The same offset with another tag: its entry is lost, and this is another (L1). */
+  private contradicts({ offset, tag }: Cursor, position: LogHead): boolean {
+    const here = offset === position.offset ? position.tag : this.parts.window.get(offset)?.tag;
+    // '' is a tag that is not known: the entry before a hole.
+    return here !== undefined && here !== '' && tag !== '' && here !== tag;
+  }
+
+  /** What it was ahead by is lost, and others have taken the place: all since it came may be new to it. */
+  private lost(reader: Reader): void {
+    this.ahead.delete(reader);
+    reader.doubted = false;
+    reader.page = null;
+    this.skip(reader, reader.entered, { ...reader.entered, epoch: this.parts.position().epoch }, 'log_reset');
+    this.enqueue(reader);
   }
 
   private *fromWindow(after: number, to: number): Iterable<Entry> {
@@ -292,11 +334,9 @@ export class Readers {
   /** Null: it is not to have this event. */
   private frameFor(member: Member, entry: Entry, epoch: string): Buffer | null {
     const definition = this.parts.catalogue().get(entry.event.type);
-    const { clearance } = member;
-    if (!definition || clearance === null || !wants(member, entry.event)) return null;
-    return admits(clearance, entry.event, definition)
-      ? frameOf(entry, hiddenFields(clearance, definition), epoch)
-      : null;
+    if (!definition || !wants(member, entry.event, definition)) return null;
+    const compression = member.compress ? this.parts.compression : null;
+    return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch, compression);
   }
 
   /** A durable event over the member's rate is late, never dropped. */
@@ -305,6 +345,7 @@ export class Readers {
     const now = this.parts.clock.mono();
     if (!limit || limit.take(now)) return true;
     reader.notBefore = now + limit.retryAfterMs(now);
+    this.parts.onLimited(reader.member);
     return false;
   }
 
@@ -340,25 +381,26 @@ export class Readers {
     // Not lost: `wakeAll` follows when this node serves again.
     if (!mayDeliver()) return;
     const [first] = entries;
-    if (first === undefined) {
-      // The head itself is gone by age: there is nothing between.
-      this.skip(reader, position(), position());
-    } else {
+    if (first !== undefined) {
       if (first.offset > cursor.offset + 1) {
-        this.skip(reader, { offset: first.offset - 1, tag: '' }, { ...first, epoch });
+        this.skip(reader, { offset: first.offset - 1, tag: '' }, { ...first, epoch }, 'trimmed');
       }
       reader.page = entries;
+    } else if (position().offset === to) {
+      // The head itself is gone by age: there is nothing between.
+      this.skip(reader, position(), position(), 'trimmed');
     }
+    // Nothing, and the cohorts moved on meanwhile: what they were given is read for again.
     this.enqueue(reader);
   }
 
-  /** What lies between is trimmed: told, never skipped in silence (L8). */
-  private skip(reader: Reader, cursor: Cursor, to: LogHead): void {
+  /** What lies between cannot be delivered: told, never skipped in silence (L8). */
+  private skip(reader: Reader, cursor: Cursor, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
     const { clock, position } = this.parts;
     const from = cursorText(position().epoch, reader.cursor);
     reader.cursor = { offset: cursor.offset, tag: cursor.tag };
     this.counts.gaps += 1;
-    const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason: 'trimmed' };
+    const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }
 }
@@ -366,9 +408,4 @@ export class Readers {
 /** A cursor on the wire; null when its entry is gone, and its tag with it. */
 export function cursorText(epoch: string, { offset, tag }: Cursor): string | null {
   return epoch === '' || (offset > 0 && tag === '') ? null : formatPosition(epoch, offset, tag);
-}
-
-function wants(member: Member, event: StoredEvent): boolean {
-  if (member.delivered?.set.has(event.type) !== true || event.exclude?.includes(member.userId) === true) return false;
-  return member.single === null || member.single.passes(event);
 }

@@ -58,6 +58,7 @@ export class Resumes {
     if (at) return at.tag === position.tag ? resumed('full', position) : NONE;
     if (position.offset === head.offset) return position.tag === head.tag ? resumed('full', position) : NONE;
     if (position.offset === 0 && next?.offset === 1) return resumed('full', position);
+    if (await this.log.followed(position)) return resumed('full', position);
     // The entry is gone by age or number: what followed it may be gone as well.
     return resumed('partial', position);
   }

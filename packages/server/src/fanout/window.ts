@@ -1,20 +1,14 @@
 import type { LogEntry } from '../events/log.js';
+import type { Compression } from './compression.js';
 import { eventFrame } from './eventFrame.js';
+import { cachedFrame, type Framed } from './frameCache.js';
 
 /** An entry of the broadcast log as this node serves it. */
-export interface Entry extends LogEntry {
-  /** Its frame per set of hidden fields: built once, whoever it is served to, and whenever. */
-  frames?: Map<string, Buffer>;
-}
+export interface Entry extends LogEntry, Framed {}
 
 /** The entry's frame for a clearance that may not see `hidden`. */
-export function frameOf(entry: Entry, hidden: string, epoch: string): Buffer {
-  const known = entry.frames?.get(hidden);
-  if (known) return known;
-  const frame = eventFrame(entry, hidden, epoch, 'broadcast');
-  entry.frames ??= new Map();
-  entry.frames.set(hidden, frame);
-  return frame;
+export function frameOf(entry: Entry, hidden: string, epoch: string, compression: Compression | null): Buffer {
+  return cachedFrame(entry, hidden, compression, () => eventFrame(entry, hidden, epoch, 'broadcast'));
 }
 
 /**

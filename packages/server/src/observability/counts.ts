@@ -12,6 +12,8 @@ export class NodeCounts {
   readonly messages = new Tally();
   /** `accepted` and `duplicate`. */
   readonly publishes = new Tally();
+  /** What admins did to the event queue: `cleared_jobs`, `cleared_events`, `retried_jobs`, `deleted_jobs`. */
+  readonly queueAdmin = new Tally();
   established = 0;
   /** Connections that displaced another and waited for its end. */
   takeovers = 0;

@@ -26,6 +26,8 @@ export interface ReadinessReport {
   readonly checks: Readonly<Record<CheckName, Check>>;
   /** One sentence per check that fails. Only words of our own: these are shown without a token. */
   readonly reasons: readonly string[];
+  /** What an admin wanted so, and what keeps no node from serving: one sentence each. */
+  readonly notices: readonly string[];
 }
 
 type ReadinessView = Pick<
@@ -41,8 +43,11 @@ export class Readiness {
   private readonly view: ReadinessView;
   private readonly lag: LoopLag;
   private readonly maxSilenceMs: number;
+  private readonly paused: () => readonly string[];
 
-  constructor(view: ReadinessView, lag: LoopLag) {
+  /** @param paused names of the queues that an admin has paused, as far as is known. */
+  constructor(view: ReadinessView, lag: LoopLag, paused: () => readonly string[] = () => []) {
+    this.paused = paused;
     this.view = view;
     this.lag = lag;
     // The right to deliver ends a second before the lease (C6); being told of it later would be no use.
@@ -62,7 +67,13 @@ export class Readiness {
       workers: this.workers(failing),
       draining: this.draining(failing),
     };
-    return { ready: reasons.length === 0, node_id: this.view.settings.nodeId, checks, reasons };
+    return {
+      ready: reasons.length === 0,
+      node_id: this.view.settings.nodeId,
+      checks,
+      reasons,
+      notices: this.paused().map((queue) => `event_queue: ${queue} is paused by an admin`),
+    };
   }
 
   /** The renewal of the lease is the round trip: each second through the connection that claims and publishes use. */
@@ -120,9 +131,22 @@ export class Readiness {
       value = age;
       queue = lane.queue;
     }
+    const stalled = this.stalled(failing);
     const ok = value <= MAX_RETRYING_MS;
     if (!ok) failing(`workers: ${queue} has retried one job for ${value} ms`);
+    if (!stalled.ok) return stalled;
     return { ok, value, limit: MAX_RETRYING_MS };
+  }
+
+  /** A new worker was made, and still nobody has started the job that is next in line. */
+  private stalled(failing: (reason: string) => void): Check {
+    const limit = this.view.settings.workerStallMs;
+    const lanes = this.view.queues.stats().lanes.filter(({ stalledMs }) => stalledMs > limit);
+    for (const { queue, stalledMs } of lanes) {
+      failing(`workers: nobody has started the next job of ${queue} for ${Math.round(stalledMs)} ms`);
+    }
+    const value = Math.round(Math.max(0, ...lanes.map(({ stalledMs }) => stalledMs)));
+    return { ok: lanes.length === 0, value, limit };
   }
 
   private draining(failing: (reason: string) => void): Check {

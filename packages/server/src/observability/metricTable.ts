@@ -192,6 +192,42 @@ export const READ_METRICS: readonly ReadMetric[] = [
   counter('uws_gaps_total', 'Times that events could not be delivered and clients were told of a gap.', ({ stats }) =>
     one(stats.delivery.gaps),
   ),
+  counter(
+    'uws_mailbox_appends_total',
+    'Events times mailboxes that the workers of this node were done with, by result.',
+    ({ stats: { mailboxes } }) => [
+      [mailboxes.appended, { result: 'appended' }],
+      [mailboxes.duplicates, { result: 'duplicate' }],
+    ],
+    ['result'],
+  ),
+  counter(
+    'uws_mailbox_trimmed_total',
+    'Events that left a mailbox before they were acknowledged: too many, too large or too old.',
+    ({ stats }) => one(stats.mailboxes.trimmed_unacknowledged),
+  ),
+  counter('uws_mailbox_deliveries_total', 'Targeted events written to connections.', ({ stats }) =>
+    one(stats.mailboxes.deliveries),
+  ),
+  counter(
+    'uws_mailbox_unwanted_total',
+    'Targeted events passed over: not subscribed to, not permitted or of an unknown type.',
+    ({ stats }) => one(stats.mailboxes.unwanted),
+  ),
+  counter('uws_mailbox_holes_total', 'Live batches that did not continue what was delivered.', ({ stats }) =>
+    one(stats.mailboxes.holes),
+  ),
+  counter('uws_mailbox_reads_total', 'Pages read from mailboxes.', ({ stats }) => one(stats.mailboxes.reads)),
+  counter('uws_mailbox_gaps_total', 'Times that a client was told of a gap in its mailbox.', ({ stats }) =>
+    one(stats.mailboxes.gaps),
+  ),
+  gauge('uws_mailbox_behind', 'Connections that are behind their mailbox.', ({ stats }) => one(stats.mailboxes.behind)),
+  counter(
+    'uws_mailbox_acks_total',
+    'Acknowledgements of mailboxes by result; ignored ones were older, of another epoch, or of a displaced connection.',
+    ({ stats }) => each(stats.mailboxes.acks, 'result'),
+    ['result'],
+  ),
   gauge('uws_cohorts', 'Sets of connections that receive the same bytes.', ({ stats }) => one(stats.delivery.cohorts)),
   gauge('uws_cohort_members', 'Connections that receive events with their cohort.', ({ stats }) =>
     one(stats.delivery.members),
@@ -224,6 +260,50 @@ export const READ_METRICS: readonly ReadMetric[] = [
     ['outcome'],
   ),
 
+  counter('uws_ephemeral_published_total', 'Ephemeral events that this node published.', ({ stats }) =>
+    one(stats.delivery.ephemeral.published),
+  ),
+  counter('uws_ephemeral_absent_total', 'Targets of those that were not connected.', ({ stats }) =>
+    one(stats.delivery.ephemeral.absent),
+  ),
+  counter('uws_ephemeral_received_total', 'Ephemeral events that came over the bus.', ({ stats }) =>
+    one(stats.delivery.ephemeral.received),
+  ),
+  counter('uws_ephemeral_sent_total', 'Ephemeral events that went out to whoever is to have them.', ({ stats }) =>
+    one(stats.delivery.ephemeral.sent),
+  ),
+  counter(
+    'uws_ephemeral_conflated_total',
+    'Ephemeral events that a later one of their key replaced before they went out.',
+    ({ stats }) => one(stats.delivery.ephemeral.conflated),
+  ),
+  counter(
+    'uws_ephemeral_dropped_total',
+    "Ephemeral events that did not go out: over their type's rate, expired, too many at once, on a fenced node, or their user was gone.",
+    ({ stats }) => each(stats.delivery.ephemeral.dropped, 'reason'),
+    ['reason'],
+  ),
+  counter(
+    'uws_ephemeral_withheld_total',
+    'Ephemeral events times connections that were congested or over their message rate.',
+    ({ stats }) => one(stats.delivery.ephemeral.withheld),
+  ),
+  counter(
+    'uws_compression_bytes_total',
+    'Bytes of events before and after compression; each event counts once, however many connections get it.',
+    ({ stats: { delivery } }) => [
+      [delivery.compression.bytes_in, { side: 'in' }],
+      [delivery.compression.bytes_out, { side: 'out' }],
+    ],
+    ['side'],
+  ),
+  counter(
+    'uws_compression_skipped_total',
+    'Events that were not compressed because the event loop had no time for it.',
+    ({ stats }) => one(stats.delivery.compression.skipped),
+  ),
+  counter('uws_rate_limited_total', 'Messages rate_limited.', ({ stats }) => one(stats.delivery.rate_limited)),
+
   gauge(
     'uws_queue_jobs',
     'Jobs in the queues of the whole cluster, by queue and state; the same on every node, so do not sum it over nodes.',
@@ -232,6 +312,19 @@ export const READ_METRICS: readonly ReadMetric[] = [
         Object.entries(counts).map(([state, count]): Series => [count, { queue: name, state }]),
       ),
     ['queue', 'state'],
+  ),
+  gauge(
+    'uws_queue_paused',
+    '1 while an admin has paused the queue; the same on every node, so do not sum it over nodes.',
+    ({ queue }) =>
+      [...(queue?.counts.keys() ?? [])].map((name): Series => [Number(queue?.paused.includes(name)), { queue: name }]),
+    ['queue'],
+  ),
+  counter(
+    'uws_queue_admin_total',
+    'What admins did to the event queue through this node: cleared_jobs, cleared_events, retried_jobs, deleted_jobs.',
+    ({ stats }) => each(stats.queue_admin, 'done'),
+    ['done'],
   ),
   gauge(
     'uws_queue_sample_age_seconds',
@@ -250,6 +343,12 @@ export const READ_METRICS: readonly ReadMetric[] = [
       ]),
     ['queue', 'result'],
   ),
+  counter(
+    'uws_events_over_rate_total',
+    'Durable events that this node appended over the rate of their type in the catalogue (events per minute); none is dropped for it.',
+    ({ stats }) => each(stats.events_over_rate, 'type'),
+    ['type'],
+  ),
   gauge(
     'uws_worker_retrying_seconds',
     'How long a worker of this node has retried one job because something that it needs is away, seconds; 0: it does not.',
@@ -259,6 +358,24 @@ export const READ_METRICS: readonly ReadMetric[] = [
         { queue },
       ]),
     ['queue'],
+  ),
+  gauge(
+    'uws_worker_stalled_seconds',
+    'How long the job next in line of a queue was started by nobody, seconds; 0: all is well.',
+    ({ stats }) => stats.queue_workers.lanes.map(({ queue, stalled_ms }) => [stalled_ms / 1000, { queue }]),
+    ['queue'],
+  ),
+  counter(
+    'uws_worker_renewals_total',
+    'Workers of this node that were replaced: they started nothing (`stalled`), or gave up (`ended`).',
+    ({ stats }) => each(stats.queue_workers.renewals, 'reason'),
+    ['reason'],
+  ),
+  counter(
+    'uws_publish_refused_total',
+    'Publishes that this node refused for want of room: EVENT_QUEUE_MAX (`jobs`), or 80 % of the memory of Redis (`memory`).',
+    ({ stats }) => each(stats.queue_workers.refused, 'reason'),
+    ['reason'],
   ),
   gauge('uws_workers_standing_aside', '1 while the workers leave the jobs to other nodes.', ({ stats }) =>
     one(stats.queue_workers.standing_aside),

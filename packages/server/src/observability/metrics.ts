@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { NodeFacts } from '../operations/nodeFacts.js';
 import type { NodeView } from '../operations/view.js';
 import { DISTRIBUTIONS, type MetricFacts, READ_METRICS } from './metricTable.js';
-import { QueueSample } from './queueSample.js';
+import type { QueueSample } from './queueSample.js';
 
 const GC_KINDS: ReadonlyMap<number, string> = new Map([
   [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
@@ -14,7 +14,7 @@ const GC_KINDS: ReadonlyMap<number, string> = new Map([
 ]);
 
 type Name = keyof typeof DISTRIBUTIONS;
-type MetricsView = Pick<NodeView, 'clock' | 'report' | 'queues' | 'redis' | 'subscriber' | 'reported' | 'counts'>;
+type MetricsView = Pick<NodeView, 'clock' | 'redis' | 'subscriber' | 'reported' | 'counts'>;
 
 /** The metrics of one node, with a registry of their own: several nodes can live in one process. */
 export class Metrics {
@@ -26,10 +26,10 @@ export class Metrics {
   private readonly queue: QueueSample;
   private gc: PerformanceObserver | null = null;
 
-  constructor(view: MetricsView, facts: Pick<NodeFacts, 'read'>) {
+  constructor(view: MetricsView, facts: Pick<NodeFacts, 'read'>, queue: QueueSample) {
     this.view = view;
     this.facts = facts;
-    this.queue = new QueueSample(view);
+    this.queue = queue;
     this.readers = READ_METRICS.map(({ type, name, help, labels = [], read }) => {
       const options = { name, help, labelNames: [...labels], registers: [this.registry] };
       if (type === 'gauge') {

@@ -7,12 +7,14 @@ const FRESH_MS = 5000;
 
 export interface Sample {
   readonly counts: ReadonlyMap<string, JobCounts>;
+  /** Names of the queues that an admin has paused. */
+  readonly paused: readonly string[];
   /** Monotonic ms. */
   readonly at: number;
 }
 
 export interface QueueSampleParts {
-  readonly queues: { counts(): Promise<ReadonlyMap<string, JobCounts>> };
+  readonly queues: { counts(): Promise<ReadonlyMap<string, JobCounts>>; paused(): Promise<readonly string[]> };
   readonly clock: Clock;
   readonly report: Report;
 }
@@ -39,7 +41,8 @@ export class QueueSample {
     const { queues, clock, report } = this.parts;
     this.running = true;
     try {
-      this.latest = { counts: await queues.counts(), at: clock.mono() };
+      const [counts, paused] = await Promise.all([queues.counts(), queues.paused()]);
+      this.latest = { counts, paused, at: clock.mono() };
     } catch (error) {
       report(error, 'metrics.queues');
     } finally {

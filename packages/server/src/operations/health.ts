@@ -19,7 +19,7 @@ const SCORE_WITHOUT: Readonly<Record<CheckName, number>> = {
 };
 
 /** Taken off the cluster's score for its queues: the worst that applies counts. */
-const QUEUE_PENALTIES = { unanswered: 40, full: 40, nearlyFull: 20, failed: 10 } as const;
+const QUEUE_PENALTIES = { unanswered: 40, full: 40, nearlyFull: 20, failed: 10, paused: 10 } as const;
 const NEARLY_FULL = 0.8;
 
 export interface NodeHealth {
@@ -111,9 +111,10 @@ function queueHealth(queue: QueueSummary | null): { readonly penalty: number; re
     penalty = Math.max(penalty, points);
     reasons.push(reason);
   };
-  const { size, max, counts } = queue;
+  const { size, max, counts, paused } = queue;
   if (size >= max) take(QUEUE_PENALTIES.full, `queue: full (${size} of ${max} jobs)`);
   else if (size >= NEARLY_FULL * max) take(QUEUE_PENALTIES.nearlyFull, `queue: nearly full (${size} of ${max} jobs)`);
+  if (paused.length > 0) take(QUEUE_PENALTIES.paused, `queue: paused by an admin (${paused.join(', ')})`);
   if (counts.failed > 0) take(QUEUE_PENALTIES.failed, `queue: ${counts.failed} failed jobs wait to be looked at`);
   return { penalty, reasons };
 }

@@ -30,6 +30,7 @@ export interface NodeStats {
   readonly messages_by_type: Readonly<Record<string, number>>;
   readonly publishes: Readonly<Record<string, number>>;
   readonly delivery: DeliveryStats;
+  readonly mailboxes: MailboxStats;
   readonly registry: RegistryStats;
   readonly errors: { readonly total: number; readonly by_code: Readonly<Record<string, number>> };
   readonly event_loop_lag_ms: LagReading;
@@ -40,6 +41,10 @@ export interface NodeStats {
     readonly external: number;
   };
   readonly queue_workers: QueueWorkerStats;
+  /** What admins did to the event queue through this node. */
+  readonly queue_admin: Readonly<Record<string, number>>;
+  /** Durable events over the rate of their type, by type. */
+  readonly events_over_rate: Readonly<Record<string, number>>;
 }
 
 export interface ConnectionStats {
@@ -82,6 +87,45 @@ export interface DeliveryStats {
   readonly congestions: number;
   readonly drained: number;
   readonly too_slow: number;
+  readonly ephemeral: EphemeralStats;
+  /** Bytes of events before and after compression, and events for which there was no time. */
+  readonly compression: { readonly bytes_in: number; readonly bytes_out: number; readonly skipped: number };
+  /** Messages `rate_limited`. */
+  readonly rate_limited: number;
+}
+
+export interface EphemeralStats {
+  /** Published by this node. */
+  readonly published: number;
+  /** Targets that were not connected. */
+  readonly absent: number;
+  /** Taken from the bus. */
+  readonly received: number;
+  /** Gone out to whoever is to have them. */
+  readonly sent: number;
+  /** Replaced by a later one of their key before they went out. */
+  readonly conflated: number;
+  /** Did not go out, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Events times connections that were congested or over their rate. */
+  readonly withheld: number;
+}
+
+export interface MailboxStats {
+  /** Events times mailboxes, by this node's workers. */
+  readonly appended: number;
+  readonly duplicates: number;
+  /** Entries that went before they were acknowledged. */
+  readonly trimmed_unacknowledged: number;
+  /** Events written to connections of this node. */
+  readonly deliveries: number;
+  readonly unwanted: number;
+  readonly holes: number;
+  readonly reads: number;
+  readonly gaps: number;
+  /** Connections that are behind their mailbox just now. */
+  readonly behind: number;
+  readonly acks: { readonly stored: number; readonly ignored: number; readonly failed: number };
 }
 
 export interface RegistryStats {
@@ -99,6 +143,10 @@ export interface RegistryStats {
 export interface QueueWorkerStats {
   readonly standing_aside: boolean;
   readonly lanes: readonly LaneWorkerStats[];
+  /** Workers that were replaced, by reason. */
+  readonly renewals: Readonly<Record<string, number>>;
+  /** Publishes refused for want of room, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
 }
 
 export interface LaneWorkerStats {
@@ -109,6 +157,8 @@ export interface LaneWorkerStats {
   readonly poisoned: number;
   /** A job that is being retried in place because something it needs is away; null: none. */
   readonly retrying: { readonly since: string; readonly attempts: number } | null;
+  /** How long the job next in line was started by nobody; 0: all is well. */
+  readonly stalled_ms: number;
 }
 
 /** Gathers the facts of this node. Walks the connections once: a millisecond for 50,000 of them, and nobody asks often. */
@@ -148,11 +198,14 @@ export class NodeFacts {
       messages_by_type: counts.messages.toRecord(),
       publishes: counts.publishes.toRecord(),
       delivery: this.delivery(),
+      mailboxes: this.mailboxes(),
       registry: this.registry(),
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       queue_workers: this.workers(),
+      queue_admin: counts.queueAdmin.toRecord(),
+      events_over_rate: view.typeRates.over.toRecord(),
     };
   }
 
@@ -188,12 +241,13 @@ export class NodeFacts {
   }
 
   private delivery(): DeliveryStats {
-    const { fanout, backpressure } = this.view;
-    const { counts, cohorts, readers, window } = fanout;
+    const { fanout, backpressure, compression } = this.view;
+    const compressed = compression.counts;
+    const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
     const served = readers.counts;
     return {
       events: counts.events,
-      deliveries: counts.deliveries + served.replayed,
+      deliveries: counts.deliveries + served.replayed + ephemeralDelivery.counts.delivered,
       flushes: counts.flushes,
       writes: counts.writes + served.writes,
       bytes: counts.bytes + served.bytes,
@@ -210,6 +264,42 @@ export class NodeFacts {
       congestions: backpressure.counts.congested,
       drained: backpressure.counts.drained,
       too_slow: backpressure.counts.ended,
+      ephemeral: this.ephemeral(),
+      compression: { bytes_in: compressed.bytesIn, bytes_out: compressed.bytesOut, skipped: compressed.skipped },
+      rate_limited: ephemeralDelivery.counts.notices,
+    };
+  }
+
+  private ephemeral(): EphemeralStats {
+    const { fanout, ephemeral } = this.view;
+    const { received, sent, conflated, ...others } = fanout.ephemeral.counts;
+    const { withheld, missed } = fanout.ephemeralDelivery.counts;
+    return {
+      published: ephemeral.counts.published,
+      absent: ephemeral.counts.absent,
+      received,
+      sent,
+      conflated,
+      dropped: {
+        rate: others.dropped_rate,
+        expired: others.dropped_expired,
+        full: others.dropped_full,
+        fenced: others.dropped_fenced,
+        gone: missed,
+      },
+      withheld,
+    };
+  }
+
+  private mailboxes(): MailboxStats {
+    const { mailboxes, userScope, acks } = this.view;
+    const { trimmedUnacknowledged, ...appends } = mailboxes.counts;
+    return {
+      ...appends,
+      trimmed_unacknowledged: trimmedUnacknowledged,
+      ...userScope.counts,
+      behind: userScope.waiting,
+      acks: { ...acks.counts },
     };
   }
 
@@ -228,15 +318,18 @@ export class NodeFacts {
   }
 
   private workers(): QueueWorkerStats {
-    const { standingAside, lanes } = this.view.queues.stats();
+    const { standingAside, lanes, renewals, refused } = this.view.queues.stats();
     return {
+      renewals: { ...renewals },
+      refused: { ...refused },
       standing_aside: standingAside,
-      lanes: lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying }) => ({
+      lanes: lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying, stalledMs }) => ({
         queue,
         appended,
         duplicates,
         expired,
         poisoned,
+        stalled_ms: Math.round(stalledMs),
         // Its text is the error of a library: it stays in the log.
         retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },
       })),

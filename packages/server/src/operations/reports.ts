@@ -1,6 +1,7 @@
 import { Readiness } from '../observability/health.js';
 import { LoopLag } from '../observability/lag.js';
 import { Metrics } from '../observability/metrics.js';
+import { QueueSample } from '../observability/queueSample.js';
 import { ConnectionLookup } from './connections.js';
 import { ErrorReports } from './errors.js';
 import { ClusterHealth } from './health.js';
@@ -23,9 +24,10 @@ export interface Reports {
 /** Builds the reports of a node and makes it answer other nodes' questions (bus commands `stats`, `errors`, `connection`). */
 export function createReports(view: NodeView): Reports {
   const lag = new LoopLag();
-  const readiness = new Readiness(view, lag);
+  const sample = new QueueSample(view);
+  const readiness = new Readiness(view, lag, () => sample.look()?.paused ?? []);
   const facts = new NodeFacts(view, readiness, lag);
-  const metrics = new Metrics(view, facts);
+  const metrics = new Metrics(view, facts, sample);
   const stats = new ClusterStats(view, facts);
   return {
     readiness,

@@ -14,6 +14,8 @@ export interface QueueSummary {
   readonly max: number;
   readonly counts: JobCounts;
   readonly by_queue: Readonly<Record<string, JobCounts>>;
+  /** Names of the queues that an admin has paused. */
+  readonly paused: readonly string[];
 }
 
 export interface ClusterStatsReport {
@@ -87,10 +89,10 @@ export class ClusterStats {
   private async queue(): Promise<QueueSummary | null> {
     const { queues, settings, report } = this.view;
     try {
-      const byQueue = await queues.counts();
+      const [byQueue, paused] = await Promise.all([queues.counts(), queues.paused()]);
       const counts = merge([...byQueue.values()]) as unknown as JobCounts;
       const size = (counts.waiting ?? 0) + (counts.delayed ?? 0) + (counts.active ?? 0);
-      return { size, max: settings.eventQueueMax, counts, by_queue: Object.fromEntries(byQueue) };
+      return { size, max: settings.eventQueueMax, counts, by_queue: Object.fromEntries(byQueue), paused };
     } catch (error) {
       report(error, 'operations.queue_counts');
       return null;

@@ -4,8 +4,14 @@ import type { Clock } from '../clock.js';
 import type { Backpressure } from '../edge/backpressure.js';
 import type { Sockets } from '../edge/sockets.js';
 import type { ConnectionTable } from '../edge/table.js';
+import type { EphemeralSender } from '../events/ephemeral.js';
+import type { Mailboxes } from '../events/mailbox.js';
 import type { EventQueues } from '../events/queue.js';
+import type { TypeRates } from '../events/typeRates.js';
+import type { Acks } from '../fanout/acks.js';
+import type { Compression } from '../fanout/compression.js';
 import type { Fanout } from '../fanout/flush.js';
+import type { UserScope } from '../fanout/userScope.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
@@ -39,7 +45,13 @@ export interface NodeView {
   readonly sockets: Sockets;
   readonly backpressure: Backpressure;
   readonly fanout: Fanout;
+  readonly mailboxes: Mailboxes;
+  readonly userScope: UserScope;
+  readonly acks: Acks;
   readonly queues: EventQueues;
+  readonly ephemeral: EphemeralSender;
+  readonly compression: Compression;
+  readonly typeRates: TypeRates;
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** What went to `report`, by place. */

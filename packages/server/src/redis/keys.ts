@@ -22,8 +22,16 @@ export class Keys {
   prefs(userId: string): string {
     return `${this.user(userId)}:prefs`;
   }
+  /** The mailbox of a user: a stream. */
+  box(userId: string): string {
+    return `${this.user(userId)}:box`;
+  }
   boxmeta(userId: string): string {
     return `${this.user(userId)}:boxmeta`;
+  }
+  /** Ids that were appended to the mailbox (L2). */
+  boxseen(userId: string): string {
+    return `${this.user(userId)}:seen`;
   }
   /** lease -> beat, of the whole cluster. */
   nodes(): string {
@@ -51,6 +59,10 @@ export class Keys {
   audit(): string {
     return `${this.prefix}:audit`;
   }
+  /** Who clears the event queue, and how far he is. */
+  clearTurn(): string {
+    return `${this.prefix}:clear`;
+  }
   /** The number of queue partitions that this cluster was started with (Q7). */
   partitions(): string {
     return `${this.prefix}:partitions`;
@@ -62,6 +74,10 @@ export class Keys {
   /** BullMQ prefix of a partition, or of the urgent lane (`u`). */
   queuePrefix(partition: number | 'u'): string {
     return `{${this.prefix}:q${partition}}`;
+  }
+  /** What became of the events of a queue whose ends fall into a bucket of time. */
+  fates(partition: number | 'u', bucket: number): string {
+    return `${this.queuePrefix(partition)}:fates:${bucket}`;
   }
   eventsChannel(): string {
     return `${this.prefix}:ev`;

@@ -8,7 +8,7 @@ import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
 import type { Releases } from './releases.js';
 import type { RegistryStore, Successor } from './store.js';
-import { type ClaimAnswer, type Claimant, compareFences } from './types.js';
+import { type ClaimAnswer, type Claimant, type ClaimedMailbox, compareFences } from './types.js';
 
 export type ClaimOutcome =
   /** Current, and everybody displaced is confirmed closed or has lost the right to deliver. */
@@ -18,6 +18,7 @@ export type ClaimOutcome =
       readonly preferences: readonly string[];
       readonly amendment: Amendment;
       readonly displaced: boolean;
+      readonly mailbox: ClaimedMailbox | null;
     }
   /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
   | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
@@ -87,8 +88,8 @@ export class Claims {
     if (answer.status !== 'ok') return refusal(answer);
     if (answer.displaced.length === 0) {
       this.unsettled.delete(who.id);
-      const { saved, preferences, amendment } = answer;
-      return { status: 'held', saved, preferences, amendment, displaced: false };
+      const { saved, preferences, amendment, mailbox } = answer;
+      return { status: 'held', saved, preferences, amendment, displaced: false, mailbox };
     }
     this.settle(who, answer).then(
       (outcome) => {
@@ -166,7 +167,7 @@ export class Claims {
 
   private async settle(
     who: Claimant,
-    { displaced, saved, preferences, amendment }: Extract<ClaimAnswer, { status: 'ok' }>,
+    { displaced, saved, preferences, amendment, mailbox }: Extract<ClaimAnswer, { status: 'ok' }>,
   ): Promise<ClaimOutcome> {
     const { store, displacements, lease } = this.parts;
     if (displaced.length === 0) {
@@ -186,7 +187,7 @@ export class Claims {
       settled = true;
       if (confirmed) this.clear(who);
     }
-    return { status: 'held', saved, preferences, amendment, displaced: displaced.length > 0 };
+    return { status: 'held', saved, preferences, amendment, displaced: displaced.length > 0, mailbox };
   }
 
   /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */

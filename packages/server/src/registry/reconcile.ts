@@ -4,7 +4,7 @@ import type { Amendment } from './amendment.js';
 import type { ClaimOutcome, Claims } from './claim.js';
 import type { Releases } from './releases.js';
 import type { RegistryStore } from './store.js';
-import { type Claimant, compareFences, type Entry } from './types.js';
+import { type Claimant, compareFences, type Entry, type MailboxHead } from './types.js';
 
 /** A connection that was established, as reconcile acts on it. */
 export interface Holder extends Claimant {
@@ -60,6 +60,8 @@ export interface ReconcileParts {
   /** All established connections of this node. */
   readonly holders: () => Iterable<Holder>;
   readonly hasConnection: (conn: string) => boolean;
+  /** The head of the user's mailbox as it was read with the entry of a current connection (L4). */
+  readonly onMailbox?: (who: Holder, head: MailboxHead | null) => void;
 }
 
 /**
@@ -105,6 +107,7 @@ export class Reconciler {
       // A re-claim that ran without being answered may have taken another fence.
       who.fence = entry.fence;
       who.regain();
+      this.parts.onMailbox?.(who, entry.mailbox);
     } else if (!claims.isWaiting(who)) {
       who.suspend();
       const token = { issuedAt: who.issuedAt, sessionId: who.sessionId };
@@ -154,6 +157,7 @@ export class Reconciler {
     if (outcome.status === 'held') {
       if (isToken(who, token)) who.amend(outcome.amendment);
       who.regain();
+      this.parts.onMailbox?.(who, outcome.mailbox);
     } else if (outcome.status === 'refused') who.end(outcome.code);
   }
 }

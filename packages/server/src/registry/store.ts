@@ -2,7 +2,7 @@ import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import { parseAmendment } from './amendment.js';
-import type { ClaimAnswer, Claimant, Displaced, Entry, Owner } from './types.js';
+import type { ClaimAnswer, Claimant, ClaimedMailbox, Displaced, Entry, Owner } from './types.js';
 
 /** What is left of an entry after its release, and a tombstone, lives this long, seconds (C4, C15). */
 const RELEASED_TTL_S = 3600;
@@ -11,12 +11,16 @@ export const SAVED_TTL_S = 90 * 24 * 3600;
 /** A token is never older than this (MAX_TOKEN_AGE_MS), so a revocation may be forgotten then, seconds. */
 const MAX_TOKEN_AGE_S = 24 * 3600;
 
+const MAILBOX_TTL_MS = 24 * 3600 * 1000;
+
 const lua = (name: string): LuaScript => LuaScript.load(name, new URL(`./lua/${name}.lua`, import.meta.url));
 
 export interface StoreParts {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly policy: 'replace' | 'reject';
+  /** MAILBOX_TTL_MS. Default 24 h. */
+  readonly mailboxTtlMs?: number;
 }
 
 export interface Revocation {
@@ -71,10 +75,17 @@ export class RegistryStore {
 
   /** @param reclaimFence the connection's fence when it is re-claimed, '' for a first claim. */
   async claim(who: Claimant, lease: string, deadLeases: readonly string[], reclaimFence: string): Promise<ClaimAnswer> {
-    const { redis, keys, policy } = this.parts;
+    const { redis, keys, policy, mailboxTtlMs = MAILBOX_TTL_MS } = this.parts;
     const raw = (await this.scripts.claim.run(
       redis,
-      [keys.conn(who.userId), keys.revoked(who.userId), keys.subs(who.userId), keys.prefs(who.userId)],
+      [
+        keys.conn(who.userId),
+        keys.revoked(who.userId),
+        keys.subs(who.userId),
+        keys.prefs(who.userId),
+        keys.box(who.userId),
+        keys.boxmeta(who.userId),
+      ],
       [
         who.id,
         lease,
@@ -88,9 +99,11 @@ export class RegistryStore {
         who.facts(),
         reclaimFence,
         SAVED_TTL_S,
+        who.mailOffset ?? '',
+        mailboxTtlMs,
       ],
     )) as [string, ...unknown[]];
-    const [status, first, second, third, fourth, fifth] = raw;
+    const [status, first, second, third, fourth, fifth, sixth] = raw;
     switch (status) {
       case 'ok':
         return {
@@ -100,6 +113,7 @@ export class RegistryStore {
           saved: third as string[],
           preferences: fourth as string[],
           amendment: parseAmendment(fifth),
+          mailbox: parseMailbox(sixth),
         };
       case 'superseded':
         return { status, code: Number(first) };
@@ -152,14 +166,15 @@ export class RegistryStore {
   }
 
   async entry(who: Pick<Claimant, 'userId' | 'issuedAt' | 'sessionId'>): Promise<Entry> {
-    const { redis, keys } = this.parts;
+    const { redis, keys, mailboxTtlMs = MAILBOX_TTL_MS } = this.parts;
     const raw = (await this.scripts.reconcile.run(
       redis,
       [keys.conn(who.userId), keys.revoked(who.userId), keys.boxmeta(who.userId)],
-      [who.issuedAt, who.sessionId],
-    )) as [string, string, string, number, string, number, number, string, string, string[]];
-    const [conn, fence, lease, code, client, attempt, revokedCode, , , amendment] = raw;
-    return { conn, fence, lease, code, client, attempt, revokedCode, amendment: parseAmendment(amendment) };
+      [who.issuedAt, who.sessionId, mailboxTtlMs],
+    )) as [string, string, string, number, string, number, number, string, number, string, string[]];
+    const [conn, fence, lease, code, client, attempt, revokedCode, epoch, offset, tag, amended] = raw;
+    const mailbox = epoch === '' ? null : { epoch, offset, tag };
+    return { conn, fence, lease, code, client, attempt, revokedCode, amendment: parseAmendment(amended), mailbox };
   }
 
   /** Writes the order and returns the owner of that moment, null when nobody is connected (C7). */
@@ -194,4 +209,11 @@ function parseDisplaced(raw: unknown): Displaced[] {
   const text = String(raw);
   // cjson writes an empty list as an empty object.
   return text === '[]' || text === '{}' ? [] : (JSON.parse(text) as Displaced[]);
+}
+
+function parseMailbox(raw: unknown): ClaimedMailbox | null {
+  const row = raw as [string, number, string, number, string, number, string, string] | [];
+  if (row.length === 0) return null;
+  const [epoch, offset, tag, acked, ackedTag, first, floorTag, resumed] = row;
+  return { epoch, offset, tag, acked, ackedTag, first, floorTag, resumeTag: resumed === '' ? null : resumed };
 }

@@ -10,6 +10,8 @@ export interface Claimant {
   /** Of the token: seconds, and the session or ''. Checked against revocations (C7). */
   readonly issuedAt: number;
   readonly sessionId: string;
+  /** Offset of the mailbox position that the client gave; none when it gave none. */
+  readonly mailOffset?: number | undefined;
   /** Decimal fence, '' until claimed. A string: it is compared, stored and sent, never calculated with. */
   fence: string;
   /** The lease that the entry was written under, '' until claimed. */
@@ -41,6 +43,8 @@ export type ClaimAnswer =
       /** Field and JSON value of each preference that the user chose. */
       readonly preferences: readonly string[];
       readonly amendment: Amendment;
+      /** Null when the user has none. */
+      readonly mailbox: ClaimedMailbox | null;
     }
   | { readonly status: 'superseded'; readonly code: number }
   | { readonly status: 'revoked'; readonly code: number; readonly until: number }
@@ -63,6 +67,31 @@ export interface Entry extends Owner {
   readonly revokedCode: number;
   /** Of the token that was asked for. */
   readonly amendment: Amendment;
+  /** Null when the user has no mailbox. */
+  readonly mailbox: MailboxHead | null;
+}
+
+/** The newest entry of a mailbox: offset 0 and tag '' while there is none. */
+export interface MailboxHead {
+  readonly epoch: string;
+  readonly offset: number;
+  readonly tag: string;
+}
+
+export interface MailboxState extends MailboxHead {
+  /** Everything up to here is acknowledged and gone; 0 and '' when nothing was. */
+  readonly acked: number;
+  readonly ackedTag: string;
+  /** Lowest offset that is there; head + 1 when none is. */
+  readonly first: number;
+  /** Tag of the entry before `first`. */
+  readonly floorTag: string;
+}
+
+/** The mailbox as claim.lua saw it. */
+export interface ClaimedMailbox extends MailboxState {
+  /** Tag of the entry at the offset that the client resumes from, null when that is not there. */
+  readonly resumeTag: string | null;
 }
 
 /** Compares two decimal fences without losing digits. */

@@ -5,12 +5,17 @@ import type { RoleTable } from '../auth/roles.js';
 import type { TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
+import type { EventStatuses } from '../events/eventStatus.js';
+import type { Mailboxes } from '../events/mailbox.js';
 import type { Publisher } from '../events/publish.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
+import type { AuditLog } from '../operations/auditLog.js';
+import type { CatalogueReloads } from '../operations/catalogue.js';
 import type { Disconnects } from '../operations/disconnect.js';
 import type { PermissionChanges } from '../operations/permissions.js';
+import type { QueueAdmin } from '../operations/queue.js';
 import type { Reports } from '../operations/reports.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
@@ -19,10 +24,14 @@ import { Gate } from './auth.js';
 import { localsOf } from './http.js';
 import { problemOf, RestProblem, unexpected } from './problem.js';
 import { Router } from './router.js';
+import { auditRoutes } from './routes/audit.js';
 import { broadcastRoutes } from './routes/broadcast.js';
+import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { eventRoutes } from './routes/events.js';
+import { mailboxRoutes } from './routes/mailbox.js';
 import { probeRoutes } from './routes/probes.js';
+import { queueRoutes } from './routes/queue.js';
 import { userRoutes } from './routes/users.js';
 
 export interface RestParts {
@@ -32,8 +41,13 @@ export interface RestParts {
   readonly catalogue: () => EventCatalogue;
   readonly store: RegistryStore;
   readonly publisher: Publisher;
+  readonly eventStatuses: EventStatuses;
+  readonly mailboxes: Mailboxes;
   readonly disconnects: Disconnects;
+  readonly queueAdmin: QueueAdmin;
+  readonly auditLog: AuditLog;
   readonly permissionChanges: PermissionChanges;
+  readonly catalogueReloads: CatalogueReloads;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
@@ -60,11 +74,16 @@ export function createRestApp(parts: RestParts): Express {
   app.use(timed(clock, reports));
   const router = new Router(app);
   const gate = new Gate(parts);
+  // Routes are tried one after the other: those of the publishers come first.
+  eventRoutes(router, gate, parts);
+  broadcastRoutes(router, gate, parts);
   probeRoutes(router, parts);
   clusterRoutes(router, gate, parts);
   userRoutes(router, gate, parts);
-  broadcastRoutes(router, gate, parts);
-  eventRoutes(router, gate, parts);
+  queueRoutes(router, gate, parts);
+  auditRoutes(router, gate, parts);
+  catalogueRoutes(router, gate, parts);
+  mailboxRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

@@ -37,7 +37,7 @@ export function requireObject(body: unknown): Record<string, unknown> {
     : invalid('The body is not valid.', '', 'must be object');
 }
 
-function faultOf(error: ErrorObject | undefined): { readonly path: string; readonly message: string } {
+export function faultOf(error: ErrorObject | undefined): { readonly path: string; readonly message: string } {
   const unknown: unknown = error?.params.additionalProperty;
   const path = error?.instancePath ?? '';
   if (typeof unknown === 'string')

@@ -192,6 +192,13 @@ export const ENTRIES = [
     default: 200,
     meaning: 'Connection attempts that one client address may make at once, above the rate.',
   }),
+  choice('COMPRESSION', {
+    section: 'Edge and limits',
+    values: ['on', 'off'],
+    default: 'on',
+    meaning:
+      '`on` negotiates permessage-deflate with clients that offer it, and compresses the events of users who want it (`compress_data`). Browsers then compress what they send: about 11 kB of memory more per connection that did.',
+  }),
   integer('MAX_PAYLOAD', {
     section: 'Edge and limits',
     min: 1024,
@@ -333,6 +340,27 @@ export const ENTRIES = [
     default: 3_600_000,
     meaning: 'Time that a broadcast event stays in the log, in milliseconds.',
   }),
+  integer('MAILBOX_SIZE', {
+    section: 'Events',
+    min: 1,
+    max: 10_000,
+    default: 100,
+    meaning: 'Events kept in the mailbox of a user until they are acknowledged; of more the newest.',
+  }),
+  integer('MAILBOX_BYTES', {
+    section: 'Events',
+    min: MIB / 4,
+    max: 64 * MIB,
+    default: 4 * MIB,
+    meaning: 'Size of the mailbox of a user, in bytes.',
+  }),
+  integer('MAILBOX_TTL_MS', {
+    section: 'Events',
+    min: 1000,
+    max: 30 * 86_400_000,
+    default: 86_400_000,
+    meaning: 'Time that an event stays in a mailbox, in milliseconds; the oldest go when another comes.',
+  }),
   integer('WINDOW_SIZE', {
     section: 'Events',
     min: 1,
@@ -361,6 +389,13 @@ export const ENTRIES = [
     max: 10_000_000,
     default: 100_000,
     meaning: 'Waiting jobs above which publishing is refused; a soft bound.',
+  }),
+  integer('WORKER_STALL_MS', {
+    section: 'Events',
+    min: 1000,
+    max: 600_000,
+    default: 15_000,
+    meaning: 'A queue whose next job nobody starts for this long gets a new worker, and shows in /readyz.',
   }),
 
   optionalText('EVENT_CATALOGUE', {

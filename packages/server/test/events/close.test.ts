@@ -131,13 +131,14 @@ describe('closing the event queues', function () {
         clock: systemClock,
         report: () => undefined,
         ids: new EventIds(systemClock, randomBytes),
+        logRedis: server.client(),
         nodeId: 'n',
         connect: (role) => createRedis(parseRedisUrl(server.url), role, { commandTimeoutMs: 500, name: 'test' }),
         knows: () => true,
         mayAppend: () => true,
         append: () => Promise.reject(new Error('not called')),
       },
-      { partitions: 1, maxJobs: 10 },
+      { partitions: 1, maxJobs: 10, stallMs: 15_000 },
     );
     const started = failure(queues.start());
     await queues.close();

@@ -57,6 +57,37 @@ describe('jobs of one turn', () => {
     expect(ids).to.deep.equal([['a'], ['x', 'y'], ['b'], ['c']]);
   });
 
+  it('keep the order of a user when an event for several users stands between two of his (Q3)', async () => {
+    const users = { orderingKey: 'u', alsoOrders: ['u', 'v'] };
+    const { ids } = await jobsOf([
+      item('a', { orderingKey: 'u' }),
+      item('b', users),
+      item('c', { orderingKey: 'u' }),
+      item('x', { orderingKey: 'v' }),
+      item('d', users),
+      item('e', users),
+      item('y', { orderingKey: 'v' }),
+      item('f', { ...users, alsoOrders: ['u', 'w'] }),
+      item('g', users),
+      item('z', { orderingKey: 'v' }),
+      item('h', users),
+    ]);
+    expect(ids).to.deep.equal([['a'], ['b'], ['c'], ['x'], ['d', 'e'], ['y'], ['f'], ['g'], ['z'], ['h']]);
+  });
+
+  it('of several publishers must share all the same, or each event of a busy key costs a job', async () => {
+    const { ids } = await jobsOf([
+      item('a', { publisher: 'p' }),
+      item('x', { publisher: 'q' }),
+      item('b', { publisher: 'p' }),
+      item('y', { publisher: 'q' }),
+    ]);
+    expect(ids).to.deep.equal([
+      ['a', 'b'],
+      ['x', 'y'],
+    ]);
+  });
+
   it('keep events with given ids to their call, so that its repeat is found while they wait', async () => {
     const [one, two] = [Symbol('one'), Symbol('two')];
     const { ids, drafts } = await jobsOf([

@@ -43,7 +43,7 @@ describe('death of a worker in the middle of a job', function () {
     }
   }
 
-  async function spawn(place: 'before' | 'after'): Promise<ChildProcess> {
+  async function spawn(place: 'before' | 'after' | 'between'): Promise<ChildProcess> {
     const child = fork(CHILD, [server.url, place], { execArgv: [] });
     children.push(child);
     await said(child, 'ready');
@@ -78,6 +78,35 @@ describe('death of a worker in the middle of a job', function () {
       expect(duplicates).to.equal(place === 'after' ? 1 : 0);
     }).timeout(REDELIVERY_MS + 10_000);
   }
+
+  it('between two mailboxes of one job neither loses nor doubles an event in any of them (L2)', async () => {
+    const publisher = await start(false);
+    const child = await spawn('between');
+    const hanging = said(child, 'hanging');
+    const target_user_ids = ['a', 'b', 'c'];
+    await publisher.publisher.publish([{ ...EVENT, id: '1', target_user_ids }], SERVICE);
+    await hanging;
+    expect((await publisher.mailboxes.head('a'))?.offset).to.equal(1);
+    expect(await publisher.mailboxes.head('b')).to.equal(null);
+    await publisher.publisher.publish([{ ...EVENT, id: '2', target_user_ids }], SERVICE);
+    const survivor = await start(true);
+    await kill(child);
+    const boxes = (): Promise<(string[] | undefined)[]> =>
+      Promise.all(
+        target_user_ids.map(async (userId) => {
+          const page = await survivor.mailboxes.read(userId, 1, 10);
+          return page?.entries.map(({ event }) => event.id.slice(-2));
+        }),
+      );
+    await until('both in the last mailbox', async () => (await boxes())[2]?.length === 2, REDELIVERY_MS);
+    expect(await boxes()).to.deep.equal([
+      ['_1', '_2'],
+      ['_1', '_2'],
+      ['_1', '_2'],
+    ]);
+    // What the dead one appended and could not tell is told now: by its head.
+    expect(survivor.mail.filter(({ userId }) => userId === 'a')[0]).to.deep.include({ head: 1, entries: [] });
+  }).timeout(REDELIVERY_MS + 10_000);
 
   it('is stood twice by the same job, which is not to blame (Q1)', async () => {
     const publisher = await start(false);

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@unified-ws/server/clock';
+import { Appender } from '@unified-ws/server/events/appender';
 import { type EventCatalogue, loadCatalogue } from '@unified-ws/server/events/catalogue';
+import { EphemeralSender } from '@unified-ws/server/events/ephemeral';
 import { EventIds } from '@unified-ws/server/events/eventId';
 import { BroadcastLog, type HistoryLimits, type LogEntry } from '@unified-ws/server/events/log';
+import { type AppendedMail, Mailboxes, type MailboxLimits } from '@unified-ws/server/events/mailbox';
 import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish';
 import { EventQueues } from '@unified-ws/server/events/queue';
 import type { StoredEvent } from '@unified-ws/server/events/storedEvent';
@@ -12,11 +15,15 @@ import { Keys } from '@unified-ws/server/redis/keys';
 
 export const COMMAND_TIMEOUT_MS = 500;
 export const HISTORY: HistoryLimits = { historySize: 100_000, historyBytes: 64 * 1024 * 1024, historyTtlMs: 3_600_000 };
+export const MAILBOX: MailboxLimits = { mailboxSize: 100, mailboxBytes: 4 * 1024 * 1024, mailboxTtlMs: 86_400_000 };
 export const SERVICE: PublishedBy = { userId: 'service-1', permissions: new Set(['events:publish']) };
 
 export interface EventNodeOptions {
   readonly partitions?: number;
   readonly maxJobs?: number;
+  readonly stallMs?: number;
+  /** Where the workers find Redis; default: where all else does. */
+  readonly workerUrl?: string;
   readonly history?: Partial<HistoryLimits>;
   readonly catalogue?: EventCatalogue;
   readonly mayAppend?: () => boolean;
@@ -30,6 +37,9 @@ export interface EventNodeOptions {
 export interface EventNode {
   readonly queues: EventQueues;
   readonly log: BroadcastLog;
+  readonly mailboxes: Mailboxes;
+  /** What was appended to mailboxes, for the nodes of their owners. */
+  readonly mail: readonly AppendedMail[];
   readonly publisher: Publisher;
   readonly command: RedisClient;
   readonly keys: Keys;
@@ -44,18 +54,28 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     reports.push({ error, where });
   };
   const connect = (role: 'command' | 'producer' | 'worker'): RedisClient =>
-    createRedis(parseRedisUrl(url), role, { commandTimeoutMs: COMMAND_TIMEOUT_MS, name: `test-${role}` });
+    createRedis(parseRedisUrl((role === 'worker' && options.workerUrl) || url), role, {
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      name: `test-${role}`,
+    });
   const command = connect('command');
   command.on('error', (error: unknown) => report(error, 'command'));
   await command.connect();
   const keys = new Keys('uws');
   const log = new BroadcastLog({ redis: command, keys, random: randomBytes, ...HISTORY, ...options.history });
+  const mail: AppendedMail[] = [];
+  const onAppended = (appended: AppendedMail): void => {
+    mail.push(appended);
+  };
+  const mailboxes = new Mailboxes({ redis: command, keys, random: randomBytes, ...MAILBOX, onAppended });
+  const appender = new Appender({ log, mailboxes });
   const catalogue = options.catalogue ?? loadCatalogue();
   const ids = new EventIds(systemClock, randomBytes);
   const queues = new EventQueues(
     {
       keys,
       ids,
+      logRedis: command,
       clock: systemClock,
       report,
       nodeId: options.nodeId ?? 'node-1',
@@ -64,10 +84,10 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
       mayAppend: options.mayAppend ?? (() => true),
       append: async (events) => {
         await options.beforeAppend?.(events);
-        return log.append(events);
+        return appender.append(events);
       },
     },
-    { partitions: options.partitions ?? 2, maxJobs: options.maxJobs ?? 100_000 },
+    { partitions: options.partitions ?? 2, maxJobs: options.maxJobs ?? 100_000, stallMs: options.stallMs ?? 15_000 },
   );
   try {
     await queues.start();
@@ -76,10 +96,21 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     command.disconnect();
     throw error;
   }
-  const publisher = new Publisher({ catalogue: () => catalogue, queues, log, ids, clock: systemClock });
+  const ephemeral = new EphemeralSender({ redis: command, keys, clock: systemClock });
+  const publisher = new Publisher({
+    catalogue: () => catalogue,
+    queues,
+    log,
+    mailboxes,
+    ephemeral,
+    ids,
+    clock: systemClock,
+  });
   return {
     queues,
     log,
+    mailboxes,
+    mail,
     publisher,
     command,
     keys,

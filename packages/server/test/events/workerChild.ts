@@ -2,7 +2,7 @@ import { startEventNode } from './support.js';
 
 /**
  * A node with workers in a process of its own, to be killed in the middle of a job. Arguments: URL of Redis, and where
- * to hang: `before` the append or `after` it. Tells its parent `ready` and `hanging`.
+ * to hang: `before` the append, `after` it, or `between` the first target's mailbox and the others. Tells its parent `ready` and `hanging`.
  */
 const [, , url = '', place = ''] = process.argv;
 const hang = (): Promise<void> => {
@@ -15,6 +15,10 @@ const node = await startEventNode(url, {
   workers: false,
   beforeAppend: async (events) => {
     if (place === 'after') await node.log.append(events);
+    if (place === 'between') {
+      for (const { target_user_ids: [first = ''] = [], ...event } of events)
+        await node.mailboxes.append(first, [event]);
+    }
     await hang();
   },
 });

@@ -10,6 +10,7 @@ import {
   passes,
   unknownNames,
 } from '@unified-ws/server/fanout/preferences';
+import { singleService } from '@unified-ws/server/fanout/singly';
 import { TypeSets } from '@unified-ws/server/fanout/typeSet';
 import { type Recipient, wants } from '@unified-ws/server/fanout/wants';
 import { expect } from 'chai';
@@ -107,6 +108,15 @@ describe('preferences', () => {
     expect(isSingly(DEFAULT_PREFERENCES)).to.equal(false);
   });
 
+  it('a change that leaves the message rate must not be leave for another burst', () => {
+    const first = singleService(chosen({ max_message_rate: 1 }), null);
+    expect(first?.limit?.take(0)).to.equal(true);
+    const second = singleService(chosen({ max_message_rate: 1, priority_filter: 'high' }), first);
+    expect(second?.limit?.take(1)).to.equal(false);
+    expect(singleService(chosen({ max_message_rate: 2 }), second)?.limit?.take(1)).to.equal(true);
+    expect(singleService(DEFAULT_PREFERENCES, second)).to.equal(null);
+  });
+
   it('an urgent event passes the filter "critical", which is not the highest priority', () => {
     const critical = chosen({ priority_filter: 'critical' });
     const passing = (['low', 'normal', 'high', 'critical', 'urgent'] as const).filter((priority) =>
@@ -122,7 +132,7 @@ describe('wants', () => {
     userId: 'u1',
     delivered: typeSets.of(['zone_created']),
     clearance,
-    preferences: DEFAULT_PREFERENCES,
+    single: null,
   };
   const definition = catalogue.get('zone_created');
   if (!definition) throw new Error('the catalogue lacks zone_created');
@@ -135,6 +145,8 @@ describe('wants', () => {
     expect(wants(who, event({ permission: 'events:admin' }), definition), 'limited').to.equal(false);
     expect(wants(who, event({ roles: ['admin'] }), definition), 'role').to.equal(false);
     expect(wants(who, event({ exclude: ['u1'] }), definition), 'excluded').to.equal(false);
-    expect(wants({ ...who, preferences: chosen({ priority_filter: 'high' }) }, event(), definition)).to.equal(false);
+    expect(
+      wants({ ...who, single: singleService(chosen({ priority_filter: 'high' }), null) }, event(), definition),
+    ).to.equal(false);
   });
 });

@@ -2,6 +2,7 @@ import { loadCatalogue } from '@unified-ws/server/events/catalogue';
 import type { LogEntry } from '@unified-ws/server/events/log';
 import type { LogPages } from '@unified-ws/server/events/logPages';
 import type { Member } from '@unified-ws/server/fanout/cohort';
+import { Compression } from '@unified-ws/server/fanout/compression';
 import { Fanout } from '@unified-ws/server/fanout/flush';
 import { TypeSets } from '@unified-ws/server/fanout/typeSet';
 import { createLogger } from '@unified-ws/server/observability/logger';
@@ -23,6 +24,7 @@ describe('the rest after a flush', () => {
     delivered: new TypeSets().of([TYPE]),
     clearance: { id: 1, roles: new Set(['user']), permissions: new Set(['events:receive']) },
     single: null,
+    compress: false,
     isCongested: () => false,
     write: () => {
       writes += 1;
@@ -53,6 +55,7 @@ describe('the rest after a flush', () => {
       catalogue: () => catalogue,
       typeSets: new TypeSets(),
       clock: { now: () => time, mono: () => time },
+      compression: new Compression({ mono: () => time }),
       logger: createLogger('silent', 'n1'),
       report: (error) => {
         throw error;
@@ -63,6 +66,7 @@ describe('the rest after a flush', () => {
       windowBytes: 100_000,
       historySize: 100,
       mayDeliver: () => allowed,
+      ofUser: () => [],
     });
     fanout.moveTo({ epoch: 'e', offset: 0, tag: '' });
     fanout.enter(member);

@@ -72,6 +72,7 @@ describe('The queue sample', () => {
         asked += 1;
         return new Promise<never>(() => undefined);
       },
+      paused: async () => [],
     };
     const sample = new QueueSample({ queues: hanging, clock, report: () => undefined });
     for (let i = 0; i < 5; i += 1) expect(sample.look()).to.equal(null);
@@ -87,6 +88,7 @@ describe('The queue sample', () => {
         if (asked === 1) throw new Error('away');
         return new Map();
       },
+      paused: async () => [],
     };
     const sample = new QueueSample({ queues, clock, report: (error) => void failures.push(error) });
     await until(() => sample.look(), { what: 'a sample' });

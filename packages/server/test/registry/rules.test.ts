@@ -5,6 +5,7 @@ import type { ClaimAnswer, Claimant } from '@unified-ws/server/registry/types';
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
 import { type RedisServer, startRedis } from '../../../../test/support/redis.js';
+import { until } from '../../../../test/support/wait.js';
 
 // Rules that are about the order of scripts alone, so that no node is needed: each was seen to fail with its line taken out
 // of the script, and each is a switch of the model (`npm run model`).
@@ -182,5 +183,41 @@ describe('the registry scripts', () => {
     await store.revoke(user, { before: now, reason: 'r' }, now);
     await store.revoke(user, { banUntil: now + 1000, reason: 'r' }, now);
     expect(await redis.ttl(keys.revoked(user))).to.be.greaterThan(80_000);
+  });
+
+  const issuedAt = (seconds: number, sessionId = ''): Claimant => ({ ...claimant(), issuedAt: seconds, sessionId });
+  const amendmentOf = async (seconds: number) => {
+    const answer = await claim(issuedAt(seconds));
+    return answer.status === 'ok' ? answer.amendment : answer;
+  };
+
+  it('amend the tokens from before an order alone, the last order field by field (G8)', async () => {
+    expect(await store.amend(user, { roles: ['admin'], asOf: 10_000 })).to.equal(null);
+    await store.amend(user, { roles: ['user'], asOf: 20_000 });
+    const owner = issuedAt(20);
+    await claim(owner);
+    expect(await store.amend(user, { permissions: [], asOf: 30_000 })).to.include({ conn: owner.id, lease: 'a.1' });
+    expect(await amendmentOf(19)).to.deep.equal({ roles: ['user'], permissions: [], renewal: null });
+    expect(await amendmentOf(20)).to.deep.equal({ roles: null, permissions: [], renewal: null });
+    expect(await amendmentOf(30)).to.deep.equal({ roles: null, permissions: null, renewal: null });
+    expect((await store.entry(issuedAt(19))).amendment).to.deep.equal(await amendmentOf(19));
+    expect(await redis.ttl(keys.revoked(user))).to.be.within(86_390, 86_400);
+    // By a node whose clock is behind: its order counts, and what was meant stays meant.
+    await store.amend(user, { roles: [], asOf: 5000 });
+    expect(await amendmentOf(19)).to.deep.include({ roles: [] });
+  });
+
+  it('let no repeated order put off the end of an outdated token, nor bring it back to life', async () => {
+    const soon = Date.now() + 100;
+    await store.amend(user, { asOf: 10_000, renewBy: soon });
+    await store.amend(user, { asOf: 20_000, renewBy: soon + 60_000 });
+    expect(await amendmentOf(9)).to.deep.include({ renewal: { since: 20_000, by: soon } });
+    expect(await amendmentOf(20)).to.deep.include({ renewal: null });
+    await until(() => Date.now() > soon, { what: 'the grace is over' });
+    expect(await claim(issuedAt(19))).to.deep.equal({ status: 'revoked', code: 4101, until: 0 });
+    expect((await store.entry(issuedAt(19))).revokedCode).to.equal(4101);
+    await store.amend(user, { asOf: 30_000, renewBy: Date.now() + 60_000 });
+    expect(await claim(issuedAt(19))).to.deep.equal({ status: 'revoked', code: 4102, until: 0 });
+    expect((await claim(issuedAt(29))).status).to.equal('ok');
   });
 });

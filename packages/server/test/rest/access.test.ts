@@ -6,7 +6,7 @@ import { type Call, call, expectProblem } from './support.js';
 
 interface Route {
   readonly path: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly permissions: readonly string[];
   readonly json?: unknown;
   readonly status: number;
@@ -25,6 +25,16 @@ const ROUTES: readonly Route[] = [
     json: { event_type: 'zone_updated', data: {} },
     status: 202,
   },
+  { path: 'queue', method: 'GET', permissions: ['admin:queue'], status: 200 },
+  { path: 'queue', method: 'DELETE', permissions: ['admin:queue_write'], status: 200 },
+  { path: 'queue/jobs?state=failed', method: 'GET', permissions: ['admin:queue'], status: 200 },
+  { path: 'queue/jobs/events-0.none', method: 'GET', permissions: ['admin:queue'], status: 404 },
+  { path: 'queue/jobs/events-0.none', method: 'DELETE', permissions: ['admin:queue_write'], status: 404 },
+  { path: 'queue/jobs/events-0.none/retry', method: 'POST', permissions: ['admin:queue_write'], status: 404 },
+  { path: 'queue/retry-failed', method: 'POST', permissions: ['admin:queue_write'], status: 200 },
+  { path: 'queue/pause', method: 'POST', permissions: ['admin:queue_write'], status: 200 },
+  { path: 'queue/resume', method: 'POST', permissions: ['admin:queue_write'], status: 200 },
+  { path: 'audit', method: 'GET', permissions: ['admin:audit'], status: 200 },
 ];
 
 const ALL_PERMISSIONS = ROUTES.flatMap(({ permissions }) => permissions);

@@ -72,7 +72,7 @@ describe('POST /broadcast', () => {
       [{ ...EVENT, data: [] }, '/data'],
       [{ ...EVENT, priority: 'huge' }, '/priority'],
       [{ ...EVENT, oops: 1 }, '/oops'],
-      [{ ...EVENT, target_user_ids: ['user-1'] }, '/target_user_ids'],
+      [{ ...EVENT, target_user_ids: ['user-1', '\ud800'] }, '/target_user_ids/1'],
       [[EVENT], ''],
     ];
     for (const [json, path] of cases) {

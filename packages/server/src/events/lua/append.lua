@@ -8,7 +8,8 @@
 --
 -- KEYS 1 stream <prefix>:{log}:s        stream of `<offset>-0`: g = tag, t = time of the append (ms), e = event (JSON)
 --      2 meta   <prefix>:{log}:meta     hash: epoch, offset, tag (of the head), bytes (of all e in the stream),
---                                       oldest (no entry is older, ms), rotated (ms)
+--                                       oldest (no entry is older, ms), rotated (ms), floor and floor_tag (offset and tag
+--                                       of the entry before the first one that is there)
 --      3 seen a <prefix>:{log}:seen:a   set: ids appended since the last rotation
 --      4 seen b <prefix>:{log}:seen:b   set: ids appended in the window before
 -- ARGV 1 channel of the batches
@@ -54,10 +55,12 @@ if count == 0 then
   return { epoch, offset, tag, offsets }
 end
 
+local floor, floor_tag
 local length = redis.call('XLEN', stream)
 if length == 0 then
   -- Expired as a whole, or new.
   bytes, oldest = 0, now
+  floor, floor_tag = offset, tag
 end
 
 local ids = {}
@@ -65,30 +68,50 @@ for i = 1, count do
   ids[i] = ARGV[FIRST + 3 * (i - 1)]
 end
 local in_b = redis.call('SMISMEMBER', seen_b, unpack(ids))
+local in_a = redis.call('SMISMEMBER', seen_a, unpack(ids))
 
+-- One SADD for all: one for each was a third of the time of a batch.
+local new = {}
+local seen = {}
 local first, prev_tag = offset + 1, tag
-local batch = {}
+-- In pieces, joined once: a string for each event would be hashed, as all of Lua's are.
+local batch = { '{"epoch":"' .. epoch .. '","first":' .. string.format('%.0f', first) .. ',"prev_tag":"' .. prev_tag
+  .. '","events":[["' }
+local pieces = 1
+local stamp = string.format('%.0f', now)
+local call = redis.call
+local at = FIRST
 for i = 1, count do
-  if in_b[i] == 0 and redis.call('SADD', seen_a, ids[i]) == 1 then
-    local event = ARGV[FIRST + 3 * (i - 1) + 2]
-    tag = ARGV[FIRST + 3 * (i - 1) + 1]
+  local id = ids[i]
+  if in_b[i] == 0 and in_a[i] == 0 and not seen[id] then
+    seen[id] = true
+    new[#new + 1] = id
+    local event = ARGV[at + 2]
+    tag = ARGV[at + 1]
     offset = offset + 1
-    redis.call('XADD', stream, string.format('%.0f-0', offset), 'g', tag, 't', now, 'e', event)
+    call('XADD', stream, string.format('%.0f-0', offset), 'g', tag, 't', stamp, 'e', event)
     bytes = bytes + #event
-    batch[#batch + 1] = '["' .. tag .. '",' .. event .. ']'
+    if pieces > 1 then
+      batch[pieces + 1] = '],["'
+      pieces = pieces + 1
+    end
+    batch[pieces + 1], batch[pieces + 2], batch[pieces + 3] = tag, '",', event
+    pieces = pieces + 3
     offsets[i] = offset
   else
     offsets[i] = 0
   end
+  at = at + 3
 end
 
-local appended = #batch
+local appended = #new
 if appended == 0 then
   return { epoch, offset, tag, offsets }
 end
+call('SADD', seen_a, unpack(new))
 
-redis.call('PUBLISH', ARGV[1], '{"epoch":"' .. epoch .. '","first":' .. string.format('%.0f', first) .. ',"prev_tag":"'
-  .. prev_tag .. '","events":[' .. table.concat(batch, ',') .. ']}')
+batch[pieces + 1] = ']]}'
+call('PUBLISH', ARGV[1], table.concat(batch))
 
 length = length + appended
 local budget = appended + TRIM_SLACK
@@ -103,6 +126,7 @@ while budget > 0 and length > 1 and (length > max_length or bytes > max_bytes or
       break
     end
     bytes = bytes - #fields[6]
+    floor, floor_tag = tonumber(string.match(entry[1], '^%d+')), fields[2]
     dropped = dropped + 1
   end
   if dropped == 0 then
@@ -115,6 +139,9 @@ end
 
 redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes),
   'oldest', string.format('%.0f', oldest))
+if floor then
+  redis.call('HSET', meta, 'floor', string.format('%.0f', floor), 'floor_tag', floor_tag)
+end
 -- Trimming happens with appends alone: without them age has to end the history by itself.
 redis.call('PEXPIRE', stream, ttl)
 return { epoch, offset, tag, offsets }

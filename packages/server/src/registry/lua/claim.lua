@@ -5,6 +5,8 @@
 --      2 revoked <prefix>:{u:<user>}:revoked    hash
 --      3 subs   <prefix>:{u:<user>}:subs        hash
 --      4 prefs  <prefix>:{u:<user>}:prefs       hash
+--      5 box    <prefix>:{u:<user>}:box         stream
+--      6 boxmeta <prefix>:{u:<user>}:boxmeta    hash; see box.lua
 -- ARGV 1 conn id
 --      2 lease id of the claimer's node
 --      3 client id, '' when the client gave none
@@ -17,10 +19,13 @@
 --     10 facts about the connection (JSON), stored for those who ask
 --     11 fence of a re-claim, '' for a first claim
 --     12 time to live of :subs and :prefs, seconds
+--     13 offset of the mailbox position that the client gave, '' when none
+--     14 MAILBOX_TTL_MS
 --
 -- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
 --          saved preferences (flat array),
---          amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)}}
+--          amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)},
+--          mailbox: {} when there is none, else {epoch, head offset, head tag, acked, acked tag, first, floor tag, tag at ARGV 13 or ''}}
 --         {'superseded', code}   re-claim refused: another is current, or a tombstone stands
 --         {'stale'}              an older attempt than the newest one known of the same client
 --         {'exists'}             policy 'reject': the user is connected elsewhere
@@ -36,7 +41,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- C7: a ban or revocation that came after the token was checked.
-local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[9])
+local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[9], 'roles', 'roles_at', 'permissions',
+  'permissions_at', 'stale_at', 'stale_by')
 if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
   return { 'revoked', 4003, revoked[1] }
 end
@@ -45,13 +51,13 @@ if (revoked[2] and tonumber(ARGV[8]) * 1000 < tonumber(revoked[2])) or (ARGV[9] 
 end
 -- The same for an order of permissions-changed. Times are of the second after the order, and iat has whole seconds.
 local issued = tonumber(ARGV[8]) * 1000
-local amended = redis.call('HMGET', KEYS[2], 'roles', 'roles_at', 'permissions', 'permissions_at', 'stale_at', 'stale_by')
-local stale = amended[5] and issued < tonumber(amended[5])
-if stale and tonumber(amended[6]) <= now then
+local stale = revoked[8] and issued < tonumber(revoked[8])
+if stale and tonumber(revoked[9]) <= now then
   return { 'revoked', 4101, '0' }
 end
-local amendment = { amended[1] and issued < tonumber(amended[2]) and amended[1] or '',
-  amended[3] and issued < tonumber(amended[4]) and amended[3] or '', stale and amended[5] or '0', stale and amended[6] or '0' }
+local amendment = { revoked[4] and issued < tonumber(revoked[5]) and revoked[4] or '',
+  revoked[6] and issued < tonumber(revoked[7]) and revoked[6] or '', stale and revoked[8] or '0',
+  stale and revoked[9] or '0' }
 
 -- C5: the newest attempt of the last clients, whoever is current: a slow one must not evict its own device's later attempt
 -- after another device came in between.
@@ -147,4 +153,23 @@ local prefs = redis.call('HGETALL', KEYS[4])
 if #prefs > 0 then
   redis.call('EXPIRE', KEYS[4], ARGV[12])
 end
-return { 'ok', now_stored[1], displaced, subs, prefs, amendment }
+-- L3: the mailbox as it is in the moment from which on the new owner is told of what comes.
+local box = redis.call('HMGET', KEYS[6], 'epoch', 'offset', 'tag', 'acked', 'acked_tag', 'first', 'floor_tag')
+local mailbox = {}
+if box[1] then
+  local head, first, floor_tag = tonumber(box[2] or '0'), tonumber(box[6] or '1'), box[7] or ''
+  -- The events end by their age (box.lua); what tells positions apart lives as long as somebody is connected.
+  redis.call('PEXPIRE', KEYS[6], ARGV[14])
+  if redis.call('EXISTS', KEYS[5]) == 0 then
+    first, floor_tag = head + 1, box[3] or ''
+  end
+  local resumed = ''
+  local offset = tonumber(ARGV[13])
+  if offset and offset >= first and offset < head then
+    local id = string.format('%.0f-0', offset)
+    local found = redis.call('XRANGE', KEYS[5], id, id)[1]
+    resumed = found and found[2][2] or ''
+  end
+  mailbox = { box[1], head, box[3] or '', tonumber(box[4] or '0'), box[5] or '', first, floor_tag, resumed }
+end
+return { 'ok', now_stored[1], displaced, subs, prefs, amendment, mailbox }

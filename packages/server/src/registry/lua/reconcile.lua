@@ -1,16 +1,19 @@
 #!lua flags=allow-oom
--- What the registry holds of a user, in one step (C12). Reads only: judging is the node's, and a re-claim is a step of its own.
+-- What the registry holds of a user, in one step (C12). Changes nothing of it: judging is the node's, and a re-claim is a step of
+-- its own.
 --
 -- KEYS 1 entry   <prefix>:{u:<user>}:conn      hash
 --      2 revoked <prefix>:{u:<user>}:revoked   hash
 --      3 boxmeta <prefix>:{u:<user>}:boxmeta   hash
 -- ARGV 1 the token's issue time, seconds
 --      2 the token's session id, '' when none
+--      3 MAILBOX_TTL_MS
 --
--- Result: {conn, fence, lease, tombstone code, client, attempt, revoked code (0 = not), mailbox epoch, mailbox offset,
---          amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)}}
+-- Result: {conn, fence, lease, tombstone code, client, attempt, revoked code (0 = not), mailbox epoch ('' = none), mailbox offset,
+--          mailbox tag, amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)}}
 local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'code', 'client', 'attempt')
-local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[2])
+local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[2], 'roles', 'roles_at', 'permissions',
+  'permissions_at', 'stale_at', 'stale_by')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local code = 0
@@ -21,13 +24,17 @@ elseif (revoked[2] and tonumber(ARGV[1]) * 1000 < tonumber(revoked[2])) or (ARGV
 end
 -- As in claim.lua.
 local issued = tonumber(ARGV[1]) * 1000
-local amended = redis.call('HMGET', KEYS[2], 'roles', 'roles_at', 'permissions', 'permissions_at', 'stale_at', 'stale_by')
-local stale = amended[5] and issued < tonumber(amended[5])
-if code == 0 and stale and tonumber(amended[6]) <= now then
+local stale = revoked[8] and issued < tonumber(revoked[8])
+if code == 0 and stale and tonumber(revoked[9]) <= now then
   code = 4101
 end
-local amendment = { amended[1] and issued < tonumber(amended[2]) and amended[1] or '',
-  amended[3] and issued < tonumber(amended[4]) and amended[3] or '', stale and amended[5] or '0', stale and amended[6] or '0' }
-local box = redis.call('HMGET', KEYS[3], 'epoch', 'offset')
+local amendment = { revoked[4] and issued < tonumber(revoked[5]) and revoked[4] or '',
+  revoked[6] and issued < tonumber(revoked[7]) and revoked[6] or '', stale and revoked[8] or '0',
+  stale and revoked[9] or '0' }
+local box = redis.call('HMGET', KEYS[3], 'epoch', 'offset', 'tag')
+-- Else a connection that lives for days would be told that its mailbox was lost, when it only rested.
+if box[1] and redis.call('PTTL', KEYS[3]) < tonumber(ARGV[3]) / 2 then
+  redis.call('PEXPIRE', KEYS[3], ARGV[3])
+end
 return { entry[1] or '', entry[2] or '0', entry[3] or '', tonumber(entry[4] or '0'), entry[5] or '',
-  tonumber(entry[6] or '0'), code, box[1] or '', box[2] or '0', amendment }
+  tonumber(entry[6] or '0'), code, box[1] or '', tonumber(box[2] or '0'), box[3] or '', amendment }

@@ -1,5 +1,6 @@
 import { EVENT_ID_PATTERN, type PublishRequest, REST_BASE } from '@unified-ws/protocol';
 import type { Clock } from '../../clock.js';
+import type { EventStatuses } from '../../events/eventStatus.js';
 import type { Publisher } from '../../events/publish.js';
 import type { NodeCounts } from '../../observability/counts.js';
 import type { Gate } from '../auth.js';
@@ -11,14 +12,19 @@ import { requireObject } from '../validation.js';
 
 export interface EventRouteParts {
   readonly publisher: Publisher;
+  readonly eventStatuses: EventStatuses;
   readonly counts: NodeCounts;
   readonly clock: Clock;
 }
 
 const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
-/** Publishing of one event or of many. */
-export function eventRoutes(router: Router, gate: Gate, { publisher, counts, clock }: EventRouteParts): void {
+/** Ids that the server makes: a UUID, or a given id behind the publisher's eight characters. */
+const SERVER_ID = /^[A-Za-z0-9_-]{1,73}$/;
+
+/** Publishing of one event or of many, and what became of them. */
+export function eventRoutes(router: Router, gate: Gate, parts: EventRouteParts): void {
+  const { publisher, eventStatuses, counts, clock } = parts;
   /**
    * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole
    * or not at all, but for UNAVAILABLE: then a repeat with the same ids adds what is missing.
@@ -46,6 +52,20 @@ export function eventRoutes(router: Router, gate: Gate, { publisher, counts, clo
         }
         const { eventId, duplicate, queue } = first;
         response.status(202).json({ event_id: eventId, accepted_at, duplicate, queue });
+      },
+    ],
+  });
+
+  /** 200 for every id: what is not known any more, or never was, is `unknown`. */
+  router.route(`${REST_BASE}/events/:event_id`, {
+    get: [
+      gate.authorise('events:publish', 'admin:queue'),
+      async (request, response) => {
+        const { event_id: eventId = '' } = request.params;
+        if (typeof eventId !== 'string' || !SERVER_ID.test(eventId)) {
+          throw invalid('The event id is not valid.', '/event_id', `must match ${SERVER_ID.source}`);
+        }
+        response.json(await eventStatuses.find(eventId));
       },
     ],
   });

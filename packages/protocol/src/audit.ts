@@ -1,0 +1,62 @@
+import { MAX_TIME_LENGTH, MAX_USER_ID_LENGTH, TIME_PATTERN } from './publish.js';
+import type { FromSchema, JSONSchema } from './schema.js';
+
+export const MAX_AUDIT_PAGE = 100;
+export const DEFAULT_AUDIT_PAGE = 50;
+
+/** The query of `GET /audit`. */
+export const auditQuerySchema = {
+  type: 'object',
+  properties: {
+    actor: { type: 'string', minLength: 1, maxLength: MAX_USER_ID_LENGTH, description: 'only what this user did' },
+    action: { type: 'string', minLength: 1, maxLength: 64, description: 'only this' },
+    target: { type: 'string', minLength: 1, maxLength: 256, description: 'only what was done to this' },
+    since: {
+      type: 'string',
+      maxLength: MAX_TIME_LENGTH,
+      pattern: TIME_PATTERN,
+      description: 'RFC 3339; only what was done then or later',
+    },
+    limit: { type: 'integer', minimum: 1, maximum: MAX_AUDIT_PAGE, description: `default: ${DEFAULT_AUDIT_PAGE}` },
+    cursor: {
+      type: 'string',
+      maxLength: 41,
+      pattern: '^[0-9]{1,20}-[0-9]{1,20}$',
+      description: 'next_cursor of the page before',
+    },
+  },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type AuditQuery = FromSchema<typeof auditQuerySchema>;
+
+/** What an admin did. */
+export const auditRecordSchema = {
+  type: 'object',
+  properties: {
+    id: { type: 'string', description: 'grows with time' },
+    at: { type: 'string', description: 'RFC 3339, UTC' },
+    actor: { type: 'string', description: 'user id' },
+    action: { type: 'string' },
+    target: { type: 'string' },
+    reason: { type: 'string', description: "the admin's words; empty: none" },
+    result: { type: 'string' },
+    ip: { type: 'string' },
+    via: { type: 'string', description: 'websocket or rest' },
+  },
+  required: ['id', 'at', 'actor', 'action', 'target', 'reason', 'result', 'ip', 'via'],
+} as const satisfies JSONSchema;
+export type AuditRecordView = FromSchema<typeof auditRecordSchema>;
+
+/** Answer of `GET /audit`: the newest first. */
+export const auditPageSchema = {
+  type: 'object',
+  properties: {
+    records: { type: 'array', items: auditRecordSchema },
+    next_cursor: {
+      type: ['string', 'null'],
+      description: 'for the next page, which may be there although this one is short; null: there is none',
+    },
+  },
+  required: ['records', 'next_cursor'],
+} as const satisfies JSONSchema;
+export type AuditPage = FromSchema<typeof auditPageSchema>;

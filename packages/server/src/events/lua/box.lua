@@ -1,0 +1,109 @@
+#!lua
+-- Appends targeted events to the mailbox of one user: each gets the next offset. Idempotent by event id (L2). Trims to the
+-- newest, and reads in the same step who owns the user now, so that the caller can publish to the owner's node (L9: this script
+-- does not publish).
+--
+-- KEYS 1 box   <prefix>:{u:<user>}:box      stream of `<offset>-0`: g = tag, t = time of the append (ms), b = bytes of all e
+--                                           up to this one, e = event (JSON)
+--      2 meta  <prefix>:{u:<user>}:boxmeta  hash: epoch, offset, tag (of the head), bytes (of all e ever), first (lowest offset
+--                                           that is there; head + 1 when none is), floor_tag, floor_bytes (tag of the entry
+--                                           before first, bytes up to it), oldest (time of first), acked, acked_tag
+--      3 seen  <prefix>:{u:<user>}:seen     zset: id -> time of the append (ms)
+--      4 entry <prefix>:{u:<user>}:conn     hash
+-- ARGV 1 epoch to use if the mailbox has none
+--      2 MAILBOX_SIZE, entries
+--      3 MAILBOX_BYTES
+--      4 MAILBOX_TTL_MS
+--      5.. per event: id, tag, event (JSON); ids differ
+--
+-- Result: {epoch, head offset, head tag, first appended offset (0 = none), tag of the entry before it,
+--          {per event its offset, or 0 when its id was appended before}, lease of the owner ('' = nobody is connected),
+--          entries that were trimmed and not acknowledged}
+-- Errors: none of its own.
+local box, meta, seen = KEYS[1], KEYS[2], KEYS[3]
+local max_length, max_bytes, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local FIRST = 5
+local count = (#ARGV - FIRST + 1) / 3
+-- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
+local TRIM_SLACK = 32
+-- Ids are remembered: this many, more while they are younger than a redelivery can be, and never more than the last number.
+local SEEN_COUNT, SEEN_MS, SEEN_MAX = 200, 300000, 2000
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'first', 'floor_tag', 'floor_bytes', 'oldest', 'acked')
+local epoch = state[1]
+local offset, tag, bytes = tonumber(state[2] or '0'), state[3] or '', tonumber(state[4] or '0')
+local first, floor_tag, floor_bytes = tonumber(state[5] or '1'), state[6] or '', tonumber(state[7] or '0')
+local oldest, acked = tonumber(state[8] or '0'), tonumber(state[9] or '0')
+if not epoch then
+  -- What an earlier life left behind must not answer for positions of this one (L1).
+  epoch = ARGV[1]
+  redis.call('UNLINK', box, seen)
+  redis.call('HSET', meta, 'epoch', epoch, 'acked', 0, 'acked_tag', '')
+end
+
+local lowest = math.max(first, acked + 1)
+local length = redis.call('XLEN', box)
+if length == 0 then
+  -- New, acknowledged as a whole, or expired.
+  first, floor_tag, floor_bytes, oldest = offset + 1, tag, bytes, now
+end
+
+local ids = {}
+for i = 1, count do
+  ids[i] = ARGV[FIRST + 3 * (i - 1)]
+end
+local known = redis.call('ZMSCORE', seen, unpack(ids))
+local before, prev_tag = offset, tag
+local offsets, fresh = {}, {}
+for i = 1, count do
+  if known[i] then
+    offsets[i] = 0
+  else
+    local event = ARGV[FIRST + 3 * (i - 1) + 2]
+    tag = ARGV[FIRST + 3 * (i - 1) + 1]
+    offset = offset + 1
+    bytes = bytes + #event
+    redis.call('XADD', box, string.format('%.0f-0', offset), 'g', tag, 't', now, 'b', string.format('%.0f', bytes), 'e', event)
+    fresh[#fresh + 1] = now
+    fresh[#fresh + 1] = ids[i]
+    offsets[i] = offset
+  end
+end
+local appended = offset - before
+local owner = redis.call('HMGET', KEYS[4], 'conn', 'lease')
+local lease = (owner[1] and owner[1] ~= '') and owner[2] or ''
+if appended == 0 then
+  return { epoch, offset, tag, 0, '', offsets, lease, 0 }
+end
+redis.call('ZADD', seen, unpack(fresh))
+
+length = length + appended
+local budget = appended + TRIM_SLACK
+-- The newest entry stays, whatever its size.
+while budget > 0 and length > 1 and (length > max_length or bytes - floor_bytes > max_bytes or now - oldest > ttl) do
+  local pair = redis.call('XRANGE', box, '-', '+', 'COUNT', 2)
+  local dropped, kept = pair[1][2], pair[2]
+  redis.call('XDEL', box, pair[1][1])
+  floor_tag, floor_bytes = dropped[2], tonumber(dropped[6])
+  first, oldest = tonumber(string.match(kept[1], '^%d+')), tonumber(kept[2][4])
+  length = length - 1
+  budget = budget - 1
+end
+
+redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes),
+  'first', string.format('%.0f', first), 'floor_tag', floor_tag, 'floor_bytes', string.format('%.0f', floor_bytes),
+  'oldest', string.format('%.0f', oldest))
+local remembered = redis.call('ZCARD', seen)
+if remembered > SEEN_COUNT then
+  local old = redis.call('ZCOUNT', seen, '-inf', now - SEEN_MS)
+  local drop = math.max(math.min(remembered - SEEN_COUNT, old), remembered - SEEN_MAX)
+  if drop > 0 then
+    redis.call('ZREMRANGEBYRANK', seen, 0, drop - 1)
+  end
+end
+redis.call('PEXPIRE', box, ttl)
+redis.call('PEXPIRE', meta, ttl)
+redis.call('PEXPIRE', seen, ttl)
+return { epoch, offset, tag, before + 1, prev_tag, offsets, lease, math.max(0, first - lowest) }

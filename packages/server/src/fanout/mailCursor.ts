@@ -1,0 +1,52 @@
+import { formatPosition, type Position } from '@unified-ws/protocol';
+
+/**
+ * Where a connection stands in its user's mailbox. One object per connection whose user has one: kept small, there may be tens of
+ * thousands.
+ */
+export class MailCursor implements Position {
+  epoch: string;
+  /** All that concerns the connection up to here was written; offset 0 and tag '' before the first entry. */
+  offset: number;
+  tag: string;
+  /** The newest offset known of. */
+  head: number;
+  /** The offset that the client was told last. */
+  told: number;
+  /** It is read for: what is heard live only raises `head` (L3). */
+  behind = false;
+  /** What was heard does not fit to this cursor, or may be lost: nothing is live before the mailbox was read. */
+  doubt = false;
+
+  constructor({ epoch, offset, tag }: Position, head: number) {
+    this.epoch = epoch;
+    this.offset = offset;
+    this.tag = tag;
+    this.head = head;
+    this.told = offset;
+  }
+
+  /** Null while nothing is known of the mailbox. */
+  get text(): string | null {
+    return this.epoch === '' ? null : formatPosition(this.epoch, this.offset, this.tag);
+  }
+
+  /** Something was heard of, and is not delivered. */
+  raise(epoch: string, head: number): void {
+    if (epoch !== this.epoch) this.doubt = true;
+    else if (head > this.head) this.head = head;
+  }
+
+  /** Whether there is something to read. */
+  get wanting(): boolean {
+    return this.doubt || this.head > this.offset;
+  }
+
+  /** Jumps; the client is told with a gap. */
+  moveTo({ epoch, offset, tag }: Position): void {
+    this.epoch = epoch;
+    this.offset = offset;
+    this.tag = tag;
+    this.told = offset;
+  }
+}

@@ -1,0 +1,42 @@
+import { stepTable } from './stepTable.js';
+
+const TABLE = stepTable({
+  start: 'nobody is connected, the mailbox is empty',
+  appendOther: 'event {a} is appended to the other target’s mailbox',
+  append: 'event {a} is appended',
+  publish: 'the answer of the append is back: published',
+  die: 'the worker dies; its job is delivered again',
+  live: 'the live message of entry #{b} reaches n{a}',
+  lose: 'the live message of entry #{b} to n{a} is lost',
+  repeat: 'the live message of entry #{b} reaches n{a}, and will once more',
+  connect: 'the client connects: c{a}',
+  connectFresh: 'the page is loaded anew and connects: c{a}',
+  claim: 'claim.lua runs for c{a}',
+  claimed: 'the answer of claim.lua reaches c{a}',
+  evict: 'the evict reaches c{a}',
+  establish: 'c{a} is established',
+  read: 'a page is read for c{a}',
+  page: 'the page reaches c{a}',
+  sweep: 'the sweep finds c{a} behind the head',
+  breaks: 'the socket of c{a} breaks',
+  notice: 'the server sees that the socket of c{a} broke',
+  acknowledge: 'the client acknowledges on c{a}',
+  forge: 'the client acknowledges on c{a} what another connection knows',
+  ack: 'ack.lua runs for c{a}',
+  pause: 'n{a} is paused',
+  resume: 'n{a} resumes',
+  expire: 'n{a} loses the right to deliver',
+  renew: 'n{a} takes a new lease',
+  reconcile: 'reconcile.lua reads for c{a}',
+  reclaim: 'the re-claim of c{a} runs',
+  cut: 'the subscription of n{a} breaks: what was under way is lost',
+  kill: 'n{a} is killed',
+  interrupted: 'n{a} notices that its links to Redis broke',
+  empty: 'Redis is emptied',
+  lag: 'the replica falls behind',
+  failOver: 'Redis fails over: mailbox and queue go back',
+  failOverAlone: 'Redis fails over: the mailbox goes back, the queue does not',
+} as const);
+
+export const Step = TABLE.Step;
+export const describeMailboxStep = TABLE.describe;
