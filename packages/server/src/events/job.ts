@@ -54,6 +54,8 @@ const MAX_BYTES = 1024 * 1024;
 const WINDOW_MS = 3;
 
 interface OpenJob {
+  /** Among the open jobs of the queue, in their order. */
+  readonly place: number;
   /** Where its events have their ids from; null when they came with ids. */
   readonly mintedId: string | null;
   readonly first: QueuedEvent;
@@ -84,6 +86,8 @@ export class JobBatcher {
   private open: OpenJob[] = [];
   /** The newest open job of each publisher and ordering key. */
   private latest = new Map<string, OpenJob>();
+  /** The newest open job of targeted events of one kind. */
+  private newest = new Map<string, OpenJob>();
   private flushing = false;
   private flushedAt = Number.NEGATIVE_INFINITY;
 
@@ -94,17 +98,26 @@ export class JobBatcher {
   /** Resolves when Redis has the event, with true when the same job was there already. A pending id is set at once. */
   add(item: QueuedEvent): Promise<boolean> {
     const streams = keysOf(item).map((key) => `${item.publisher}\n${key}`);
-    const last = this.latest.get(streams[0] as string);
-    if (last && fits(last, item) && streams.every((stream) => this.latest.get(stream) === last)) {
-      join(last, item);
-      return last.added;
-    }
-    const job = openJob(item, item.event.id === PENDING_ID ? this.parts.mint() : null);
+    const kind = kindOf(item);
+    const known = kind === null ? this.latest.get(streams[0] as string) : this.newest.get(kind);
+    const job = known && fits(known, item) && this.follows(known, streams) ? known : this.begin(item, kind);
     join(job, item);
-    this.open.push(job);
     for (const stream of streams) this.latest.set(stream, job);
-    if (!this.flushing) void this.flush();
     return job.added;
+  }
+
+  /** Whether an event that joins the job comes after all that its keys have had. */
+  private follows(job: OpenJob, streams: readonly string[]): boolean {
+    return streams.every((stream) => (this.latest.get(stream)?.place ?? 0) <= job.place);
+  }
+
+  private begin(item: QueuedEvent, kind: string | null): OpenJob {
+    const mintedId = item.event.id === PENDING_ID ? this.parts.mint() : null;
+    const job = openJob(item, mintedId, this.open.length);
+    this.open.push(job);
+    if (kind !== null) this.newest.set(kind, job);
+    if (!this.flushing) void this.flush();
+    return job;
   }
 
   private async flush(): Promise<void> {
@@ -125,6 +138,7 @@ export class JobBatcher {
     const jobs = this.open;
     this.open = [];
     this.latest = new Map();
+    this.newest = new Map();
     try {
       const existed = await this.parts.add(jobs.map(draft));
       jobs.forEach((job, index) => {
@@ -136,13 +150,13 @@ export class JobBatcher {
   }
 }
 
-function openJob(first: QueuedEvent, mintedId: string | null): OpenJob {
+function openJob(first: QueuedEvent, mintedId: string | null, place: number): OpenJob {
   let settle: OpenJob['settle'] | undefined;
   const added = new Promise<boolean>((resolve, reject) => {
     settle = { resolve, reject };
   });
   if (settle === undefined) throw new Error('a promise did not run its executor');
-  return { mintedId, first, events: [], bytes: 0, added, settle };
+  return { place, mintedId, first, events: [], bytes: 0, added, settle };
 }
 
 function join(job: OpenJob, item: QueuedEvent): void {
@@ -155,11 +169,13 @@ function keysOf({ orderingKey, alsoOrders }: QueuedEvent): readonly string[] {
   return alsoOrders ?? [orderingKey];
 }
 
-/** For one lane, so equal keys mean an equal place in the order. */
-function sameKeys(one: QueuedEvent, other: QueuedEvent): boolean {
-  if (one.alsoOrders === undefined || other.alsoOrders === undefined) return one.alsoOrders === other.alsoOrders;
-  const { alsoOrders } = other;
-  return one.alsoOrders.length === alsoOrders.length && one.alsoOrders.every((key, at) => key === alsoOrders[at]);
+/**
+ * Targeted events share jobs whoever they are for: each user has an ordering key of his own, and a job for each would be half a
+ * millisecond of CPU for each. Null: only events of one ordering key share a job.
+ */
+function kindOf({ publisher, event, dueAt }: QueuedEvent): string | null {
+  if (event.target_user_ids === undefined) return null;
+  return `${publisher}\n${event.type}\n${dueAt}\n${event.id === PENDING_ID}`;
 }
 
 function fits(job: OpenJob, item: QueuedEvent): boolean {
@@ -172,7 +188,7 @@ function fits(job: OpenJob, item: QueuedEvent): boolean {
     (job.mintedId !== null) === (item.event.id === PENDING_ID) &&
     job.events.length < MAX_EVENTS &&
     job.bytes + item.bytes <= MAX_BYTES &&
-    sameKeys(first, item)
+    (first.event.target_user_ids === undefined) === (item.event.target_user_ids === undefined)
   );
 }
 
