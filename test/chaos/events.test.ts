@@ -9,7 +9,7 @@ const RATE = 200;
 const CLIENTS = 50;
 const CONTROL_EVENTS = 1600;
 /** Half of the events are for one user each. */
-const TARGETED = 0;
+const TARGETED = 0.5;
 
 const { seed, events, rate, plays } = chaosConfig();
 

@@ -7,7 +7,7 @@ import { describeVerdict, figures, judge, missing, settled } from './delivery.js
 import { DeliveryWorld } from './deliveryWorld.js';
 
 /** Half of the events are for one user each. */
-const TARGETED = 0;
+const TARGETED = 0.5;
 const CLIENTS = 20;
 const RATE = 100;
 /** Before anything is taken away, so that there is something to lose. */
