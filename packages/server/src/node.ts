@@ -55,6 +55,7 @@ class Node implements ClusterNode {
   private readonly random: () => number;
   private tickTimer: NodeJS.Timeout | null = null;
   private draining = false;
+  private drained: Promise<void> = Promise.resolve();
   private stopBy = 0;
   private stopping: Promise<void> | null = null;
 
@@ -67,6 +68,7 @@ class Node implements ClusterNode {
       random: this.random,
       siblings: options.siblings ?? null,
       isDraining: () => this.draining,
+      drain: () => this.drain(),
     });
     this.logger = this.parts.logger;
   }
@@ -124,12 +126,23 @@ class Node implements ClusterNode {
     return this.stopping;
   }
 
+  /** Not ready from now on, and every connection is sent away. */
+  private drain(): number {
+    const { logger, parts } = this;
+    const { sockets } = parts;
+    const connections = sockets.size;
+    if (this.draining) return connections;
+    this.draining = true;
+    logger.info({ connections }, 'draining');
+    this.drained = sockets.drain(this.settings.drainMs, () => Math.floor(this.random() * RECONNECT_SPREAD_MS));
+    return connections;
+  }
+
   private async end(): Promise<void> {
     const { logger, parts } = this;
-    const { sockets, queues, releases, recovery, lease, server } = parts;
-    this.draining = true;
-    logger.info({ connections: sockets.size }, 'draining');
-    await sockets.drain(this.settings.drainMs, () => Math.floor(this.random() * RECONNECT_SPREAD_MS));
+    const { queues, releases, recovery, lease, server } = parts;
+    this.drain();
+    await this.drained;
     this.stopBy = performance.now() + STOP_MS;
     parts.sweep.stop();
     parts.liveness.stop();
