@@ -34,6 +34,9 @@ const ROUTES: readonly Route[] = [
   { path: 'queue/retry-failed', method: 'POST', permissions: ['admin:queue_write'], status: 200 },
   { path: 'queue/pause', method: 'POST', permissions: ['admin:queue_write'], status: 200 },
   { path: 'queue/resume', method: 'POST', permissions: ['admin:queue_write'], status: 200 },
+  { path: 'connections', method: 'GET', permissions: ['admin:connections'], status: 200 },
+  { path: 'nodes', method: 'GET', permissions: ['admin:stats'], status: 200 },
+  { path: 'nodes/nobody/drain', method: 'POST', permissions: ['admin:cluster'], status: 404 },
   { path: 'audit', method: 'GET', permissions: ['admin:audit'], status: 200 },
 ];
 

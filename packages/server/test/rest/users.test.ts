@@ -58,6 +58,7 @@ describe('REST about single users', () => {
       expires_at: client.hello?.expires_at,
     });
     expect(body.roles).to.deep.equal(['user']);
+    expect(body.health_reasons, 'why it is not healthy').to.deep.equal(['errors']);
     expect(body.subscriptions).to.deep.equal(client.hello?.subscriptions);
     expect(Date.parse(body.last_activity)).to.be.closeTo(Date.now(), 60_000);
     expect(JSON.stringify(body)).not.to.match(/eyJ/);
