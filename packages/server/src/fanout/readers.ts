@@ -8,6 +8,7 @@ import { type Clearance, hiddenFields } from './clearance.js';
 import type { Member } from './cohort.js';
 import type { Compression } from './compression.js';
 import { messageFrame } from './frame.js';
+import { ReplayPace } from './replayPace.js';
 import { wants } from './wants.js';
 import { type Entry, frameOf, type Window } from './window.js';
 
@@ -20,11 +21,6 @@ const TURN_BYTES = 64 * 1024;
 const TURN_MS = 4;
 /** Readers that read the log in Redis at the same time; each holds a page. */
 const MAX_READING = 8;
-/** Of a user, one replay of more events than this begins in the time below: a client in a loop costs work and no more (L10). */
-const LONG_REPLAY = 1000;
-const LONG_REPLAY_EVERY_MS = 5000;
-/** Users of whom that is remembered. */
-const MAX_REMEMBERED = 10_000;
 const READ_RETRY_MS = 500;
 
 export interface ReadersParts {
@@ -86,7 +82,7 @@ export class Readers {
   /** Waits for one of the places to read the log. */
   private readonly waiting = new Set<Reader>();
   private reading = 0;
-  private readonly longReplays = new Map<string, number>();
+  private readonly pace = new ReplayPace();
   private scheduled: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   private timerAt = 0;
@@ -98,6 +94,13 @@ export class Readers {
 
   get size(): number {
     return this.all.size;
+  }
+
+  /** Of what was read from the log and waits to be written, about. */
+  get keptBytes(): number {
+    let sum = 0;
+    for (const { page } of this.all.values()) for (const { bytes } of page ?? []) sum += bytes;
+    return sum;
   }
 
   has(member: Member): boolean {
@@ -117,7 +120,7 @@ export class Readers {
   add(member: Member, cursor: Cursor): void {
     this.remove(member);
     const { offset, tag } = this.parts.position();
-    const notBefore = this.paced(member, cursor);
+    const notBefore = this.pace.take(member.userId, offset - cursor.offset, this.parts.clock.mono());
     const reader: Reader = { member, cursor, entered: { offset, tag }, doubted: false, page: null, notBefore };
     this.all.set(member, reader);
     this.enqueue(reader);
@@ -142,6 +145,7 @@ export class Readers {
 
   /** Delivery goes on after an interruption. */
   wakeAll(): void {
+    this.waiting.clear();
     for (const reader of this.all.values()) this.enqueue(reader);
   }
 
@@ -184,22 +188,6 @@ export class Readers {
     this.queue.clear();
   }
 
-  /** When its replay may begin, monotonic ms. */
-  private paced(member: Member, cursor: Cursor): number {
-    const missed = this.parts.position().offset - cursor.offset;
-    if (missed <= LONG_REPLAY) return 0;
-    const now = this.parts.clock.mono();
-    const before = this.longReplays.get(member.userId);
-    const at = before === undefined ? now : Math.max(now, before + LONG_REPLAY_EVERY_MS);
-    this.longReplays.delete(member.userId);
-    this.longReplays.set(member.userId, at);
-    if (this.longReplays.size > MAX_REMEMBERED) {
-      const oldest = this.longReplays.keys().next();
-      if (!oldest.done) this.longReplays.delete(oldest.value);
-    }
-    return at;
-  }
-
   private enqueue(reader: Reader): void {
     if (this.stopped || this.waiting.has(reader)) return;
     const wait = reader.notBefore - this.parts.clock.mono();
@@ -234,7 +222,19 @@ export class Readers {
       this.step(reader);
       if (this.parts.clock.mono() >= until) break;
     }
+    this.offerPlaces();
     if (this.queue.size > 0) this.scheduled ??= setImmediate(() => this.serve());
+  }
+
+  /** Who was given a place to read may not have taken it (congested, closed): without this, those behind would wait for ever. */
+  private offerPlaces(): void {
+    let free = MAX_READING - this.reading;
+    for (const next of this.waiting) {
+      if (free <= 0) return;
+      free -= 1;
+      this.waiting.delete(next);
+      this.enqueue(next);
+    }
   }
 
   private step(reader: Reader): void {
@@ -312,7 +312,7 @@ export class Readers {
       if (entry.offset <= reader.cursor.offset) continue;
       const frame = this.frameFor(member, entry, position.epoch);
       if (bytes >= limit || (frame !== null && !this.mayTake(reader))) {
-        if (fromLog) reader.page = entries as readonly LogEntry[];
+        if (fromLog) reader.page = remainder(entries as readonly LogEntry[], reader.cursor.offset);
         break;
       }
       reader.cursor = { offset: entry.offset, tag: entry.tag };
@@ -403,6 +403,22 @@ export class Readers {
     const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }
+}
+
+/**
+ * What of a page is kept for the next turn, which may be long in coming (a rate): as much as a turn writes. The rest is read again, or
+ * a few clients with a low rate would hold all of the log, each for himself.
+ */
+function remainder(entries: readonly LogEntry[], after: number): readonly LogEntry[] {
+  const kept: LogEntry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    if (entry.offset <= after) continue;
+    if (bytes >= TURN_BYTES) break;
+    kept.push(entry);
+    bytes += entry.bytes;
+  }
+  return kept;
 }
 
 /** A cursor on the wire; null when its entry is gone, and its tag with it. */

@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { Audit } from '../operations/audit.js';
+import { AuditLog } from '../operations/auditLog.js';
+import { CatalogueReloads } from '../operations/catalogue.js';
+import { Disconnects } from '../operations/disconnect.js';
+import { PermissionChanges } from '../operations/permissions.js';
+import { QueueAdmin } from '../operations/queue.js';
+import type { ClusterParts } from './cluster.js';
+import type { ConnectionsParts } from './connections.js';
+import type { Core } from './core.js';
+import type { DeliveryParts } from './delivery.js';
+import type { EventsParts } from './events.js';
+
+export type AdminParts = ReturnType<typeof composeAdmin>;
+
+/** What admins do, over REST or a connection of their own, and its audit trail. */
+export function composeAdmin(
+  core: Core,
+  cluster: ClusterParts,
+  events: EventsParts,
+  { fanout }: DeliveryParts,
+  { authority }: ConnectionsParts,
+) {
+  const { settings, nodeId, clock, logger, report, counts, keys, redis, table } = core;
+  const { store, commands, judge, reconciler } = cluster;
+  const { catalogue, catalogues, queues } = events;
+  const timeoutMs = settings.commandTimeoutMs;
+  const audit = new Audit({ redis, keys, clock, logger, report });
+  const auditLog = new AuditLog({ redis, keys, report });
+  const disconnects = new Disconnects({ store, commands, judge, table, audit, clock, report, timeoutMs });
+  const queueAdmin = new QueueAdmin({
+    queues,
+    audit,
+    catalogue,
+    commands,
+    redis,
+    keys,
+    clock,
+    logger,
+    report,
+    done: counts.queueAdmin,
+    nodeId,
+    commandTimeoutMs: timeoutMs,
+    maxJobs: settings.eventQueueMax,
+  });
+  const permissionChanges = new PermissionChanges({
+    store,
+    commands,
+    judge,
+    table,
+    reconciler,
+    audit,
+    clock,
+    report,
+    timeoutMs,
+    graceMs: settings.tokenGraceMs,
+  });
+  const catalogueReloads = new CatalogueReloads({
+    catalogues,
+    authority,
+    table,
+    fanout,
+    commands,
+    redis,
+    keys,
+    judge,
+    report,
+    audit,
+    logger,
+    random: randomBytes,
+    nodeId,
+    timeoutMs,
+  });
+  return { auditLog, disconnects, queueAdmin, permissionChanges, catalogueReloads };
+}

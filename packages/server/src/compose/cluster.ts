@@ -1,0 +1,129 @@
+import { CLOSE, type CloseCode } from '@unified-ws/protocol';
+import { Redis } from 'ioredis';
+import { Bus } from '../bus/bus.js';
+import { Commands } from '../bus/commands.js';
+import type { EphemeralMessage, MailBatch } from '../bus/messages.js';
+import { Watchdog } from '../bus/watchdog.js';
+import { Claims } from '../registry/claim.js';
+import { Displacements } from '../registry/displacement.js';
+import { Evictions } from '../registry/evictions.js';
+import { Housekeeping } from '../registry/housekeeping.js';
+import { Judge } from '../registry/judge.js';
+import { Lease } from '../registry/lease.js';
+import { type ReconcileParts, Reconciler, Sweep } from '../registry/reconcile.js';
+import { Recovery, type Standing } from '../registry/recovery.js';
+import { Releases } from '../registry/releases.js';
+import { RegistryStore } from '../registry/store.js';
+import type { Core } from './core.js';
+
+/** Upwards, to parts that are made later: nothing calls before the node starts. */
+export interface ClusterCalls {
+  /** A batch of broadcast events came on the bus. */
+  readonly onEvents: (text: string) => void;
+  /** Events for users who are connected here came on the bus. @param size of the message as it came, characters. */
+  readonly onEphemeral: (events: EphemeralMessage['events'], size: number) => void;
+  readonly onMail: (batch: MailBatch) => void;
+  /** The registry told where the mailbox of an established connection stands. */
+  readonly onMailbox: NonNullable<ReconcileParts['onMailbox']>;
+  /** Read the logs up to their heads. */
+  readonly catchUp: () => Promise<void>;
+  /** Delivery was stopped, or goes on. */
+  readonly onStanding: (standing: Standing) => void;
+  readonly endUnestablished: (code: CloseCode) => void;
+}
+
+export type ClusterParts = ReturnType<typeof composeCluster>;
+
+/** This node among the others: the bus, the lease, the registry of connections, and the way back after an interruption. */
+export function composeCluster(core: Core, calls: ClusterCalls) {
+  const { settings, nodeId, clock, logger, report, counts, keys, redis, subscriber, table } = core;
+  const judge = new Judge(settings.leaseTtlMs);
+  const bus = new Bus(
+    { command: redis, subscriber, keys, clock, report },
+    {
+      onEvents: calls.onEvents,
+      onInterrupted: (reason) => recovery.interrupt(reason),
+      onMessage: (message, size) => {
+        if (message.t === 'evict') evictions.onEvict(message);
+        else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'ephemeral') calls.onEphemeral(message.events, size);
+        else if (message.t === 'request') commands.onRequest(message);
+        else if (message.t === 'reply') commands.onReply(message);
+        else for (const batch of message.boxes) calls.onMail(batch);
+      },
+    },
+  );
+  const evictions = new Evictions({ bus, find: (conn) => table.get(conn) });
+  const watchdog = new Watchdog(bus, clock, report);
+  const lease = new Lease({ redis, bus, keys, clock, judge, nodeId, ttlMs: settings.leaseTtlMs });
+  const commands = new Commands({ bus, report, lease: () => lease.id, liveLeases: () => judge.live() });
+  const store = new RegistryStore({
+    redis,
+    keys,
+    policy: settings.connectionPolicy,
+    mailboxTtlMs: settings.mailboxTtlMs,
+  });
+  const releases = new Releases({
+    redis,
+    keys,
+    store,
+    clock,
+    report,
+    hasUser: (userId) => table.hasUser(userId),
+    ordered: redis instanceof Redis,
+  });
+  const displacements = new Displacements({ bus, judge, clock, timeoutMs: settings.replaceTimeoutMs });
+  const claims = new Claims({ store, lease, judge, displacements, releases, clock, report });
+  const reconcileParts: ReconcileParts = {
+    store,
+    claims,
+    releases,
+    report,
+    lease: () => lease.id,
+    holders: () => [...table.all()].filter((one) => one.established),
+    hasConnection: (conn) => table.get(conn) !== undefined,
+    onMailbox: calls.onMailbox,
+  };
+  const reconciler = new Reconciler(reconcileParts);
+  const recovery = new Recovery({
+    lease,
+    bus,
+    judge,
+    clock,
+    logger,
+    report,
+    onNewLease: () => {
+      releases.useLease(lease.id);
+      calls.endUnestablished(CLOSE.LEASE_LOST);
+    },
+    reconcile: () => reconciler.all(),
+    catchUp: calls.catchUp,
+    onStanding: (standing) => {
+      counts.standing(standing);
+      calls.onStanding(standing);
+      if (standing === 'interrupted') calls.endUnestablished(CLOSE.UNAVAILABLE);
+    },
+  });
+  // A link that broke may have lost commands and messages alike (C12).
+  redis.on('close', () => recovery.interrupt('the command connection closed'));
+  const isServing = (): boolean => recovery.mayDeliver();
+  const sweep = new Sweep({ ...reconcileParts, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
+  const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
+  return {
+    judge,
+    bus,
+    evictions,
+    watchdog,
+    lease,
+    commands,
+    store,
+    releases,
+    displacements,
+    claims,
+    reconciler,
+    recovery,
+    isServing,
+    sweep,
+    housekeeping,
+  };
+}

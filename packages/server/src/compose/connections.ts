@@ -1,0 +1,91 @@
+import { createKeySource } from '../auth/keys.js';
+import { TokenVerifier } from '../auth/token.js';
+import { Authority } from '../edge/authority.js';
+import { Backpressure } from '../edge/backpressure.js';
+import type { Connection } from '../edge/connection.js';
+import { Liveness } from '../edge/liveness.js';
+import { Sockets } from '../edge/sockets.js';
+import { Clearances } from '../fanout/clearance.js';
+import type { ClusterParts } from './cluster.js';
+import type { Core } from './core.js';
+import type { DeliveryParts } from './delivery.js';
+import type { EventsParts } from './events.js';
+
+/** Upwards, to parts that are made later. */
+export interface ConnectionsCalls {
+  /** No token came in time. */
+  readonly onAuthTimeout: (connection: Connection) => void;
+}
+
+export type ConnectionsParts = ReturnType<typeof composeConnections>;
+
+/** The connections while they live: who they are, what they may have, whether they still answer. */
+export function composeConnections(
+  core: Core,
+  cluster: ClusterParts,
+  events: EventsParts,
+  delivery: DeliveryParts,
+  calls: ConnectionsCalls,
+) {
+  const { settings, clock, random, logger, report, table } = core;
+  const { store, claims } = cluster;
+  const { catalogue, roles } = events;
+  const { fanout, userScope, typeSets } = delivery;
+  const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
+    issuer: settings.jwtIssuer,
+    audience: settings.jwtAudience,
+    clock,
+  });
+  const liveness = new Liveness({
+    clock,
+    random,
+    pingIntervalMs: settings.pingIntervalMs,
+    pingTimeoutMs: settings.pingTimeoutMs,
+    heartbeatIntervalMs: settings.heartbeatIntervalMs,
+    authTimeoutMs: settings.authTimeoutMs,
+    cursor: () => {
+      fanout.flush();
+      return fanout.positionText;
+    },
+    userCursor: (connection) => userScope.untold(connection),
+    cursorOf: (connection) => fanout.cursorText(connection),
+    onAuthTimeout: calls.onAuthTimeout,
+  });
+  const backpressure = new Backpressure({
+    clock,
+    logger,
+    delayMs: settings.recoveryDelayMs,
+    attempts: settings.recoveryAttempts,
+    onDrained: (connection) => {
+      fanout.drained(connection);
+      userScope.wake(connection);
+    },
+  });
+  const clearances = new Clearances();
+  const authority = new Authority({
+    catalogue,
+    roles,
+    clearances,
+    typeSets,
+    fanout,
+    liveness,
+    store,
+    clock,
+    report,
+    maxSubscriptions: settings.maxSubscriptions,
+    noticeMs: settings.tokenNoticeMs,
+    graceMs: settings.tokenGraceMs,
+  });
+  const sockets = new Sockets({
+    clock,
+    logger,
+    table,
+    fanout,
+    userScope,
+    claims,
+    liveness,
+    backpressure,
+    amend: (connection, amendment) => authority.amend(connection, amendment),
+  });
+  return { verifier, liveness, backpressure, clearances, authority, sockets };
+}

@@ -1,0 +1,46 @@
+import { ConnectionTable } from '../edge/table.js';
+import type { ComposeOptions } from '../nodeParts.js';
+import { NodeCounts } from '../observability/counts.js';
+import { ErrorLog } from '../observability/errorLog.js';
+import { createLogger, createReport } from '../observability/logger.js';
+import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
+import { Keys } from '../redis/keys.js';
+import type { Settings } from '../settings.js';
+
+export type Core = ReturnType<typeof composeCore>;
+
+/** What all others stand on: settings, clock, log, counters, the connections to Redis and the table of connections. */
+export function composeCore(settings: Settings, { clock, random, isDraining }: ComposeOptions) {
+  const { nodeId } = settings;
+  const logger = createLogger(settings.logLevel, nodeId);
+  const reported = new Map<string, number>();
+  const report = createReport(
+    logger,
+    () => clock.mono(),
+    (where) => reported.set(where, (reported.get(where) ?? 0) + 1),
+  );
+  const connect = (role: ConnectionRole, url: string): RedisClient => {
+    const commandTimeoutMs = settings.redisCommandTimeoutMs;
+    const client = createRedis(parseRedisUrl(url), role, { commandTimeoutMs, name: `${nodeId}:${role}` });
+    client.on('error', (error: unknown) => report(error, `redis.${role}`));
+    return client;
+  };
+  return {
+    settings,
+    nodeId,
+    clock,
+    random,
+    isDraining,
+    logger,
+    report,
+    /** What went to `report`, by place. */
+    reported,
+    counts: new NodeCounts(clock),
+    errorLog: new ErrorLog(clock),
+    keys: new Keys(settings.redisPrefix),
+    connect,
+    redis: connect('command', settings.redisUrl),
+    subscriber: connect('subscriber', settings.redisUrl),
+    table: new ConnectionTable(),
+  };
+}

@@ -1,0 +1,161 @@
+import { CLOSE } from '@unified-ws/protocol';
+import { ackHandlers } from '../dispatch/ack.js';
+import { adminHandlers } from '../dispatch/admin.js';
+import { basicHandlers } from '../dispatch/basic.js';
+import { Dispatcher } from '../dispatch/dispatcher.js';
+import { healthHandlers } from '../dispatch/health.js';
+import { preferenceHandlers } from '../dispatch/preferences.js';
+import { queueHandlers } from '../dispatch/queue.js';
+import { subscriptionHandlers } from '../dispatch/subscriptions.js';
+import { tokenHandlers } from '../dispatch/token.js';
+import { Acceptor } from '../edge/accept.js';
+import { AddressLimit } from '../edge/addressLimit.js';
+import { Connection } from '../edge/connection.js';
+import { Inbound } from '../edge/inbound.js';
+import { Upgrades } from '../edge/upgrade.js';
+import { AppError } from '../errors.js';
+import { PreferenceFormat } from '../fanout/preferences.js';
+import { Resumes } from '../fanout/resume.js';
+import { SavedPreferences } from '../fanout/savedPreferences.js';
+import { SavedSubscriptions } from '../fanout/subscriptions.js';
+import type { AdminParts } from './admin.js';
+import type { ClusterParts } from './cluster.js';
+import type { ConnectionsParts } from './connections.js';
+import type { Core } from './core.js';
+import type { DeliveryParts } from './delivery.js';
+import type { EventsParts } from './events.js';
+
+/** What an upgrade is told, and when to come back, seconds. */
+const AVAILABLE = { reason: '', retryAfterS: 0 };
+const DRAINING = { reason: 'This node is draining.', retryAfterS: 1 };
+const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 };
+
+/** Upwards, to parts that are made later. */
+export interface EntranceCalls {
+  /** A connection is established, after so long, and displaced an earlier one or did not. */
+  readonly onConnected: (tookMs: number, displaced: boolean) => void;
+}
+
+export type EntranceParts = ReturnType<typeof composeEntrance>;
+
+/** The way in: upgrades, authentication, and what clients send. */
+export function composeEntrance(
+  core: Core,
+  cluster: ClusterParts,
+  events: EventsParts,
+  delivery: DeliveryParts,
+  connections: ConnectionsParts,
+  admin: AdminParts,
+  calls: EntranceCalls,
+) {
+  const { settings, nodeId, clock, logger, report, counts, errorLog, keys, redis, table, isDraining } = core;
+  const { claims, recovery, store, isServing } = cluster;
+  const { catalogue, roles, log, publisher } = events;
+  const { fanout, userScope, acks } = delivery;
+  const { verifier, clearances, authority, liveness, sockets } = connections;
+  const { disconnects, queueAdmin } = admin;
+  const preferenceFormat = new PreferenceFormat();
+  const dispatcher = new Dispatcher({
+    handlers: {
+      ...basicHandlers(clock),
+      ...ackHandlers(acks),
+      ...healthHandlers({ clock, ...settings }),
+      ...subscriptionHandlers({
+        catalogue,
+        roles,
+        authority,
+        saved: new SavedSubscriptions(redis, keys),
+        fanout,
+        clock,
+        report,
+        maxSubscriptions: settings.maxSubscriptions,
+      }),
+      ...preferenceHandlers({
+        catalogue,
+        saved: new SavedPreferences(redis, keys, preferenceFormat),
+        fanout,
+        clock,
+        report,
+      }),
+      ...tokenHandlers({ verifier, store, authority, report }),
+      ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
+      ...queueHandlers(queueAdmin),
+    },
+    clock,
+    report,
+    maxConsecutiveErrors: settings.maxConsecutiveErrors,
+    onMessage: (type) => counts.message(type),
+    onError: (connection, error) => errorLog.onConnection(connection, error.code),
+  });
+  const sendError = dispatcher.sendError.bind(dispatcher);
+  const inbound = new Inbound({
+    clock,
+    report,
+    messageRate: settings.messageRate,
+    messageBurst: settings.messageBurst,
+    sendError,
+    handle: (connection, text) => dispatcher.handle(connection, text),
+    onFirstMessage: (connection, text) => {
+      try {
+        acceptor.firstMessage(connection, dispatcher.readAuthenticate(connection, text));
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        acceptor.refuse(connection, error, CLOSE.AUTH_FAILED);
+      }
+    },
+  });
+  const acceptor = new Acceptor({
+    verifier,
+    roles,
+    clearances,
+    authority,
+    preferenceFormat,
+    claims,
+    table,
+    fanout,
+    userScope,
+    resumes: new Resumes(log, fanout),
+    liveness,
+    clock,
+    logger,
+    report,
+    nodeId,
+    mayDeliver: isServing,
+    sendError,
+    onEstablished: (connection, tookMs, displaced) => {
+      calls.onConnected(tookMs, displaced);
+      inbound.process(connection);
+    },
+    limits: {
+      max_payload: settings.maxPayload,
+      max_subscriptions: settings.maxSubscriptions,
+      message_rate: settings.messageRate,
+      message_burst: settings.messageBurst,
+    },
+    heartbeatIntervalMs: settings.heartbeatIntervalMs,
+  });
+  const upgrades = new Upgrades({
+    logger,
+    addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
+    maxPayload: settings.maxPayload,
+    compression: settings.compression === 'on',
+    maxConnections: settings.maxConnections,
+    maxPendingAuth: settings.maxPendingAuth,
+    allowedOrigins: settings.allowedOrigins,
+    trustProxy: settings.trustProxy,
+    connections: () => sockets.size,
+    pendingAuth: () => sockets.pendingAuth,
+    unavailable: () => {
+      if (isDraining()) return DRAINING;
+      return recovery.standing === 'serving' ? AVAILABLE : CUT_OFF;
+    },
+    onRefused: (reason) => counts.upgradeRefused(reason),
+    onAccepted: (ws, socket, origin, token) => {
+      const connection = new Connection(ws, socket, origin, sockets, settings);
+      sockets.add(connection);
+      inbound.attach(connection);
+      acceptor.accept(connection, token);
+    },
+  });
+  return { acceptor, upgrades };
+}

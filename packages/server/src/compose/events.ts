@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import type { RoleTable } from '../auth/roles.js';
+import type { MailBatch } from '../bus/messages.js';
+import { Appender } from '../events/appender.js';
+import type { EventCatalogue } from '../events/catalogue.js';
+import { Catalogues } from '../events/catalogues.js';
+import { EphemeralSender } from '../events/ephemeral.js';
+import { EventIds } from '../events/eventId.js';
+import { EventStatuses } from '../events/eventStatus.js';
+import { BroadcastLog } from '../events/log.js';
+import { Mailboxes } from '../events/mailbox.js';
+import { MailCourier } from '../events/mailCourier.js';
+import { Publisher } from '../events/publish.js';
+import { EventQueues } from '../events/queue.js';
+import { pooledRandom } from '../events/randomPool.js';
+import { TypeRates } from '../events/typeRates.js';
+import type { ClusterParts } from './cluster.js';
+import type { Core } from './core.js';
+
+/** Upwards, to parts that are made later. */
+export interface EventsCalls {
+  /** Mail for users who are connected to this very node. */
+  readonly onMail: (batch: MailBatch) => void;
+}
+
+export type EventsParts = ReturnType<typeof composeEvents>;
+
+/** The way of an event from its publisher through the queue into the log or the mailboxes. */
+export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCalls) {
+  const { settings, nodeId, clock, report, keys, connect, redis } = core;
+  const { bus, lease, isServing } = cluster;
+  const catalogues = new Catalogues(settings.eventCatalogue);
+  const catalogue = (): EventCatalogue => catalogues.catalogue;
+  const roles = (): RoleTable => catalogues.roles;
+  const bytes = pooledRandom(randomBytes);
+  const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
+  const courier = new MailCourier({ bus, report, lease: () => lease.id, deliver: calls.onMail });
+  const onAppended = courier.send.bind(courier);
+  const mailboxes = new Mailboxes({ redis, keys, random: bytes, onAppended, ...settings });
+  const appender = new Appender({ log, mailboxes });
+  const ids = new EventIds(clock, bytes);
+  const typeRates = new TypeRates(catalogue, clock);
+  const queues = new EventQueues(
+    {
+      keys,
+      clock,
+      report,
+      nodeId,
+      ids,
+      logRedis: redis,
+      append: (events) => typeRates.counted(events, appender.append(events)),
+      knows: (type) => catalogue().get(type) !== undefined,
+      mayAppend: isServing,
+      connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
+    },
+    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
+  );
+  const ephemeral = new EphemeralSender({ redis, keys, clock });
+  const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
+  const eventStatuses = new EventStatuses({ log, lookups: () => queues.lookups() });
+  return { catalogues, catalogue, roles, log, mailboxes, typeRates, queues, ephemeral, publisher, eventStatuses };
+}

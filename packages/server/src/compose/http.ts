@@ -1,0 +1,41 @@
+import { createServer } from 'node:http';
+import type { ComposeOptions } from '../nodeParts.js';
+import { createReports } from '../operations/reports.js';
+import { createRestApp } from '../rest/app.js';
+import type { AdminParts } from './admin.js';
+import type { ClusterParts } from './cluster.js';
+import type { ConnectionsParts } from './connections.js';
+import type { Core } from './core.js';
+import type { DeliveryParts } from './delivery.js';
+import type { EntranceParts } from './entrance.js';
+import type { EventsParts } from './events.js';
+
+/** A request head, and a whole request, must be in by then, milliseconds: a peer that dawdles holds a socket and no more. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** All parts that the reports read and the routes call. */
+interface HttpNeeds
+  extends Core,
+    ClusterParts,
+    EventsParts,
+    DeliveryParts,
+    ConnectionsParts,
+    AdminParts,
+    EntranceParts {}
+
+/** The port: REST, probes and metrics, and the upgrades that come in on it. */
+export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblings']) {
+  const reports = createReports(parts);
+  const siblings = siblingsOf
+    ? siblingsOf({
+        ready: () => reports.readiness.read(),
+        metrics: () => reports.metrics.text(),
+        reload: () => parts.catalogueReloads.local(),
+      })
+    : null;
+  const app = createRestApp({ ...parts, reports, siblings });
+  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }, app);
+  server.on('upgrade', (request, socket, head) => parts.upgrades.handle(request, socket, head));
+  return { reports, server };
+}
