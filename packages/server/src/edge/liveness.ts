@@ -211,7 +211,8 @@ export class Liveness {
 }
 
 function isWatched(connection: Connection): boolean {
-  return connection.status === 'open' || connection.status === 'recovering';
+  const { status } = connection;
+  return status === 'open' || status === 'congested' || status === 'recovering';
 }
 
 /** When something of an established connection is due next, monotonic ms. */
