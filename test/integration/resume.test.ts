@@ -1,13 +1,10 @@
 import { formatPosition, parsePosition } from '@unified-ws/protocol';
 import { expect } from 'chai';
-import { call } from '../../packages/server/test/rest/support.js';
 import type { TestClient } from '../support/client.js';
-import { adminToken, token } from '../support/tokens.js';
+import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
 import { type LocalNode, World } from './support/world.js';
-
-const GRACE_MS = 500;
 
 const upTo = (count: number, from = 0): number[] => Array.from({ length: count }, (_, n) => n + from);
 const numbers = (client: TestClient): unknown[] => client.events.map(({ data }) => data.n);
@@ -234,8 +231,7 @@ describe('a peer that reads slowly', function () {
   before(async () => {
     await world.start();
     // Long enough that nobody is ended here, and a window that is far too small for what is missed.
-    const env = { RECOVERY_DELAY_MS: '10000', TOKEN_GRACE_MS: String(GRACE_MS) };
-    node = await world.node({ ...env, WINDOW_SIZE: '20' });
+    node = await world.node({ RECOVERY_DELAY_MS: '10000', WINDOW_SIZE: '20' });
   });
   afterEach(() => world.endClients());
   after(() => world.stop());
@@ -266,24 +262,5 @@ describe('a peer that reads slowly', function () {
     expect(slow.messages.filter(({ type }) => type === 'gap')).to.deep.equal([]);
     const after = await (await fetch(`${node.http}/metrics`)).text();
     expect(Number(/^uws_events_replayed_total\{source="log"\} (\d+)$/m.exec(after)?.[1])).to.be.greaterThan(100);
-  });
-
-  // Seen red when the end of a token was only scheduled for connections that are open or suspended: it came with the next ping.
-  it('must be ended with its token all the same, in time (G8)', async () => {
-    const user = world.user();
-    const slow = await world.raw(node, { token: token(user) });
-    await slow.waitFor('connection_established');
-    slow.socket.pause();
-    const log = logOf(world.redis, 'heard', 100_000);
-    const congested = async (): Promise<boolean> => {
-      await log.append([storedEvent({ padding })]);
-      return /^uws_connections_congested 1$/m.test(await (await fetch(`${node.http}/metrics`)).text());
-    };
-    await until(congested, { timeoutMs: 15_000, what: 'it is congested' });
-    const { status } = await call(node, `users/${user}/permissions-changed`, { json: {}, token: adminToken() });
-    expect(status).to.equal(200);
-    const redis = world.redis.client();
-    const gone = async (): Promise<boolean> => (await world.entry(redis, user)).conn === '';
-    await until(gone, { timeoutMs: GRACE_MS + 2000, what: 'its end after the grace' });
   });
 });
