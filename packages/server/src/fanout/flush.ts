@@ -196,6 +196,12 @@ export class Fanout {
   restartAt(head: LogHead): void {
     this.window.clear();
     this.moveTo(head);
+    // The caller tells everybody. Offsets begin anew: measured by those of before, no cursor would be told for long (L6).
+    const now = this.parts.clock.mono();
+    for (const cohort of this.cohorts.each()) {
+      cohort.toldOffset = head.offset;
+      cohort.toldAt = now;
+    }
     this.readers.reset();
   }
 

@@ -11,7 +11,7 @@ import { until } from '../../../../test/support/wait.js';
 
 const TYPE = 'system_status';
 
-describe('the rest after a flush', () => {
+describe('flushes, the rest after them, and cursors', () => {
   let time = 0;
   let writes = 0;
   /** What a write costs, ms of the clock. */
@@ -131,5 +131,23 @@ describe('the rest after a flush', () => {
     fanout.stop();
     await until(() => told, { what: 'the waiter is told' });
     expect(writes).to.equal(1);
+  });
+
+  // Seen red when the cohort was measured by the offsets of the log that is gone.
+  it('a log that begins anew must not keep a quiet connection from being told its cursor (L6)', async () => {
+    const fanout = make();
+    fanout.take(Array.from({ length: 50 }, (_, n) => entry(n + 1)));
+    await fanout.flushed();
+    fanout.restartAt({ epoch: 'e2', offset: 0, tag: '' });
+    const before = writes;
+    // Of a type that the member does not have.
+    const { event, ...rest } = entry(1);
+    fanout.take([{ ...rest, event: { ...event, type: 'user_login' } }]);
+    await fanout.flushed();
+    fanout.tellCursors();
+    expect(writes, 'told a moment ago').to.equal(before);
+    time += 6000;
+    fanout.tellCursors();
+    expect(writes).to.equal(before + 1);
   });
 });
