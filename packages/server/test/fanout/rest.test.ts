@@ -150,4 +150,19 @@ describe('flushes, the rest after them, and cursors', () => {
     fanout.tellCursors();
     expect(writes).to.equal(before + 1);
   });
+
+  // Seen red when an announcement asked for the right to deliver: the flush before it can take longer than the lease has left.
+  it('a gap must be told though the lease ran out meanwhile, or the loss is silent (L1, C6)', async () => {
+    const fanout = make();
+    fanout.take([entry(1)]);
+    await fanout.flushed();
+    fanout.restartAt({ epoch: 'e2', offset: 0, tag: '' });
+    const before = writes;
+    allowed = false;
+    fanout.announce('gap', { scope: 'broadcast', from: null, to: null, reason: 'log_reset' });
+    expect(writes).to.equal(before + 1);
+    fanout.take([entry(1)]);
+    await fanout.flushed();
+    expect(writes, 'events need the right').to.equal(before + 1);
+  });
 });
