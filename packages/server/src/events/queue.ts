@@ -131,7 +131,7 @@ export class EventQueues {
     const producer = this.open('producer');
     this.producer = producer;
     await connected(producer);
-    await this.checkPartitions(producer);
+    await agreeOnPartitions(producer, this.parts.keys.partitions(), this.options.partitions);
     this.refuseWhenClosed();
     this.admission = new Admission({
       counts: () => this.counts(),
@@ -304,7 +304,7 @@ export class EventQueues {
   /** Sets again what a Redis that lost its data has forgotten (Q4). Cheap when nothing is to be done. */
   async ensureConcurrency(): Promise<void> {
     if (this.closing || !this.producer) return;
-    await this.checkPartitions(this.producer);
+    await agreeOnPartitions(this.producer, this.parts.keys.partitions(), this.options.partitions);
     await Promise.all(this.lanes().map((lane) => lane.ensureConcurrency()));
   }
 
@@ -329,7 +329,7 @@ export class EventQueues {
 
   private async closeLanes(lanes: readonly Lane[], force: boolean): Promise<void> {
     const closed = await Promise.allSettled(lanes.map((lane) => lane.close(force, CLOSE_PATIENCE_MS)));
-    for (const result of closed) if (result.status === 'rejected') this.report(result.reason, 'events.close');
+    for (const one of closed) if (one.status === 'rejected') this.report(one.reason, 'events.close');
   }
 
   private lane(producer: RedisClient, partition: number | 'u'): Lane {
@@ -369,10 +369,6 @@ export class EventQueues {
 
   private refuseWhenClosed(): void {
     if (this.closing) throw new AppError('UNAVAILABLE', 'the event queue is closed');
-  }
-
-  private checkPartitions(producer: RedisClient): Promise<void> {
-    return agreeOnPartitions(producer, this.parts.keys.partitions(), this.options.partitions);
   }
 
   private probe(): void {

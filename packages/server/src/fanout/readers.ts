@@ -8,6 +8,7 @@ import { type Clearance, hiddenFields } from './clearance.js';
 import type { Member } from './cohort.js';
 import type { Compression } from './compression.js';
 import { messageFrame } from './frame.js';
+import { ReplayPace } from './replayPace.js';
 import { wants } from './wants.js';
 import { type Entry, frameOf, type Window } from './window.js';
 
@@ -20,11 +21,6 @@ const TURN_BYTES = 64 * 1024;
 const TURN_MS = 4;
 /** Readers that read the log in Redis at the same time; each holds a page. */
 const MAX_READING = 8;
-/** Of a user, one replay of more events than this begins in the time below: a client in a loop costs work and no more (L10). */
-const LONG_REPLAY = 1000;
-const LONG_REPLAY_EVERY_MS = 5000;
-/** Users of whom that is remembered. */
-const MAX_REMEMBERED = 10_000;
 const READ_RETRY_MS = 500;
 
 export interface ReadersParts {
@@ -86,7 +82,7 @@ export class Readers {
   /** Waits for one of the places to read the log. */
   private readonly waiting = new Set<Reader>();
   private reading = 0;
-  private readonly longReplays = new Map<string, number>();
+  private readonly pace: ReplayPace;
   private scheduled: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   private timerAt = 0;
@@ -94,6 +90,7 @@ export class Readers {
 
   constructor(parts: ReadersParts) {
     this.parts = parts;
+    this.pace = new ReplayPace(parts.clock);
   }
 
   get size(): number {
@@ -117,7 +114,7 @@ export class Readers {
   add(member: Member, cursor: Cursor): void {
     this.remove(member);
     const { offset, tag } = this.parts.position();
-    const notBefore = this.paced(member, cursor);
+    const notBefore = this.pace.notBefore(member.userId, offset - cursor.offset);
     const reader: Reader = { member, cursor, entered: { offset, tag }, doubted: false, page: null, notBefore };
     this.all.set(member, reader);
     this.enqueue(reader);
@@ -182,22 +179,6 @@ export class Readers {
     if (this.scheduled) clearImmediate(this.scheduled);
     if (this.timer) clearTimeout(this.timer);
     this.queue.clear();
-  }
-
-  /** When its replay may begin, monotonic ms. */
-  private paced(member: Member, cursor: Cursor): number {
-    const missed = this.parts.position().offset - cursor.offset;
-    if (missed <= LONG_REPLAY) return 0;
-    const now = this.parts.clock.mono();
-    const before = this.longReplays.get(member.userId);
-    const at = before === undefined ? now : Math.max(now, before + LONG_REPLAY_EVERY_MS);
-    this.longReplays.delete(member.userId);
-    this.longReplays.set(member.userId, at);
-    if (this.longReplays.size > MAX_REMEMBERED) {
-      const oldest = this.longReplays.keys().next();
-      if (!oldest.done) this.longReplays.delete(oldest.value);
-    }
-    return at;
   }
 
   private enqueue(reader: Reader): void {
