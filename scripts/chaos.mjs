@@ -1,5 +1,6 @@
 // npm run chaos [-- --rounds 2000 --fault plain --seed n]: installs what is missing, builds, then plays rounds of simultaneous
-// connects over three node processes. A failed run prints its seed; the same seed plays the same plan again.
+// connects over three node processes, or has events published while nodes, links and Redis fail (--fault events --events 20000
+// --rate 400). A failed run prints its seed; the same seed plays the same plan again.
 import util from 'node:util';
 import { build } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
@@ -8,20 +9,38 @@ import { findRedis } from './lib/find-redis.mjs';
 import { filesOf, runSuite, SUITES } from './lib/suites.mjs';
 import { note } from './lib/terminal.mjs';
 
-const PARTS = ['plain', 'kill', 'pause', 'restart', 'freeze', 'empty', 'directed', 'handover'];
+const PARTS = [
+  'plain',
+  'kill',
+  'pause',
+  'restart',
+  'freeze',
+  'empty',
+  'directed',
+  'handover',
+  'events',
+  'lost',
+  'slow',
+  'offline',
+];
 const USAGE = `npm run chaos -- [options]
-  --rounds N     rounds of each part (2000)
+  --rounds N     rounds of each part that has rounds (2000)
+  --events N     events of the part events (20000)
+  --rate N       of them per second (400)
   --fault NAME   ${PARTS.join(', ')}, or all; several with commas (plain,directed,handover)
   --seed N       of a failed run, to play its plan again`;
 
 const OPTIONS = {
   rounds: { type: 'string', default: '2000' },
+  events: { type: 'string', default: '20000' },
+  rate: { type: 'string', default: '400' },
   fault: { type: 'string', default: 'plain,directed,handover' },
   seed: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 };
 /** A wave of 20 rounds with a fault may take half a minute on a slow machine. */
 const LIMIT_PER_ROUND_MS = 3000;
+const LIMIT_PER_EVENT_MS = 20;
 const LIMIT_BESIDES_MS = 600_000;
 
 function parse(args) {
@@ -33,20 +52,26 @@ function parse(args) {
 }
 
 entry(async (args) => {
-  const { help, rounds, fault, seed } = parse(args);
+  const { help, rounds, events, rate, fault, seed } = parse(args);
   if (help) return console.log(USAGE);
   const parts = fault === 'all' ? PARTS : fault.split(',');
   const unknown = parts.find((part) => !PARTS.includes(part));
   if (unknown) throw new Stop(`There is no ${unknown}\n\n${USAGE}`);
-  if (![rounds, seed ?? '0'].every((text) => /^\d{1,9}$/.test(text))) throw new Stop(USAGE);
+  if (![rounds, events, rate, seed ?? '0'].every((text) => /^\d{1,9}$/.test(text))) throw new Stop(USAGE);
   await ensureDependencies();
   await build();
   const redis = await findRedis({ docker: false });
   process.env.CHAOS_ROUNDS = rounds;
+  process.env.CHAOS_EVENTS = events;
+  process.env.CHAOS_RATE = rate;
   process.env.CHAOS_FAULT = parts.join(',');
   if (seed !== undefined) process.env.CHAOS_SEED = seed;
   const chaos = SUITES.find(({ name }) => name === 'chaos');
-  const suite = { ...chaos, limitMs: LIMIT_BESIDES_MS + parts.length * Number(rounds) * LIMIT_PER_ROUND_MS };
+  const suite = {
+    ...chaos,
+    limitMs:
+      LIMIT_BESIDES_MS + parts.length * Number(rounds) * LIMIT_PER_ROUND_MS + Number(events) * LIMIT_PER_EVENT_MS,
+  };
   const { passed, failed, problem } = await runSuite(suite, filesOf(suite), { mochaArgs: [], redisServer: redis.path });
   note(`${passed} passed, ${failed} failed${problem ? ` (${problem})` : ''}`);
   process.exitCode = failed > 0 ? 1 : 0;

@@ -1,4 +1,4 @@
-// npm run model [-- --budget n --faults n --trace]: explores the claim protocol deeper than npm test does, and shows what
+// npm run model [-- --budget n --faults n --trace]: explores the protocols deeper than npm test does, and shows what
 // happens without each of its rules. Exit code 1 when an invariant falls, or holds without a rule that it needs.
 import path from 'node:path';
 import { build } from './lib/build.mjs';

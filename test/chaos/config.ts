@@ -7,6 +7,8 @@ export interface ChaosConfig {
   /** CHAOS_EVENTS and CHAOS_RATE (a second); null: those of the test. */
   readonly events: number | null;
   readonly rate: number | null;
+  /** Started by `npm run chaos`, not by `npm test`: at full size. */
+  readonly full: boolean;
   /** Whether CHAOS_FAULT, a list with commas, names the part; without it all are played. */
   readonly plays: (part: string) => boolean;
 }
@@ -18,6 +20,7 @@ export function chaosConfig(env: NodeJS.ProcessEnv = process.env): ChaosConfig {
     rounds: rounds === undefined ? null : whole(rounds, 'CHAOS_ROUNDS'),
     events: events === undefined ? null : whole(events, 'CHAOS_EVENTS'),
     rate: rate === undefined ? null : whole(rate, 'CHAOS_RATE'),
+    full: parts !== undefined,
     plays: (part) => parts === undefined || parts.split(',').includes(part),
   };
 }

@@ -8,7 +8,7 @@ import type { Random } from './random.js';
 
 /** Time between the end of a fault of the nodes and the next one, milliseconds. */
 const NODE_FAULT_EVERY = [1500, 3000] as const;
-const LINK_FAULT_EVERY = [1000, 2500] as const;
+const LINK_FAULT_EVERY = [2000, 5000] as const;
 const DOWN_MS = [300, 2000] as const;
 /** Beyond the lease (5 s) too: then its connections are re-claimed on waking, and their clients stay. */
 const PAUSE_MS = [300, 6500] as const;

@@ -18,6 +18,10 @@ export interface SdkClientOptions {
   readonly userId: string;
   readonly random: Random;
   readonly nodes: readonly NodeProcess[];
+  /** Default: `user` alone. */
+  readonly roles?: readonly string[];
+  /** Some of the broadcasts are for others. */
+  readonly filtered?: boolean;
   /** Each event that is handed to the application, once. */
   readonly onEvent?: (frame: Received, client: SdkClient) => void;
 }
@@ -25,11 +29,13 @@ export interface SdkClientOptions {
 /** A client that does over its connections what the SDK does: positions, resume, de-duplication, acknowledgements, backoff. */
 export class SdkClient {
   readonly userId: string;
-  readonly inbox = new Inbox();
+  readonly inbox: Inbox;
   /** Connections that were established. */
   connects = 0;
   /** Monotonic ms of the last hello. */
   connectedAt = 0;
+  /** And of the first. */
+  connectedFirstAt = 0;
   /** Results by `<scope> <result>`. */
   readonly resumes = new Map<string, number>();
   /** How its connections ended, by close code. */
@@ -48,7 +54,8 @@ export class SdkClient {
   constructor(options: SdkClientOptions) {
     this.options = options;
     this.userId = options.userId;
-    this.token = token(options.userId);
+    this.inbox = new Inbox(options.filtered);
+    this.token = token(options.userId, options.roles ? { roles: options.roles } : {});
     this.instance = options.random.id();
   }
 
@@ -151,6 +158,7 @@ export class SdkClient {
   private established(...[resume, positions, at, where]: Parameters<Inbox['onHello']>): void {
     this.connects += 1;
     this.connectedAt = at;
+    this.connectedFirstAt ||= at;
     this.failures = 0;
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;

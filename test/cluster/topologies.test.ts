@@ -23,7 +23,7 @@ async function post(cluster: Cluster, node: number, path: string, body: unknown)
   return { status: response.status, ...((await response.json()) as object) };
 }
 
-/** Replace across nodes, broadcast across nodes, disconnect across nodes. */
+/** Replace across nodes, broadcast and mailboxes across nodes, disconnect across nodes. */
 async function works(cluster: Cluster, round: string): Promise<void> {
   const old = await connect(cluster, 0, `anna-${round}`);
   const anna = await connect(cluster, 1, `anna-${round}`);
@@ -38,6 +38,16 @@ async function works(cluster: Cluster, round: string): Promise<void> {
       what: 'the event',
     });
   }
+  const target_user_ids = ['anna', 'bert', 'offline'].map((name) => `${name}-${round}`);
+  const targeted = { event_type: 'notification_sent', data: { round }, target_user_ids };
+  expect(await post(cluster, 1, '/events', targeted)).to.include({ status: 202 });
+  for (const client of [anna, bert]) {
+    const { position } = await client.waitFor('notification_sent', undefined, 15_000);
+    client.send('ack', { user: position });
+  }
+  const late = await connect(cluster, 1, `offline-${round}`);
+  await late.waitFor('notification_sent');
+  late.terminate();
   expect(await post(cluster, 0, `/disconnect/anna-${round}`, {})).to.include({ result: 'closed', node_id: 'n2' });
   expect((await anna.closed()).code).to.equal(4002);
 }

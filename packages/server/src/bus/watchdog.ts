@@ -16,6 +16,7 @@ export class Watchdog {
   private readonly report: Report;
   private timer: NodeJS.Timeout | null = null;
   private lastReconnect = Number.NEGATIVE_INFINITY;
+  private lastSubscribed = Number.NEGATIVE_INFINITY;
   private lastTick: number;
 
   constructor(bus: Bus, clock: Clock, report: Report) {
@@ -42,7 +43,9 @@ export class Watchdog {
     const paused = now - this.lastTick > SILENCE_MS;
     this.lastTick = now;
     const since = this.bus.subscribedSince;
-    const lastSign = Math.max(this.bus.heardAt, since ?? Number.NEGATIVE_INFINITY, this.lastReconnect);
+    if (since !== null) this.lastSubscribed = now;
+    // A connection that broke comes back by itself: dropped on its way it would take twice as long.
+    const lastSign = Math.max(this.bus.heardAt, since ?? this.lastSubscribed, this.lastReconnect);
     if (!paused && now - lastSign > SILENCE_MS) {
       this.lastReconnect = now;
       this.bus.reconnect();

@@ -1,7 +1,8 @@
 import { revocationError } from '../auth/revocation.js';
 import { authError, type Identity, type TokenVerifier } from '../auth/token.js';
-import { type Authority, expiryOf } from '../edge/authority.js';
+import type { Authority } from '../edge/authority.js';
 import type { Connection } from '../edge/connection.js';
+import { expiryOf } from '../edge/tokenEnd.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import type { RegistryStore } from '../registry/store.js';

@@ -22,10 +22,11 @@ import type { Logger, Report } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
 import type { ClaimedMailbox } from '../registry/types.js';
-import { type Authority, expiryOf } from './authority.js';
+import type { Authority } from './authority.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
 import type { ConnectionTable } from './table.js';
+import { expiryOf } from './tokenEnd.js';
 
 export interface AcceptorParts {
   readonly verifier: TokenVerifier;

@@ -152,6 +152,7 @@ export class Lane {
         removeOnFail: KEEP_FAILED,
       },
     );
+    worker.isTaken = async () => (await connection.llen(this.queue.toKey('active'))) > 0;
     this.worker = worker;
     worker.on('error', (error) => report(error, 'events.worker'));
     worker.on('lockRenewalFailed', (jobIds) => {

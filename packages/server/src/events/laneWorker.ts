@@ -11,6 +11,8 @@ const STANDBY_MS = 50;
  * not worked since it last asked therefore pauses: somebody else is on the lane and will take the next job too.
  */
 export class LaneWorker extends Worker<JobData, void, string> {
+  /** Whether somebody works on the lane. Else a stale marker woke this one, and a job that comes now must not wait out the pause. */
+  isTaken: () => Promise<boolean> = () => Promise.resolve(true);
   private worked = false;
   private askedAt = Number.NEGATIVE_INFINITY;
 
@@ -20,7 +22,7 @@ export class LaneWorker extends Worker<JobData, void, string> {
     // Not woken, but due to look by itself: then nobody is known to be there, and a job that comes now should not wait.
     const woken = now - this.askedAt < (this.opts.drainDelay ?? 0) * 900;
     this.askedAt = now;
-    if (job === undefined && woken && !this.worked && !this.closing) await sleep(STANDBY_MS);
+    if (job === undefined && woken && !this.worked && !this.closing && (await this.isTaken())) await sleep(STANDBY_MS);
     this.worked = false;
     return job;
   }

@@ -82,7 +82,7 @@ export class Readers {
   /** Waits for one of the places to read the log. */
   private readonly waiting = new Set<Reader>();
   private reading = 0;
-  private readonly pace: ReplayPace;
+  private readonly pace = new ReplayPace();
   private scheduled: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   private timerAt = 0;
@@ -90,11 +90,17 @@ export class Readers {
 
   constructor(parts: ReadersParts) {
     this.parts = parts;
-    this.pace = new ReplayPace(parts.clock);
   }
 
   get size(): number {
     return this.all.size;
+  }
+
+  /** Of what was read from the log and waits to be written, about. */
+  get keptBytes(): number {
+    let sum = 0;
+    for (const { page } of this.all.values()) for (const { bytes } of page ?? []) sum += bytes;
+    return sum;
   }
 
   has(member: Member): boolean {
@@ -114,7 +120,7 @@ export class Readers {
   add(member: Member, cursor: Cursor): void {
     this.remove(member);
     const { offset, tag } = this.parts.position();
-    const notBefore = this.pace.notBefore(member.userId, offset - cursor.offset);
+    const notBefore = this.pace.take(member.userId, offset - cursor.offset, this.parts.clock.mono());
     const reader: Reader = { member, cursor, entered: { offset, tag }, doubted: false, page: null, notBefore };
     this.all.set(member, reader);
     this.enqueue(reader);
@@ -139,6 +145,7 @@ export class Readers {
 
   /** Delivery goes on after an interruption. */
   wakeAll(): void {
+    this.waiting.clear();
     for (const reader of this.all.values()) this.enqueue(reader);
   }
 
@@ -215,7 +222,19 @@ export class Readers {
       this.step(reader);
       if (this.parts.clock.mono() >= until) break;
     }
+    this.offerPlaces();
     if (this.queue.size > 0) this.scheduled ??= setImmediate(() => this.serve());
+  }
+
+  /** Who was given a place to read may not have taken it (congested, closed): without this, those behind would wait for ever. */
+  private offerPlaces(): void {
+    let free = MAX_READING - this.reading;
+    for (const next of this.waiting) {
+      if (free <= 0) return;
+      free -= 1;
+      this.waiting.delete(next);
+      this.enqueue(next);
+    }
   }
 
   private step(reader: Reader): void {
@@ -293,7 +312,7 @@ export class Readers {
       if (entry.offset <= reader.cursor.offset) continue;
       const frame = this.frameFor(member, entry, position.epoch);
       if (bytes >= limit || (frame !== null && !this.mayTake(reader))) {
-        if (fromLog) reader.page = entries as readonly LogEntry[];
+        if (fromLog) reader.page = remainder(entries as readonly LogEntry[], reader.cursor.offset);
         break;
       }
       reader.cursor = { offset: entry.offset, tag: entry.tag };
@@ -384,6 +403,22 @@ export class Readers {
     const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }
+}
+
+/**
+ * What of a page is kept for the next turn, which may be long in coming (a rate): as much as a turn writes. The rest is read again, or
+ * a few clients with a low rate would hold all of the log, each for himself.
+ */
+function remainder(entries: readonly LogEntry[], after: number): readonly LogEntry[] {
+  const kept: LogEntry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    if (entry.offset <= after) continue;
+    if (bytes >= TURN_BYTES) break;
+    kept.push(entry);
+    bytes += entry.bytes;
+  }
+  return kept;
 }
 
 /** A cursor on the wire; null when its entry is gone, and its tag with it. */

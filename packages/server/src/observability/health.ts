@@ -72,7 +72,7 @@ export class Readiness {
       node_id: this.view.settings.nodeId,
       checks,
       reasons,
-      notices: this.paused().map((queue) => `event_queue: ${queue} is paused by an admin`),
+      notices: [...this.paused().map((queue) => `event_queue: ${queue} is paused by an admin`), ...this.stalled()],
     };
   }
 
@@ -131,22 +131,24 @@ export class Readiness {
       value = age;
       queue = lane.queue;
     }
-    const stalled = this.stalled(failing);
     const ok = value <= MAX_RETRYING_MS;
     if (!ok) failing(`workers: ${queue} has retried one job for ${value} ms`);
-    if (!stalled.ok) return stalled;
     return { ok, value, limit: MAX_RETRYING_MS };
   }
 
-  /** A new worker was made, and still nobody has started the job that is next in line. */
-  private stalled(failing: (reason: string) => void): Check {
+  /**
+   * A new worker was made, and still nobody has started the job that is next in line. Every node sees the same queue: if it made
+   * them unready, one stuck queue would take the whole cluster from the load balancer.
+   */
+  private stalled(): string[] {
     const limit = this.view.settings.workerStallMs;
-    const lanes = this.view.queues.stats().lanes.filter(({ stalledMs }) => stalledMs > limit);
-    for (const { queue, stalledMs } of lanes) {
-      failing(`workers: nobody has started the next job of ${queue} for ${Math.round(stalledMs)} ms`);
-    }
-    const value = Math.round(Math.max(0, ...lanes.map(({ stalledMs }) => stalledMs)));
-    return { ok: lanes.length === 0, value, limit };
+    return this.view.queues
+      .stats()
+      .lanes.filter(({ stalledMs }) => stalledMs > limit)
+      .map(
+        ({ queue, stalledMs }) =>
+          `workers: nobody has started the next job of ${queue} for ${Math.round(stalledMs)} ms`,
+      );
   }
 
   private draining(failing: (reason: string) => void): Check {

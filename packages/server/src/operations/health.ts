@@ -19,7 +19,7 @@ const SCORE_WITHOUT: Readonly<Record<CheckName, number>> = {
 };
 
 /** Taken off the cluster's score for its queues: the worst that applies counts. */
-const QUEUE_PENALTIES = { unanswered: 40, full: 40, nearlyFull: 20, failed: 10, paused: 10 } as const;
+const QUEUE_PENALTIES = { unanswered: 40, full: 40, stalled: 40, nearlyFull: 20, failed: 10, paused: 10 } as const;
 const NEARLY_FULL = 0.8;
 
 export interface NodeHealth {
@@ -54,15 +54,18 @@ export interface ClusterHealthReport {
  */
 export class ClusterHealth {
   private readonly stats: ClusterStats;
+  private readonly workerStallMs: number;
 
-  constructor(stats: ClusterStats) {
+  /** @param workerStallMs WORKER_STALL_MS. */
+  constructor(stats: ClusterStats, workerStallMs: number) {
     this.stats = stats;
+    this.workerStallMs = workerStallMs;
   }
 
   async read(): Promise<ClusterHealthReport> {
     const report = await this.stats.read();
     const nodes = [...report.nodes.map(nodeHealth), ...report.missing_nodes.map(missingNode)];
-    const queue = queueHealth(report.queue);
+    const queue = queueHealth(report.queue, stalledQueues(report.nodes, this.workerStallMs));
     const counted = nodes.some(({ state }) => state === 'ready')
       ? nodes.filter(({ state }) => state !== 'draining')
       : nodes;
@@ -103,7 +106,21 @@ function missingNode(nodeId: string): NodeHealth {
   return { node_id: nodeId, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
 }
 
-function queueHealth(queue: QueueSummary | null): { readonly penalty: number; readonly reasons: readonly string[] } {
+/** Queues whose next job nobody starts: how long, by name, as the node says that has watched longest. */
+function stalledQueues(nodes: readonly NodeStats[], limitMs: number): ReadonlyMap<string, number> {
+  const stalled = new Map<string, number>();
+  for (const { queue_workers } of nodes) {
+    for (const { queue, stalled_ms } of queue_workers.lanes) {
+      if (stalled_ms > Math.max(limitMs, stalled.get(queue) ?? 0)) stalled.set(queue, stalled_ms);
+    }
+  }
+  return stalled;
+}
+
+function queueHealth(
+  queue: QueueSummary | null,
+  stalled: ReadonlyMap<string, number>,
+): { readonly penalty: number; readonly reasons: readonly string[] } {
   if (queue === null) return { penalty: QUEUE_PENALTIES.unanswered, reasons: ['queue: does not answer'] };
   const reasons: string[] = [];
   let penalty = 0;
@@ -112,6 +129,9 @@ function queueHealth(queue: QueueSummary | null): { readonly penalty: number; re
     reasons.push(reason);
   };
   const { size, max, counts, paused } = queue;
+  for (const [name, ms] of stalled) {
+    take(QUEUE_PENALTIES.stalled, `queue: nobody has started the next job of ${name} for ${Math.round(ms / 1000)} s`);
+  }
   if (size >= max) take(QUEUE_PENALTIES.full, `queue: full (${size} of ${max} jobs)`);
   else if (size >= NEARLY_FULL * max) take(QUEUE_PENALTIES.nearlyFull, `queue: nearly full (${size} of ${max} jobs)`);
   if (paused.length > 0) take(QUEUE_PENALTIES.paused, `queue: paused by an admin (${paused.join(', ')})`);

@@ -33,7 +33,7 @@ export function createReports(view: NodeView): Reports {
     readiness,
     metrics,
     stats,
-    health: new ClusterHealth(stats),
+    health: new ClusterHealth(stats, view.settings.workerStallMs),
     errors: new ErrorReports(view),
     connections: new ConnectionLookup(view),
     start: () => {

@@ -133,13 +133,21 @@ export const ENTRIES = [
     default: ALGORITHMS,
     meaning: 'Accepted signature algorithms; each key verifies those of them that fit its kind, and no other.',
   }),
+  integer('TOKEN_NOTICE_MS', {
+    section: 'Tokens',
+    min: 100,
+    max: 3_600_000,
+    default: 60_000,
+    meaning:
+      'How long before the end of its token a connection is told (`token_expiring`), in milliseconds; at most half of the life of the token.',
+  }),
   integer('TOKEN_GRACE_MS', {
     section: 'Tokens',
     min: 100,
     max: 3_600_000,
     default: 30_000,
     meaning:
-      'Time that a connection has to bring a new token (`refresh_token`) after `token_expiring` for one that has ended, in milliseconds; then it is closed with 4101.',
+      'Time that a connection has to bring a new token (`refresh_token`) after its own has ended, in milliseconds; then it is closed with 4101. After the `exp` of a token it is never less than the 5 seconds that clocks may differ by.',
   }),
 
   list('ALLOWED_ORIGINS', {

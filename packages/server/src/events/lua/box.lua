@@ -7,7 +7,8 @@
 --                                           up to this one, e = event (JSON)
 --      2 meta  <prefix>:{u:<user>}:boxmeta  hash: epoch, offset, tag (of the head), bytes (of all e ever), first (lowest offset
 --                                           that is there; head + 1 when none is), floor_tag, floor_bytes (tag of the entry
---                                           before first, bytes up to it), oldest (time of first), acked, acked_tag
+--                                           before first, bytes up to it), oldest (time of first), acked, acked_tag,
+--                                           renewed (when its life was extended last, ms)
 --      3 seen  <prefix>:{u:<user>}:seen     zset: id -> time of the append (ms)
 --      4 entry <prefix>:{u:<user>}:conn     hash
 -- ARGV 1 epoch to use if the mailbox has none
@@ -28,14 +29,18 @@ local count = (#ARGV - FIRST + 1) / 3
 local TRIM_SLACK = 32
 -- Ids are remembered: this many, more while they are younger than a redelivery can be, and never more than the last number.
 local SEEN_COUNT, SEEN_MS, SEEN_MAX = 200, 300000, 2000
+-- The keys live by this longer, and are extended no more often: three commands less for most appends.
+local slack = math.floor(math.min(ttl / 16, 60000))
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'first', 'floor_tag', 'floor_bytes', 'oldest', 'acked')
+local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'first', 'floor_tag', 'floor_bytes', 'oldest', 'acked',
+  'renewed')
 local epoch = state[1]
 local offset, tag, bytes = tonumber(state[2] or '0'), state[3] or '', tonumber(state[4] or '0')
 local first, floor_tag, floor_bytes = tonumber(state[5] or '1'), state[6] or '', tonumber(state[7] or '0')
 local oldest, acked = tonumber(state[8] or '0'), tonumber(state[9] or '0')
+local renewed = tonumber(state[10] or '0')
 if not epoch then
   -- What an earlier life left behind must not answer for positions of this one (L1).
   epoch = ARGV[1]
@@ -47,7 +52,7 @@ local lowest = math.max(first, acked + 1)
 local length = redis.call('XLEN', box)
 if length == 0 then
   -- New, acknowledged as a whole, or expired.
-  first, floor_tag, floor_bytes, oldest = offset + 1, tag, bytes, now
+  first, floor_tag, floor_bytes, oldest, renewed = offset + 1, tag, bytes, now, 0
 end
 
 local ids = {}
@@ -92,9 +97,11 @@ while budget > 0 and length > 1 and (length > max_length or bytes - floor_bytes 
   budget = budget - 1
 end
 
-redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes),
-  'first', string.format('%.0f', first), 'floor_tag', floor_tag, 'floor_bytes', string.format('%.0f', floor_bytes),
-  'oldest', string.format('%.0f', oldest))
+redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes))
+if first ~= tonumber(state[5] or '0') or renewed == 0 then
+  redis.call('HSET', meta, 'first', string.format('%.0f', first), 'floor_tag', floor_tag, 'floor_bytes',
+    string.format('%.0f', floor_bytes), 'oldest', string.format('%.0f', oldest))
+end
 local remembered = redis.call('ZCARD', seen)
 if remembered > SEEN_COUNT then
   local old = redis.call('ZCOUNT', seen, '-inf', now - SEEN_MS)
@@ -103,7 +110,10 @@ if remembered > SEEN_COUNT then
     redis.call('ZREMRANGEBYRANK', seen, 0, drop - 1)
   end
 end
-redis.call('PEXPIRE', box, ttl)
-redis.call('PEXPIRE', meta, ttl)
-redis.call('PEXPIRE', seen, ttl)
+if now - renewed >= slack then
+  redis.call('HSET', meta, 'renewed', now)
+  redis.call('PEXPIRE', box, ttl + slack)
+  redis.call('PEXPIRE', meta, ttl + slack)
+  redis.call('PEXPIRE', seen, ttl + slack)
+end
 return { epoch, offset, tag, before + 1, prev_tag, offsets, lease, math.max(0, first - lowest) }

@@ -159,7 +159,7 @@ local mailbox = {}
 if box[1] then
   local head, first, floor_tag = tonumber(box[2] or '0'), tonumber(box[6] or '1'), box[7] or ''
   -- The events end by their age (box.lua); what tells positions apart lives as long as somebody is connected.
-  redis.call('PEXPIRE', KEYS[6], ARGV[14])
+  redis.call('PEXPIRE', KEYS[6], ARGV[14], 'GT')
   if redis.call('EXISTS', KEYS[5]) == 0 then
     first, floor_tag = head + 1, box[3] or ''
   end
