@@ -1,3 +1,4 @@
+import { PRIORITIES } from './catalogue.js';
 import type { Permission } from './permissions.js';
 import { MAX_CLIENT_LENGTH, MAX_POSITION_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
 import { preferenceChangesSchema } from './preferences.js';
@@ -12,6 +13,8 @@ export const MAX_SUBSCRIPTION_CHANGES = 200;
 export const MAX_CATEGORY_CHANGES = 50;
 /** Characters; cut to 123 bytes for the close frame by `fitCloseReason`. */
 export const MAX_REASON_LENGTH = 100;
+/** Characters of an announcement to everybody. */
+export const MAX_ANNOUNCEMENT_LENGTH = 2000;
 /** One year. */
 export const MAX_BAN_SECONDS = 31_536_000;
 
@@ -222,6 +225,38 @@ export const clientMessages = {
     reply: 'event_queue_resumed',
     meaning: 'ends the pause',
     data: queueReasonSchema,
+  },
+  get_connection_stats: {
+    permission: 'admin:stats',
+    reply: 'connection_stats',
+    meaning: 'asks for the connections of the cluster in numbers, and of each node',
+    data: noData,
+  },
+  get_router_stats: {
+    permission: 'admin:stats',
+    reply: 'router_stats',
+    meaning: 'asks for what became of the events, in the cluster and on each node',
+    data: noData,
+  },
+  get_system_metrics: {
+    permission: 'admin:stats',
+    reply: 'system_metrics',
+    meaning: 'asks for processor, memory and event loop of each node',
+    data: noData,
+  },
+  broadcast_admin_message: {
+    permission: 'admin:broadcast',
+    reply: 'admin_broadcast_sent',
+    meaning: 'announces something to everybody, as the event admin_broadcast, which is subscribed by default',
+    data: {
+      type: 'object',
+      properties: {
+        message: { type: 'string', minLength: 1, maxLength: MAX_ANNOUNCEMENT_LENGTH, pattern: '\\S' },
+        priority: { enum: PRIORITIES, description: "default: the type's" },
+      },
+      required: ['message'],
+      additionalProperties: false,
+    },
   },
 } as const satisfies Readonly<Record<string, ClientMessageDefinition>>;
 

@@ -1,7 +1,10 @@
+import { PRIORITIES } from './catalogue.js';
+import { CONNECTION_STATUSES, healthReasonsSchema } from './connections.js';
 import { ERROR_CODES } from './errorCodes.js';
 import { preferencesSchema } from './preferences.js';
 import { failedRetriedSchema, queueClearedSchema, queueStatusSchema, queueSwitchedSchema } from './queueReplies.js';
 import type { FromSchema, JSONSchema } from './schema.js';
+import { connectionStatsSchema, routerStatsSchema, systemMetricsSchema } from './statsReplies.js';
 
 interface ServerMessageDefinition {
   readonly meaning: string;
@@ -28,17 +31,6 @@ const positions = {
 export const RESUME_RESULTS = ['fresh', 'full', 'partial', 'none'] as const;
 export type ResumeResult = (typeof RESUME_RESULTS)[number];
 const resumeResult = { enum: RESUME_RESULTS } as const satisfies JSONSchema;
-
-/** States of a connection as they are named on the wire. */
-export const CONNECTION_STATUSES = [
-  'connecting',
-  'connected',
-  'recovering',
-  'error',
-  'disconnecting',
-  'disconnected',
-] as const;
-export type ConnectionStatus = (typeof CONNECTION_STATUSES)[number];
 
 /** What became of the order to disconnect a user (G4). */
 export const DISCONNECT_RESULTS = ['closed', 'not_connected', 'node_unreachable'] as const;
@@ -286,6 +278,7 @@ export const serverMessages = {
         status: { enum: CONNECTION_STATUSES },
         connected_at: time,
         is_healthy: flag,
+        health_reasons: healthReasonsSchema,
         subscriptions: texts,
         message_count: { ...count, description: 'messages received from the client' },
         last_activity: { ...time, description: 'when something was last heard from the client' },
@@ -299,6 +292,7 @@ export const serverMessages = {
         'status',
         'connected_at',
         'is_healthy',
+        'health_reasons',
         'subscriptions',
         'message_count',
         'last_activity',
@@ -312,6 +306,7 @@ export const serverMessages = {
       type: 'object',
       properties: {
         connection_healthy: flag,
+        health_reasons: healthReasonsSchema,
         websocket_state: { enum: CONNECTION_STATUSES },
         last_ping: timeOrNull,
         last_pong: timeOrNull,
@@ -322,6 +317,7 @@ export const serverMessages = {
       },
       required: [
         'connection_healthy',
+        'health_reasons',
         'websocket_state',
         'last_ping',
         'last_pong',
@@ -397,6 +393,22 @@ export const serverMessages = {
   failed_events_retried: { meaning: 'what became of the order to retry failed jobs', data: failedRetriedSchema },
   event_queue_paused: { meaning: 'no queue begins a job any more', data: queueSwitchedSchema },
   event_queue_resumed: { meaning: 'the queues go on', data: queueSwitchedSchema },
+  connection_stats: { meaning: 'the connections of the cluster in numbers', data: connectionStatsSchema },
+  router_stats: { meaning: 'the way of the events through the cluster in numbers', data: routerStatsSchema },
+  system_metrics: { meaning: 'the processes and machines of the cluster in numbers', data: systemMetricsSchema },
+  admin_broadcast_sent: {
+    meaning: 'the announcement is in the queue and survives the death of every node',
+    data: {
+      type: 'object',
+      properties: {
+        event_id: { ...text, description: 'of the event admin_broadcast' },
+        message: text,
+        priority: { enum: PRIORITIES },
+        sent_at: time,
+      },
+      required: ['event_id', 'message', 'priority', 'sent_at'],
+    },
+  },
 } as const satisfies Readonly<Record<string, ServerMessageDefinition>>;
 
 export type ServerMessageType = keyof typeof serverMessages;

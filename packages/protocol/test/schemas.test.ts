@@ -110,6 +110,7 @@ const validData: Readonly<Record<string, object>> = {
   refresh_token: { token: 'a.b.c' },
   disconnect_user: { user_id: 'user-1' },
   publish_event: publishData,
+  broadcast_admin_message: { message: 'hello' },
   publish: publishData,
   'POST /broadcast': publishData,
 };

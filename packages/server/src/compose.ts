@@ -53,6 +53,7 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
   const admin = composeAdmin(core, cluster, events, delivery, connections);
   const entrance: EntranceParts = composeEntrance(core, cluster, events, delivery, connections, admin, {
     onConnected: (tookMs, displaced) => http.reports.metrics.connected(tookMs, displaced),
+    reports: () => http.reports,
   });
   const parts = { ...core, ...cluster, ...events, ...delivery, ...connections, ...admin, ...entrance };
   const http = composeHttp(parts, options.siblings);

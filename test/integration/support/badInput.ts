@@ -137,6 +137,8 @@ function wrongData(): BadInput[] {
     ['publish_event', 'priority', { event_type: 'custom_event', data: {} }, () => false],
     ['publish_event', 'roles', { event_type: 'custom_event', data: {} }, () => false],
     ['pong', 'connection_id', {}, () => false],
+    ['broadcast_admin_message', 'message', {}, (value) => value === 'x'],
+    ['broadcast_admin_message', 'priority', { message: 'hello' }, () => false],
   ];
   return fields.flatMap(([type, field, rest, allowed]) =>
     values

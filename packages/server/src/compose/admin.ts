@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Audit } from '../operations/audit.js';
 import { AuditLog } from '../operations/auditLog.js';
+import { Announcements } from '../operations/broadcast.js';
 import { CatalogueReloads } from '../operations/catalogue.js';
 import { Disconnects } from '../operations/disconnect.js';
 import { PermissionChanges } from '../operations/permissions.js';
@@ -23,11 +24,18 @@ export function composeAdmin(
 ) {
   const { settings, nodeId, clock, logger, report, counts, keys, redis, table } = core;
   const { store, commands, judge, reconciler } = cluster;
-  const { catalogue, catalogues, queues } = events;
+  const { catalogue, catalogues, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report });
   const auditLog = new AuditLog({ redis, keys, report });
   const disconnects = new Disconnects({ store, commands, judge, table, audit, clock, report, timeoutMs });
+  const announcements = new Announcements({
+    publisher,
+    catalogue,
+    audit,
+    clock,
+    onPublished: (receipt) => counts.published(receipt),
+  });
   const queueAdmin = new QueueAdmin({
     queues,
     audit,
@@ -71,5 +79,5 @@ export function composeAdmin(
     nodeId,
     timeoutMs,
   });
-  return { auditLog, disconnects, queueAdmin, permissionChanges, catalogueReloads };
+  return { auditLog, disconnects, announcements, queueAdmin, permissionChanges, catalogueReloads };
 }

@@ -6,6 +6,7 @@ import { Dispatcher } from '../dispatch/dispatcher.js';
 import { healthHandlers } from '../dispatch/health.js';
 import { preferenceHandlers } from '../dispatch/preferences.js';
 import { queueHandlers } from '../dispatch/queue.js';
+import { statsHandlers } from '../dispatch/stats.js';
 import { subscriptionHandlers } from '../dispatch/subscriptions.js';
 import { tokenHandlers } from '../dispatch/token.js';
 import { Acceptor } from '../edge/accept.js';
@@ -18,6 +19,7 @@ import { PreferenceFormat } from '../fanout/preferences.js';
 import { Resumes } from '../fanout/resume.js';
 import { SavedPreferences } from '../fanout/savedPreferences.js';
 import { SavedSubscriptions } from '../fanout/subscriptions.js';
+import type { Reports } from '../operations/reports.js';
 import type { AdminParts } from './admin.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
@@ -34,6 +36,7 @@ const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 
 export interface EntranceCalls {
   /** A connection is established, after so long, and displaced an earlier one or did not. */
   readonly onConnected: (tookMs: number, displaced: boolean) => void;
+  readonly reports: () => Reports;
 }
 
 export type EntranceParts = ReturnType<typeof composeEntrance>;
@@ -53,13 +56,13 @@ export function composeEntrance(
   const { catalogue, roles, log, publisher } = events;
   const { fanout, userScope, acks } = delivery;
   const { verifier, clearances, authority, liveness, sockets } = connections;
-  const { disconnects, queueAdmin } = admin;
+  const { disconnects, announcements, queueAdmin } = admin;
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
     handlers: {
       ...basicHandlers(clock),
       ...ackHandlers(acks),
-      ...healthHandlers({ clock, ...settings }),
+      ...healthHandlers({ ...settings, clock }),
       ...subscriptionHandlers({
         catalogue,
         roles,
@@ -78,8 +81,9 @@ export function composeEntrance(
         report,
       }),
       ...tokenHandlers({ verifier, store, authority, report }),
-      ...adminHandlers({ disconnects, publisher, onPublished: (receipt) => counts.published(receipt) }),
+      ...adminHandlers({ disconnects, announcements, publisher, onPublished: (receipt) => counts.published(receipt) }),
       ...queueHandlers(queueAdmin),
+      ...statsHandlers(() => calls.reports().views),
     },
     clock,
     report,

@@ -1,17 +1,21 @@
 import type { Connection } from '../edge/connection.js';
 import type { Publisher, PublishReceipt } from '../events/publish.js';
 import type { Actor } from '../operations/audit.js';
+import type { Announcements } from '../operations/broadcast.js';
 import type { Disconnects } from '../operations/disconnect.js';
 import type { Handlers } from './dispatcher.js';
 import { Turns } from './pipeline.js';
 
 export interface AdminHandlerParts {
   readonly disconnects: Disconnects;
+  readonly announcements: Announcements;
   readonly publisher: Publisher;
   readonly onPublished: (receipt: PublishReceipt) => void;
 }
 
-export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, 'disconnect_user' | 'publish_event'> {
+type AdminMessage = 'disconnect_user' | 'publish_event' | 'broadcast_admin_message';
+
+export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, AdminMessage> {
   const turns = new Turns();
   return {
     disconnect_user: (connection, { user_id, reason, ban_seconds }) =>
@@ -32,6 +36,12 @@ export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, 'disconn
       parts.onPublished(receipt);
       return { event_id: receipt.eventId, queue: receipt.queue, duplicate: receipt.duplicate };
     },
+    broadcast_admin_message: (connection, announcement) =>
+      parts.announcements.send(announcement, {
+        actor: actorOf(connection),
+        username: connection.identity?.username ?? connection.userId,
+        permissions: connection.clearance?.permissions ?? new Set(),
+      }),
   };
 }
 

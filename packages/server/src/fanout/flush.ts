@@ -196,6 +196,12 @@ export class Fanout {
   restartAt(head: LogHead): void {
     this.window.clear();
     this.moveTo(head);
+    // The caller tells everybody. Offsets begin anew: measured by those of before, no cursor would be told for long (L6).
+    const now = this.parts.clock.mono();
+    for (const cohort of this.cohorts.each()) {
+      cohort.toldOffset = head.offset;
+      cohort.toldAt = now;
+    }
     this.readers.reset();
   }
 
@@ -250,10 +256,12 @@ export class Fanout {
     this.told();
   }
 
-  /** Writes a message that is no event to everybody, after what is pending. */
+  /**
+   * Writes a message that is no event to everybody, after what is pending. Without the right to deliver too: positions have moved, and
+   * a loss that is not told now is not told at all.
+   */
   announce(type: string, data: unknown): void {
     this.announceToCohorts(type, data);
-    if (!this.parts.mayDeliver()) return;
     const frame = this.message(type, data);
     for (const member of [...this.readers.members()]) member.write(frame);
   }
@@ -261,7 +269,6 @@ export class Fanout {
   /** As `announce`, to those alone who stand at `position`. */
   announceToCohorts(type: string, data: unknown): void {
     this.flush();
-    if (!this.parts.mayDeliver()) return;
     const frame = this.message(type, data);
     for (const member of [...this.cohorts.everyone()]) member.write(frame);
   }

@@ -21,6 +21,8 @@ const TURN_BYTES = 64 * 1024;
 const TURN_MS = 4;
 /** Readers that read the log in Redis at the same time; each holds a page. */
 const MAX_READING = 8;
+/** Events that are read at a time for a connection with a low rate. */
+const MIN_PAGE = 10;
 const READ_RETRY_MS = 500;
 
 export interface ReadersParts {
@@ -312,7 +314,7 @@ export class Readers {
       if (entry.offset <= reader.cursor.offset) continue;
       const frame = this.frameFor(member, entry, position.epoch);
       if (bytes >= limit || (frame !== null && !this.mayTake(reader))) {
-        if (fromLog) reader.page = remainder(entries as readonly LogEntry[], reader.cursor.offset);
+        if (fromLog) reader.page = entries as readonly LogEntry[];
         break;
       }
       reader.cursor = { offset: entry.offset, tag: entry.tag };
@@ -375,7 +377,9 @@ export class Readers {
     const { pages, position, mayDeliver } = this.parts;
     const { epoch, offset: to } = position();
     const { cursor } = reader;
-    const entries = await pages.after(cursor.offset, to);
+    // One that its rate holds back keeps what it read for long: a second's worth, or a few of them would hold all of the log.
+    const rate = reader.member.single?.limit?.rate;
+    const entries = await pages.after(cursor.offset, to, rate === undefined ? undefined : Math.max(MIN_PAGE, rate));
     // It left, or the log was replaced, meanwhile.
     if (this.all.get(reader.member) !== reader || position().epoch !== epoch) return;
     // Not lost: `wakeAll` follows when this node serves again.
@@ -403,22 +407,6 @@ export class Readers {
     const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }
-}
-
-/**
- * What of a page is kept for the next turn, which may be long in coming (a rate): as much as a turn writes. The rest is read again, or
- * a few clients with a low rate would hold all of the log, each for himself.
- */
-function remainder(entries: readonly LogEntry[], after: number): readonly LogEntry[] {
-  const kept: LogEntry[] = [];
-  let bytes = 0;
-  for (const entry of entries) {
-    if (entry.offset <= after) continue;
-    if (bytes >= TURN_BYTES) break;
-    kept.push(entry);
-    bytes += entry.bytes;
-  }
-  return kept;
 }
 
 /** A cursor on the wire; null when its entry is gone, and its tag with it. */

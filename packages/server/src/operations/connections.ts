@@ -1,5 +1,6 @@
-import { isHealthy } from '../dispatch/health.js';
+import type { ConnectionFault } from '@unified-ws/protocol';
 import type { Connection } from '../edge/connection.js';
+import { faultsOf, type HealthLimits } from '../edge/connectionHealth.js';
 import { WIRE_STATUS } from '../edge/states.js';
 import { expiryOf } from '../edge/tokenEnd.js';
 import { AppError } from '../errors.js';
@@ -14,6 +15,8 @@ const REREAD_MS = 25;
 export interface LiveDetails {
   readonly status: string;
   readonly is_healthy: boolean;
+  /** Why it is not healthy. */
+  readonly health_reasons: readonly ConnectionFault[];
   readonly subscriptions: readonly string[];
   readonly permissions: readonly string[];
   readonly message_count: number;
@@ -47,6 +50,7 @@ export interface ConnectionReport extends MaybeLive {
 const NOT_KNOWN: MaybeLive = {
   status: null,
   is_healthy: null,
+  health_reasons: null,
   subscriptions: null,
   permissions: null,
   message_count: null,
@@ -114,8 +118,9 @@ export class ConnectionLookup {
   }
 
   private live(conn: string): LiveDetails | null {
-    const connection = this.view.table.get(conn);
-    return connection ? details(connection, this.view.settings) : null;
+    const { table, settings, clock } = this.view;
+    const connection = table.get(conn);
+    return connection ? details(connection, { ...settings, clock }) : null;
   }
 }
 
@@ -136,11 +141,13 @@ function describe(userId: string, owner: Owner, live: LiveDetails | null | undef
   };
 }
 
-function details(connection: Connection, limits: { readonly maxBufferedBytes: number }): LiveDetails {
+function details(connection: Connection, limits: HealthLimits): LiveDetails {
   const { identity } = connection;
+  const faults = faultsOf(connection, limits);
   return {
     status: WIRE_STATUS[connection.status],
-    is_healthy: isHealthy(connection, limits),
+    is_healthy: faults.length === 0,
+    health_reasons: faults,
     subscriptions: [...(connection.types?.names ?? [])],
     permissions: [...(connection.clearance?.permissions ?? [])],
     message_count: connection.messages,

@@ -3,8 +3,10 @@ import { memoryUsage, version as nodeVersion, pid } from 'node:process';
 import { CLOSE, CONNECTION_STATUSES } from '@unified-ws/protocol';
 import type { Connection } from '../edge/connection.js';
 import { WIRE_STATUS } from '../edge/states.js';
+import type { CpuLoad } from '../observability/cpu.js';
 import type { Check, CheckName, Readiness } from '../observability/health.js';
 import type { LagReading, LoopLag } from '../observability/lag.js';
+import { type MachineFacts, machineFacts } from '../observability/machine.js';
 import { serverVersion } from '../observability/version.js';
 import type { Standing } from '../registry/recovery.js';
 import type { NodeView } from './view.js';
@@ -40,6 +42,9 @@ export interface NodeStats {
     readonly heap_total: number;
     readonly external: number;
   };
+  /** Of one core, over the last 5 to 10 s. */
+  readonly cpu_percent: number;
+  readonly machine: MachineFacts;
   readonly queue_workers: QueueWorkerStats;
   /** What admins did to the event queue through this node. */
   readonly queue_admin: Readonly<Record<string, number>>;
@@ -166,12 +171,14 @@ export class NodeFacts {
   private readonly view: NodeView;
   private readonly readiness: Readiness;
   private readonly lag: LoopLag;
+  private readonly cpu: CpuLoad;
   private readonly version = serverVersion();
 
-  constructor(view: NodeView, readiness: Readiness, lag: LoopLag) {
+  constructor(view: NodeView, readiness: Readiness, lag: LoopLag, cpu: CpuLoad) {
     this.view = view;
     this.readiness = readiness;
     this.lag = lag;
+    this.cpu = cpu;
   }
 
   read(): NodeStats {
@@ -203,6 +210,8 @@ export class NodeFacts {
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
+      cpu_percent: this.cpu.percent(),
+      machine: machineFacts(),
       queue_workers: this.workers(),
       queue_admin: counts.queueAdmin.toRecord(),
       events_over_rate: view.typeRates.over.toRecord(),

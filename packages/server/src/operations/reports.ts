@@ -1,3 +1,4 @@
+import { CpuLoad } from '../observability/cpu.js';
 import { Readiness } from '../observability/health.js';
 import { LoopLag } from '../observability/lag.js';
 import { Metrics } from '../observability/metrics.js';
@@ -7,6 +8,7 @@ import { ErrorReports } from './errors.js';
 import { ClusterHealth } from './health.js';
 import { NodeFacts } from './nodeFacts.js';
 import { ClusterStats } from './stats.js';
+import { StatsViews } from './statsViews.js';
 import type { NodeView } from './view.js';
 
 /** What a node tells of itself and of the cluster. */
@@ -14,6 +16,7 @@ export interface Reports {
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly stats: ClusterStats;
+  readonly views: StatsViews;
   readonly health: ClusterHealth;
   readonly errors: ErrorReports;
   readonly connections: ConnectionLookup;
@@ -24,24 +27,28 @@ export interface Reports {
 /** Builds the reports of a node and makes it answer other nodes' questions (bus commands `stats`, `errors`, `connection`). */
 export function createReports(view: NodeView): Reports {
   const lag = new LoopLag();
+  const cpu = new CpuLoad(view.clock);
   const sample = new QueueSample(view);
   const readiness = new Readiness(view, lag, () => sample.look()?.paused ?? []);
-  const facts = new NodeFacts(view, readiness, lag);
+  const facts = new NodeFacts(view, readiness, lag, cpu);
   const metrics = new Metrics(view, facts, sample);
   const stats = new ClusterStats(view, facts);
   return {
     readiness,
     metrics,
     stats,
+    views: new StatsViews(stats),
     health: new ClusterHealth(stats, view.settings.workerStallMs),
     errors: new ErrorReports(view),
     connections: new ConnectionLookup(view),
     start: () => {
       lag.start();
+      cpu.start();
       metrics.start();
     },
     stop: () => {
       lag.stop();
+      cpu.stop();
       metrics.stop();
     },
   };

@@ -33,6 +33,8 @@ export interface ClusterStatsReport {
   readonly total_events_processed: number;
   /** Null when the queues did not answer. */
   readonly event_queue_size: number | null;
+  /** EVENT_QUEUE_MAX. */
+  readonly event_queue_max: number;
   /** Of the node that has been up longest. */
   readonly uptime_seconds: number;
   readonly total_errors: number;
@@ -75,6 +77,7 @@ export class ClusterStats {
         queue_workers.lanes.reduce((total, lane) => total + lane.appended, 0),
       ),
       event_queue_size: queue?.size ?? null,
+      event_queue_max: settings.eventQueueMax,
       uptime_seconds: Math.max(0, ...nodes.map((node) => node.uptime_seconds)),
       total_errors: sum(({ errors }) => errors.total),
       errors_by_code: merge(nodes.map(({ errors }) => errors.by_code)),
