@@ -34,6 +34,15 @@ describe('pages of the log', function () {
     expect(known.map(({ offset }) => offset)).to.deep.equal([496, 497, 498, 499, 500]);
   });
 
+  // Seen red when what was under way was kept: it is of the log before.
+  it('that were under way when the log was replaced must not be kept', async () => {
+    const pages = new LogPages(log);
+    const read = pages.after(0, COUNT);
+    pages.clear();
+    expect(await read).to.have.length(250);
+    expect(pages.size).to.equal(0);
+  });
+
   // Seen red when they were kept: a forged position costs each node an entry of the map, for good.
   it('that are trimmed away must not be kept: there may be any number of them', async () => {
     const pages = new LogPages(log);

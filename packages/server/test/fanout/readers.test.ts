@@ -62,16 +62,19 @@ describe('connections that read the log', () => {
   /** Reads under way; with `hold` they wait for `release`. */
   let held: (() => void)[] = [];
   let hold = false;
+  let empty = false;
 
   beforeEach(() => {
     time = 1000;
     head = 250;
     held = [];
     hold = false;
+    empty = false;
     caughtUp.length = 0;
     const catalogue = loadCatalogue();
     const after = async (from: number, to: number, limit = 250): Promise<readonly LogEntry[]> => {
       if (hold) await new Promise<void>((resolve) => held.push(resolve));
+      if (empty) return [];
       return Array.from({ length: Math.min(limit, to - from) }, (_, n) => entry(from + 1 + n));
     };
     readers = new Readers({
@@ -153,5 +156,23 @@ describe('connections that read the log', () => {
     time += 5000;
     readers.wake(member);
     await until(() => member.bytes > 0, { what: 'the replay begins' });
+  });
+
+  // Seen red when an empty page alone was the reason: what was flushed to the others meanwhile was left out for this one (L5).
+  it('must read again when nothing was found and the others moved on meanwhile', async () => {
+    hold = true;
+    empty = true;
+    const member = new FakeMember('m');
+    readers.add(member, { offset: 240, tag: 'tag240' });
+    await until(() => held.length === 1, { what: 'the read' });
+    head = 251;
+    for (const release of held.splice(0)) release();
+    await until(() => held.length === 1, { what: 'another read' });
+    hold = false;
+    empty = false;
+    for (const release of held.splice(0)) release();
+    await until(() => caughtUp.length === 1, { what: 'caught up' });
+    expect(member.bytes).to.be.above(11 * EVENT_BYTES);
+    expect(readers.counts.gaps).to.equal(0);
   });
 });
