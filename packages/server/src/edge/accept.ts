@@ -149,7 +149,7 @@ export class Acceptor {
     claims
       .acquire(connection)
       .then((outcome) => {
-        if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code);
+        if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code, outcome.until);
         else if (outcome.status === 'held' && connection.signal('held')) {
           return this.resume(connection, { ...outcome, startedAt });
         }
@@ -166,9 +166,9 @@ export class Acceptor {
     this.refuse(connection, new AppError('UNAVAILABLE', 'The connection could not be registered, try again.'), code);
   }
 
-  private refuseClaim(connection: Connection, code: CloseCode): void {
+  private refuseClaim(connection: Connection, code: CloseCode, until?: number): void {
     if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED || code === CLOSE.TOKEN_EXPIRED) {
-      const error = revocationError(code);
+      const error = revocationError(code, until);
       if (error) this.parts.sendError(connection, error);
     } else if (code === CLOSE.ALREADY_CONNECTED) {
       this.parts.sendError(connection, new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.'));

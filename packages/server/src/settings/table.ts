@@ -133,6 +133,15 @@ export const ENTRIES = [
     default: ALGORITHMS,
     meaning: 'Accepted signature algorithms; each key verifies those of them that fit its kind, and no other.',
   }),
+  integer('MAX_TOKEN_AGE_MS', {
+    section: 'Tokens',
+    min: 60_000,
+    max: 31_536_000_000,
+    // A week is a common life of tokens that apps keep, a month about the longest.
+    default: 2_592_000_000,
+    meaning:
+      'How long it is remembered what was said of tokens (revocations, `permissions-changed`), in milliseconds. Set it longer than your longest token lives: one that outlives it comes back to life.',
+  }),
   integer('TOKEN_NOTICE_MS', {
     section: 'Tokens',
     min: 100,
