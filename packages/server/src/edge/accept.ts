@@ -22,6 +22,7 @@ import type { Logger, Report } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
 import type { ClaimedMailbox } from '../registry/types.js';
+import type { AuthFailures } from './authFailures.js';
 import type { Authority } from './authority.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
@@ -30,6 +31,7 @@ import { expiryOf } from './tokenEnd.js';
 
 export interface AcceptorParts {
   readonly verifier: TokenVerifier;
+  readonly authFailures: AuthFailures;
   readonly roles: () => RoleTable;
   readonly clearances: Clearances;
   readonly authority: Authority;
@@ -132,6 +134,7 @@ export class Acceptor {
     const { code } = error;
     const close =
       code === 'TOKEN_EXPIRED' ? CLOSE.TOKEN_EXPIRED : code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : CLOSE.AUTH_FAILED;
+    this.parts.authFailures.add(connection.ip, error);
     this.parts.logger.debug({ conn: connection.id, ip: connection.ip, reason: error.details?.reason }, 'token refused');
     this.refuse(connection, error, close);
   }

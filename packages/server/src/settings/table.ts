@@ -209,6 +209,22 @@ export const ENTRIES = [
     default: 200,
     meaning: 'Connection attempts that one client address may make at once, above the rate.',
   }),
+  integer('AUTH_FAILURE_RATE', {
+    section: 'Edge and limits',
+    min: 0,
+    max: 100_000,
+    default: 0,
+    productionDefault: 5,
+    meaning:
+      'Forged tokens per second and client address that a node answers in full; further ones get HTTP 429 before the upgrade. Good tokens are never refused for it. 0 = no limit.',
+  }),
+  integer('AUTH_FAILURE_BURST', {
+    section: 'Edge and limits',
+    min: 1,
+    max: 1_000_000,
+    default: 100,
+    meaning: 'Forged tokens that one client address may send at once, above the rate.',
+  }),
   choice('COMPRESSION', {
     section: 'Edge and limits',
     values: ['on', 'off'],
