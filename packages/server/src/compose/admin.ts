@@ -6,6 +6,8 @@ import { CatalogueReloads } from '../operations/catalogue.js';
 import { Disconnects } from '../operations/disconnect.js';
 import { PermissionChanges } from '../operations/permissions.js';
 import { QueueAdmin } from '../operations/queue.js';
+import { Reviews } from '../operations/review.js';
+import { Revocations } from '../operations/revocations.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
 import type { Core } from './core.js';
@@ -51,12 +53,11 @@ export function composeAdmin(
     commandTimeoutMs: timeoutMs,
     maxJobs: settings.eventQueueMax,
   });
+  const reviews = new Reviews({ store, commands, judge, table, reconciler, clock });
+  const revocations = new Revocations({ store, reviews, audit, clock, report, timeoutMs });
   const permissionChanges = new PermissionChanges({
     store,
-    commands,
-    judge,
-    table,
-    reconciler,
+    reviews,
     audit,
     clock,
     report,
@@ -79,5 +80,5 @@ export function composeAdmin(
     nodeId,
     timeoutMs,
   });
-  return { auditLog, disconnects, announcements, queueAdmin, permissionChanges, catalogueReloads };
+  return { auditLog, disconnects, announcements, queueAdmin, permissionChanges, revocations, catalogueReloads };
 }

@@ -17,6 +17,7 @@ import type { Disconnects } from '../operations/disconnect.js';
 import type { PermissionChanges } from '../operations/permissions.js';
 import type { QueueAdmin } from '../operations/queue.js';
 import type { Reports } from '../operations/reports.js';
+import type { Revocations } from '../operations/revocations.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Settings } from '../settings.js';
@@ -47,6 +48,7 @@ export interface RestParts {
   readonly queueAdmin: QueueAdmin;
   readonly auditLog: AuditLog;
   readonly permissionChanges: PermissionChanges;
+  readonly revocations: Revocations;
   readonly catalogueReloads: CatalogueReloads;
   /** `createReports(view)`. */
   readonly reports: Reports;
