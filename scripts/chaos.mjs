@@ -22,6 +22,7 @@ const PARTS = [
   'lost',
   'slow',
   'offline',
+  'connections',
 ];
 const USAGE = `npm run chaos -- [options]
   --rounds N     rounds of each part that has rounds (2000)

@@ -1,4 +1,5 @@
 import { PRIORITIES } from './catalogue.js';
+import { allConnectionsRequestSchema } from './connections.js';
 import type { Permission } from './permissions.js';
 import { MAX_CLIENT_LENGTH, MAX_POSITION_LENGTH, MAX_RESUME_LENGTH } from './positions.js';
 import { preferenceChangesSchema } from './preferences.js';
@@ -243,6 +244,12 @@ export const clientMessages = {
     reply: 'system_metrics',
     meaning: 'asks for processor, memory and event loop of each node',
     data: noData,
+  },
+  get_all_connections: {
+    permission: 'admin:connections',
+    reply: 'all_connections',
+    meaning: 'asks for a page of the open connections of the cluster, those that a filter lets through',
+    data: allConnectionsRequestSchema,
   },
   broadcast_admin_message: {
     permission: 'admin:broadcast',

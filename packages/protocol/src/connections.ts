@@ -1,4 +1,5 @@
-import type { JSONSchema } from './schema.js';
+import { MAX_EVENT_TYPE_LENGTH, MAX_ROLE_LENGTH, MAX_USER_ID_LENGTH } from './publish.js';
+import type { FromSchema, JSONSchema } from './schema.js';
 
 /** States of a connection as they are named on the wire. */
 export const CONNECTION_STATUSES = [
@@ -29,3 +30,134 @@ export const healthReasonsSchema = {
   items: { enum: CONNECTION_FAULTS },
   description: 'why it is not healthy; none: it is',
 } as const satisfies JSONSchema;
+
+export const MAX_CONNECTIONS_PAGE = 200;
+export const DEFAULT_CONNECTIONS_PAGE = 100;
+/** When the listing began, and the last user of the page before. */
+export const CONNECTIONS_CURSOR_PATTERN = '^[0-9a-z]{1,9}\\.[A-Za-z0-9_-]{2,172}$';
+const MAX_NODE_ID_LENGTH = 128;
+
+const page = {
+  limit: {
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_CONNECTIONS_PAGE,
+    description: `at most as many; default: ${DEFAULT_CONNECTIONS_PAGE}`,
+  },
+  cursor: {
+    type: 'string',
+    maxLength: 182,
+    pattern: CONNECTIONS_CURSOR_PATTERN,
+    description: 'next_cursor of the page before',
+  },
+} as const satisfies Readonly<Record<string, JSONSchema>>;
+
+/** What of a connection is asked for; what is left out does not matter. */
+const filter = {
+  user: {
+    type: 'string',
+    minLength: 1,
+    maxLength: MAX_USER_ID_LENGTH,
+    description: 'part of the user id or the username, in upper or lower case',
+  },
+  role: { type: 'string', minLength: 1, maxLength: MAX_ROLE_LENGTH },
+  node_id: { type: 'string', minLength: 1, maxLength: MAX_NODE_ID_LENGTH },
+  category: {
+    type: 'string',
+    minLength: 1,
+    maxLength: MAX_EVENT_TYPE_LENGTH,
+    description: 'subscribed to at least one event type of this category, or group of categories',
+  },
+  healthy: { type: 'boolean' },
+} as const satisfies Readonly<Record<string, JSONSchema>>;
+
+export const connectionFilterSchema = {
+  type: 'object',
+  properties: filter,
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type ConnectionFilter = FromSchema<typeof connectionFilterSchema>;
+
+/** `get_all_connections`. */
+export const allConnectionsRequestSchema = {
+  type: 'object',
+  properties: { ...page, filter: connectionFilterSchema },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type AllConnectionsRequest = FromSchema<typeof allConnectionsRequestSchema>;
+
+/** The query of `GET /connections`. */
+export const connectionsQuerySchema = {
+  type: 'object',
+  properties: { ...page, ...filter },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type ConnectionsQuery = FromSchema<typeof connectionsQuerySchema>;
+
+const text = { type: 'string' } as const satisfies JSONSchema;
+const texts = { type: 'array', items: text } as const satisfies JSONSchema;
+const time = { type: 'string', description: 'RFC 3339, UTC' } as const satisfies JSONSchema;
+const count = { type: 'integer', minimum: 0 } as const satisfies JSONSchema;
+
+export const listedConnectionSchema = {
+  type: 'object',
+  properties: {
+    user_id: text,
+    username: { type: ['string', 'null'] },
+    connection_id: text,
+    node_id: text,
+    roles: texts,
+    is_admin: { type: 'boolean' },
+    ip: text,
+    status: { enum: CONNECTION_STATUSES },
+    connected_at: time,
+    is_healthy: { type: 'boolean' },
+    health_reasons: healthReasonsSchema,
+    subscriptions: texts,
+    message_count: { ...count, description: 'messages received from the client' },
+    error_count: { ...count, description: 'errors that the client was told' },
+    last_activity: { ...time, description: 'when something was last heard from the client' },
+    fence: count,
+  },
+  required: [
+    'user_id',
+    'username',
+    'connection_id',
+    'node_id',
+    'roles',
+    'is_admin',
+    'ip',
+    'status',
+    'connected_at',
+    'is_healthy',
+    'health_reasons',
+    'subscriptions',
+    'message_count',
+    'error_count',
+    'last_activity',
+    'fence',
+  ],
+} as const satisfies JSONSchema;
+export type ListedConnection = FromSchema<typeof listedConnectionSchema>;
+
+/** `all_connections`, and the answer of `GET /connections`. */
+export const allConnectionsSchema = {
+  type: 'object',
+  properties: {
+    connections: { type: 'object', additionalProperties: listedConnectionSchema, description: 'by user id' },
+    total_count: {
+      ...count,
+      description: 'open connections of the nodes that were asked and answered, whatever else the filter says',
+    },
+    next_cursor: {
+      type: ['string', 'null'],
+      description: 'for the next page, which may be there although this one is short or empty; null: there is none',
+    },
+    missing_nodes: {
+      ...texts,
+      description: 'nodes whose connections this page lacks: they did not answer, or died since the listing began',
+    },
+  },
+  required: ['connections', 'total_count', 'next_cursor', 'missing_nodes'],
+} as const satisfies JSONSchema;
+export type AllConnections = FromSchema<typeof allConnectionsSchema>;

@@ -1,5 +1,5 @@
 import { PRIORITIES } from './catalogue.js';
-import { CONNECTION_STATUSES, healthReasonsSchema } from './connections.js';
+import { allConnectionsSchema, CONNECTION_STATUSES, healthReasonsSchema } from './connections.js';
 import { ERROR_CODES } from './errorCodes.js';
 import { preferencesSchema } from './preferences.js';
 import { failedRetriedSchema, queueClearedSchema, queueStatusSchema, queueSwitchedSchema } from './queueReplies.js';
@@ -396,6 +396,10 @@ export const serverMessages = {
   connection_stats: { meaning: 'the connections of the cluster in numbers', data: connectionStatsSchema },
   router_stats: { meaning: 'the way of the events through the cluster in numbers', data: routerStatsSchema },
   system_metrics: { meaning: 'the processes and machines of the cluster in numbers', data: systemMetricsSchema },
+  all_connections: {
+    meaning: 'a page of the open connections; whoever is connected throughout comes in exactly one of the pages',
+    data: allConnectionsSchema,
+  },
   admin_broadcast_sent: {
     meaning: 'the announcement is in the queue and survives the death of every node',
     data: {

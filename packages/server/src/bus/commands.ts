@@ -54,10 +54,18 @@ export class Commands {
     }
   }
 
-  /** Asks every live node at once, this one too. */
-  async askAll(command: string, data: unknown, timeoutMs: number): Promise<Answers> {
-    const own = this.parts.lease();
-    const leases = [...new Set([...this.parts.liveLeases(), own])];
+  /** Every lease that is not known dead, this node's included. */
+  everybody(): string[] {
+    return [...new Set([...this.parts.liveLeases(), this.parts.lease()])];
+  }
+
+  /** Asks several nodes at once. @param leases left out: every live one, this one too. */
+  async askAll(
+    command: string,
+    data: unknown,
+    timeoutMs: number,
+    leases: readonly string[] = this.everybody(),
+  ): Promise<Answers> {
     const answers = new Map<string, unknown>();
     const missing: string[] = [];
     await Promise.all(

@@ -6,7 +6,7 @@ import { Dispatcher } from '../dispatch/dispatcher.js';
 import { healthHandlers } from '../dispatch/health.js';
 import { preferenceHandlers } from '../dispatch/preferences.js';
 import { queueHandlers } from '../dispatch/queue.js';
-import { statsHandlers } from '../dispatch/stats.js';
+import { reportHandlers } from '../dispatch/reports.js';
 import { subscriptionHandlers } from '../dispatch/subscriptions.js';
 import { tokenHandlers } from '../dispatch/token.js';
 import { Acceptor } from '../edge/accept.js';
@@ -84,7 +84,7 @@ export function composeEntrance(
       ...tokenHandlers({ verifier, store, authority, report }),
       ...adminHandlers({ disconnects, announcements, publisher, onPublished: (receipt) => counts.published(receipt) }),
       ...queueHandlers(queueAdmin),
-      ...statsHandlers(() => calls.reports().views),
+      ...reportHandlers(calls.reports),
     },
     clock,
     report,

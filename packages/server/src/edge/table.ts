@@ -1,9 +1,11 @@
 import type { Connection } from './connection.js';
+import { type Place, UserOrder } from './userOrder.js';
 
 /** The authenticated connections of this node, from before their claim is sent until they close (C1). */
 export class ConnectionTable {
   private readonly byId = new Map<string, Connection>();
   private readonly byUser = new Map<string, Connection | Connection[]>();
+  private readonly order = new UserOrder<Connection>();
 
   get size(): number {
     return this.byId.size;
@@ -11,6 +13,7 @@ export class ConnectionTable {
 
   add(connection: Connection): void {
     this.byId.set(connection.id, connection);
+    this.order.add(connection);
     const known = this.byUser.get(connection.userId);
     if (known === undefined) this.byUser.set(connection.userId, connection);
     else this.byUser.set(connection.userId, [...(Array.isArray(known) ? known : [known]), connection]);
@@ -18,6 +21,7 @@ export class ConnectionTable {
 
   remove(connection: Connection): void {
     if (!this.byId.delete(connection.id)) return;
+    this.order.remove(connection);
     const known = this.byUser.get(connection.userId);
     if (known === connection) this.byUser.delete(connection.userId);
     if (!Array.isArray(known)) return;
@@ -39,6 +43,11 @@ export class ConnectionTable {
 
   hasUser(userId: string): boolean {
     return this.byUser.has(userId);
+  }
+
+  /** Those after a place in the order of users, which is the same on all nodes; null: from the start. Ends with the turn. */
+  inUserOrder(after: Place | null): IterableIterator<Connection> {
+    return this.order.after(after);
   }
 
   all(): IterableIterator<Connection> {

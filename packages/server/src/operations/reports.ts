@@ -3,6 +3,7 @@ import { Readiness } from '../observability/health.js';
 import { LoopLag } from '../observability/lag.js';
 import { Metrics } from '../observability/metrics.js';
 import { QueueSample } from '../observability/queueSample.js';
+import { ConnectionList } from './connectionList.js';
 import { ConnectionLookup } from './connections.js';
 import { ErrorReports } from './errors.js';
 import { ClusterHealth } from './health.js';
@@ -20,11 +21,12 @@ export interface Reports {
   readonly health: ClusterHealth;
   readonly errors: ErrorReports;
   readonly connections: ConnectionLookup;
+  readonly connectionList: ConnectionList;
   start(): void;
   stop(): void;
 }
 
-/** Builds the reports of a node and makes it answer other nodes' questions (bus commands `stats`, `errors`, `connection`). */
+/** Builds the reports of a node and makes it answer other nodes' questions (bus commands `stats`, `errors`, `connection`, `connections`). */
 export function createReports(view: NodeView): Reports {
   const lag = new LoopLag();
   const cpu = new CpuLoad(view.clock);
@@ -41,6 +43,7 @@ export function createReports(view: NodeView): Reports {
     health: new ClusterHealth(stats, view.settings.workerStallMs),
     errors: new ErrorReports(view),
     connections: new ConnectionLookup(view),
+    connectionList: new ConnectionList(view),
     start: () => {
       lag.start();
       cpu.start();

@@ -64,6 +64,12 @@ export class Judge {
     return [...this.deadLeases].filter(([, since]) => now - since >= ageMs).map(([lease]) => lease);
   }
 
+  /** Dead leases that gave their last sign of life then or later, monotonic ms, and did not end in good order. */
+  diedSince(mono: number): string[] {
+    const gone = (lease: string): boolean => ['', ENDED].includes(this.seen.get(lease)?.beat ?? '');
+    return [...this.deadLeases].filter(([lease, since]) => since >= mono && !gone(lease)).map(([lease]) => lease);
+  }
+
   /** Leases that are not known dead. */
   live(): string[] {
     return [...this.seen]

@@ -29,6 +29,7 @@ import { auditRoutes } from './routes/audit.js';
 import { broadcastRoutes } from './routes/broadcast.js';
 import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
+import { connectionRoutes } from './routes/connections.js';
 import { eventRoutes } from './routes/events.js';
 import { mailboxRoutes } from './routes/mailbox.js';
 import { probeRoutes } from './routes/probes.js';
@@ -82,6 +83,7 @@ export function createRestApp(parts: RestParts): Express {
   probeRoutes(router, parts);
   clusterRoutes(router, gate, parts);
   userRoutes(router, gate, parts);
+  connectionRoutes(router, gate, parts);
   queueRoutes(router, gate, parts);
   auditRoutes(router, gate, parts);
   catalogueRoutes(router, gate, parts);

@@ -1,0 +1,67 @@
+/** Buckets of the index: a page reads one or two of them, and with 100,000 connections each holds a hundred. */
+const BUCKET_BITS = 10;
+const SHIFT = 32 - BUCKET_BITS;
+
+/** Where a user stands in an order that is the same on every node, whoever comes and goes. */
+export interface Place {
+  /** Of the user id, 32 bits. */
+  readonly hash: number;
+  readonly userId: string;
+}
+
+export function placeOf(userId: string): Place {
+  return { hash: hashOf(userId), userId };
+}
+
+/** Less than 0: `a` comes before `b`. */
+export function comparePlaces(a: Place, b: Place): number {
+  if (a.hash !== b.hash) return a.hash - b.hash;
+  return a.userId < b.userId ? -1 : a.userId > b.userId ? 1 : 0;
+}
+
+/**
+ * Connections in the order of a hash of their users. The hash spreads users evenly over buckets, so one array slot per connection
+ * is all that the index costs, and a walk can begin anywhere without looking at what lies before.
+ */
+export class UserOrder<T extends { readonly userId: string }> {
+  private readonly buckets: T[][] = Array.from({ length: 1 << BUCKET_BITS }, () => []);
+
+  add(one: T): void {
+    this.bucketOf(one).push(one);
+  }
+
+  remove(one: T): void {
+    const bucket = this.bucketOf(one);
+    const index = bucket.indexOf(one);
+    if (index === -1) return;
+    const last = bucket.pop();
+    if (last !== undefined && last !== one) bucket[index] = last;
+  }
+
+  /** Those after `place`; null: all. What is added or removed while the walk goes on may be met or not. */
+  *after(place: Place | null): IterableIterator<T> {
+    const first = place === null ? 0 : place.hash >>> SHIFT;
+    for (let index = first; index < this.buckets.length; index += 1) {
+      const bucket = this.buckets[index] as T[];
+      if (bucket.length === 0) continue;
+      const placed = bucket.map((one) => ({ one, at: placeOf(one.userId) }));
+      placed.sort((a, b) => comparePlaces(a.at, b.at));
+      for (const { one, at } of placed) {
+        if (place === null || index > first || comparePlaces(at, place) > 0) yield one;
+      }
+    }
+  }
+
+  private bucketOf({ userId }: T): T[] {
+    return this.buckets[hashOf(userId) >>> SHIFT] as T[];
+  }
+}
+
+/** FNV-1a over UTF-16 units, then the finalizer of MurmurHash3, without which similar ids share their upper bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
