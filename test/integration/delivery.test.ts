@@ -195,7 +195,7 @@ describe('delivery of events', function () {
 
   it('a critical event must overtake those that wait in the queue', async () => {
     const [client, admin] = await Promise.all([world.connect(node), world.admin(node)]);
-    const deliver_at = new Date(Date.now() + 400).toISOString();
+    const deliver_at = new Date(Date.now() + 2000).toISOString();
     const count = 150;
     const send = (event_type: string, n: number): Promise<unknown> =>
       admin.ask('publish_event', { event_type, data: { n }, deliver_at }, 'event_accepted');
