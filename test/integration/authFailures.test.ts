@@ -66,16 +66,19 @@ describe('tokens that somebody made up', function () {
     const attacking = (async () => {
       while (running) await attack(ip, 1);
     })();
-    for (let n = 0; n < 20; n += 1) {
-      const user = world.user();
-      const good = token(user);
-      const client = dialFrom(ip, n % 2 === 0 ? { token: good } : { protocols: ['unified.v1', `bearer.${good}`] });
-      await client.established();
+    try {
+      for (let n = 0; n < 20; n += 1) {
+        const user = world.user();
+        const good = token(user);
+        const client = dialFrom(ip, n % 2 === 0 ? { token: good } : { protocols: ['unified.v1', `bearer.${good}`] });
+        await client.established();
+      }
+      const late = dialFrom(ip, {});
+      late.ws.once('open', () => late.send('authenticate', { token: token(world.user()) }));
+      await late.established();
+    } finally {
+      running = false;
     }
-    const late = dialFrom(ip, {});
-    late.ws.once('open', () => late.send('authenticate', { token: token(world.user()) }));
-    await late.established();
-    running = false;
     await attacking;
   });
 

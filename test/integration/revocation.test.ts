@@ -208,6 +208,20 @@ describe('revoked tokens and bans', function () {
     expect(await redis.exists(keys.revoked(user))).to.equal(0);
   });
 
+  it('nodes that start again must not bring back what was revoked or banned', async () => {
+    const [revoked, session, banned] = [world.user(), world.user(), world.user()];
+    const lost = issuedAt(session, nowS() - 10, 'lost');
+    const texts = { [token(revoked)]: 4102, [lost]: 4102, [token(banned)]: 4003 };
+    await Promise.all([revoke(revoked), revoke(session, { session: 'lost' }), ban(banned, 600)]);
+    await world.endNodes();
+    [one, two] = await Promise.all([world.node({ NODE_ID: 'one' }), world.node({ NODE_ID: 'two' })]);
+    for (const [text, close] of Object.entries(texts)) {
+      for (const node of [one, two]) expect(await refusal(text, node)).to.include({ close });
+    }
+    expect((await lift(banned)).body.result).to.equal('lifted');
+    for (const user of [revoked, session, banned]) await world.connect(two, user);
+  });
+
   it('orders are audited', async () => {
     const user = world.user();
     await revoke(user, { session: 'one' });
