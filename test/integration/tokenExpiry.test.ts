@@ -12,7 +12,7 @@ import { type LocalNode, World } from './support/world.js';
 const TOLERANCE_S = 5;
 const NOTICE_MS = 1500;
 
-// Seen red: without endToken in Authority.admit (all but the far end and the circle), with the end of the token before left in force by
+// Seen red: without endToken in Authority.admit (told, tolerance, cut off, short-lived, circle), with the end of the token before left in force by
 // Authority.renew (refreshed, takes nothing), without `congested` in Liveness.isWatched (takes nothing), without the cap of tokenEnd
 // (short-lived), and without afterRefresh (circle).
 describe('the end of a token', function () {

@@ -41,8 +41,8 @@ export class AuthFailures {
       if (verified instanceof Promise) verified.catch(untold);
       return 0;
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      return FORGED.has(error.details?.reason) ? wait : 0;
+      // Anything but a verdict on the token is the acceptor's to report: thrown from here it would end the process.
+      return error instanceof AppError && FORGED.has(error.details?.reason) ? wait : 0;
     }
   }
 }
