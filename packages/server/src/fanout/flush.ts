@@ -6,11 +6,12 @@ import type { Logger, Report } from '../observability/logger.js';
 import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
 import type { Compression } from './compression.js';
+import { type Cursor, cursorText } from './cursor.js';
 import { Ephemeral } from './ephemeral.js';
 import { EphemeralDelivery } from './ephemeralDelivery.js';
 import { excludedUsers } from './exclusion.js';
 import { messageFrame } from './frame.js';
-import { type Cursor, cursorText, Readers } from './readers.js';
+import { Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
 import { type Entry, frameOf, Window } from './window.js';
 
