@@ -9,7 +9,7 @@ import type { SdkClient } from './sdkClient.js';
 /** Nobody gets anything more: nothing is queued, and for so long nothing came. Milliseconds. */
 const SILENCE_MS = 3000;
 /** A job whose worker was killed is taken up again within 12 s (Q1), and clients are back within the lease. */
-const SETTLE_WITHIN_MS = 40_000;
+const SETTLE_WITHIN_MS = 60_000;
 /** Of each kind of fault so many are told. */
 const MAX_TOLD = 12;
 

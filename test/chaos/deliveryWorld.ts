@@ -57,7 +57,7 @@ export class DeliveryWorld {
     });
     const users = this.clients.map(({ userId }) => userId);
     this.source = new EventSource({ random: this.random.fork(1), nodes: cluster.nodes, rate, users, targeted });
-    this.saboteur = new Saboteur({ random: this.random.fork(2), cluster, proxy, redis: this.client });
+    this.saboteur = new Saboteur({ random: this.random.fork(2), cluster, proxy, server: redis, redis: this.client });
   }
 
   /** Resolves when every client is connected. */

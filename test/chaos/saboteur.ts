@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@unified-ws/server/clock';
 import type { Redis } from 'ioredis';
 import type { Cluster, NodeProcess } from '../support/cluster.js';
+import type { RedisServer } from '../support/redis.js';
 import type { RedisProxy } from '../support/redisProxy.js';
 import { until } from '../support/wait.js';
 import type { Random } from './random.js';
@@ -12,6 +13,8 @@ const LINK_FAULT_EVERY = [2000, 5000] as const;
 const DOWN_MS = [300, 2000] as const;
 /** Beyond the lease (5 s) too: then its connections are re-claimed on waking, and their clients stay. */
 const PAUSE_MS = [300, 6500] as const;
+/** Beyond the time-out of a command (1.5 s) too: what was given up runs all the same when it wakes. */
+const FROZEN_MS = [200, 2500] as const;
 const READY_WITHIN_MS = 30_000;
 const DEAF_MS = [200, 4000] as const;
 
@@ -20,12 +23,13 @@ export interface SaboteurParts {
   readonly cluster: Cluster;
   /** The way of one node to Redis: what it hears can be held back. */
   readonly proxy: RedisProxy;
+  readonly server: RedisServer;
   readonly redis: Redis;
 }
 
 /**
- * Kills and pauses nodes, one after the other so that two of three always live, and at the same time cuts, or holds back, their
- * connections to Redis.
+ * Kills, stops and pauses nodes, one after the other so that two of three always live, and at the same time cuts, or holds back,
+ * their connections to Redis, or freezes it.
  */
 export class Saboteur {
   /** What was done, and how often. */
@@ -34,6 +38,7 @@ export class Saboteur {
   readonly log: string[] = [];
   private readonly parts: SaboteurParts;
   private readonly stopping = new AbortController();
+  private strikes = 0;
   private work: Promise<unknown> = Promise.resolve();
 
   constructor(parts: SaboteurParts) {
@@ -73,10 +78,13 @@ export class Saboteur {
     const { cluster } = this.parts;
     const number = random.int(0, cluster.nodes.length - 1);
     const node = cluster.node(number);
-    if (random.chance(0.65)) {
+    this.strikes += 1;
+    const killed = this.strikes % 2 === 1 || random.chance(0.3);
+    if (killed || random.chance(0.4)) {
       const down = random.int(...DOWN_MS);
-      this.did('node killed', `${node.id} for ${down} ms`);
-      await node.kill9();
+      this.did(killed ? 'node killed' : 'node stopped', `${node.id} for ${down} ms`);
+      if (killed) await node.kill9();
+      else await node.stop();
       await sleep(down);
       await this.revive(node);
     } else {
@@ -103,9 +111,9 @@ export class Saboteur {
   }
 
   private async strikeLinks(random: Random): Promise<void> {
-    const { cluster, redis, proxy } = this.parts;
+    const { cluster, server, redis, proxy } = this.parts;
     const { id } = random.pick(cluster.nodes);
-    switch (random.int(0, 3)) {
+    switch (random.int(0, 4)) {
       case 0:
         this.did('all subscribers cut', '');
         await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
@@ -121,6 +129,14 @@ export class Saboteur {
         for (const link of subscribers) link.hold('down');
         await sleep(deaf);
         for (const link of subscribers) link.release();
+        break;
+      }
+      case 3: {
+        const frozen = random.int(...FROZEN_MS);
+        this.did('Redis frozen', `for ${frozen} ms`);
+        server.pause();
+        await sleep(frozen);
+        server.resume();
         break;
       }
       default:

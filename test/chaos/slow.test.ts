@@ -54,8 +54,8 @@ if (plays('slow')) {
 
     before(async () => {
       redis = await startRedis();
-      // A slow one that does not read is ended after 0.4 + 0.8 + 1.6 + 3.2 + 6.4 s.
-      const env = { LOG_LEVEL: 'info', RECOVERY_DELAY_MS: '400', RECOVERY_ATTEMPTS: '4' };
+      // Who does not read is ended after 31 times the delay: long after what is measured.
+      const env = { LOG_LEVEL: 'info', RECOVERY_DELAY_MS: full ? '400' : '250', RECOVERY_ATTEMPTS: '4' };
       cluster = await Cluster.start({ redisUrl: redis.url, nodes: 1, env });
       node = cluster.node(0);
       node.log.onLine = (line) => {
@@ -176,18 +176,27 @@ if (plays('slow')) {
       expect(back, 'of the last ones came back').to.equal(SLOW);
       for (const { inbox } of readers) expect([inbox.violations, inbox.told]).to.deep.equal([[], []]);
       report(pairs, ended.length);
-      // The median of the pairs: a single run tells of the machine.
-      const verdicts = pairs.map((pair) => pair.with.latency.p99 - allowed(pair.without.latency.p99));
-      expect(median(verdicts), 'p99 over what is allowed, ms').to.be.at.most(0);
+      expect(excess(pairs), 'p99 over what is allowed, ms').to.be.at.most(0);
       const kept = pairs.map((pair) => pair.with.rssMib - pair.without.rssMib);
       expect(median(kept), 'MiB more with slow ones').to.be.below(MEMORY_MARGIN_MIB);
     });
   });
 }
 
-/** Issue "Events": 1.25 times, or 5 ms more; a short run, on a machine with other work, tells of less. */
-function allowed(p99: number): number {
-  return full ? Math.max(1.25 * p99, p99 + 5) : Math.max(2 * p99, p99 + 50);
+/**
+ * By how much slow ones made the others wait longer than they may, milliseconds. Issue "Events": 1.25 times, or 5 ms more, in the
+ * median of the pairs. Short runs beside other work, which can only add, are judged by the best of each kind, and allowed more.
+ */
+function excess(pairs: readonly { without: Run; with: Run }[]): number {
+  if (full) {
+    return median(
+      pairs.map(({ without: { latency }, with: run }) => {
+        return run.latency.p99 - Math.max(1.25 * latency.p99, latency.p99 + 5);
+      }),
+    );
+  }
+  const least = Math.min(...pairs.map(({ without }) => without.latency.p99));
+  return Math.min(...pairs.map((pair) => pair.with.latency.p99)) - Math.max(2 * least, least + 50);
 }
 
 function report(pairs: readonly { without: Run; with: Run }[], ended: number): void {

@@ -232,6 +232,27 @@ describe('a node that is cut off', function () {
     expect(client.isOpen).to.equal(true);
   });
 
+  // With the time of the last subscription taken out of the watchdog, a second connection is made.
+  it('from the bus for a moment, it must not drop the connection that is coming back already', async () => {
+    const passed = async (ms: number): Promise<void> => {
+      const dueAt = systemClock.mono() + ms;
+      await until(() => systemClock.mono() >= dueAt, { what: 'time passes' });
+    };
+    // Longer ago than the silence that the watchdog allows after a reconnect.
+    await passed(2700);
+    let made = 0;
+    proxy.onLink = (link) => {
+      made += 1;
+      link.hold('down');
+    };
+    proxy.subscriber.destroy();
+    // A tick of the watchdog lies within this, and the silence is not yet too long.
+    await passed(1200);
+    proxy.heal();
+    await until(async () => (await far.readiness()) === 200, { what: 'it serves again' });
+    expect(made).to.equal(1);
+  });
+
   it('from Redis, it must deliver nothing to a user who is connected elsewhere by now, and then let go of him', async () => {
     const [gone, stays] = [world.user(), world.user()];
     const [old, kept] = await Promise.all([world.connect(far, gone), world.connect(far, stays)]);

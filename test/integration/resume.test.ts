@@ -146,6 +146,21 @@ describe('a client that comes back with its position', function () {
     expect(older.hello?.resume.broadcast).to.equal('partial');
   });
 
+  // Seen red when an entry that joins by its offset was enough: the one before it is gone, and may have been another.
+  it('a node that cannot prove that the next entry follows its own last one must tell of a gap (L1)', async () => {
+    const client = await world.connect(node);
+    await published(2);
+    await until(() => client.events.length > 0, { what: 'an event' });
+    const redis = world.redis.client();
+    await logOf(world.redis, 'lost').append([storedEvent({ n: 'joins by its offset' })]);
+    await redis.xtrim('uws:{log}:s', 'MAXLEN', 1);
+    const [head] = await redis.hmget('uws:{log}:meta', 'offset');
+    await redis.hset('uws:{log}:meta', { floor: String(Number(head) - 1), floor_tag: 'another' });
+    await client.waitFor('custom_event', ({ data }) => data.n === 'joins by its offset');
+    expect(gaps(client)).to.have.length(1);
+    expect((await client.waitFor('gap')).data).to.include({ scope: 'broadcast', reason: 'trimmed' });
+  });
+
   it('a position of another history must read as lost (L1)', async () => {
     const good = parsePosition(await published(5));
     const { epoch = '', offset = 0, tag = '' } = good ?? {};

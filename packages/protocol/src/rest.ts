@@ -46,6 +46,32 @@ export type PermissionsChangedBody = FromSchema<typeof permissionsChangedBodySch
 export const PERMISSION_CHANGE_RESULTS = ['applied', 'not_connected', 'node_unreachable'] as const;
 export type PermissionChangeResult = (typeof PERMISSION_CHANGE_RESULTS)[number];
 
+/** Body of `POST /users/:user_id/revoke`; may be left out: then all tokens issued until now are void. */
+export const revokeBodySchema = {
+  type: 'object',
+  properties: {
+    before: {
+      type: 'string',
+      maxLength: 64,
+      description:
+        'RFC 3339, not in the future: tokens issued before it are void; tokens tell their time in whole seconds',
+    },
+    session: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 128,
+      description:
+        'tokens with this `sid` are void, whenever they were issued; with `before`: the tokens of either kind are',
+    },
+  },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type RevokeBody = FromSchema<typeof revokeBodySchema>;
+
+/** What a revocation met. `unaffected`: the user is connected with a token that is not meant, and stays so. */
+export const REVOKE_RESULTS = ['closed', 'unaffected', 'not_connected', 'node_unreachable'] as const;
+export type RevokeResult = (typeof REVOKE_RESULTS)[number];
+
 /** Body of `POST /broadcast`. */
 export const broadcastBodySchema = publishSchema;
 

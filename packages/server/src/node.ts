@@ -6,6 +6,7 @@ import type { NodeParts } from './nodeParts.js';
 import type { Logger } from './observability/logger.js';
 import type { Answers, Siblings } from './processes.js';
 import { type RedisClient, requireVersion } from './redis/connect.js';
+import { persist, unlessAborted } from './redis/persist.js';
 import type { Settings } from './settings.js';
 
 /** A draining node tells its clients to come back after up to this long, spread evenly, milliseconds. */
@@ -32,7 +33,12 @@ export interface NodeOptions {
 export interface ClusterNode {
   readonly id: string;
   readonly logger: Logger;
-  /** Listens, then joins the cluster; resolves when the node serves. */
+  /**
+   * Listens, then joins the cluster, however long Redis takes to come and however often it goes meanwhile; resolves when the node
+   * serves, or was told to stop.
+   *
+   * @throws Error for what no repeat mends: a port that is taken, a Redis that is too old, another number of partitions (Q7).
+   */
   start(): Promise<void>;
   /** The port listened on. */
   readonly port: number;
@@ -56,6 +62,8 @@ class Node implements ClusterNode {
   private tickTimer: NodeJS.Timeout | null = null;
   private draining = false;
   private drained: Promise<void> = Promise.resolve();
+  /** Aborted when the node is told to stop: a start under way goes no further. */
+  private readonly ending = new AbortController();
   private stopBy = 0;
   private stopping: Promise<void> | null = null;
 
@@ -81,7 +89,7 @@ class Node implements ClusterNode {
   async start(): Promise<void> {
     const { logger } = this;
     const settings = this.settings;
-    const { server, redis, subscriber, bus, lease, releases, recovery, queues, follower, reports, report } = this.parts;
+    const { server, bus, lease, releases, reports } = this.parts;
     reports.start();
     this.parts.queueAdmin.start();
     await new Promise<void>((resolve, reject) => {
@@ -94,26 +102,36 @@ class Node implements ClusterNode {
     logger.info({ port: this.port, host: settings.host }, 'listening');
     bus.useLease(lease.id);
     releases.useLease(lease.id);
-    await Promise.all([ready(redis), ready(subscriber)]);
-    const version = await requireVersion(redis);
-    await queues.start();
-    this.parts.watchdog.start();
-    await recovery.start();
-    if (this.stopping) return;
-    this.parts.liveness.start();
-    this.parts.sweep.start();
-    this.parts.housekeeping.start();
+    const { signal } = this.ending;
+    try {
+      await this.join(signal);
+    } catch (error) {
+      if (error !== signal.reason) throw error;
+    }
+  }
+
+  private async join(signal: AbortSignal): Promise<void> {
+    const { logger, parts } = this;
+    const { redis, subscriber, bus, lease, recovery, queues, follower, report } = parts;
+    await unlessAborted(Promise.all([ready(redis), ready(subscriber)]), signal);
+    const version = await persist(() => requireVersion(redis), { where: 'start.redis', report, signal });
+    await persist(() => queues.start(), { where: 'start.queues', report, signal });
+    parts.watchdog.start();
+    await unlessAborted(recovery.start(), signal);
+    parts.liveness.start();
+    parts.sweep.start();
+    parts.housekeeping.start();
     let ticks = 0;
     this.tickTimer = setInterval(() => {
       ticks += 1;
-      this.parts.fanout.tellCursors();
+      parts.fanout.tellCursors();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
       // Q4: global concurrency lies in a hash of Redis and goes with the data.
       if (ticks % CONCURRENCY_TICKS === 0 && recovery.standing === 'serving') {
         queues.ensureConcurrency().catch((error: unknown) => report(error, 'events.concurrency'));
       }
     }, WATCHDOG_INTERVAL_MS);
-    await queues.startWorkers();
+    await persist(() => queues.startWorkers(), { where: 'start.workers', report, signal });
     logger.info({ lease: lease.id, redis: version, subscribed: bus.subscribedSince !== null }, 'ready');
   }
 
@@ -141,6 +159,7 @@ class Node implements ClusterNode {
   private async end(): Promise<void> {
     const { logger, parts } = this;
     const { queues, releases, recovery, lease, server } = parts;
+    this.ending.abort();
     this.drain();
     await this.drained;
     this.stopBy = performance.now() + STOP_MS;

@@ -7,6 +7,8 @@ import { Disconnects } from '../operations/disconnect.js';
 import { Drains } from '../operations/nodes.js';
 import { PermissionChanges } from '../operations/permissions.js';
 import { QueueAdmin } from '../operations/queue.js';
+import { Reviews } from '../operations/review.js';
+import { Revocations } from '../operations/revocations.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
 import type { Core } from './core.js';
@@ -52,12 +54,11 @@ export function composeAdmin(
     commandTimeoutMs: timeoutMs,
     maxJobs: settings.eventQueueMax,
   });
+  const reviews = new Reviews({ store, commands, judge, table, reconciler, clock });
+  const revocations = new Revocations({ store, reviews, audit, clock, report, timeoutMs });
   const permissionChanges = new PermissionChanges({
     store,
-    commands,
-    judge,
-    table,
-    reconciler,
+    reviews,
     audit,
     clock,
     report,
@@ -81,5 +82,5 @@ export function composeAdmin(
     timeoutMs,
   });
   const drains = new Drains({ commands, audit, clock, timeoutMs, drain });
-  return { drains, auditLog, disconnects, announcements, queueAdmin, permissionChanges, catalogueReloads };
+  return { drains, auditLog, disconnects, announcements, queueAdmin, permissionChanges, revocations, catalogueReloads };
 }

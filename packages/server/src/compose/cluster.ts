@@ -62,6 +62,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     keys,
     policy: settings.connectionPolicy,
     mailboxTtlMs: settings.mailboxTtlMs,
+    maxTokenAgeMs: settings.maxTokenAgeMs,
   });
   const releases = new Releases({
     redis,

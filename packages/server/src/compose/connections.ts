@@ -73,6 +73,8 @@ export function composeConnections(
     clock,
     report,
     maxSubscriptions: settings.maxSubscriptions,
+    noticeMs: settings.tokenNoticeMs,
+    graceMs: settings.tokenGraceMs,
   });
   const sockets = new Sockets({
     clock,

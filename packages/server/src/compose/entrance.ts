@@ -11,6 +11,7 @@ import { subscriptionHandlers } from '../dispatch/subscriptions.js';
 import { tokenHandlers } from '../dispatch/token.js';
 import { Acceptor } from '../edge/accept.js';
 import { AddressLimit } from '../edge/addressLimit.js';
+import { AuthFailures } from '../edge/authFailures.js';
 import { Connection } from '../edge/connection.js';
 import { Inbound } from '../edge/inbound.js';
 import { Upgrades } from '../edge/upgrade.js';
@@ -108,8 +109,11 @@ export function composeEntrance(
       }
     },
   });
+  const failureLimit = new AddressLimit(clock, settings.authFailureRate, settings.authFailureBurst);
+  const authFailures = new AuthFailures(failureLimit, verifier);
   const acceptor = new Acceptor({
     verifier,
+    authFailures,
     roles,
     clearances,
     authority,
@@ -141,6 +145,7 @@ export function composeEntrance(
   const upgrades = new Upgrades({
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
+    authFailures,
     maxPayload: settings.maxPayload,
     compression: settings.compression === 'on',
     maxConnections: settings.maxConnections,

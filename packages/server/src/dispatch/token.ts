@@ -1,7 +1,9 @@
+import type { CloseCode } from '@unified-ws/protocol';
 import { revocationError } from '../auth/revocation.js';
 import { authError, type Identity, type TokenVerifier } from '../auth/token.js';
-import { type Authority, expiryOf } from '../edge/authority.js';
+import type { Authority } from '../edge/authority.js';
 import type { Connection } from '../edge/connection.js';
+import { expiryOf } from '../edge/tokenEnd.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import type { RegistryStore } from '../registry/store.js';
@@ -21,9 +23,10 @@ export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh
     refresh_token: async (connection, { token }) => {
       const identity = await verified(connection, token);
       const entry = await entryOf(identity);
-      const refusal = revocationError(entry.revokedCode);
+      const refusal = revocationError(entry.revokedCode, entry.revokedUntil);
       if (refusal !== null) throw kept(refusal);
       const removed = connection.isOpen() ? parts.authority.renew(connection, identity, entry.amendment) : [];
+      await lookAgain(connection, identity);
       return {
         expires_at: expiryOf(connection),
         permissions: [...(connection.clearance?.permissions ?? [])],
@@ -42,6 +45,20 @@ export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh
     // One connection speaks for one user: its claim, its mailbox and its cursor are that user's.
     if (identity.userId !== connection.userId) throw kept(authError('wrong_user'));
     return identity;
+  }
+
+  /** What was ordered between the look and the renewal was judged by the token before: a revoked one must not slip in so. */
+  async function lookAgain(connection: Connection, identity: Identity): Promise<void> {
+    let entry: Entry;
+    try {
+      entry = await entryOf(identity);
+    } catch (error) {
+      // Reported; the token was good a moment ago, and the sweep looks again (C12).
+      if (error instanceof AppError) return;
+      throw error;
+    }
+    if (entry.revokedCode !== 0) connection.end(entry.revokedCode as CloseCode);
+    else if (connection.isOpen()) connection.amend(entry.amendment);
   }
 
   /** As at connect: a ban, a revocation, or an order of permissions-changed may concern the new token too (C7). */

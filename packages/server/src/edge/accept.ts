@@ -22,13 +22,16 @@ import type { Logger, Report } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
 import type { ClaimedMailbox } from '../registry/types.js';
-import { type Authority, expiryOf } from './authority.js';
+import type { AuthFailures } from './authFailures.js';
+import type { Authority } from './authority.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
 import type { ConnectionTable } from './table.js';
+import { expiryOf } from './tokenEnd.js';
 
 export interface AcceptorParts {
   readonly verifier: TokenVerifier;
+  readonly authFailures: AuthFailures;
   readonly roles: () => RoleTable;
   readonly clearances: Clearances;
   readonly authority: Authority;
@@ -131,6 +134,7 @@ export class Acceptor {
     const { code } = error;
     const close =
       code === 'TOKEN_EXPIRED' ? CLOSE.TOKEN_EXPIRED : code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : CLOSE.AUTH_FAILED;
+    this.parts.authFailures.add(connection.ip, error);
     this.parts.logger.debug({ conn: connection.id, ip: connection.ip, reason: error.details?.reason }, 'token refused');
     this.refuse(connection, error, close);
   }
@@ -148,7 +152,7 @@ export class Acceptor {
     claims
       .acquire(connection)
       .then((outcome) => {
-        if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code);
+        if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code, outcome.until);
         else if (outcome.status === 'held' && connection.signal('held')) {
           return this.resume(connection, { ...outcome, startedAt });
         }
@@ -165,9 +169,9 @@ export class Acceptor {
     this.refuse(connection, new AppError('UNAVAILABLE', 'The connection could not be registered, try again.'), code);
   }
 
-  private refuseClaim(connection: Connection, code: CloseCode): void {
+  private refuseClaim(connection: Connection, code: CloseCode, until?: number): void {
     if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED || code === CLOSE.TOKEN_EXPIRED) {
-      const error = revocationError(code);
+      const error = revocationError(code, until);
       if (error) this.parts.sendError(connection, error);
     } else if (code === CLOSE.ALREADY_CONNECTED) {
       this.parts.sendError(connection, new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.'));

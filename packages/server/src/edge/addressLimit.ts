@@ -8,21 +8,29 @@ interface Bucket {
   at: number;
 }
 
-/** Token bucket per client address: connects per second, asked before any other work is done for a connection. */
+/** Token bucket per client address: of connects per second, asked before any other work is done for one, and of forged tokens. */
 export class AddressLimit {
   private readonly buckets = new Map<string, Bucket>();
   private readonly clock: Clock;
   private readonly rate: number;
   private readonly burst: number;
 
-  /** @param rate connects per second and address; 0: no limit. */
+  /** @param rate per second and address; 0: no limit. */
   constructor(clock: Clock, rate: number, burst: number) {
     this.clock = clock;
     this.rate = rate;
     this.burst = burst;
   }
 
-  /** 0 when the connect may go on, else the seconds after which to try again. */
+  /** As `take`, and takes nothing. */
+  wait(address: string): number {
+    const bucket = this.buckets.get(address);
+    if (this.rate === 0 || bucket === undefined) return 0;
+    const tokens = bucket.tokens + ((this.clock.mono() - bucket.at) * this.rate) / 1000;
+    return tokens >= 1 ? 0 : Math.max(1, Math.ceil((1 - tokens) / this.rate));
+  }
+
+  /** 0 when it may go on, else the seconds after which to try again. */
   take(address: string): number {
     if (this.rate === 0) return 0;
     const now = this.clock.mono();

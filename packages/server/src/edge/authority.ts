@@ -15,8 +15,9 @@ import { type Amendment, amended, NO_AMENDMENT } from '../registry/amendment.js'
 import type { RegistryStore } from '../registry/store.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
+import { afterRefresh, type TokenTimes, tokenEnd } from './tokenEnd.js';
 
-export interface AuthorityParts {
+export interface AuthorityParts extends TokenTimes {
   readonly catalogue: () => EventCatalogue;
   readonly roles: () => RoleTable;
   readonly clearances: Clearances;
@@ -55,6 +56,8 @@ export class Authority {
   admit(connection: Connection, saved: readonly string[], amendment: Amendment): void {
     connection.choices = choicesOf(saved);
     this.take(connection, amendment);
+    const { token } = connection;
+    if (token !== null) this.parts.liveness.endToken(connection, tokenEnd(token, connection.amendment, this.parts));
     this.evaluate(connection);
   }
 
@@ -66,7 +69,7 @@ export class Authority {
   }
 
   /**
-   * Puts a new token of the same user in force.
+   * Puts a new token of the same user in force, with its end in the place of the former's.
    *
    * @param amendment what the registry says of the new token.
    * @returns the event types that it does not allow any more.
@@ -75,8 +78,9 @@ export class Authority {
     connection.token = token;
     connection.identity = token;
     connection.amendment = NO_AMENDMENT;
-    this.parts.liveness.keepToken(connection);
     this.take(connection, amendment);
+    const end = tokenEnd(token, connection.amendment, this.parts);
+    this.parts.liveness.endToken(connection, afterRefresh(end, this.parts.clock.now()));
     const removed = this.reevaluate(connection, 'token_refreshed');
     this.storeFacts(connection);
     return removed;
@@ -159,8 +163,8 @@ export class Authority {
     const { renewal } = amendment;
     connection.amendment = amendment;
     if (renewal !== null && (renewal.by !== known.renewal?.by || renewal.since !== known.renewal.since)) {
-      const { since, by } = renewal;
-      this.parts.liveness.endToken(connection, { noticeAt: since, endsAt: since, closeAt: by });
+      const end = tokenEnd(connection.token, amendment, this.parts);
+      if (end.closeAt !== connection.tokenCloseAt) this.parts.liveness.endToken(connection, end);
     }
     if (same(amendment.roles, known.roles) && same(amendment.permissions, known.permissions)) return false;
     connection.identity = amended(connection.token, amendment);
@@ -198,10 +202,4 @@ export class Authority {
 
 function same(one: readonly string[] | null, other: readonly string[] | null): boolean {
   return one === other || JSON.stringify(one) === JSON.stringify(other);
-}
-
-/** Until when the connection's token is good, RFC 3339: its own end, or when it was declared out of date. */
-export function expiryOf({ token, amendment }: Connection): string {
-  const end = (token?.expiresAt ?? 0) * 1000;
-  return new Date(Math.min(end, amendment.renewal?.since ?? end)).toISOString();
 }

@@ -105,10 +105,10 @@ export class Connection implements Holder, Member, MailRecipient {
   pongDue = 0;
   heartbeatDue = 0;
   deadline = 0;
-  /** Of its token, monotonic ms, 0 = not: when it is to be told that it ends, and when the connection ends without a new one. */
-  tokenNoticeDue = 0;
-  tokenEndDue = 0;
-  /** What it is to be told then, wall-clock ms. */
+  /** Of its token, wall-clock ms, 0 = not: when it is told that it ends, and when the connection ends without a new one. */
+  tokenNoticeAt = 0;
+  tokenCloseAt = 0;
+  /** What it is told then. */
   tokenEndsAt = 0;
   /** The cursor when it was suspended. */
   suspendedAt: LogHead | null = null;

@@ -2,6 +2,7 @@ import { CLOSE } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import { messageFrame } from '../fanout/frame.js';
 import type { Connection } from './connection.js';
+import type { TokenEnd } from './tokenEnd.js';
 
 /** Time that a peer has to answer a close frame, milliseconds (CONSISTENCY, "Keys"). */
 const CLOSE_TIMEOUT_MS = 2000;
@@ -25,19 +26,9 @@ export interface LivenessParts {
   readonly onAuthTimeout: (connection: Connection) => void;
 }
 
-/** When a token ends, wall-clock ms. */
-export interface TokenEnd {
-  /** When the connection is told. */
-  readonly noticeAt: number;
-  /** What it is told. */
-  readonly endsAt: number;
-  /** When it is closed with 4101 unless `keepToken` comes before. */
-  readonly closeAt: number;
-}
-
 /**
- * One timer wheel for all that a connection waits for: authentication, pings and pongs, heartbeats, the end of a close. No timer
- * per connection. Any inbound byte is a sign of life.
+ * One timer wheel for all that a connection waits for: authentication, pings and pongs, heartbeats, the end of its token, the end
+ * of a close. No timer per connection. Any inbound byte is a sign of life.
  */
 export class Liveness {
   private readonly parts: LivenessParts;
@@ -79,23 +70,15 @@ export class Liveness {
     connection.pingDue = now + pingIntervalMs * (0.5 + random() / 2);
     connection.pongDue = 0;
     connection.heartbeatDue = now + heartbeatIntervalMs * (0.5 + random() / 2);
-    this.schedule(connection, nextDue(connection));
+    this.schedule(connection, this.nextDue(connection));
   }
 
   /** Its token ends: told, then closed. Takes the place of what was set before; may come before `watch`. */
   endToken(connection: Connection, { noticeAt, endsAt, closeAt }: TokenEnd): void {
-    const { clock } = this.parts;
-    const ahead = clock.mono() - clock.now();
-    connection.tokenNoticeDue = noticeAt + ahead;
-    connection.tokenEndDue = closeAt + ahead;
+    connection.tokenNoticeAt = noticeAt;
+    connection.tokenCloseAt = closeAt;
     connection.tokenEndsAt = endsAt;
-    if (isWatched(connection)) this.schedule(connection, nextDue(connection));
-  }
-
-  /** A token came that does not end yet. */
-  keepToken(connection: Connection): void {
-    connection.tokenNoticeDue = 0;
-    connection.tokenEndDue = 0;
+    if (isWatched(connection)) this.schedule(connection, this.nextDue(connection));
   }
 
   /** Closing: terminated unless the peer is done in time. */
@@ -159,7 +142,7 @@ export class Liveness {
               connection.write(shared && heartbeat ? heartbeat : this.heartbeat(own, user));
             }
           }
-          this.checkToken(connection, now);
+          this.checkToken(connection);
           this.probe(connection, now, late);
           break;
         default:
@@ -190,16 +173,29 @@ export class Liveness {
       connection.lastPing = clock.now();
       connection.pongDue = now + pingTimeoutMs;
     }
-    this.schedule(connection, nextDue(connection));
+    this.schedule(connection, this.nextDue(connection));
   }
 
-  private checkToken(connection: Connection, now: number): void {
-    if (connection.tokenEndDue !== 0 && now >= connection.tokenEndDue) {
+  private checkToken(connection: Connection): void {
+    const now = this.parts.clock.now();
+    if (connection.tokenCloseAt !== 0 && now >= connection.tokenCloseAt) {
       connection.end(CLOSE.TOKEN_EXPIRED);
-    } else if (connection.tokenNoticeDue !== 0 && now >= connection.tokenNoticeDue) {
-      connection.tokenNoticeDue = 0;
+    } else if (connection.tokenNoticeAt !== 0 && now >= connection.tokenNoticeAt) {
+      connection.tokenNoticeAt = 0;
       connection.send('token_expiring', { expires_at: new Date(connection.tokenEndsAt).toISOString() });
     }
+  }
+
+  /**
+   * When something of an established connection is due next, monotonic ms. The end of a token is a wall-clock time, and is looked at
+   * anew each time: after a step of the clock, or a suspended machine, a token must not outlive its end by that much.
+   */
+  private nextDue({ pongDue, pingDue, heartbeatDue, tokenNoticeAt, tokenCloseAt }: Connection): number {
+    const due = Math.min(pongDue === 0 ? pingDue : pongDue, heartbeatDue);
+    const token = tokenNoticeAt === 0 ? tokenCloseAt : tokenNoticeAt;
+    if (token === 0) return due;
+    const { clock } = this.parts;
+    return Math.min(due, token - clock.now() + clock.mono());
   }
 
   /** One frame for all that are due in this tick, stand where the cohorts stand, and know where they are in their mailbox. */
@@ -211,13 +207,6 @@ export class Liveness {
 }
 
 function isWatched(connection: Connection): boolean {
-  return connection.status === 'open' || connection.status === 'recovering';
-}
-
-/** When something of an established connection is due next, monotonic ms. */
-function nextDue(connection: Connection): number {
-  const { pongDue, pingDue, heartbeatDue, tokenNoticeDue, tokenEndDue } = connection;
-  const due = Math.min(pongDue === 0 ? pingDue : pongDue, heartbeatDue);
-  const token = tokenNoticeDue === 0 ? tokenEndDue : tokenNoticeDue;
-  return token === 0 ? due : Math.min(due, token);
+  const { status } = connection;
+  return status === 'open' || status === 'congested' || status === 'recovering';
 }

@@ -1,7 +1,7 @@
 import { CLOSE } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
+import { cursorText } from '../fanout/cursor.js';
 import type { Fanout } from '../fanout/flush.js';
-import { cursorText } from '../fanout/readers.js';
 import type { UserScope } from '../fanout/userScope.js';
 import type { Logger } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';

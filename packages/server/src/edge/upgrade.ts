@@ -10,12 +10,14 @@ import { selectProtocol, tokenFromRequest } from '../auth/carrier.js';
 import type { TrustProxy } from '../settings.js';
 import { toClient } from './accept.js';
 import type { AddressLimit } from './addressLimit.js';
+import type { AuthFailures } from './authFailures.js';
 import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
 
 export interface UpgradesParts {
   readonly logger: Logger;
   readonly addressLimit: AddressLimit;
+  readonly authFailures: AuthFailures;
   readonly maxPayload: number;
   /** COMPRESSION: whether permessage-deflate is negotiated. */
   readonly compression: boolean;
@@ -39,7 +41,14 @@ export interface UpgradesParts {
   ) => void;
 }
 
-export type RefusalReason = 'path' | 'rate' | 'origin' | 'connections' | 'pending_auth' | 'unavailable';
+export type RefusalReason =
+  | 'path'
+  | 'rate'
+  | 'origin'
+  | 'connections'
+  | 'pending_auth'
+  | 'unavailable'
+  | 'auth_failures';
 
 /**
  * The answer to an upgrade with a token is held back at most this long, milliseconds, to leave together with hello: one system
@@ -104,13 +113,13 @@ export class Upgrades {
     socket.on('error', ignoreReset);
     const ip = this.addressOf(request);
     const url = request.url ?? '';
-    const refusal = this.refusalOf(request, url, ip);
+    const { token } = tokenFromRequest(request);
+    const refusal = this.refusalOf(request, url, ip) ?? this.forgery(ip, token);
     if (refusal) {
       this.parts.onRefused(refusal.reason);
       refuse(socket, refusal);
       return;
     }
-    const { token } = tokenFromRequest(request);
     if (token !== null) this.hold(socket);
     const offer = deflateOffer(request.headers['sec-websocket-extensions']);
     if (offer !== undefined) request.headers['sec-websocket-extensions'] = offer;
@@ -174,6 +183,14 @@ export class Upgrades {
       return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
     }
     return null;
+  }
+
+  /** Last of all: it is the only check that costs. */
+  private forgery(ip: string, token: string | null): Refusal | null {
+    const wait = token === null ? 0 : this.parts.authFailures.refuses(ip, token);
+    if (wait === 0) return null;
+    const detail = 'Too many bad tokens from this address, and this is one.';
+    return { reason: 'auth_failures', status: 429, code: 'RATE_LIMITED', detail, retryAfterS: wait };
   }
 
   private addressOf(request: IncomingMessage): string {

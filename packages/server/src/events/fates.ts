@@ -14,6 +14,8 @@ export interface FatesParts {
 /** Fates are told for 15 minutes at least (DESIGN §8): they lie in buckets of five, of which the newest four are read. */
 const BUCKET_MS = 5 * 60 * 1000;
 const BUCKETS = 4;
+/** Of one HSET: with some 60,000 at once the call itself fails, and all publishers of that moment were told that nothing was queued. */
+const MAX_FIELDS = 1000;
 const TTL_S = (BUCKETS * BUCKET_MS) / 1000;
 
 /** Remembers for a while what became of events of one queue. A job's events cost one HSET. */
@@ -29,7 +31,12 @@ export class Fates {
     if (fates.size === 0) return;
     const { redis, key } = this.parts;
     const bucket = key(this.bucket());
-    await Promise.all([redis.hset(bucket, ...[...fates].flat()), redis.expire(bucket, TTL_S)]);
+    const pairs = [...fates];
+    const steps: Promise<unknown>[] = [];
+    for (let at = 0; at < pairs.length; at += MAX_FIELDS) {
+      steps.push(redis.hset(bucket, ...pairs.slice(at, at + MAX_FIELDS).flat()));
+    }
+    await Promise.all([...steps, redis.expire(bucket, TTL_S)]);
   }
 
   /** The newest that is known of an event; null: nothing. */

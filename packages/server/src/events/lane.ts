@@ -165,6 +165,12 @@ export class Lane {
 
   /** Puts a new worker in the place of one that hangs or gave up. The old one may still have a job: its lock lapses. */
   async renewWorker(connection: RedisClient): Promise<void> {
+    await this.endWorker();
+    await this.startWorker(connection);
+  }
+
+  /** Without waiting for Redis, or for the job in work. */
+  async endWorker(): Promise<void> {
     const { worker, blocking } = this;
     this.worker = null;
     this.blocking = null;
@@ -173,7 +179,6 @@ export class Lane {
       await within(closed, RENEWAL_PATIENCE_MS);
     }
     if (blocking) retire(blocking);
-    await this.startWorker(connection);
   }
 
   workerRuns(): boolean {

@@ -28,15 +28,25 @@ export class LogPages {
   /**
    * Some of the entries with after < offset ≤ to, in order, from the first that is still there; none when all are gone.
    *
+   * @param limit at most so many, which are then read for the caller alone unless their page is known; default: what a page holds.
    * @throws whatever the connection says.
    */
-  async after(after: number, to: number): Promise<readonly LogEntry[]> {
+  async after(after: number, to: number, limit: number = PAGE): Promise<readonly LogEntry[]> {
     const number = Math.floor(after / PAGE);
+    if (limit < PAGE) {
+      const within = this.kept.get(number)?.entries.filter(({ offset }) => offset > after && offset <= to) ?? [];
+      return within.length > 0 ? within.slice(0, limit) : await this.log.read(after, to, limit);
+    }
     const page = await this.page(number, to);
     const rest = page.filter(({ offset }) => offset > after && offset <= to);
     if (rest.length > 0 || to <= (number + 1) * PAGE) return rest;
     // Trimmed up to here: where the log begins now is in none of the pages before.
     return await this.log.read(after, to, PAGE);
+  }
+
+  /** Pages that are kept. */
+  get size(): number {
+    return this.kept.size;
   }
 
   /** The log is another one. */
@@ -75,7 +85,8 @@ export class LogPages {
 
   private keep(number: number, entries: readonly LogEntry[]): void {
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-    if (bytes > MAX_KEPT_BYTES || this.kept.has(number)) return;
+    // A page that is trimmed away costs nothing to read, and there may be any number of them.
+    if (bytes > MAX_KEPT_BYTES || entries.length === 0 || this.kept.has(number)) return;
     this.kept.set(number, { entries, bytes });
     this.keptBytes += bytes;
     for (const [oldest, page] of this.kept) {

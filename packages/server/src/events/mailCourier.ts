@@ -5,6 +5,11 @@ import type { AppendedMail } from './mailbox.js';
 
 /** Characters of one message, unless a single batch is larger: a longer one would hold up the channel of its node. */
 const MAX_MESSAGE_CHARACTERS = 256 * 1024;
+/**
+ * Larger batches are only told of, and read from the mailbox at the pace of the receiver: an event for 1,000 users comes 1,000 times,
+ * and Redis ends a subscriber that has 32 MB waiting, which interrupts all delivery of its node.
+ */
+const MAX_BATCH_CHARACTERS = 64 * 1024;
 
 export interface MailCourierParts {
   readonly bus: Pick<Bus, 'sendText'>;
@@ -39,7 +44,9 @@ export class MailCourier {
       return;
     }
     if (this.waiting.size === 0) setImmediate(() => this.flush());
-    const events = entries.map(({ tag, text }) => `["${tag}",${text}]`).join();
+    const size = entries.reduce((sum, { text }) => sum + text.length, 0);
+    const told = size > MAX_BATCH_CHARACTERS ? [] : entries;
+    const events = told.map(({ tag, text }) => `["${tag}",${text}]`).join();
     const batch =
       `{"user":${JSON.stringify(userId)},"epoch":"${epoch}","first":${first},"prev_tag":"${prevTag}",` +
       `"head":${head},"events":[${events}]}`;

@@ -93,8 +93,8 @@ export class Mailboxes {
   private readonly ackScript: LuaScript;
   private readonly readScript: LuaScript;
   private pending = new Map<string, PendingMail>();
-  /** JSON of the events of this turn: one event may go to a thousand mailboxes. */
-  private texts = new Map<StoredEvent, string>();
+  /** JSON of the events in work: one may go to a thousand mailboxes, in more than one turn. */
+  private readonly texts = new WeakMap<StoredEvent, string>();
 
   constructor(parts: MailboxesParts) {
     this.parts = parts;
@@ -202,7 +202,6 @@ export class Mailboxes {
   private flush(): void {
     const all = this.pending;
     this.pending = new Map();
-    this.texts = new Map();
     for (const [userId, mail] of all) void this.appendMail(userId, mail);
   }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
@@ -7,13 +6,16 @@ import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { Admission } from './admission.js';
 import type { EventIds } from './eventId.js';
+import { FenceWatch } from './fenceWatch.js';
 import type { QueuedEvent } from './job.js';
 import { type JobCounts, Lane } from './lane.js';
 import type { LaneJobs } from './laneJobs.js';
 import type { LaneLookup } from './laneLookup.js';
 import { MemoryGuard } from './memoryGuard.js';
 import { partitionOf } from './partition.js';
+import { agreeOnPartitions } from './partitionCount.js';
 import type { ProcessorCounts, ProcessorParts, Retrying } from './processor.js';
+import { SilenceProbe } from './silenceProbe.js';
 import type { StoredEvent } from './storedEvent.js';
 import { type RenewalReason, type WatchedLane, WorkerWatch } from './workerWatch.js';
 
@@ -56,10 +58,6 @@ export interface QueueStats {
   readonly refused: Readonly<Admission['refused']>;
 }
 
-const FENCE_WATCH_MS = 250;
-/** A short fence is waited out; after this the jobs are left to other nodes. */
-const FENCE_PATIENCE_MS = 2000;
-const PROBE_PAUSE_MS = 100;
 const PING_MS = 300;
 const CLOSE_PATIENCE_MS = 1000;
 const CONNECT_PATIENCE_MS = 2000;
@@ -76,14 +74,14 @@ export class EventQueues {
   private partitions: readonly Lane[] = [];
   private urgent: Lane | null = null;
   private closing: Promise<void> | null = null;
-  private fenceWatch: NodeJS.Timeout | null = null;
-  private fencedSince: number | null = null;
-  private standingAside = false;
+  /** The end of what a start that failed had made. */
+  private discarding: Promise<void> = Promise.resolve();
   private admission: Admission | null = null;
   private readonly watch: WorkerWatch;
+  private readonly fence: FenceWatch;
   /** What the publishers of a job wait for: one promise for all its events. */
   private readonly told = new WeakMap<Promise<boolean>, Promise<boolean>>();
-  private probing = false;
+  private readonly silence: SilenceProbe;
   /** Connections are shared by many queues, and each passes the same error on. */
   private readonly reported = new WeakSet<Error>();
 
@@ -93,64 +91,108 @@ export class EventQueues {
     this.watch = new WorkerWatch({
       lanes: () => this.lanes(),
       renew: (lane) => this.renewWorker(lane),
-      standsAside: () => this.standingAside,
+      standsAside: () => this.fence.standsAside,
       clock: parts.clock,
       report: parts.report,
       stallMs: options.stallMs,
     });
+    this.silence = new SilenceProbe((error, where) => this.report(error, where));
+    this.fence = new FenceWatch({
+      mayAppend: parts.mayAppend,
+      clock: parts.clock,
+      move: (aside) => {
+        for (const lane of this.lanes()) {
+          const moved = aside ? lane.standAside() : lane.standReady();
+          moved.catch((error: unknown) => this.report(error, 'events.fence'));
+        }
+      },
+    });
   }
 
   /**
-   * Connects, checks the number of partitions and makes the queues ready for publishing.
+   * Connects, checks the number of partitions and makes the queues ready for publishing. When that fails, nothing of it is left,
+   * and it may be tried again.
    *
-   * @throws Error when Redis is away, or when the cluster runs with another number of partitions (Q7). The queues are
-   *   closed then.
+   * @throws Error when Redis is away, or the queues were closed meanwhile; Unmendable when the cluster runs with another number
+   *   of partitions (Q7).
    */
   async start(): Promise<void> {
     try {
-      const producer = this.open('producer');
-      this.producer = producer;
-      await connected(producer);
-      await this.checkPartitions(producer);
-      this.admission = new Admission({
-        counts: () => this.counts(),
-        memory: new MemoryGuard({ clients: [producer, this.parts.logRedis], clock: this.parts.clock }),
-        clock: this.parts.clock,
-        report: (error, where) => this.report(error, where),
-        onSilence: () => void this.probe(),
-        maxJobs: this.options.maxJobs,
-      });
-      this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
-      this.urgent = this.lane(producer, 'u');
-      await Promise.all(this.lanes().map((lane) => lane.waitUntilReady()));
-      await this.ensureConcurrency();
-      producer.on('ready', () => {
-        this.ensureConcurrency().catch((error: unknown) => this.report(error, 'events.concurrency'));
-      });
+      await this.openQueues();
     } catch (error) {
-      await this.close();
+      if (!this.closing) this.discarding = this.discard();
+      await (this.closing ?? this.discarding);
       throw error;
     }
   }
 
+  private async openQueues(): Promise<void> {
+    this.refuseWhenClosed();
+    const producer = this.open('producer');
+    this.producer = producer;
+    await connected(producer);
+    await agreeOnPartitions(producer, this.parts.keys.partitions(), this.options.partitions);
+    this.refuseWhenClosed();
+    this.admission = new Admission({
+      counts: () => this.counts(),
+      memory: new MemoryGuard({ clients: [producer, this.parts.logRedis], clock: this.parts.clock }),
+      clock: this.parts.clock,
+      report: (error, where) => this.report(error, where),
+      onSilence: () => this.probe(),
+      maxJobs: this.options.maxJobs,
+    });
+    this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
+    this.urgent = this.lane(producer, 'u');
+    await Promise.all(this.lanes().map((lane) => lane.waitUntilReady()));
+    await this.ensureConcurrency();
+    producer.on('ready', () => {
+      this.ensureConcurrency().catch((error: unknown) => this.report(error, 'events.concurrency'));
+    });
+  }
+
+  /** A queue whose connection broke before it was ready never becomes ready: the next start makes all anew. */
+  private async discard(): Promise<void> {
+    const { producer } = this;
+    const lanes = this.lanes();
+    this.producer = null;
+    this.partitions = [];
+    this.urgent = null;
+    this.admission = null;
+    // First: nothing that waits for the connection keeps the queues from their end.
+    producer?.disconnect();
+    await this.closeLanes(lanes, true);
+  }
+
   /**
-   * Starts this node's workers.
+   * Starts this node's workers. When that fails, none is left, the queues stay open, and it may be tried again.
    *
-   * @throws Error when Redis is away; the queues are closed then.
+   * @throws Error when Redis is away, or the queues were closed meanwhile.
    */
   async startWorkers(): Promise<void> {
     try {
+      this.refuseWhenClosed();
       const connection = this.open('worker');
       this.workerConnection = connection;
       await connected(connection);
-      if (this.closing) throw new Error('the queues were closed while their workers started');
-      this.fenceWatch = setInterval(() => this.watchFence(), FENCE_WATCH_MS);
-      await Promise.all(this.lanes().map((lane) => lane.startWorker(connection)));
+      this.refuseWhenClosed();
+      // All of them, failed or not: one that starts after the others were ended would go on by itself.
+      const started = await Promise.allSettled(this.lanes().map((lane) => lane.startWorker(connection)));
+      for (const result of started) if (result.status === 'rejected') throw result.reason;
+      this.refuseWhenClosed();
+      this.fence.start();
       this.watch.start();
     } catch (error) {
-      await this.close();
+      if (!this.closing) this.discarding = this.discardWorkers();
+      await (this.closing ?? this.discarding);
       throw error;
     }
+  }
+
+  private async discardWorkers(): Promise<void> {
+    const connection = this.workerConnection;
+    this.workerConnection = null;
+    await Promise.all(this.lanes().map((lane) => lane.endWorker()));
+    connection?.disconnect();
   }
 
   /** EVENT_QUEUE_PARTITIONS. */
@@ -182,7 +224,7 @@ export class EventQueues {
     const lane = this.laneOf(item);
     this.refuseWhenClosed();
     // A Redis that hangs would run everything that was refused meanwhile when it wakes; memory would fill until then.
-    if (this.probing) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
+    if (this.silence.isSilent) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
     this.admission?.added();
     const job = lane.batcher.add(item);
     let told = this.told.get(job);
@@ -195,7 +237,7 @@ export class EventQueues {
 
   private notAdded(error: unknown): never {
     this.report(error, 'events.add');
-    void this.probe();
+    this.probe();
     throw new AppError('UNAVAILABLE', 'the event queue did not take the event', { cause: error });
   }
 
@@ -207,7 +249,7 @@ export class EventQueues {
    */
   async admit(): Promise<void> {
     this.refuseWhenClosed();
-    if (this.probing || !this.admission) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
+    if (this.silence.isSilent || !this.admission) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
     await this.admission.admit();
   }
 
@@ -256,13 +298,13 @@ export class EventQueues {
       stalledMs: this.watch.stalledMs(name),
     }));
     const refused = this.admission?.refused ?? { jobs: 0, memory: 0 };
-    return { standingAside: this.standingAside, lanes, renewals: this.watch.renewals, refused };
+    return { standingAside: this.fence.standsAside, lanes, renewals: this.watch.renewals, refused };
   }
 
   /** Sets again what a Redis that lost its data has forgotten (Q4). Cheap when nothing is to be done. */
   async ensureConcurrency(): Promise<void> {
     if (this.closing || !this.producer) return;
-    await this.checkPartitions(this.producer);
+    await agreeOnPartitions(this.producer, this.parts.keys.partitions(), this.options.partitions);
     await Promise.all(this.lanes().map((lane) => lane.ensureConcurrency()));
   }
 
@@ -275,13 +317,19 @@ export class EventQueues {
   }
 
   private async end(): Promise<void> {
-    if (this.fenceWatch) clearInterval(this.fenceWatch);
+    this.fence.stop();
     this.watch.stop();
+    this.silence.stop();
     const force = !(await this.answers(this.workerConnection));
-    const closed = await Promise.allSettled(this.lanes().map((lane) => lane.close(force, CLOSE_PATIENCE_MS)));
-    for (const result of closed) if (result.status === 'rejected') this.report(result.reason, 'events.close');
+    await this.closeLanes(this.lanes(), force);
     this.workerConnection?.disconnect();
     this.producer?.disconnect();
+    await this.discarding;
+  }
+
+  private async closeLanes(lanes: readonly Lane[], force: boolean): Promise<void> {
+    const closed = await Promise.allSettled(lanes.map((lane) => lane.close(force, CLOSE_PATIENCE_MS)));
+    for (const one of closed) if (one.status === 'rejected') this.report(one.reason, 'events.close');
   }
 
   private lane(producer: RedisClient, partition: number | 'u'): Lane {
@@ -323,55 +371,8 @@ export class EventQueues {
     if (this.closing) throw new AppError('UNAVAILABLE', 'the event queue is closed');
   }
 
-  /**
-   * With another number of partitions a key would go to another queue than before: jobs orphaned, order broken (Q7).
-   */
-  private async checkPartitions(producer: RedisClient): Promise<void> {
-    const key = this.parts.keys.partitions();
-    const { partitions } = this.options;
-    await producer.setnx(key, partitions);
-    const stored = await producer.get(key);
-    if (stored === String(partitions)) return;
-    throw new Error(
-      `EVENT_QUEUE_PARTITIONS is ${partitions}, but this cluster runs with ${stored}. To change it: stop publishing, ` +
-        `wait until the queues are empty, stop every node, delete the Redis key ${key}, and start all nodes with the ` +
-        'new number.',
-    );
-  }
-
-  /**
-   * Asks until Redis answers; meanwhile publishing is refused at once. Each question ends with the command time-out.
-   */
-  private async probe(): Promise<void> {
-    const { producer } = this;
-    if (this.probing || !producer) return;
-    this.probing = true;
-    try {
-      // Not connected: every command is refused at once anyway, and 'ready' ends that.
-      while (!this.closing && producer.status === 'ready') {
-        try {
-          await producer.ping();
-          return;
-        } catch (error) {
-          this.report(error, 'events.probe');
-          await sleep(PROBE_PAUSE_MS);
-        }
-      }
-    } finally {
-      this.probing = false;
-    }
-  }
-
-  private watchFence(): void {
-    const now = this.parts.clock.mono();
-    this.fencedSince = this.parts.mayAppend() ? null : (this.fencedSince ?? now);
-    const aside = this.fencedSince !== null && now - this.fencedSince >= FENCE_PATIENCE_MS;
-    if (aside === this.standingAside || this.closing) return;
-    this.standingAside = aside;
-    for (const lane of this.lanes()) {
-      const moved = aside ? lane.standAside() : lane.standReady();
-      moved.catch((error: unknown) => this.report(error, 'events.fence'));
-    }
+  private probe(): void {
+    if (this.producer) void this.silence.ask(this.producer);
   }
 
   /** Where the connection is what hangs, all lanes share that fate. */

@@ -53,7 +53,8 @@ export function hiddenFields(clearance: Pick<Clearance, 'permissions'>, definiti
  */
 export function withoutFields(data: unknown, hidden: string): unknown {
   if (hidden === '') return data;
-  return strip(data, new Set(hidden.split('\n')));
+  // Each name ends with a line feed: what follows the last one is none.
+  return strip(data, new Set(hidden.split('\n').slice(0, -1)));
 }
 
 function strip(value: unknown, hidden: ReadonlySet<string>): unknown {

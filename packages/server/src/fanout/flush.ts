@@ -6,11 +6,12 @@ import type { Logger, Report } from '../observability/logger.js';
 import { admits, hiddenFields } from './clearance.js';
 import { type Cohort, Cohorts, type Member } from './cohort.js';
 import type { Compression } from './compression.js';
+import { type Cursor, cursorText } from './cursor.js';
 import { Ephemeral } from './ephemeral.js';
 import { EphemeralDelivery } from './ephemeralDelivery.js';
 import { excludedUsers } from './exclusion.js';
 import { messageFrame } from './frame.js';
-import { type Cursor, cursorText, Readers } from './readers.js';
+import { Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
 import { type Entry, frameOf, Window } from './window.js';
 
@@ -196,6 +197,12 @@ export class Fanout {
   restartAt(head: LogHead): void {
     this.window.clear();
     this.moveTo(head);
+    // The caller tells everybody. Offsets begin anew: measured by those of before, no cursor would be told for long (L6).
+    const now = this.parts.clock.mono();
+    for (const cohort of this.cohorts.each()) {
+      cohort.toldOffset = head.offset;
+      cohort.toldAt = now;
+    }
     this.readers.reset();
   }
 
@@ -250,10 +257,12 @@ export class Fanout {
     this.told();
   }
 
-  /** Writes a message that is no event to everybody, after what is pending. */
+  /**
+   * Writes a message that is no event to everybody, after what is pending. Without the right to deliver too: positions have moved, and
+   * a loss that is not told now is not told at all.
+   */
   announce(type: string, data: unknown): void {
     this.announceToCohorts(type, data);
-    if (!this.parts.mayDeliver()) return;
     const frame = this.message(type, data);
     for (const member of [...this.readers.members()]) member.write(frame);
   }
@@ -261,7 +270,6 @@ export class Fanout {
   /** As `announce`, to those alone who stand at `position`. */
   announceToCohorts(type: string, data: unknown): void {
     this.flush();
-    if (!this.parts.mayDeliver()) return;
     const frame = this.message(type, data);
     for (const member of [...this.cohorts.everyone()]) member.write(frame);
   }

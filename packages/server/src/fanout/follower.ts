@@ -1,8 +1,8 @@
 import type { BroadcastBatch, BroadcastLog, LogHead } from '../events/log.js';
 import { parseBatch } from '../events/log.js';
 import type { Report } from '../observability/logger.js';
+import { type Cursor, cursorText } from './cursor.js';
 import type { Fanout } from './flush.js';
-import { type Cursor, cursorText } from './readers.js';
 
 /** Entries read from the log at a time when catching up. */
 const CHUNK = 500;

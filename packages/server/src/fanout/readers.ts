@@ -1,4 +1,3 @@
-import { formatPosition } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { LogEntry, LogHead } from '../events/log.js';
@@ -7,12 +6,12 @@ import type { Logger, Report } from '../observability/logger.js';
 import { type Clearance, hiddenFields } from './clearance.js';
 import type { Member } from './cohort.js';
 import type { Compression } from './compression.js';
+import { type Cursor, cursorText } from './cursor.js';
 import { messageFrame } from './frame.js';
+import { Places } from './places.js';
+import { ReplayPace } from './replayPace.js';
 import { wants } from './wants.js';
 import { type Entry, frameOf, type Window } from './window.js';
-
-/** A place in the log of the epoch that this node follows. */
-export type Cursor = Pick<LogHead, 'offset' | 'tag'>;
 
 /** Written to one reader before the next one has its turn, bytes: as much as a peer that reads takes at once. */
 const TURN_BYTES = 64 * 1024;
@@ -20,12 +19,11 @@ const TURN_BYTES = 64 * 1024;
 const TURN_MS = 4;
 /** Readers that read the log in Redis at the same time; each holds a page. */
 const MAX_READING = 8;
-/** Of a user, one replay of more events than this begins in the time below: a client in a loop costs work and no more (L10). */
-const LONG_REPLAY = 1000;
-const LONG_REPLAY_EVERY_MS = 5000;
-/** Users of whom that is remembered. */
-const MAX_REMEMBERED = 10_000;
+/** Events that are read at a time for a connection with a low rate. */
+const MIN_PAGE = 10;
 const READ_RETRY_MS = 500;
+/** Those who are delayed are looked at together, at most this often. */
+const MIN_DELAY_MS = 20;
 
 export interface ReadersParts {
   readonly window: Window;
@@ -61,6 +59,8 @@ interface Reader {
   readonly entered: Cursor;
   /** The log was shorter than its cursor when it was last looked at. */
   doubted: boolean;
+  /** A page is asked for; what comes of it goes on by itself. */
+  reading: boolean;
   /** Read from the log, to be written next. */
   page: readonly LogEntry[] | null;
   /** Monotonic ms. */
@@ -83,10 +83,8 @@ export class Readers {
   private readonly idle = new Set<Reader>();
   /** May not be served before a time of their own. */
   private readonly delayed = new Set<Reader>();
-  /** Waits for one of the places to read the log. */
-  private readonly waiting = new Set<Reader>();
-  private reading = 0;
-  private readonly longReplays = new Map<string, number>();
+  private readonly places = new Places<Reader>(MAX_READING);
+  private readonly pace = new ReplayPace();
   private scheduled: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   private timerAt = 0;
@@ -98,6 +96,13 @@ export class Readers {
 
   get size(): number {
     return this.all.size;
+  }
+
+  /** Of what was read from the log and waits to be written, about. */
+  get keptBytes(): number {
+    let sum = 0;
+    for (const { page } of this.all.values()) for (const { bytes } of page ?? []) sum += bytes;
+    return sum;
   }
 
   has(member: Member): boolean {
@@ -117,8 +122,16 @@ export class Readers {
   add(member: Member, cursor: Cursor): void {
     this.remove(member);
     const { offset, tag } = this.parts.position();
-    const notBefore = this.paced(member, cursor);
-    const reader: Reader = { member, cursor, entered: { offset, tag }, doubted: false, page: null, notBefore };
+    const notBefore = this.pace.take(member.userId, offset - cursor.offset, this.parts.clock.mono());
+    const reader: Reader = {
+      member,
+      cursor,
+      entered: { offset, tag },
+      doubted: false,
+      reading: false,
+      page: null,
+      notBefore,
+    };
     this.all.set(member, reader);
     this.enqueue(reader);
   }
@@ -131,7 +144,7 @@ export class Readers {
     this.ahead.delete(reader);
     this.idle.delete(reader);
     this.delayed.delete(reader);
-    this.waiting.delete(reader);
+    this.places.forget(reader);
   }
 
   /** Its socket drained. */
@@ -142,6 +155,7 @@ export class Readers {
 
   /** Delivery goes on after an interruption. */
   wakeAll(): void {
+    this.places.forgetAll();
     for (const reader of this.all.values()) this.enqueue(reader);
   }
 
@@ -184,24 +198,8 @@ export class Readers {
     this.queue.clear();
   }
 
-  /** When its replay may begin, monotonic ms. */
-  private paced(member: Member, cursor: Cursor): number {
-    const missed = this.parts.position().offset - cursor.offset;
-    if (missed <= LONG_REPLAY) return 0;
-    const now = this.parts.clock.mono();
-    const before = this.longReplays.get(member.userId);
-    const at = before === undefined ? now : Math.max(now, before + LONG_REPLAY_EVERY_MS);
-    this.longReplays.delete(member.userId);
-    this.longReplays.set(member.userId, at);
-    if (this.longReplays.size > MAX_REMEMBERED) {
-      const oldest = this.longReplays.keys().next();
-      if (!oldest.done) this.longReplays.delete(oldest.value);
-    }
-    return at;
-  }
-
   private enqueue(reader: Reader): void {
-    if (this.stopped || this.waiting.has(reader)) return;
+    if (this.stopped || this.places.waits(reader)) return;
     const wait = reader.notBefore - this.parts.clock.mono();
     if (wait > 0) {
       this.delayed.add(reader);
@@ -218,10 +216,13 @@ export class Readers {
     if (this.timer && this.timerAt <= at) return;
     if (this.timer) clearTimeout(this.timer);
     this.timerAt = at;
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      for (const reader of [...this.delayed]) this.enqueue(reader);
-    }, Math.ceil(ms));
+    this.timer = setTimeout(
+      () => {
+        this.timer = null;
+        for (const reader of [...this.delayed]) this.enqueue(reader);
+      },
+      Math.max(MIN_DELAY_MS, Math.ceil(ms)),
+    );
   }
 
   private serve(): void {
@@ -234,12 +235,14 @@ export class Readers {
       this.step(reader);
       if (this.parts.clock.mono() >= until) break;
     }
+    for (const next of this.places.offer()) this.enqueue(next);
     if (this.queue.size > 0) this.scheduled ??= setImmediate(() => this.serve());
   }
 
   private step(reader: Reader): void {
     const { member } = reader;
-    if (this.all.get(member) !== reader) return;
+    // A page that is on its way is judged by the cursor that it was asked for.
+    if (this.all.get(member) !== reader || reader.reading) return;
     // `wake` follows when it drained. What was read for it is read again: nothing is kept for a slow one.
     if (member.isCongested()) {
       reader.page = null;
@@ -350,11 +353,7 @@ export class Readers {
   }
 
   private read(reader: Reader): void {
-    if (this.reading >= MAX_READING) {
-      this.waiting.add(reader);
-      return;
-    }
-    this.reading += 1;
+    if (!this.places.take(reader)) return;
     this.readPage(reader)
       .catch((error: unknown) => {
         this.parts.report(error, 'fanout.replay');
@@ -363,11 +362,8 @@ export class Readers {
         this.enqueue(reader);
       })
       .finally(() => {
-        this.reading -= 1;
-        const [next] = this.waiting;
-        if (!next) return;
-        this.waiting.delete(next);
-        this.enqueue(next);
+        this.places.giveBack();
+        for (const next of this.places.offer()) this.enqueue(next);
       });
   }
 
@@ -375,7 +371,13 @@ export class Readers {
     const { pages, position, mayDeliver } = this.parts;
     const { epoch, offset: to } = position();
     const { cursor } = reader;
-    const entries = await pages.after(cursor.offset, to);
+    reader.reading = true;
+    // One that its rate holds back keeps what it read for long: a second's worth, or a few of them would hold all of the log.
+    const rate = reader.member.single?.limit?.rate;
+    const count = rate === undefined ? undefined : Math.max(MIN_PAGE, rate);
+    const entries = await pages.after(cursor.offset, to, count).finally(() => {
+      reader.reading = false;
+    });
     // It left, or the log was replaced, meanwhile.
     if (this.all.get(reader.member) !== reader || position().epoch !== epoch) return;
     // Not lost: `wakeAll` follows when this node serves again.
@@ -403,9 +405,4 @@ export class Readers {
     const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }
-}
-
-/** A cursor on the wire; null when its entry is gone, and its tag with it. */
-export function cursorText(epoch: string, { offset, tag }: Cursor): string | null {
-  return epoch === '' || (offset > 0 && tag === '') ? null : formatPosition(epoch, offset, tag);
 }

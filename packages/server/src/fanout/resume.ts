@@ -1,7 +1,7 @@
 import { formatPosition, type Position, parsePosition, type ResumeResult } from '@unified-ws/protocol';
 import type { BroadcastLog } from '../events/log.js';
+import type { Cursor } from './cursor.js';
 import type { Fanout } from './flush.js';
-import type { Cursor } from './readers.js';
 
 /** What became of a position that a client gave for the broadcast log. */
 export interface Resumed {

@@ -2,6 +2,7 @@ import type { ConnectionFault } from '@unified-ws/protocol';
 import type { Connection } from '../edge/connection.js';
 import { faultsOf, type HealthLimits } from '../edge/connectionHealth.js';
 import { WIRE_STATUS } from '../edge/states.js';
+import { expiryOf } from '../edge/tokenEnd.js';
 import { AppError } from '../errors.js';
 import { nodeOfLease } from '../registry/lease.js';
 import type { NodeView } from './view.js';
@@ -25,7 +26,7 @@ export interface LiveDetails {
   readonly last_activity: string;
   readonly last_ping: string | null;
   readonly last_pong: string | null;
-  /** When the token runs out. */
+  /** When the token runs out, or was declared out of date. */
   readonly expires_at: string | null;
 }
 
@@ -156,7 +157,7 @@ function details(connection: Connection, limits: HealthLimits): LiveDetails {
     last_activity: time(connection.lastActivity),
     last_ping: connection.lastPing === 0 ? null : time(connection.lastPing),
     last_pong: connection.lastPong === 0 ? null : time(connection.lastPong),
-    expires_at: identity ? time(identity.expiresAt * 1000) : null,
+    expires_at: identity ? expiryOf(connection) : null,
   };
 }
 

@@ -1,15 +1,11 @@
 import type { PermissionChangeResult } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
-import type { ConnectionTable } from '../edge/table.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
-import type { Judge } from '../registry/judge.js';
-import { nodeOfLease } from '../registry/lease.js';
-import type { Reconciler } from '../registry/reconcile.js';
-import type { AmendmentOrder } from '../registry/store.js';
-import type { Owner } from '../registry/types.js';
+import type { AmendmentOrder, RegistryStore } from '../registry/store.js';
 import type { Actor, Audit } from './audit.js';
-import { askOwner, type OwnerParts, pause, REREAD_MS } from './owner.js';
+import { pause } from './owner.js';
+import type { Reviews } from './review.js';
 
 export interface PermissionChange {
   readonly userId: string;
@@ -29,13 +25,9 @@ export interface PermissionOutcome {
   readonly took_ms: number;
 }
 
-export interface PermissionChangesParts extends OwnerParts {
-  readonly store: OwnerParts['store'] & {
-    amend(userId: string, order: AmendmentOrder): Promise<Owner | null>;
-  };
-  readonly judge: Judge;
-  readonly table: ConnectionTable;
-  readonly reconciler: Pick<Reconciler, 'review'>;
+export interface PermissionChangesParts {
+  readonly store: Pick<RegistryStore, 'amend'>;
+  readonly reviews: Reviews;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly report: Report;
@@ -44,8 +36,6 @@ export interface PermissionChangesParts extends OwnerParts {
   /** TOKEN_GRACE_MS. */
   readonly graceMs: number;
 }
-
-const REVIEW = 'review';
 
 /**
  * Tells the cluster that a user's roles or permissions are no longer what the tokens say (G8). Redis holds the order for
@@ -56,7 +46,6 @@ export class PermissionChanges {
 
   constructor(parts: PermissionChangesParts) {
     this.parts = parts;
-    parts.commands.handle(REVIEW, (conn) => this.review(String(conn)));
   }
 
   /** @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the order was stored. */
@@ -78,7 +67,9 @@ export class PermissionChanges {
     };
     let found: Pick<PermissionOutcome, 'result' | 'node_id'>;
     try {
-      found = await this.tell(userId, await this.parts.store.amend(userId, order), deadline);
+      const owner = await this.parts.store.amend(userId, order);
+      const { result, nodeId } = await this.parts.reviews.of(userId, owner, deadline);
+      found = { result, node_id: nodeId };
     } catch (error) {
       report(error, 'operations.permissions');
       throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
@@ -100,35 +91,5 @@ export class PermissionChanges {
       renew_by: renewBy === undefined ? null : new Date(renewBy).toISOString(),
       took_ms: Math.round(clock.mono() - startedAt),
     };
-  }
-
-  private async tell(
-    userId: string,
-    first: Owner | null,
-    deadline: number,
-  ): Promise<Pick<PermissionOutcome, 'result' | 'node_id'>> {
-    const { store, judge, clock } = this.parts;
-    let owner = first;
-    // An entry of a dead lease reads as absent (C11); should its node wake, it reads the order when it reconciles.
-    while (owner !== null && !judge.isDead(owner.lease)) {
-      const nodeId = nodeOfLease(owner.lease);
-      const left = deadline - clock.mono();
-      const command = { name: REVIEW, data: owner.conn };
-      const reply = left > 0 ? await askOwner(this.parts, userId, owner, command, left) : undefined;
-      if (reply === 'applied') return { result: 'applied', node_id: nodeId };
-      if (reply === undefined) return { result: 'node_unreachable', node_id: nodeId };
-      // C14: it moved, and is followed; or its release is under way.
-      await pause(REREAD_MS);
-      owner = await store.owner(userId);
-    }
-    return { result: 'not_connected', node_id: null };
-  }
-
-  /** On the owner's node. */
-  private async review(conn: string): Promise<'applied' | 'gone'> {
-    const connection = this.parts.table.get(conn);
-    if (!connection) return 'gone';
-    await this.parts.reconciler.review(connection);
-    return connection.isOpen() ? 'applied' : 'gone';
   }
 }

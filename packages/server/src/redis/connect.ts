@@ -1,4 +1,5 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { Unmendable } from './persist.js';
 import { loadScriptsFirst } from './scriptLoading.js';
 
 /** A client of a standalone server, of a Sentinel group, or of a Cluster: the callers cannot tell. */
@@ -170,13 +171,13 @@ const MINIMUM_VERSION = 7;
 /**
  * Refuses servers that are too old: script flags (`allow-oom`, Q6) came with Redis 7.0.
  *
- * @throws Error that names the version found.
+ * @throws Unmendable that names the version found.
  */
 export async function requireVersion(redis: RedisClient): Promise<string> {
   const info = await redis.info('server');
   const version = /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown';
   if (!(Number.parseInt(version, 10) >= MINIMUM_VERSION)) {
-    throw new Error(`Redis ${version} is too old: this needs ${MINIMUM_VERSION}.0 or newer`);
+    throw new Unmendable(`Redis ${version} is too old: this needs ${MINIMUM_VERSION}.0 or newer`);
   }
   return version;
 }

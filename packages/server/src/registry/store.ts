@@ -8,8 +8,8 @@ import type { ClaimAnswer, Claimant, ClaimedMailbox, Displaced, Entry, Owner } f
 const RELEASED_TTL_S = 3600;
 /** Saved subscriptions and preferences live this long after the last connect, seconds. */
 export const SAVED_TTL_S = 90 * 24 * 3600;
-/** A token is never older than this (MAX_TOKEN_AGE_MS), so a revocation may be forgotten then, seconds. */
-const MAX_TOKEN_AGE_S = 24 * 3600;
+/** MAX_TOKEN_AGE_MS where nothing else is said. */
+const MAX_TOKEN_AGE_MS = 24 * 3600 * 1000;
 
 const MAILBOX_TTL_MS = 24 * 3600 * 1000;
 
@@ -21,6 +21,14 @@ export interface StoreParts {
   readonly policy: 'replace' | 'reject';
   /** MAILBOX_TTL_MS. Default 24 h. */
   readonly mailboxTtlMs?: number;
+  /** MAX_TOKEN_AGE_MS: no token is older, so that what is said of it may be forgotten then. Default 24 h. */
+  readonly maxTokenAgeMs?: number;
+}
+
+export interface Ban {
+  /** Milliseconds since the epoch, 0 for good. */
+  readonly until: number;
+  readonly reason: string;
 }
 
 export interface Revocation {
@@ -64,6 +72,7 @@ export class RegistryStore {
     release: lua('release'),
     kick: lua('kick'),
     revoke: lua('revoke'),
+    unban: lua('unban'),
     reconcile: lua('reconcile'),
     amend: lua('amend'),
     facts: lua('facts'),
@@ -157,12 +166,26 @@ export class RegistryStore {
     const { redis, keys } = this.parts;
     const { banUntil, before, session, reason } = revocation;
     const banTtl = banUntil === undefined ? 0 : Math.ceil((banUntil - now) / 1000) + 60;
-    const voidTtl = before === undefined && session === undefined ? 0 : MAX_TOKEN_AGE_S;
+    const voidTtl = before === undefined && session === undefined ? 0 : this.tokenAgeS;
     const ttl = banUntil === 0 ? 0 : Math.max(1, banTtl, voidTtl);
-    const args = [banUntil ?? '', reason, before ?? '', session ?? '', ttl];
+    const args = [banUntil ?? '', reason, before ?? '', session ?? '', ttl, now, now + voidTtl * 1000];
     const answer = await this.scripts.revoke.run(redis, [keys.revoked(userId), keys.conn(userId)], args);
     const [conn = '', fence = '', lease = ''] = answer as string[];
     return conn === '' ? null : { conn, fence, lease };
+  }
+
+  /** Lifts a ban; whether one was in force. */
+  async unban(userId: string): Promise<boolean> {
+    const { redis, keys } = this.parts;
+    return (await this.scripts.unban.run(redis, [keys.revoked(userId)], [this.tokenAgeS])) === 1;
+  }
+
+  /** The ban that is in force at `now`, milliseconds since the epoch; null when none is. */
+  async ban(userId: string, now: number): Promise<Ban | null> {
+    const { redis, keys } = this.parts;
+    const [until, reason] = await redis.hmget(keys.revoked(userId), 'ban_until', 'ban_reason');
+    if (!until || (until !== '0' && Number(until) <= now)) return null;
+    return { until: Number(until), reason: reason ?? '' };
   }
 
   async entry(who: Pick<Claimant, 'userId' | 'issuedAt' | 'sessionId'>): Promise<Entry> {
@@ -171,17 +194,19 @@ export class RegistryStore {
       redis,
       [keys.conn(who.userId), keys.revoked(who.userId), keys.boxmeta(who.userId)],
       [who.issuedAt, who.sessionId, mailboxTtlMs],
-    )) as [string, string, string, number, string, number, number, string, number, string, string[]];
-    const [conn, fence, lease, code, client, attempt, revokedCode, epoch, offset, tag, amended] = raw;
+    )) as [string, string, string, number, string, number, number, string, number, string, string[], string];
+    const [conn, fence, lease, code, client, attempt, revokedCode, epoch, offset, tag, amended, until] = raw;
     const mailbox = epoch === '' ? null : { epoch, offset, tag };
-    return { conn, fence, lease, code, client, attempt, revokedCode, amendment: parseAmendment(amended), mailbox };
+    const amendment = parseAmendment(amended);
+    const revokedUntil = Number(until);
+    return { conn, fence, lease, code, client, attempt, revokedCode, revokedUntil, amendment, mailbox };
   }
 
   /** Writes the order and returns the owner of that moment, null when nobody is connected (C7). */
   async amend(userId: string, order: AmendmentOrder): Promise<Owner | null> {
     const { redis, keys } = this.parts;
     const { roles, permissions, asOf, renewBy } = order;
-    const args = [json(roles), json(permissions), asOf, renewBy ?? '', MAX_TOKEN_AGE_S];
+    const args = [json(roles), json(permissions), asOf, renewBy ?? '', this.tokenAgeS];
     const answer = await this.scripts.amend.run(redis, [keys.revoked(userId), keys.conn(userId)], args);
     const [conn = '', fence = '', lease = ''] = answer as string[];
     return conn === '' ? null : { conn, fence, lease };
@@ -191,6 +216,10 @@ export class RegistryStore {
   async updateFacts(who: Claimant): Promise<void> {
     const { redis, keys } = this.parts;
     await this.scripts.facts.run(redis, [keys.conn(who.userId)], [who.id, who.fence, who.facts()]);
+  }
+
+  private get tokenAgeS(): number {
+    return Math.ceil((this.parts.maxTokenAgeMs ?? MAX_TOKEN_AGE_MS) / 1000);
   }
 
   /** The current owner with the facts that its node stored, null when nobody is. Says nothing of the lease's life. */

@@ -65,6 +65,8 @@ export interface Entry extends Owner {
   readonly client: string;
   readonly attempt: number;
   readonly revokedCode: number;
+  /** End of a ban, milliseconds since the epoch, 0 = for good. Of a token that is not banned: 0. */
+  readonly revokedUntil: number;
   /** Of the token that was asked for. */
   readonly amendment: Amendment;
   /** Null when the user has no mailbox. */

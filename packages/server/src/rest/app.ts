@@ -18,6 +18,7 @@ import type { Drains } from '../operations/nodes.js';
 import type { PermissionChanges } from '../operations/permissions.js';
 import type { QueueAdmin } from '../operations/queue.js';
 import type { Reports } from '../operations/reports.js';
+import type { Revocations } from '../operations/revocations.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Settings } from '../settings.js';
@@ -51,6 +52,7 @@ export interface RestParts {
   readonly drains: Drains;
   readonly auditLog: AuditLog;
   readonly permissionChanges: PermissionChanges;
+  readonly revocations: Revocations;
   readonly catalogueReloads: CatalogueReloads;
   /** `createReports(view)`. */
   readonly reports: Reports;

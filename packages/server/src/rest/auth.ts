@@ -71,7 +71,7 @@ export class Gate {
   private async inForce(token: Identity): Promise<Identity> {
     const { store, report } = this.parts;
     const { userId, issuedAt, sid } = token;
-    let entry: Pick<Entry, 'revokedCode' | 'amendment'>;
+    let entry: Pick<Entry, 'revokedCode' | 'revokedUntil' | 'amendment'>;
     try {
       entry = await store.entry({ userId, issuedAt, sessionId: sid ?? '' });
     } catch (error) {
@@ -80,7 +80,7 @@ export class Gate {
         cause: error,
       });
     }
-    const revoked = revocationError(entry.revokedCode);
+    const revoked = revocationError(entry.revokedCode, entry.revokedUntil);
     if (revoked !== null) throw revoked;
     return amended(token, entry.amendment);
   }

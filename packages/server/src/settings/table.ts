@@ -133,13 +133,30 @@ export const ENTRIES = [
     default: ALGORITHMS,
     meaning: 'Accepted signature algorithms; each key verifies those of them that fit its kind, and no other.',
   }),
+  integer('MAX_TOKEN_AGE_MS', {
+    section: 'Tokens',
+    min: 60_000,
+    max: 31_536_000_000,
+    // A week is a common life of tokens that apps keep, a month about the longest.
+    default: 2_592_000_000,
+    meaning:
+      'How long it is remembered what was said of tokens (revocations, `permissions-changed`), in milliseconds. Set it longer than your longest token lives: one that outlives it comes back to life.',
+  }),
+  integer('TOKEN_NOTICE_MS', {
+    section: 'Tokens',
+    min: 100,
+    max: 3_600_000,
+    default: 60_000,
+    meaning:
+      'How long before the end of its token a connection is told (`token_expiring`), in milliseconds; at most half of the life of the token.',
+  }),
   integer('TOKEN_GRACE_MS', {
     section: 'Tokens',
     min: 100,
     max: 3_600_000,
     default: 30_000,
     meaning:
-      'Time that a connection has to bring a new token (`refresh_token`) after `token_expiring` for one that has ended, in milliseconds; then it is closed with 4101.',
+      'Time that a connection has to bring a new token (`refresh_token`) after its own has ended, in milliseconds; then it is closed with 4101. After the `exp` of a token it is never less than the 5 seconds that clocks may differ by.',
   }),
 
   list('ALLOWED_ORIGINS', {
@@ -191,6 +208,22 @@ export const ENTRIES = [
     max: 1_000_000,
     default: 200,
     meaning: 'Connection attempts that one client address may make at once, above the rate.',
+  }),
+  integer('AUTH_FAILURE_RATE', {
+    section: 'Edge and limits',
+    min: 0,
+    max: 100_000,
+    default: 0,
+    productionDefault: 5,
+    meaning:
+      'Forged tokens per second and client address that a node answers in full; further ones get HTTP 429 before the upgrade. Good tokens are never refused for it. 0 = no limit.',
+  }),
+  integer('AUTH_FAILURE_BURST', {
+    section: 'Edge and limits',
+    min: 1,
+    max: 1_000_000,
+    default: 100,
+    meaning: 'Forged tokens that one client address may send at once, above the rate.',
   }),
   choice('COMPRESSION', {
     section: 'Edge and limits',

@@ -93,6 +93,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     await queues.start();
     if (options.workers !== false) await queues.startWorkers();
   } catch (error) {
+    await queues.close();
     command.disconnect();
     throw error;
   }

@@ -11,7 +11,7 @@ import { until } from '../../../../test/support/wait.js';
 
 const TYPE = 'system_status';
 
-describe('the rest after a flush', () => {
+describe('flushes, the rest after them, and cursors', () => {
   let time = 0;
   let writes = 0;
   /** What a write costs, ms of the clock. */
@@ -131,5 +131,38 @@ describe('the rest after a flush', () => {
     fanout.stop();
     await until(() => told, { what: 'the waiter is told' });
     expect(writes).to.equal(1);
+  });
+
+  // Seen red when the cohort was measured by the offsets of the log that is gone.
+  it('a log that begins anew must not keep a quiet connection from being told its cursor (L6)', async () => {
+    const fanout = make();
+    fanout.take(Array.from({ length: 50 }, (_, n) => entry(n + 1)));
+    await fanout.flushed();
+    fanout.restartAt({ epoch: 'e2', offset: 0, tag: '' });
+    const before = writes;
+    // Of a type that the member does not have.
+    const { event, ...rest } = entry(1);
+    fanout.take([{ ...rest, event: { ...event, type: 'user_login' } }]);
+    await fanout.flushed();
+    fanout.tellCursors();
+    expect(writes, 'told a moment ago').to.equal(before);
+    time += 6000;
+    fanout.tellCursors();
+    expect(writes).to.equal(before + 1);
+  });
+
+  // Seen red when an announcement asked for the right to deliver: the flush before it can take longer than the lease has left.
+  it('a gap must be told though the lease ran out meanwhile, or the loss is silent (L1, C6)', async () => {
+    const fanout = make();
+    fanout.take([entry(1)]);
+    await fanout.flushed();
+    fanout.restartAt({ epoch: 'e2', offset: 0, tag: '' });
+    const before = writes;
+    allowed = false;
+    fanout.announce('gap', { scope: 'broadcast', from: null, to: null, reason: 'log_reset' });
+    expect(writes).to.equal(before + 1);
+    fanout.take([entry(1)]);
+    await fanout.flushed();
+    expect(writes, 'events need the right').to.equal(before + 1);
   });
 });

@@ -291,6 +291,20 @@ describe('the user scope', function () {
     expect(peer.numbers.at(-1)).to.equal(6);
   });
 
+  // Seen red when the head that was heard before a page was asked for counted together with the page's own (L3).
+  it('does not wait for a head of a history that is gone: it would read for ever, and take nothing live', async () => {
+    scope.receive(await append(2));
+    const names = [keys.box('u'), keys.boxmeta('u'), keys.boxseen('u')];
+    const copies = await Promise.all(names.map((name) => redis.dumpBuffer(name)));
+    const lost = await append(3, 2);
+    await Promise.all(names.map((name, index) => redis.restore(name, 0, copies[index] as Buffer, 'REPLACE')));
+    scope.receive({ ...lost, events: [] });
+    await idle();
+    scope.receive(await append(1, 9));
+    expect(peer.numbers).to.deep.equal([0, 1, 9]);
+    expect(peer.gaps).to.deep.equal([]);
+  });
+
   it('an older head, read while newer events came, is no reason to doubt anything for good', async () => {
     scope.receive(await append(2));
     const head = await mailboxes.head('u');

@@ -41,6 +41,7 @@ describe('the reconciler, when a token is refreshed while the registry is asked'
           client: '',
           attempt: 0,
           revokedCode: 0,
+          revokedUntil: 0,
           mailbox: null,
         };
         return { ...base, amendment: NO_AMENDMENT, ...said };

@@ -19,6 +19,14 @@ const ROUTES: readonly Route[] = [
   { path: 'user/nobody', method: 'GET', permissions: ['admin:connections'], status: 404 },
   { path: 'disconnect/nobody', method: 'POST', permissions: ['admin:disconnect'], status: 200 },
   {
+    path: 'users/nobody/revoke',
+    method: 'POST',
+    permissions: ['admin:disconnect'],
+    json: { session: 'none' },
+    status: 200,
+  },
+  { path: 'users/nobody/ban', method: 'DELETE', permissions: ['admin:disconnect'], status: 200 },
+  {
     path: 'broadcast',
     method: 'POST',
     permissions: ['events:publish', 'admin:broadcast'],
@@ -120,7 +128,7 @@ describe('REST access', () => {
     const ban = { token: adminToken(), json: { ban_seconds: 60 } };
     expect((await call(node, 'disconnect/admin-banned', ban)).status).to.equal(200);
     const problem = expectProblem(await call(node, 'stats', { token: admin }), 401, 'TOKEN_REVOKED');
-    expect(problem.details).to.deep.equal({ reason: 'banned' });
+    expect(problem.details).to.include({ reason: 'banned' });
   });
 
   it('a revoked session ends here too, and only that one', async () => {

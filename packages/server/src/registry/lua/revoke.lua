@@ -2,13 +2,16 @@
 -- Writes a ban or a revocation and returns the owner in the same step (C7): a claim that comes after reads it, one that came
 -- before is the owner returned.
 --
--- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: ban_until (ms, 0 = for good), ban_reason, before (ms), s:<session>
+-- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: ban_until (ms, 0 = for good), ban_reason, before (ms),
+--                s:<session> = needed until (ms)
 --      2 entry   <prefix>:{u:<user>}:conn      hash
 -- ARGV 1 ban until (ms since the epoch, 0 = for good), '' for no ban
 --      2 reason
 --      3 tokens issued before this (ms) are void, '' for none
 --      4 session that is void, '' for none
 --      5 time to live of the record, seconds: nothing that it voids lives longer; 0 = keeps for ever
+--      6 now (ms since the epoch)
+--      7 what is said of the session is needed until then (ms)
 --
 -- Result: {conn, fence, lease}, empty strings when nobody is connected
 local ttl = redis.call('TTL', KEYS[1])
@@ -22,7 +25,15 @@ if ARGV[3] ~= '' then
   end
 end
 if ARGV[4] ~= '' then
-  redis.call('HSET', KEYS[1], 's:' .. ARGV[4], ARGV[2])
+  -- Each order renews the record's own time to live: without this a user who logs out daily would gather sessions for ever.
+  local known = redis.call('HGETALL', KEYS[1])
+  for i = 1, #known, 2 do
+    local over = string.sub(known[i], 1, 2) == 's:' and tonumber(known[i + 1])
+    if over and over < tonumber(ARGV[6]) then
+      redis.call('HDEL', KEYS[1], known[i])
+    end
+  end
+  redis.call('HSET', KEYS[1], 's:' .. ARGV[4], ARGV[7])
 end
 -- A longer-lived record is never cut short by a later, shorter one.
 if ARGV[5] == '0' then

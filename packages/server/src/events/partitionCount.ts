@@ -1,0 +1,19 @@
+import type { RedisClient } from '../redis/connect.js';
+import { Unmendable } from '../redis/persist.js';
+
+/**
+ * Agrees with the other nodes on the number of partitions; the first one sets it. With another number a key would go to another
+ * queue than before: jobs orphaned, order broken (Q7).
+ *
+ * @throws Unmendable when the cluster runs with another number.
+ */
+export async function agreeOnPartitions(redis: RedisClient, key: string, partitions: number): Promise<void> {
+  await redis.setnx(key, partitions);
+  const stored = await redis.get(key);
+  if (stored === String(partitions)) return;
+  throw new Unmendable(
+    `EVENT_QUEUE_PARTITIONS is ${partitions}, but this cluster runs with ${stored}. To change it: stop publishing, ` +
+      `wait until the queues are empty, stop every node, delete the Redis key ${key}, and start all nodes with the ` +
+      'new number.',
+  );
+}

@@ -1,0 +1,77 @@
+import type { Clock } from '../clock.js';
+import type { ConnectionTable } from '../edge/table.js';
+import type { Judge } from '../registry/judge.js';
+import { nodeOfLease } from '../registry/lease.js';
+import type { Reconciler } from '../registry/reconcile.js';
+import type { Owner } from '../registry/types.js';
+import { askOwner, type OwnerParts, pause, REREAD_MS } from './owner.js';
+
+export interface ReviewsParts extends OwnerParts {
+  readonly judge: Judge;
+  readonly table: ConnectionTable;
+  readonly reconciler: Pick<Reconciler, 'review'>;
+  readonly clock: Clock;
+}
+
+export interface Review {
+  /** What came of it for the user's current connection. `applied`: it is in line with the registry, and open. */
+  readonly result: 'applied' | 'not_connected' | 'node_unreachable';
+  /** The node of that connection. */
+  readonly nodeId: string | null;
+  /** The node of a connection that this review ended; null: it ended none. */
+  readonly endedOn: string | null;
+}
+
+const REVIEW = 'review';
+type Answer = 'applied' | 'ended' | 'gone';
+
+/**
+ * Has the node of a user's connection read at once what the registry holds of his tokens (G8). What was ordered goes through
+ * Redis alone, so that two orders can't overtake each other.
+ */
+export class Reviews {
+  private readonly parts: ReviewsParts;
+
+  constructor(parts: ReviewsParts) {
+    this.parts = parts;
+    parts.commands.handle(REVIEW, (conn) => this.review(String(conn)));
+  }
+
+  /**
+   * @param first the owner at the moment of the order.
+   * @param deadline monotonic ms; the answer comes by then.
+   */
+  async of(userId: string, first: Owner | null, deadline: number): Promise<Review> {
+    const { store, judge, clock } = this.parts;
+    let owner = first;
+    let endedOn: string | null = null;
+    let ended = '';
+    // An entry of a dead lease reads as absent (C11); should its node wake, it reads the order when it reconciles.
+    while (owner !== null && !judge.isDead(owner.lease)) {
+      const nodeId = nodeOfLease(owner.lease);
+      const left = deadline - clock.mono();
+      const command = { name: REVIEW, data: owner.conn };
+      const reply = left > 0 ? await askOwner(this.parts, userId, owner, command, left) : undefined;
+      if (reply === 'applied') return { result: 'applied', nodeId, endedOn };
+      if (reply === undefined) return { result: 'node_unreachable', nodeId, endedOn };
+      if (reply === 'ended') {
+        endedOn = nodeId;
+        ended = owner.conn;
+      } else {
+        // C14: it moved, and is followed; or its release is under way.
+        await pause(REREAD_MS);
+      }
+      owner = await store.owner(userId);
+      if (owner?.conn === ended) break;
+    }
+    return { result: 'not_connected', nodeId: null, endedOn };
+  }
+
+  /** On the owner's node. */
+  private async review(conn: string): Promise<Answer> {
+    const connection = this.parts.table.get(conn);
+    if (!connection) return 'gone';
+    await this.parts.reconciler.review(connection);
+    return connection.isOpen() ? 'applied' : 'ended';
+  }
+}

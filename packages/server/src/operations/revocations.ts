@@ -1,0 +1,113 @@
+import type { RevokeResult } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
+import { AppError } from '../errors.js';
+import type { Report } from '../observability/logger.js';
+import type { RegistryStore } from '../registry/store.js';
+import type { Actor, Audit } from './audit.js';
+import { pause } from './owner.js';
+import type { Reviews } from './review.js';
+
+export interface RevokeRequest {
+  readonly userId: string;
+  /** Tokens issued before this are void, wall-clock ms. */
+  readonly before?: number;
+  /** Tokens of this session (`sid`) are void. Neither: all tokens issued until now. */
+  readonly session?: string;
+}
+
+export interface RevokeOutcome {
+  readonly user_id: string;
+  readonly result: RevokeResult;
+  readonly node_id: string | null;
+  /** Tokens issued before are void; null when only a session was revoked. */
+  readonly before: string | null;
+  readonly session: string | null;
+  /** Until nobody with such a token was served any more. */
+  readonly took_ms: number;
+}
+
+export interface LiftOutcome {
+  readonly user_id: string;
+  readonly result: 'lifted' | 'not_banned';
+}
+
+export interface RevocationsParts {
+  readonly store: Pick<RegistryStore, 'revoke' | 'unban'>;
+  readonly reviews: Reviews;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly report: Report;
+  /** COMMAND_TIMEOUT_MS. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Voids tokens of a user, and lifts bans. Redis holds what is void for whoever connects or calls later, restarts included (C7); the
+ * node of the live connection is told to look, and closes it with 4102 if its token is meant. One that does not answer looks when
+ * it wakes, before it delivers (C12): no tombstone is needed, and it would end a connection whose token is good.
+ */
+export class Revocations {
+  private readonly parts: RevocationsParts;
+
+  constructor(parts: RevocationsParts) {
+    this.parts = parts;
+  }
+
+  /** @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the tokens are void. */
+  async revoke({ userId, before, session }: RevokeRequest, actor: Actor): Promise<RevokeOutcome> {
+    const { store, reviews, clock, audit, timeoutMs } = this.parts;
+    const startedAt = clock.mono();
+    const now = clock.now();
+    // Tokens tell their time in whole seconds. Up to the next one: what was issued before this order is void for sure, also within
+    // this second, and nothing issued from then on.
+    const next = Math.floor(now / 1000) * 1000 + 1000;
+    const isForAll = before === undefined && session === undefined;
+    const voidBefore = isForAll ? next : before;
+    const revocation = {
+      reason: '',
+      ...(voidBefore === undefined ? {} : { before: voidBefore }),
+      ...(session === undefined ? {} : { session }),
+    };
+    const { result, nodeId, endedOn } = await this.reached('operations.revoke', async () =>
+      reviews.of(userId, await store.revoke(userId, revocation, now), startedAt + timeoutMs),
+    );
+    const tookMs = Math.round(clock.mono() - startedAt);
+    const outcome: RevokeResult = endedOn !== null ? 'closed' : result === 'applied' ? 'unaffected' : result;
+    const before_ = voidBefore === undefined ? null : new Date(voidBefore).toISOString();
+    audit.write(actor, {
+      action: 'revoke',
+      target: userId,
+      reason: JSON.stringify({ before: before_ ?? undefined, session }),
+      result: outcome,
+    });
+    // Whoever fetches a token after this answer gets one of the next second, which is good.
+    if (isForAll) await pause(Math.max(0, next - clock.now()));
+    return {
+      user_id: userId,
+      result: outcome,
+      node_id: endedOn ?? nodeId,
+      before: before_,
+      session: session ?? null,
+      took_ms: tookMs,
+    };
+  }
+
+  /** @throws AppError UNAVAILABLE when Redis does not answer. */
+  async lift(userId: string, actor: Actor): Promise<LiftOutcome> {
+    const { store, audit } = this.parts;
+    const result = (await this.reached('operations.unban', () => store.unban(userId))) ? 'lifted' : 'not_banned';
+    audit.write(actor, { action: 'unban', target: userId, reason: '', result });
+    return { user_id: userId, result };
+  }
+
+  private async reached<T>(where: string, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      this.parts.report(error, where);
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
+        cause: error,
+      });
+    }
+  }
+}

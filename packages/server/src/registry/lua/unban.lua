@@ -1,0 +1,18 @@
+#!lua flags=allow-oom
+-- Lifts a ban. What else is said of the user's tokens stands.
+--
+-- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash; see revoke.lua
+-- ARGV 1 time to live of the rest, seconds, where the ban kept the record for ever
+--
+-- Result: 1 when a ban was in force, 0 when none was
+local until_ms = redis.call('HGET', KEYS[1], 'ban_until')
+if not until_ms then
+  return 0
+end
+redis.call('HDEL', KEYS[1], 'ban_until', 'ban_reason')
+if redis.call('TTL', KEYS[1]) == -1 then
+  redis.call('EXPIRE', KEYS[1], ARGV[1])
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+return (tonumber(until_ms) == 0 or tonumber(until_ms) > now) and 1 or 0

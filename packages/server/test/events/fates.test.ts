@@ -1,0 +1,25 @@
+import { type Fate, Fates } from '@unified-ws/server/events/fates';
+import { expect } from 'chai';
+import { type RedisServer, startRedis } from '../../../../test/support/redis.js';
+
+describe('fates of events', function () {
+  this.timeout(20_000);
+  let server: RedisServer;
+  before(async () => {
+    server = await startRedis();
+  });
+  after(() => server.stop());
+
+  // Seen red as one HSET: "Maximum call stack size exceeded".
+  it('of a flush that waited for Redis must be recorded, however many they are', async () => {
+    const fates = new Fates({
+      redis: server.client() as never,
+      key: (bucket) => `fates:${bucket}`,
+      clock: { now: () => 1_000_000 },
+    });
+    const count = 100_000;
+    await fates.record(new Map(Array.from({ length: count }, (_, n): [string, Fate] => [`e${n}`, 'job:x'])));
+    expect(await fates.find('e0')).to.equal('job:x');
+    expect(await fates.find(`e${count - 1}`)).to.equal('job:x');
+  });
+});
