@@ -44,6 +44,7 @@ describe('the nodes of the cluster', function () {
     expect(all[1]?.facts?.pid).to.equal(world.node(1).pid);
   });
 
+  // Seen to fail without the flag that makes the node not ready: its clients came back to it.
   it('a drained node that serves on, or ends and is started again at once, was not drained (G5)', async () => {
     const victims = await Promise.all([1, 2, 3].map(() => world.connect(world.node(1), world.user())));
     const others = await world.connect(world.node(2), world.user());
