@@ -62,6 +62,8 @@ class Node implements ClusterNode {
   private tickTimer: NodeJS.Timeout | null = null;
   /** Aborted when the node is told to stop: a start under way goes no further. */
   private readonly ending = new AbortController();
+  private draining = false;
+  private drained: Promise<void> = Promise.resolve();
   private stopBy = 0;
   private stopping: Promise<void> | null = null;
 
@@ -73,7 +75,8 @@ class Node implements ClusterNode {
       clock: options.clock ?? systemClock,
       random: this.random,
       siblings: options.siblings ?? null,
-      isDraining: () => this.ending.signal.aborted,
+      isDraining: () => this.draining,
+      drain: () => this.drain(),
     });
     this.logger = this.parts.logger;
   }
@@ -141,12 +144,24 @@ class Node implements ClusterNode {
     return this.stopping;
   }
 
+  /** Not ready from now on, and every connection is sent away. */
+  private drain(): number {
+    const { logger, parts } = this;
+    const { sockets } = parts;
+    const connections = sockets.size;
+    if (this.draining) return connections;
+    this.draining = true;
+    logger.info({ connections }, 'draining');
+    this.drained = sockets.drain(this.settings.drainMs, () => Math.floor(this.random() * RECONNECT_SPREAD_MS));
+    return connections;
+  }
+
   private async end(): Promise<void> {
     const { logger, parts } = this;
-    const { sockets, queues, releases, recovery, lease, server } = parts;
+    const { queues, releases, recovery, lease, server } = parts;
     this.ending.abort();
-    logger.info({ connections: sockets.size }, 'draining');
-    await sockets.drain(this.settings.drainMs, () => Math.floor(this.random() * RECONNECT_SPREAD_MS));
+    this.drain();
+    await this.drained;
     this.stopBy = performance.now() + STOP_MS;
     parts.sweep.stop();
     parts.liveness.stop();

@@ -54,4 +54,6 @@ export interface ComposeOptions {
   readonly random: () => number;
   readonly siblings: ((answers: Answers) => Siblings) | null;
   readonly isDraining: () => boolean;
+  /** Begins to drain the node, or goes on; the connections that are open. */
+  readonly drain: () => number;
 }

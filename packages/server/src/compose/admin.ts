@@ -4,6 +4,7 @@ import { AuditLog } from '../operations/auditLog.js';
 import { Announcements } from '../operations/broadcast.js';
 import { CatalogueReloads } from '../operations/catalogue.js';
 import { Disconnects } from '../operations/disconnect.js';
+import { Drains } from '../operations/nodes.js';
 import { PermissionChanges } from '../operations/permissions.js';
 import { QueueAdmin } from '../operations/queue.js';
 import { Reviews } from '../operations/review.js';
@@ -24,7 +25,7 @@ export function composeAdmin(
   { fanout }: DeliveryParts,
   { authority }: ConnectionsParts,
 ) {
-  const { settings, nodeId, clock, logger, report, counts, keys, redis, table } = core;
+  const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain } = core;
   const { store, commands, judge, reconciler } = cluster;
   const { catalogue, catalogues, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
@@ -80,5 +81,6 @@ export function composeAdmin(
     nodeId,
     timeoutMs,
   });
-  return { auditLog, disconnects, announcements, queueAdmin, permissionChanges, revocations, catalogueReloads };
+  const drains = new Drains({ commands, audit, clock, timeoutMs, drain });
+  return { drains, auditLog, disconnects, announcements, queueAdmin, permissionChanges, revocations, catalogueReloads };
 }

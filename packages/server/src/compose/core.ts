@@ -10,7 +10,7 @@ import type { Settings } from '../settings.js';
 export type Core = ReturnType<typeof composeCore>;
 
 /** What all others stand on: settings, clock, log, counters, the connections to Redis and the table of connections. */
-export function composeCore(settings: Settings, { clock, random, isDraining }: ComposeOptions) {
+export function composeCore(settings: Settings, { clock, random, isDraining, drain }: ComposeOptions) {
   const { nodeId } = settings;
   const logger = createLogger(settings.logLevel, nodeId);
   const reported = new Map<string, number>();
@@ -31,6 +31,7 @@ export function composeCore(settings: Settings, { clock, random, isDraining }: C
     clock,
     random,
     isDraining,
+    drain,
     logger,
     report,
     /** What went to `report`, by place. */

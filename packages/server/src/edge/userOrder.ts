@@ -57,11 +57,9 @@ export class UserOrder<T extends { readonly userId: string }> {
   }
 }
 
-/** FNV-1a over UTF-16 units, then the finalizer of MurmurHash3, without which similar ids share their upper bits. */
+/** FNV-1a over UTF-16 units: spreads ids of any make over the buckets. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return hash >>> 0;
 }

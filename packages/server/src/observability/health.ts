@@ -153,7 +153,7 @@ export class Readiness {
 
   private draining(failing: (reason: string) => void): Check {
     const value = this.view.isDraining();
-    if (value) failing('draining: the node is shutting down');
+    if (value) failing('draining: the node takes no more connections');
     return { ok: !value, value, limit: false };
   }
 }

@@ -1,9 +1,9 @@
+import type { NodeState } from '@unified-ws/protocol';
 import type { Check, CheckName } from '../observability/health.js';
 import type { NodeStats } from './nodeFacts.js';
 import type { ClusterStats, QueueSummary } from './stats.js';
 
 export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy';
-export type NodeState = 'ready' | 'not_ready' | 'draining' | 'no_answer';
 
 const HEALTHY_FROM = 90;
 const DEGRADED_FROM = 50;
@@ -89,7 +89,8 @@ export class ClusterHealth {
   }
 }
 
-function nodeHealth(node: NodeStats): NodeHealth {
+/** How well one node is. */
+export function nodeHealth(node: NodeStats): NodeHealth {
   const failed = (Object.keys(SCORE_WITHOUT) as CheckName[]).filter((name) => !node.checks[name].ok);
   return {
     node_id: node.node_id,
@@ -101,7 +102,7 @@ function nodeHealth(node: NodeStats): NodeHealth {
   };
 }
 
-function missingNode(nodeId: string): NodeHealth {
+export function missingNode(nodeId: string): NodeHealth {
   const reasons = ['did not answer; it is paused, cut off, or ended less than a lease ago'];
   return { node_id: nodeId, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
 }

@@ -1,0 +1,79 @@
+import type { FromSchema, JSONSchema } from './schema.js';
+
+/** What a node is to those who look at it. `draining`: it takes no connections and sends its own away. */
+export const NODE_STATES = ['ready', 'not_ready', 'draining', 'no_answer'] as const;
+export type NodeState = (typeof NODE_STATES)[number];
+
+/** What became of the order to drain a node. `node_unreachable`: no answer; the order may reach it yet. */
+export const DRAIN_RESULTS = ['draining', 'node_unreachable'] as const;
+
+const text = { type: 'string' } as const satisfies JSONSchema;
+const texts = { type: 'array', items: text } as const satisfies JSONSchema;
+const time = { type: 'string', description: 'RFC 3339, UTC' } as const satisfies JSONSchema;
+const count = { type: 'integer', minimum: 0 } as const satisfies JSONSchema;
+const amount = { type: 'number', minimum: 0 } as const satisfies JSONSchema;
+
+export const clusterNodeSchema = {
+  type: 'object',
+  properties: {
+    node_id: text,
+    state: { enum: NODE_STATES },
+    score: { ...count, maximum: 100, description: 'as in /health' },
+    reasons: { ...texts, description: 'why it is not ready' },
+    facts: {
+      type: ['object', 'null'],
+      properties: {
+        lease: text,
+        host: text,
+        pid: count,
+        version: text,
+        uptime_seconds: count,
+        total_connections: count,
+        max_connections: count,
+        cpu_percent: { ...amount, description: 'of one core' },
+        memory_rss: { ...count, description: 'bytes' },
+        event_loop_lag_ms: { ...amount, description: '99 % of its turns were no later' },
+      },
+      required: [
+        'lease',
+        'host',
+        'pid',
+        'version',
+        'uptime_seconds',
+        'total_connections',
+        'max_connections',
+        'cpu_percent',
+        'memory_rss',
+        'event_loop_lag_ms',
+      ],
+      description: 'null: it did not answer',
+    },
+  },
+  required: ['node_id', 'state', 'score', 'reasons', 'facts'],
+} as const satisfies JSONSchema;
+export type ClusterNode = FromSchema<typeof clusterNodeSchema>;
+
+/** Answer of `GET /nodes`. */
+export const clusterNodesSchema = {
+  type: 'object',
+  properties: { generated_at: time, nodes: { type: 'array', items: clusterNodeSchema } },
+  required: ['generated_at', 'nodes'],
+} as const satisfies JSONSchema;
+export type ClusterNodes = FromSchema<typeof clusterNodesSchema>;
+
+/** Answer of `POST /nodes/:id/drain`. */
+export const nodeDrainedSchema = {
+  type: 'object',
+  properties: {
+    node_id: text,
+    result: { enum: DRAIN_RESULTS },
+    connections: {
+      type: ['integer', 'null'],
+      minimum: 0,
+      description: 'that were open when it began; null: not known',
+    },
+    took_ms: amount,
+  },
+  required: ['node_id', 'result', 'connections', 'took_ms'],
+} as const satisfies JSONSchema;
+export type NodeDrained = FromSchema<typeof nodeDrainedSchema>;
