@@ -60,10 +60,10 @@ class Node implements ClusterNode {
   private readonly parts: NodeParts;
   private readonly random: () => number;
   private tickTimer: NodeJS.Timeout | null = null;
-  private draining = false;
-  private drained: Promise<void> = Promise.resolve();
   /** Aborted when the node is told to stop: a start under way goes no further. */
   private readonly ending = new AbortController();
+  private draining = false;
+  private drained: Promise<void> = Promise.resolve();
   private stopBy = 0;
   private stopping: Promise<void> | null = null;
 
