@@ -59,7 +59,8 @@ async function findSurvivor(world: World, user: User, strict: Strictness): Promi
     const { events } = survivor;
     await until(() => survivor.events > events + 1 || survivor.ending, {
       what: 'the survivor receives broadcasts',
-      timeoutMs: 8000,
+      // A job that was in work when its worker or Redis went is delivered again within 12 s (Q1).
+      timeoutMs: 15_000,
     });
     if (survivor.isEstablished) return survivor;
     // The claim of a peer that left at once may run after its end: a claim under way cannot be called back (C1). And that the

@@ -253,7 +253,8 @@ export class Fanout {
     this.counts.flushes += 1;
     const endedAt = clock.mono();
     this.restUntil = endedAt + Math.min(MAX_REST_MS, endedAt - startedAt);
-    if (traced && traced.length > 0) this.parts.logger.trace({ mono: endedAt, conns: traced }, 'flush');
+    // When the right to deliver was checked (C6): a process may be stopped in the middle of its writes, and nothing can prevent that.
+    if (traced && traced.length > 0) this.parts.logger.trace({ mono: startedAt, conns: traced }, 'flush');
     this.told();
   }
 

@@ -88,6 +88,8 @@ export class Readers {
   private scheduled: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   private timerAt = 0;
+  /** When the right to deliver was checked for what is served now (C6). */
+  private checkedAt = 0;
   private stopped = false;
 
   constructor(parts: ReadersParts) {
@@ -229,7 +231,8 @@ export class Readers {
     this.scheduled = null;
     // Not lost: `wakeAll` follows when this node serves again.
     if (!this.parts.mayDeliver()) return;
-    const until = this.parts.clock.mono() + TURN_MS;
+    this.checkedAt = this.parts.clock.mono();
+    const until = this.checkedAt + TURN_MS;
     for (const reader of this.queue) {
       this.queue.delete(reader);
       this.step(reader);
@@ -326,8 +329,8 @@ export class Readers {
     }
     if (written === 0) return;
     member.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, bytes));
-    const { logger, clock } = this.parts;
-    if (logger.isLevelEnabled('trace')) logger.trace({ mono: clock.mono(), conns: [member.id] }, 'flush');
+    const { logger } = this.parts;
+    if (logger.isLevelEnabled('trace')) logger.trace({ mono: this.checkedAt, conns: [member.id] }, 'flush');
     this.counts.replayed += written;
     this.counts.writes += 1;
     this.counts.bytes += bytes;
