@@ -5,6 +5,7 @@ export * from './closeCodes.js';
 export * from './connections.js';
 export * from './envelope.js';
 export * from './errorCodes.js';
+export * from './legacy.js';
 export * from './nodes.js';
 export * from './permissions.js';
 export * from './positions.js';

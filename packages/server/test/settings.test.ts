@@ -79,6 +79,7 @@ describe('settings', () => {
       historyTtlMs: 3_600_000,
       eventQueuePartitions: 8,
       eventQueueMax: 100_000,
+      legacyEndpoints: 'false',
       connectionPolicy: 'replace',
       drainMs: 5000,
       metricsToken: null,

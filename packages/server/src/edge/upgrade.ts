@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ErrorCode, parseResume, WS_PATH } from '@unified-ws/protocol';
+import { type ErrorCode, type LegacyGroup, parseResume, WS_PATH } from '@unified-ws/protocol';
 import type { Logger } from 'pino';
 import proxyaddr from 'proxy-addr';
 import { WebSocketServer } from 'ws';
@@ -33,11 +33,15 @@ export interface UpgradesParts {
   /** Why no connection is taken now, '' when they are, and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
   readonly onRefused: (reason: RefusalReason) => void;
+  /** The group of a path of the legacy endpoints; null: it is none, or they are off. */
+  readonly legacyGroup: (path: string) => LegacyGroup | null;
+  /** @param group null: it came on the path of this protocol. */
   readonly onAccepted: (
     ws: import('ws').WebSocket,
     socket: Socket,
     origin: ConnectionOrigin,
     token: string | null,
+    group: LegacyGroup | null,
   ) => void;
 }
 
@@ -114,7 +118,8 @@ export class Upgrades {
     const ip = this.addressOf(request);
     const url = request.url ?? '';
     const { token } = tokenFromRequest(request);
-    const refusal = this.refusalOf(request, url, ip) ?? this.forgery(ip, token);
+    const path = pathOf(url);
+    const refusal = this.refusalOf(request, path, ip) ?? this.forgery(ip, token);
     if (refusal) {
       this.parts.onRefused(refusal.reason);
       refuse(socket, refusal);
@@ -130,7 +135,13 @@ export class Upgrades {
       const resume = parseResume(query.get('resume') ?? '') ?? { broadcast: null, user: null };
       const inflates = ws.extensions !== '';
       const client = toClient(query.get('client') ?? '');
-      this.parts.onAccepted(ws, socket, { id: this.newId(), ip, client, inflates, resume }, token);
+      this.parts.onAccepted(
+        ws,
+        socket,
+        { id: this.newId(), ip, client, inflates, resume },
+        token,
+        this.parts.legacyGroup(path),
+      );
     });
   }
 
@@ -154,10 +165,9 @@ export class Upgrades {
     }, HOLD_MS);
   }
 
-  private refusalOf(request: IncomingMessage, url: string, ip: string): Refusal | null {
+  private refusalOf(request: IncomingMessage, path: string, ip: string): Refusal | null {
     const { parts } = this;
-    const path = url.split('?', 1)[0];
-    if (path !== WS_PATH && path !== `${WS_PATH}/`) {
+    if (path !== WS_PATH && parts.legacyGroup(path) === null) {
       return { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
     }
     const wait = parts.addressLimit.take(ip);
@@ -198,6 +208,12 @@ export class Upgrades {
     if (request.headers['x-forwarded-for'] === undefined) return request.socket.remoteAddress ?? '';
     return proxyaddr(request, this.trusts) ?? '';
   }
+}
+
+/** Without the query, and without a slash at its end. */
+function pathOf(url: string): string {
+  const path = url.split('?', 1)[0] as string;
+  return path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
 /** The peer is gone: there is nobody to tell, and `close` follows. */

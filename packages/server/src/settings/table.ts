@@ -291,6 +291,13 @@ export const ENTRIES = [
     meaning: 'Tests of such a connection before it is ended as too slow (4201).',
   }),
 
+  choice('LEGACY_ENDPOINTS', {
+    section: 'Edge and limits',
+    values: ['true', 'false'],
+    default: 'false',
+    meaning:
+      '`true` opens the endpoints of the predecessor (`/ws/<group>` and `/api/websocket/ws/<group>`) while clients move; see MIGRATION.md.',
+  }),
   choice('CONNECTION_POLICY', {
     section: 'One connection per user',
     values: ['replace', 'reject'],
