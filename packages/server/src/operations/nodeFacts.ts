@@ -34,6 +34,7 @@ export interface NodeStats {
   readonly delivery: DeliveryStats;
   readonly mailboxes: MailboxStats;
   readonly registry: RegistryStats;
+  readonly legacy: LegacyStats;
   readonly errors: { readonly total: number; readonly by_code: Readonly<Record<string, number>> };
   readonly event_loop_lag_ms: LagReading;
   readonly memory: {
@@ -133,6 +134,20 @@ export interface MailboxStats {
   readonly acks: { readonly stored: number; readonly ignored: number; readonly failed: number };
 }
 
+/** Of the endpoints of the predecessor: what is still used. */
+export interface LegacyStats {
+  readonly connections: number;
+  /** By group. */
+  readonly by_group: Readonly<Record<string, number>>;
+  readonly established: Readonly<Record<string, number>>;
+  /** Messages of clients, by type. */
+  readonly messages: Readonly<Record<string, number>>;
+  /** Deprecation notices, by occasion. */
+  readonly notices: Readonly<Record<string, number>>;
+  /** Connections of this node that a newer one of their user and group ended. */
+  readonly replaced: number;
+}
+
 export interface RegistryStats {
   readonly takeovers: number;
   readonly waiting_takeovers: number;
@@ -207,6 +222,7 @@ export class NodeFacts {
       delivery: this.delivery(),
       mailboxes: this.mailboxes(),
       registry: this.registry(),
+      legacy: this.legacy(),
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
@@ -219,22 +235,24 @@ export class NodeFacts {
   }
 
   private connections(): ConnectionStats {
-    const { table, sockets, counts, settings } = this.view;
+    const { table, legacy, sockets, counts, settings } = this.view;
     const byStatus = new Map<string, number>(CONNECTION_STATUSES.map((status) => [status, 0]));
     const add = (status: string, by: number): void => {
       byStatus.set(status, (byStatus.get(status) ?? 0) + by);
     };
     let withErrors = 0;
     let buffered = 0;
-    for (const connection of table.all() as Iterable<Connection>) {
-      add(WIRE_STATUS[connection.status], 1);
-      if (connection.consecutiveErrors > 0) withErrors += 1;
-      buffered += connection.buffered;
+    for (const connections of [table.all(), legacy.table.all()] as Iterable<Connection>[]) {
+      for (const connection of connections) {
+        add(WIRE_STATUS[connection.status], 1);
+        if (connection.consecutiveErrors > 0) withErrors += 1;
+        buffered += connection.buffered;
+      }
     }
     const pending = sockets.pendingAuth;
     add(WIRE_STATUS.authenticating, pending);
     // Out of the table at once when they close, gone when TCP is.
-    add(WIRE_STATUS.closing, Math.max(0, sockets.size - table.size - pending));
+    add(WIRE_STATUS.closing, Math.max(0, sockets.size - table.size - legacy.table.size - pending));
     return {
       total: sockets.size,
       max: settings.maxConnections,
@@ -323,6 +341,18 @@ export class NodeFacts {
       fenced_seconds: Math.round(counts.fencedSeconds * 1000) / 1000,
       live_leases: judge.live().length,
       dead_leases: judge.dead().length,
+    };
+  }
+
+  private legacy(): LegacyStats {
+    const { table, counts } = this.view.legacy;
+    return {
+      connections: table.size,
+      by_group: table.countByGroup(),
+      established: counts.established.toRecord(),
+      messages: counts.messages.toRecord(),
+      notices: counts.notices.toRecord(),
+      replaced: counts.replaced,
     };
   }
 

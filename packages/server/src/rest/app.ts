@@ -32,6 +32,7 @@ import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { connectionRoutes } from './routes/connections.js';
 import { eventRoutes } from './routes/events.js';
+import { type LegacyRouteParts, legacyRoutes } from './routes/legacy.js';
 import { mailboxRoutes } from './routes/mailbox.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { probeRoutes } from './routes/probes.js';
@@ -56,6 +57,7 @@ export interface RestParts {
   readonly catalogueReloads: CatalogueReloads;
   /** `createReports(view)`. */
   readonly reports: Reports;
+  readonly legacy: LegacyRouteParts['legacy'];
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
@@ -92,6 +94,7 @@ export function createRestApp(parts: RestParts): Express {
   auditRoutes(router, gate, parts);
   catalogueRoutes(router, gate, parts);
   mailboxRoutes(router, gate, parts);
+  legacyRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });
