@@ -13,6 +13,7 @@ export * from './publish.js';
 export * from './queue.js';
 export * from './queueReplies.js';
 export * from './rest.js';
+export * from './rollout.js';
 export * from './schema.js';
 export * from './serverMessages.js';
 export * from './statsReplies.js';
