@@ -13,6 +13,7 @@ import type { AddressLimit } from './addressLimit.js';
 import type { AuthFailures } from './authFailures.js';
 import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
+import { PeerSocket } from './peerSocket.js';
 
 export interface UpgradesParts {
   readonly logger: Logger;
@@ -94,6 +95,7 @@ export class Upgrades {
     this.parts = parts;
     this.wss = new WebSocketServer({
       noServer: true,
+      WebSocket: PeerSocket,
       clientTracking: false,
       perMessageDeflate: parts.compression ? DEFLATE : false,
       maxPayload: parts.maxPayload,
