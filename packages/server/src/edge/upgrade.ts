@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ErrorCode, parseResume, WS_PATH } from '@unified-ws/protocol';
+import { parseResume, WS_PATH } from '@unified-ws/protocol';
 import type { Logger } from 'pino';
 import proxyaddr from 'proxy-addr';
 import { WebSocketServer } from 'ws';
@@ -13,6 +13,8 @@ import type { AddressLimit } from './addressLimit.js';
 import type { AuthFailures } from './authFailures.js';
 import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
+import { type HandshakeFault, handshakeFault, malformed } from './handshake.js';
+import { PeerSocket } from './peerSocket.js';
 
 export interface UpgradesParts {
   readonly logger: Logger;
@@ -44,6 +46,7 @@ export interface UpgradesParts {
 export type RefusalReason =
   | 'path'
   | 'rate'
+  | 'handshake'
   | 'origin'
   | 'connections'
   | 'pending_auth'
@@ -71,11 +74,8 @@ const DEFLATE = {
   zlibInflateOptions: { chunkSize: 1024 },
 };
 
-interface Refusal {
+interface Refusal extends HandshakeFault {
   readonly reason: RefusalReason;
-  readonly status: number;
-  readonly code: ErrorCode | 'NOT_FOUND';
-  readonly detail: string;
   readonly retryAfterS?: number;
 }
 
@@ -94,10 +94,15 @@ export class Upgrades {
     this.parts = parts;
     this.wss = new WebSocketServer({
       noServer: true,
+      WebSocket: PeerSocket,
       clientTracking: false,
       perMessageDeflate: parts.compression ? DEFLATE : false,
       maxPayload: parts.maxPayload,
       handleProtocols: (_offered, request) => selectProtocol(request) ?? false,
+    });
+    // What only ws looks at: the list of subprotocols.
+    this.wss.on('wsClientError', (_error, socket) => {
+      this.refuse(socket, { ...malformed('Sec-WebSocket-Protocol is malformed.'), reason: 'handshake' });
     });
     const { allowedOrigins, trustProxy } = parts;
     if (trustProxy === false) this.trusts = () => false;
@@ -106,7 +111,7 @@ export class Upgrades {
     this.origins = allowedOrigins.length === 0 || allowedOrigins.includes('*') ? null : new Set(allowedOrigins);
   }
 
-  /** The listener of the HTTP server's `upgrade` event. */
+  /** A request that asks for a WebSocket. */
   handle(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const socket = stream as Socket;
     // Without a listener a peer that resets now would end the process.
@@ -116,10 +121,11 @@ export class Upgrades {
     const { token } = tokenFromRequest(request);
     const refusal = this.refusalOf(request, url, ip) ?? this.forgery(ip, token);
     if (refusal) {
-      this.parts.onRefused(refusal.reason);
-      refuse(socket, refusal);
+      this.refuse(socket, refusal);
       return;
     }
+    // ws looks for this alone, and the list may name more.
+    request.headers.upgrade = 'websocket';
     if (token !== null) this.hold(socket);
     const offer = deflateOffer(request.headers['sec-websocket-extensions']);
     if (offer !== undefined) request.headers['sec-websocket-extensions'] = offer;
@@ -132,6 +138,11 @@ export class Upgrades {
       const client = toClient(query.get('client') ?? '');
       this.parts.onAccepted(ws, socket, { id: this.newId(), ip, client, inflates, resume }, token);
     });
+  }
+
+  private refuse(socket: Duplex, refusal: Refusal): void {
+    this.parts.onRefused(refusal.reason);
+    answer(socket, refusal);
   }
 
   private newId(): string {
@@ -165,6 +176,8 @@ export class Upgrades {
       const detail = 'Too many connects from this address.';
       return { reason: 'rate', status: 429, code: 'RATE_LIMITED', detail, retryAfterS: wait };
     }
+    const fault = handshakeFault(request);
+    if (fault !== null) return { ...fault, reason: 'handshake' };
     const { origin } = request.headers;
     // Only browsers send it, and only they can be made to connect with a user's credentials by somebody else's page.
     if (origin !== undefined && this.origins !== null && !this.origins.has(origin)) {
@@ -205,13 +218,14 @@ function ignoreReset(): void {
   return;
 }
 
-function refuse(socket: Socket, { status, code, detail, retryAfterS }: Refusal): void {
+function answer(socket: Duplex, { status, code, detail, headers, retryAfterS }: Refusal): void {
   const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, code });
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Connection: close',
+    `Connection: close${headers?.Upgrade === undefined ? '' : ', Upgrade'}`,
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`),
   ];
   if (retryAfterS !== undefined) lines.push(`Retry-After: ${retryAfterS}`);
   socket.once('finish', () => socket.destroy());
