@@ -13,11 +13,13 @@ import type { AddressLimit } from './addressLimit.js';
 import type { AuthFailures } from './authFailures.js';
 import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
+import { Replacements } from './replacement.js';
 
 export interface UpgradesParts {
   readonly logger: Logger;
   readonly addressLimit: AddressLimit;
   readonly authFailures: AuthFailures;
+  readonly replacements: Pick<Replacements, 'replaces'>;
   readonly maxPayload: number;
   /** COMPRESSION: whether permessage-deflate is negotiated. */
   readonly compression: boolean;
@@ -114,7 +116,7 @@ export class Upgrades {
     const ip = this.addressOf(request);
     const url = request.url ?? '';
     const { token } = tokenFromRequest(request);
-    const refusal = this.refusalOf(request, url, ip) ?? this.forgery(ip, token);
+    const refusal = this.refusalOf(request, url, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
       this.parts.onRefused(refusal.reason);
       refuse(socket, refusal);
@@ -154,7 +156,7 @@ export class Upgrades {
     }, HOLD_MS);
   }
 
-  private refusalOf(request: IncomingMessage, url: string, ip: string): Refusal | null {
+  private refusalOf(request: IncomingMessage, url: string, ip: string, token: string | null): Refusal | null {
     const { parts } = this;
     const path = url.split('?', 1)[0];
     if (path !== WS_PATH && path !== `${WS_PATH}/`) {
@@ -174,18 +176,24 @@ export class Upgrades {
     if (reason !== '') {
       return { reason: 'unavailable', status: 503, code: 'UNAVAILABLE', detail: reason, retryAfterS };
     }
-    if (parts.connections() >= parts.maxConnections) {
+    if (parts.connections() >= parts.maxConnections && !this.replacesOne(token)) {
       const detail = 'This node is full.';
       return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
     }
-    if (parts.pendingAuth() >= parts.maxPendingAuth) {
+    // Who holds sockets open without a token must not keep out those who bring one.
+    if (parts.pendingAuth() >= parts.maxPendingAuth * (token === null ? 1 : 2)) {
       const detail = 'Too many connections have not authenticated yet.';
       return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
     }
     return null;
   }
 
-  /** Last of all: it is the only check that costs. */
+  private replacesOne(token: string | null): boolean {
+    const { connections, maxConnections, replacements } = this.parts;
+    return connections() < Replacements.bound(maxConnections) && replacements.replaces(token);
+  }
+
+  /** Last of all: it is the only check that costs, but for that of a full node. */
   private forgery(ip: string, token: string | null): Refusal | null {
     const wait = token === null ? 0 : this.parts.authFailures.refuses(ip, token);
     if (wait === 0) return null;
