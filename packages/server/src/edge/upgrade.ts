@@ -129,9 +129,9 @@ export class Upgrades {
     this.wss.handleUpgrade(request, socket, head, (ws) => {
       socket.removeListener('error', ignoreReset);
       const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
-      const resume = parseResume(query.get('resume') ?? '') ?? { broadcast: null, user: null };
+      const resume = parseResume(copied(query.get('resume'))) ?? { broadcast: null, user: null };
       const inflates = ws.extensions !== '';
-      const client = toClient(query.get('client') ?? '');
+      const client = toClient(copied(query.get('client')));
       this.parts.onAccepted(ws, socket, { id: this.newId(), ip, client, inflates, resume }, token);
     });
   }
@@ -206,6 +206,11 @@ export class Upgrades {
     if (request.headers['x-forwarded-for'] === undefined) return request.socket.remoteAddress ?? '';
     return proxyaddr(request, this.trusts) ?? '';
   }
+}
+
+/** A part of a text holds the whole in memory, and the URL may hold the token: what is kept must not be a part of it. */
+function copied(part: string | null): string {
+  return part === null ? '' : Buffer.from(part).toString();
 }
 
 /** The peer is gone: there is nobody to tell, and `close` follows. */
