@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as measureFor } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import { NodeProcess } from '../support/cluster.js';
@@ -11,6 +12,8 @@ import { adminToken, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
 import { type LocalNode, World } from './support/world.js';
+
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** What the predecessor did wrong and no other test is about (docs/COMPARISON.md has them all). */
 describe('faults of the predecessor', function () {
@@ -181,5 +184,32 @@ describe('the memory of a node', function () {
     const found = tokens.map((one, n) => (dump.includes(one.slice(-40, -4)) ? n : -1)).filter((n) => n >= 0);
     expect(found, 'of the tokens are in the dump').to.deep.equal([]);
     for (const one of clients) expect(one.isOpen).to.equal(true);
+  });
+});
+
+describe('docs/COMPARISON.md', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'COMPARISON.md'), 'utf8');
+
+  it('must account for each of the 32 faults once', () => {
+    const faults = [...page.matchAll(/^\| (F\d+) \|/gm)].map(([, fault]) => fault);
+    expect(faults).to.deep.equal(Array.from({ length: 32 }, (_, n) => `F${n + 1}`));
+  });
+
+  it('must name no test that is not there', () => {
+    const folders = {
+      i: 'test/integration',
+      c: 'test/cluster',
+      x: 'test/chaos',
+      u: 'packages/server/test',
+      p: 'packages/protocol/test',
+    };
+    const named = [...page.matchAll(/`([icxup])\/([\w/]+)`(?: \(\w+\))?(?:((?:,? ?"[^"]+")+))?/g)];
+    expect(named.length).to.be.above(80);
+    for (const [, folder, name, titles = ''] of named) {
+      const file = `${folders[folder as keyof typeof folders]}/${name}.test.ts`;
+      const source = readFileSync(join(ROOT, file), 'utf8');
+      for (const [, title = ''] of titles.matchAll(/"([^"]+)"/g))
+        expect(source, file).to.include(title.replace('…', ''));
+    }
   });
 });
