@@ -15,11 +15,13 @@ import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
 import { type HandshakeFault, handshakeFault, malformed } from './handshake.js';
 import { PeerSocket } from './peerSocket.js';
+import { Replacements } from './replacement.js';
 
 export interface UpgradesParts {
   readonly logger: Logger;
   readonly addressLimit: AddressLimit;
   readonly authFailures: AuthFailures;
+  readonly replacements: Pick<Replacements, 'replaces'>;
   readonly maxPayload: number;
   /** COMPRESSION: whether permessage-deflate is negotiated. */
   readonly compression: boolean;
@@ -119,7 +121,7 @@ export class Upgrades {
     const ip = this.addressOf(request);
     const url = request.url ?? '';
     const { token } = tokenFromRequest(request);
-    const refusal = this.refusalOf(request, url, ip) ?? this.forgery(ip, token);
+    const refusal = this.refusalOf(request, url, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
       this.refuse(socket, refusal);
       return;
@@ -133,9 +135,9 @@ export class Upgrades {
     this.wss.handleUpgrade(request, socket, head, (ws) => {
       socket.removeListener('error', ignoreReset);
       const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
-      const resume = parseResume(query.get('resume') ?? '') ?? { broadcast: null, user: null };
+      const resume = parseResume(copied(query.get('resume'))) ?? { broadcast: null, user: null };
       const inflates = ws.extensions !== '';
-      const client = toClient(query.get('client') ?? '');
+      const client = toClient(copied(query.get('client')));
       this.parts.onAccepted(ws, socket, { id: this.newId(), ip, client, inflates, resume }, token);
     });
   }
@@ -165,7 +167,7 @@ export class Upgrades {
     }, HOLD_MS);
   }
 
-  private refusalOf(request: IncomingMessage, url: string, ip: string): Refusal | null {
+  private refusalOf(request: IncomingMessage, url: string, ip: string, token: string | null): Refusal | null {
     const { parts } = this;
     const path = url.split('?', 1)[0];
     if (path !== WS_PATH && path !== `${WS_PATH}/`) {
@@ -187,18 +189,24 @@ export class Upgrades {
     if (reason !== '') {
       return { reason: 'unavailable', status: 503, code: 'UNAVAILABLE', detail: reason, retryAfterS };
     }
-    if (parts.connections() >= parts.maxConnections) {
+    if (parts.connections() >= parts.maxConnections && !this.replacesOne(token)) {
       const detail = 'This node is full.';
       return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
     }
-    if (parts.pendingAuth() >= parts.maxPendingAuth) {
+    // Who holds sockets open without a token must not keep out those who bring one.
+    if (parts.pendingAuth() >= parts.maxPendingAuth * (token === null ? 1 : 2)) {
       const detail = 'Too many connections have not authenticated yet.';
       return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
     }
     return null;
   }
 
-  /** Last of all: it is the only check that costs. */
+  private replacesOne(token: string | null): boolean {
+    const { connections, maxConnections, replacements } = this.parts;
+    return connections() < Replacements.bound(maxConnections) && replacements.replaces(token);
+  }
+
+  /** Last of all: it is the only check that costs, but for that of a full node. */
   private forgery(ip: string, token: string | null): Refusal | null {
     const wait = token === null ? 0 : this.parts.authFailures.refuses(ip, token);
     if (wait === 0) return null;
@@ -211,6 +219,11 @@ export class Upgrades {
     if (request.headers['x-forwarded-for'] === undefined) return request.socket.remoteAddress ?? '';
     return proxyaddr(request, this.trusts) ?? '';
   }
+}
+
+/** A part of a text holds the whole in memory, and the URL may hold the token: what is kept must not be a part of it. */
+function copied(part: string | null): string {
+  return part === null ? '' : Buffer.from(part).toString();
 }
 
 /** The peer is gone: there is nobody to tell, and `close` follows. */
