@@ -5,6 +5,7 @@ export * from './closeCodes.js';
 export * from './connections.js';
 export * from './envelope.js';
 export * from './errorCodes.js';
+export * from './examples.js';
 export * from './healthReports.js';
 export * from './info.js';
 export * from './nodeReports.js';

@@ -28,6 +28,8 @@ export interface RestOperation {
   readonly description?: string;
   /** One of these is enough; null: nobody is asked who he is. */
   readonly permissions: readonly [Permission, ...Permission[]] | null;
+  /** How a caller may say who he is, where `permissions` is null. */
+  readonly schemes?: readonly ('bearer' | 'metricsToken')[];
   /** Of the path, by name. */
   readonly params?: Readonly<Record<string, JSONSchema>>;
   /** Lists are written with commas. What is not in it is refused; left out: the query is not looked at. */

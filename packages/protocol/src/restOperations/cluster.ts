@@ -19,6 +19,7 @@ export const clusterOperations = {
     description:
       'The token travels in `Authorization: Bearer`, in the list of subprotocols (`unified.v1, bearer.<token>`), in the query, or in the first message. A bad one is answered after the upgrade, by a message and a close code.',
     permissions: null,
+    schemes: ['bearer'],
     headers: {
       'Sec-WebSocket-Protocol': { type: 'string', description: 'unified.v1, bearer.<token>' },
     },
@@ -31,7 +32,7 @@ export const clusterOperations = {
       },
     },
     answers: { 101: { meaning: 'the WebSocket is open', type: null } },
-    problems: [400, 403, 426, 429, 503],
+    problems: [403, 426, 429, 503],
   },
   getStats: {
     method: 'get',

@@ -37,6 +37,7 @@ export const probeOperations = {
     summary: 'Metrics in the text format of Prometheus',
     description: 'Needs METRICS_TOKEN as bearer token when it is set. Without it: open, and 404 in production.',
     permissions: null,
+    schemes: ['metricsToken'],
     answers: { 200: { meaning: 'the metrics', type: 'text/plain' } },
     problems: [401, 404],
   },

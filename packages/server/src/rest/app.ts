@@ -36,6 +36,7 @@ import { mailboxRoutes } from './routes/mailbox.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { probeRoutes } from './routes/probes.js';
 import { queueRoutes } from './routes/queue.js';
+import { specRoutes } from './routes/specs.js';
 import { userRoutes } from './routes/users.js';
 
 export interface RestParts {
@@ -91,6 +92,7 @@ export function createRestApp(parts: RestParts): Express {
   auditRoutes(router, parts);
   catalogueRoutes(router, parts);
   mailboxRoutes(router, parts);
+  specRoutes(router, parts);
   router.close();
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
