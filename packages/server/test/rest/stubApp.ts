@@ -16,6 +16,23 @@ interface Layer {
 }
 
 /** The REST app over parts that a test has made up: for what no real part does on demand, such as failing. */
+export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnType<typeof createRestApp> {
+  const catalogue = loadCatalogue();
+  const roles = new RoleTable(catalogue.raw);
+  const all = {
+    settings: loadSettings({}),
+    roles: () => roles,
+    catalogue: () => catalogue,
+    counts: new NodeCounts(systemClock),
+    errorLog: new ErrorLog(systemClock),
+    siblings: null,
+    clock: systemClock,
+    ...parts,
+  };
+  return createRestApp(all as unknown as RestParts);
+}
+
+/** The same on a port. */
 export class StubApp {
   private readonly server: Server;
 
@@ -38,19 +55,7 @@ export class StubApp {
 
   /** @param parts those that the test's requests meet. */
   static async listen(parts: Readonly<Record<string, unknown>>): Promise<StubApp> {
-    const catalogue = loadCatalogue();
-    const roles = new RoleTable(catalogue.raw);
-    const all = {
-      settings: loadSettings({}),
-      roles: () => roles,
-      catalogue: () => catalogue,
-      counts: new NodeCounts(systemClock),
-      errorLog: new ErrorLog(systemClock),
-      siblings: null,
-      clock: systemClock,
-      ...parts,
-    };
-    const app = createRestApp(all as unknown as RestParts);
+    const app = stubRestApp(parts);
     const server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new StubApp(app, server);
