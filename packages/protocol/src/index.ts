@@ -9,6 +9,7 @@ export * from './examples.js';
 export * from './healthReports.js';
 export * from './info.js';
 export * from './nodeReports.js';
+export * from './legacy.js';
 export * from './nodes.js';
 export * from './permissions.js';
 export * from './positions.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { parseResume, WS_PATH } from '@unified-ws/protocol';
+import { type LegacyGroup, parseResume, WS_PATH } from '@unified-ws/protocol';
 import type { Logger } from 'pino';
 import proxyaddr from 'proxy-addr';
 import { WebSocketServer } from 'ws';
@@ -37,11 +37,15 @@ export interface UpgradesParts {
   /** Why no connection is taken now, '' when they are, and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
   readonly onRefused: (reason: RefusalReason) => void;
+  /** The group of a path of the legacy endpoints; null: it is none, or they are off. */
+  readonly legacyGroup: (path: string) => LegacyGroup | null;
+  /** @param group null: it came on the path of this protocol. */
   readonly onAccepted: (
     ws: import('ws').WebSocket,
     socket: Socket,
     origin: ConnectionOrigin,
     token: string | null,
+    group: LegacyGroup | null,
   ) => void;
 }
 
@@ -121,7 +125,8 @@ export class Upgrades {
     const ip = this.addressOf(request);
     const url = request.url ?? '';
     const { token } = tokenFromRequest(request);
-    const refusal = this.refusalOf(request, url, ip, token) ?? this.forgery(ip, token);
+    const path = pathOf(url);
+    const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
       this.refuse(socket, refusal);
       return;
@@ -138,7 +143,8 @@ export class Upgrades {
       const resume = parseResume(copied(query.get('resume'))) ?? { broadcast: null, user: null };
       const inflates = ws.extensions !== '';
       const client = toClient(copied(query.get('client')));
-      this.parts.onAccepted(ws, socket, { id: this.newId(), ip, client, inflates, resume }, token);
+      const origin = { id: this.newId(), ip, client, inflates, resume };
+      this.parts.onAccepted(ws, socket, origin, token, this.parts.legacyGroup(path));
     });
   }
 
@@ -167,10 +173,9 @@ export class Upgrades {
     }, HOLD_MS);
   }
 
-  private refusalOf(request: IncomingMessage, url: string, ip: string, token: string | null): Refusal | null {
+  private refusalOf(request: IncomingMessage, path: string, ip: string, token: string | null): Refusal | null {
     const { parts } = this;
-    const path = url.split('?', 1)[0];
-    if (path !== WS_PATH && path !== `${WS_PATH}/`) {
+    if (path !== WS_PATH && parts.legacyGroup(path) === null) {
       return { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
     }
     const wait = parts.addressLimit.take(ip);
@@ -189,7 +194,7 @@ export class Upgrades {
     if (reason !== '') {
       return { reason: 'unavailable', status: 503, code: 'UNAVAILABLE', detail: reason, retryAfterS };
     }
-    if (parts.connections() >= parts.maxConnections && !this.replacesOne(token)) {
+    if (parts.connections() >= parts.maxConnections && !(path === WS_PATH && this.replacesOne(token))) {
       const detail = 'This node is full.';
       return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
     }
@@ -224,6 +229,12 @@ export class Upgrades {
 /** A part of a text holds the whole in memory, and the URL may hold the token: what is kept must not be a part of it. */
 function copied(part: string | null): string {
   return part === null ? '' : Buffer.from(part).toString();
+}
+
+/** Without the query, and without a slash at its end. */
+function pathOf(url: string): string {
+  const path = url.split('?', 1)[0] as string;
+  return path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
 /** The peer is gone: there is nobody to tell, and `close` follows. */
