@@ -33,7 +33,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       const connection = table.get(id);
       if (connection) userScope.observe(connection, head);
     },
-    catchUp: () => follower.readHead(),
+    catchUp: async () => {
+      // What changed meanwhile was told to whoever was there: a node serves by the roll-out in force, or not at all.
+      await cluster.rollouts.refresh();
+      await follower.readHead();
+    },
     reconcileLegacy: () => legacy.reconcile(),
     onStanding: (standing) => {
       if (standing === 'serving') {

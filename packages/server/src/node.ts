@@ -22,6 +22,8 @@ const MIN_STEP_MS = 50;
 const BACKLOG = 4096;
 /** The queues' settings in Redis are looked at this often, in watchdog intervals. */
 const CONCURRENCY_TICKS = 10;
+/** So is the roll-out: a message about a change that was lost is made up for within 2 s and a round trip. */
+const ROLLOUT_TICKS = 2;
 
 /** PREDECESSOR §8.3. */
 const LEGACY_IDLE_MS = 300_000;
@@ -133,6 +135,9 @@ class Node implements ClusterNode {
       ticks += 1;
       parts.fanout.tellCursors();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
+      if (ticks % ROLLOUT_TICKS === 0 && recovery.standing === 'serving') {
+        parts.rollouts.compare().catch((error: unknown) => report(error, 'operations.rollout'));
+      }
       // Q4: global concurrency lies in a hash of Redis and goes with the data.
       if (ticks % CONCURRENCY_TICKS === 0 && recovery.standing === 'serving') {
         queues.ensureConcurrency().catch((error: unknown) => report(error, 'events.concurrency'));

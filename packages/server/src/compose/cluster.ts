@@ -4,6 +4,7 @@ import { Bus } from '../bus/bus.js';
 import { Commands } from '../bus/commands.js';
 import type { EphemeralMessage, MailBatch } from '../bus/messages.js';
 import { Watchdog } from '../bus/watchdog.js';
+import { Rollouts } from '../operations/rollout.js';
 import { Claims } from '../registry/claim.js';
 import { Displacements } from '../registry/displacement.js';
 import { Evictions } from '../registry/evictions.js';
@@ -112,6 +113,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   });
   // A link that broke may have lost commands and messages alike (C12).
   redis.on('close', () => recovery.interrupt('the command connection closed'));
+  const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints });
   const isServing = (): boolean => recovery.mayDeliver();
   const sweep = new Sweep({ ...reconcileParts, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
@@ -131,5 +133,6 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     isServing,
     sweep,
     housekeeping,
+    rollouts,
   };
 }

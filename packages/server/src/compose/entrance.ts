@@ -14,6 +14,7 @@ import { AddressLimit } from '../edge/addressLimit.js';
 import { AuthFailures } from '../edge/authFailures.js';
 import { Connection } from '../edge/connection.js';
 import { Inbound } from '../edge/inbound.js';
+import { Replacements } from '../edge/replacement.js';
 import { Upgrades } from '../edge/upgrade.js';
 import { AppError } from '../errors.js';
 import { PreferenceFormat } from '../fanout/preferences.js';
@@ -148,6 +149,7 @@ export function composeEntrance(
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     authFailures,
+    replacements: new Replacements(verifier, table),
     maxPayload: settings.maxPayload,
     compression: settings.compression === 'on',
     maxConnections: settings.maxConnections,

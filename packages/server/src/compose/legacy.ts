@@ -13,7 +13,6 @@ import { LegacyMessages } from '../legacy/messages.js';
 import { LegacyNotes } from '../legacy/notes.js';
 import { LegacyOrders } from '../legacy/orders.js';
 import { Replacements } from '../legacy/replacement.js';
-import type { RolloutDecision, RolloutSource } from '../legacy/rollout.js';
 import { LegacyStanding } from '../legacy/standing.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
@@ -29,9 +28,6 @@ export interface LegacyCalls {
 
 export type LegacyParts = ReturnType<typeof composeLegacy>;
 
-const NOBODY_MOVED: RolloutDecision = { endpoint: 'legacy', reason: 'default', enforced: false };
-const NO_ROLLOUT: RolloutSource = { decide: () => NOBODY_MOVED, onChange: () => undefined };
-
 /** The endpoints of the predecessor. Where they are off, orders of admins find nobody here, and nothing else runs. */
 export function composeLegacy(
   core: Core,
@@ -42,11 +38,10 @@ export function composeLegacy(
   calls: LegacyCalls,
 ) {
   const { settings, nodeId, clock, logger, report, keys, redis, errorLog, legacyTable: table } = core;
-  const { commands, store, judge, lease, isServing } = cluster;
+  const { commands, store, judge, lease, isServing, rollouts } = cluster;
   const { catalogue, roles } = events;
   const { fanout, typeSets } = delivery;
   const { verifier, liveness, clearances, sockets } = connections;
-  const rollouts = NO_ROLLOUT;
   const leaseId = (): string => lease.id;
   const counts = new LegacyCounts();
   const notes = new LegacyNotes(redis, keys);
@@ -130,7 +125,7 @@ export function composeLegacy(
     },
   });
   const legacy = new LegacyEndpoints({
-    isOn: settings.legacyEndpoints === 'true',
+    isOn: settings.legacyEndpoints,
     table,
     counts,
     standing,

@@ -261,6 +261,13 @@ export class Connection implements Holder, Member, MailRecipient {
     return this.host.now();
   }
 
+  /** ws has written a close frame, because the peer did or broke the framing: nothing may follow it (RFC 6455 §5.5.1). */
+  closing(code: number): void {
+    if (!this.signal('close')) return;
+    this.writer.end();
+    this.host.onEnd(this, code, 'by the peer');
+  }
+
   /** The socket is gone, whoever ended it. */
   gone(code: number): void {
     const wasOpen = this.isOpen();

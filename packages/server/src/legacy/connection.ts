@@ -2,8 +2,8 @@ import type { LegacyGroup, ServerData, ServerMessageType } from '@unified-ws/pro
 import { Connection } from '../edge/connection.js';
 import type { FrameShape } from '../fanout/eventFrame.js';
 import { textFrame } from '../fanout/frame.js';
+import type { RolloutDecision } from '../operations/rollout.js';
 import { legacyCode } from './closeCodes.js';
-import type { RolloutDecision } from './rollout.js';
 
 type Parameters = ConstructorParameters<typeof Connection>;
 

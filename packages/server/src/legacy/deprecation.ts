@@ -3,11 +3,12 @@ import { WS_PATH } from '@unified-ws/protocol';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Report } from '../observability/logger.js';
+import type { RolloutDecision } from '../operations/rollout.js';
 import { STAY_AWAY } from './closeCodes.js';
 import type { LegacyConnection } from './connection.js';
 import type { LegacyCounts, NoticeOccasion } from './counts.js';
 import type { LegacyErrors } from './errors.js';
-import { isClosed, type RolloutDecision, type RolloutSource } from './rollout.js';
+import { isClosed, type RolloutSource } from './rollout.js';
 import type { LegacyTable } from './table.js';
 
 const DOCUMENTATION = 'docs/MIGRATION.md';

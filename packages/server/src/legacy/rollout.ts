@@ -1,9 +1,4 @@
-/** What the roll-out says of a user, and whether it is enforced: then the other endpoint is closed to him. */
-export interface RolloutDecision {
-  readonly endpoint: 'legacy' | 'unified';
-  readonly reason: string;
-  readonly enforced: boolean;
-}
+import type { RolloutDecision } from '../operations/rollout.js';
 
 /** Who decides which endpoint a user is to use. */
 export interface RolloutSource {

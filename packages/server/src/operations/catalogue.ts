@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { NodeReload } from '@unified-ws/protocol';
 import type { Commands } from '../bus/commands.js';
 import type { Authority, Progress } from '../edge/authority.js';
 import type { ConnectionTable } from '../edge/table.js';
@@ -13,25 +14,6 @@ import type { Keys } from '../redis/keys.js';
 import type { Judge } from '../registry/judge.js';
 import { ENDED, nodeOfLease } from '../registry/lease.js';
 import type { Actor, Audit } from './audit.js';
-
-/** What became of a reload on one node. */
-export interface NodeReload {
-  readonly node_id: string;
-  /**
-   * `applied`: in force. `ready`: sound, and not put in force because another node's is not. `refused`: faulty. `overtaken`: another
-   * reload came in between. The old catalogue stays but for `applied`.
-   */
-  readonly result: 'applied' | 'ready' | 'refused' | 'overtaken';
-  /** Where the file is at fault. */
-  readonly error: string | null;
-  /** Tells one catalogue from another: nodes read each its own file. */
-  readonly digest: string | null;
-  readonly event_types: number;
-  /** Judged again so far. */
-  readonly connections: number;
-  /** Of them, those whose subscriptions changed. */
-  readonly changed_connections: number;
-}
 
 export interface ClusterReload {
   readonly result: 'applied' | 'refused';

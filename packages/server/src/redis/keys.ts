@@ -67,6 +67,10 @@ export class Keys {
   clearTurn(): string {
     return `${this.prefix}:clear`;
   }
+  /** Who of the predecessor's users is assigned to the unified endpoint. */
+  rollout(): string {
+    return `${this.prefix}:rollout`;
+  }
   /** The number of queue partitions that this cluster was started with (Q7). */
   partitions(): string {
     return `${this.prefix}:partitions`;
