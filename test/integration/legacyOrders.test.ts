@@ -192,6 +192,25 @@ describe('orders of admins and legacy connections', function () {
     }
   });
 
+  // Seen red: with the orders read before the note is written (LegacyAcceptor.note).
+  it('a token that is revoked while its connection is being made must not slip in (C7)', async () => {
+    const proxy = await RedisProxy.start(world.redis.port);
+    const slow = await world.node({ ...ON, SWEEP_INTERVAL_MS: '600000', NODE_ID: 'slow', REDIS_URL: proxy.url });
+    try {
+      const user = world.user();
+      for (const link of proxy.links) link.hold('down');
+      const client = dial(user, slow);
+      await until(() => redis.hexists(keys.legacy(user), 'health').then(Boolean), { what: 'it is noted' });
+      await order(`users/${user}/revoke`);
+      proxy.heal();
+      expect((await client.closed()).code).to.equal(1008);
+      expect(client.types).to.deep.equal(['error']);
+    } finally {
+      await slow.node.stop();
+      await proxy.stop();
+    }
+  });
+
   it('a node that stops must send its old clients away with a code on which they come back', async () => {
     const leaving = await world.node({ ...ON, NODE_ID: 'leaving' });
     const client = await clients.connect(leaving, 'health', world.user());
