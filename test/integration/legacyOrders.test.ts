@@ -20,7 +20,7 @@ describe('orders of admins and legacy connections', function () {
   let one: LocalNode;
   let two: LocalNode;
   let three: LocalNode;
-  /** No sweep comes within a test, and makes good what another part has missed. */
+  /** The sweep looks at one connection a second, no more. */
   const ON = { LEGACY_ENDPOINTS: 'true', SWEEP_INTERVAL_MS: '600000', TOKEN_GRACE_MS: '100' };
 
   before(async () => {
@@ -140,6 +140,9 @@ describe('orders of admins and legacy connections', function () {
     expect(await former.closed()).to.include({ code: 1000, reason: 'Replaced by new connection' });
     expect(performance.now() - startedAt).to.be.lessThan(1000);
     expect(newer.isOpen).to.equal(true);
+    // By the message, and not by the sweep, which looks at one connection a second at least.
+    const metrics = await (await fetch(`${two.http}/metrics`)).text();
+    expect(metrics).to.match(/^uws_legacy_replaced_total 1$/m);
   });
 
   it('a replacement whose message was lost must be made good, and so must a note', async () => {
