@@ -18,8 +18,8 @@ async function memory(): Promise<ChildAnswer> {
     gc();
     await turn();
   }
-  const { heapUsed, rss } = process.memoryUsage();
-  return { heapUsed, rss };
+  const { heapUsed, rss, arrayBuffers } = process.memoryUsage();
+  return { heapUsed, rss, arrayBuffers };
 }
 
 process.on('message', (order: ChildOrder) => {

@@ -9,6 +9,8 @@ export type ChildOrder = 'memory' | 'stop';
 export interface Memory {
   readonly heapUsed: number;
   readonly rss: number;
+  /** What the buffers in use hold. */
+  readonly arrayBuffers: number;
 }
 
 export type ChildAnswer = { readonly port: number } | Memory;

@@ -147,6 +147,7 @@ export function composeEntrance(
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     authFailures,
     maxPayload: settings.maxPayload,
+    messageBurst: settings.messageBurst,
     compression: settings.compression === 'on',
     maxConnections: settings.maxConnections,
     maxPendingAuth: settings.maxPendingAuth,

@@ -251,7 +251,7 @@ export const ENTRIES = [
     min: 1,
     max: 100_000,
     default: 100,
-    meaning: 'Messages per second that a connection may send.',
+    meaning: 'Messages per second that a connection may send; pings and pongs count as messages.',
   }),
   integer('MESSAGE_BURST', {
     section: 'Edge and limits',
