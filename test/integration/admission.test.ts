@@ -127,6 +127,8 @@ describe('admission, before any crypto', function () {
     const refusal = await refused(node, upgradeRequest());
     expectProblem(refusal, 503, 'CONNECTION_LIMIT');
     expect(refusal.retryAfterS).to.equal(1);
+    // Seen to be refused as well: two addresses that send nothing kept everybody out.
+    await world.connect(node);
     await Promise.all(idle.map((client) => client.closed()));
     for (let n = 0; n < 4; n += 1) await world.connect(node);
     const again = Array.from({ length: 3 }, () => world.dial(node));

@@ -135,7 +135,7 @@ export class Upgrades {
     const ip = this.addressOf(request);
     const url = request.url ?? '';
     const { token } = tokenFromRequest(request);
-    const refusal = this.refusalOf(request, url, ip) ?? this.forgery(ip, token);
+    const refusal = this.refusalOf(request, url, ip, token !== null) ?? this.forgery(ip, token);
     if (refusal) {
       this.refuse(socket, refusal);
       return;
@@ -181,7 +181,7 @@ export class Upgrades {
     }, HOLD_MS);
   }
 
-  private refusalOf(request: IncomingMessage, url: string, ip: string): Refusal | null {
+  private refusalOf(request: IncomingMessage, url: string, ip: string, hasToken: boolean): Refusal | null {
     const { parts } = this;
     const path = url.split('?', 1)[0];
     if (path !== WS_PATH && path !== `${WS_PATH}/`) {
@@ -207,7 +207,8 @@ export class Upgrades {
       const detail = 'This node is full.';
       return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
     }
-    if (parts.pendingAuth() >= parts.maxPendingAuth) {
+    // Who brings a token is done with at once, unless a key is fetched for it: those who bring none must not keep it out.
+    if (parts.pendingAuth() >= parts.maxPendingAuth * (hasToken ? 2 : 1)) {
       const detail = 'Too many connections have not authenticated yet.';
       return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
     }

@@ -185,7 +185,8 @@ export const ENTRIES = [
     min: 1,
     max: 1_000_000,
     default: 1000,
-    meaning: 'Connections of a node that may be waiting for their authentication at one time.',
+    meaning:
+      'Connections of a node that may be waiting for their authentication at one time; beyond it those alone are taken that bring a token in their upgrade, up to twice as many.',
   }),
   integer('AUTH_TIMEOUT_MS', {
     section: 'Edge and limits',
