@@ -8,6 +8,8 @@ import type { Connection } from './connection.js';
 /** Messages that may wait for their turn. Reading stops at the bound, so a chatty client waits in its own socket (G6). */
 const MAX_INBOX = 32;
 const RESUME_INBOX = 8;
+/** And bytes of them: with a MAX_PAYLOAD of 16 MiB, 32 messages are half a gigabyte, of each peer while Redis is slow. */
+const MAX_INBOX_BYTES = 256 * 1024;
 /** Close code of RFC 6455 for data that is not taken: this protocol is text. */
 const UNSUPPORTED_DATA = 1003;
 
@@ -80,7 +82,7 @@ export class Inbound {
     while (inbox !== null && inbox.length > 0 && !connection.handling) {
       if (!isReady(connection)) return;
       const text = inbox.shift() as Buffer;
-      if (inbox.length <= RESUME_INBOX && connection.ws.isPaused) connection.ws.resume();
+      if (connection.ws.isPaused && inbox.length <= RESUME_INBOX && !isHeavy(inbox)) connection.ws.resume();
       this.dispatch(connection, text);
     }
   }
@@ -107,7 +109,9 @@ export class Inbound {
     connection.inbox ??= [];
     connection.inbox.push(text);
     // Nothing is kept for a peer whose token is still looked up, besides what came with it.
-    if (connection.inbox.length >= MAX_INBOX || connection.status === 'authenticating') connection.ws.pause();
+    if (connection.ws.isPaused) return;
+    const isFull = connection.inbox.length >= MAX_INBOX || isHeavy(connection.inbox);
+    if (isFull || connection.status === 'authenticating') connection.ws.pause();
   }
 
   private dispatch(connection: Connection, text: Buffer): void {
@@ -174,6 +178,10 @@ function endFlood(connection: Connection): void {
 /** ws has closed with the code of the fault (1002, 1007, 1009) and told it by `closing`; without a listener the process would end. */
 function alreadyClosing(): void {
   return;
+}
+
+function isHeavy(inbox: readonly (Buffer | null)[]): boolean {
+  return inbox.reduce((sum, text) => sum + (text?.length ?? 0), 0) >= MAX_INBOX_BYTES;
 }
 
 /** Its messages may be handled, whether or not it is delivered to just now. */
