@@ -85,6 +85,7 @@ export function composeConnections(
     claims,
     liveness,
     backpressure,
+    healthLimits: { ...settings, clock },
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
   return { verifier, liveness, backpressure, clearances, authority, sockets };
