@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { ComposeOptions } from '../nodeParts.js';
 import { createReports } from '../operations/reports.js';
-import { createRestApp } from '../rest/app.js';
+import { createRestListener } from '../rest/app.js';
 import type { AdminParts } from './admin.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
@@ -34,8 +34,8 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
         reload: () => parts.catalogueReloads.local(),
       })
     : null;
-  const app = createRestApp({ ...parts, reports, siblings });
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }, app);
+  const listener = createRestListener({ ...parts, reports, siblings });
+  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }, listener);
   server.on('upgrade', (request, socket, head) => parts.upgrades.handle(request, socket, head));
   return { reports, server };
 }

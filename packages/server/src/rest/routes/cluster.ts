@@ -34,7 +34,8 @@ export function clusterRoutes(router: Router, gate: Gate, { settings, catalogue,
   router.route(REST_BASE, {
     get: [
       () => {
-        const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+        // Without `close` Node.js keeps the connection, even of a client that asked for its end and waits for it.
+        const headers = { Upgrade: 'websocket', Connection: 'Upgrade, close' };
         throw new RestProblem(426, 'METHOD_NOT_ALLOWED', 'This address takes WebSocket upgrades only.', { headers });
       },
     ],
