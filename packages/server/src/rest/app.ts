@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { type ErrorCode, errorCodes } from '@unified-ws/protocol';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
@@ -69,7 +70,24 @@ export interface RestParts {
 const UNMATCHED = 'unmatched';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** The HTTP side of a node (DESIGN §8). WebSocket upgrades never come here. */
+/** The HTTP side of a node (DESIGN §8), for its server. WebSocket upgrades never come here. */
+export function createRestListener(parts: RestParts): RequestListener {
+  const app = createRestApp(parts);
+  return (request, response) => {
+    request.url = pathOf(request.url ?? '/');
+    app(request, response);
+  };
+}
+
+/**
+ * A target may be written with its origin (`GET http://host/path`, RFC 9112 §3.2.2). Which one does not matter here, but for one
+ * that is malformed Express finds no path, and answers with an HTML page of its own.
+ */
+function pathOf(target: string): string {
+  const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
+  return path.startsWith('/') || path === '*' ? path : `/${path}`;
+}
+
 export function createRestApp(parts: RestParts): Express {
   const { settings, clock, reports } = parts;
   const app = express();
