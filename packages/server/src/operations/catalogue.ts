@@ -26,6 +26,8 @@ export interface CatalogueReloadsParts {
   readonly catalogues: Catalogues;
   readonly authority: Authority;
   readonly table: ConnectionTable;
+  /** Connections that are in no registry. */
+  readonly legacy: { reevaluateAll(progress: Progress): Promise<void> };
   readonly fanout: Fanout;
   readonly commands: Commands;
   readonly redis: RedisClient;
@@ -129,14 +131,15 @@ export class CatalogueReloads {
   }
 
   private async apply(id: string): Promise<NodeReload> {
-    const { catalogues, authority, table, fanout, logger, report, timeoutMs } = this.parts;
+    const { catalogues, authority, table, legacy, fanout, logger, report, timeoutMs } = this.parts;
     // L5: what was taken under the old catalogue is delivered under it.
     fanout.flush();
     if (!catalogues.apply(id)) return this.answer('overtaken', null);
     const progress: Progress = { connections: 0, changed: 0 };
     const answer = this.answer('applied', catalogues.catalogue);
     const { digest, event_types: types } = answer;
-    const done = authority.reevaluateAll(table.all(), progress).then(
+    const judged = authority.reevaluateAll(table.all(), progress).then(() => legacy.reevaluateAll(progress));
+    const done = judged.then(
       () => logger.info({ digest, types, ...progress }, 'event catalogue reloaded'),
       (error: unknown) => report(error, 'operations.catalogue'),
     );

@@ -8,6 +8,12 @@ import { NodeCounts } from '@unified-ws/server/observability/counts';
 import { ErrorLog } from '@unified-ws/server/observability/errorLog';
 import { createRestApp, type RestParts } from '@unified-ws/server/rest/app';
 import { loadSettings } from '@unified-ws/server/settings';
+import type { Express } from 'express';
+
+/** Of express's router. */
+interface Layer {
+  readonly route?: { readonly path: string; readonly stack: readonly { readonly method?: string }[] };
+}
 
 /** The REST app over parts that a test has made up: for what no real part does on demand, such as failing. */
 export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnType<typeof createRestApp> {
@@ -30,15 +36,29 @@ export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnTyp
 export class StubApp {
   private readonly server: Server;
 
-  private constructor(server: Server) {
+  private readonly app: Express;
+
+  private constructor(app: Express, server: Server) {
+    this.app = app;
     this.server = server;
+  }
+
+  /** Patterns of all routes with their methods, as they are mounted. */
+  get routes(): { readonly path: string; readonly methods: readonly string[] }[] {
+    const layers = (this.app.router as unknown as { stack: readonly Layer[] }).stack;
+    return layers.flatMap(({ route }) => {
+      if (!route) return [];
+      const methods = route.stack.flatMap(({ method }) => (method === undefined ? [] : [method.toUpperCase()]));
+      return [{ path: route.path, methods: [...new Set(methods)] }];
+    });
   }
 
   /** @param parts those that the test's requests meet. */
   static async listen(parts: Readonly<Record<string, unknown>>): Promise<StubApp> {
-    const server = createServer(stubRestApp(parts)).listen(0, '127.0.0.1');
+    const app = stubRestApp(parts);
+    const server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new StubApp(server);
+    return new StubApp(app, server);
   }
 
   get http(): string {
