@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ASYNCAPI_PATH, OPENAPI_PATH } from '@unified-ws/protocol';
+import { ASYNCAPI_PATH, OPENAPI_PATH, WS_PATH } from '@unified-ws/protocol';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue';
 import { expect } from 'chai';
 import { type EventNode, startEventNode } from '../../packages/server/test/events/support.js';
-import { ContractClient, type OpenApiContract, openApiContract } from '../support/contract.js';
+import { ContractClient, type HttpAnswer, type OpenApiContract, openApiContract } from '../support/contract.js';
 import { fillQueues } from '../support/queueFill.js';
 import { adminToken, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
@@ -292,6 +294,36 @@ describe('REST as openapi.json says', function () {
     await there.call('clearQueue');
     await there.call('resumeQueue');
     await small.node.stop();
+  });
+
+  /** The answer to a request for a WebSocket that is refused. */
+  async function refusedUpgrade(at: LocalNode, headers: Readonly<Record<string, string>>): Promise<HttpAnswer> {
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+    const sent = { ...upgrade, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', ...headers };
+    const [response] = (await once(get(`${at.http}${WS_PATH}`, { headers: sent }), 'response')) as [IncomingMessage];
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    const told = new Headers(Object.entries(response.headers).map(([name, value]) => [name, `${value}`]));
+    return { status: response.statusCode ?? 0, headers: told, text: Buffer.concat(chunks).toString() };
+  }
+
+  it('a refused upgrade is answered as described, although express never sees it', async () => {
+    const strict = await world.node({ NODE_ID: 'strict', ALLOWED_ORIGINS: 'https://a.example', MAX_CONNECTIONS: '1' });
+    const limited = await world.node({ NODE_ID: 'limited', CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '1' });
+    await world.connect(strict);
+    await world.connect(limited);
+    const cases = [
+      [strict, 400, { 'sec-websocket-key': 'short' }],
+      [strict, 403, { origin: 'https://evil.example' }],
+      [strict, 426, { 'sec-websocket-version': '7' }],
+      [limited, 429, {}],
+      [strict, 503, {}],
+    ] as const;
+    for (const [at, status, headers] of cases) {
+      const answer = await refusedUpgrade(at, headers);
+      expect(answer.status, answer.text).to.equal(status);
+      expect(contract.answerFaults('openWebSocket', answer), answer.text).to.deep.equal([]);
+    }
   });
 
   it('asyncapi.json lists the event types that are in force, also after a reload', async () => {
