@@ -39,6 +39,8 @@ export interface HttpAnswer {
 export interface OpenApiContract {
   readonly operations: readonly DocumentedOperation[];
   operation(id: string): DocumentedOperation;
+  /** The operation that a request is one of, by its method and path (a query may follow); null: it is none. */
+  match(method: string, target: string): DocumentedOperation | null;
   /** A call built from the document alone. @throws Error for an argument that it does not know, or one that is missing. */
   call(id: string, given?: CallArguments): PreparedCall;
   /** Why the document refuses the body; empty: it takes it. */
@@ -113,6 +115,17 @@ export function openApiContract(document: unknown): OpenApiContract {
   return {
     operations: [...operations.values()],
     operation: find,
+    match: (method, target) => {
+      const parts = (target.split('?')[0] ?? '').split('/');
+      const fits = ({ path }: Known): boolean => {
+        const pattern = path.split('/');
+        return (
+          pattern.length === parts.length &&
+          pattern.every((part, index) => part.startsWith('{') || part === parts[index])
+        );
+      };
+      return [...operations.values()].find((one) => one.method === method && fits(one)) ?? null;
+    },
     call: (id, given = {}) => prepared(find(id), given),
     bodyFaults: (id, body) => {
       const { place, hasBody, needsBody } = find(id);
