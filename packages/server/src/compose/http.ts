@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { asksForWebSocket, serveWithoutUpgrade } from '../edge/handshake.js';
+import { ProtocolOffers } from '../edge/protocolOffers.js';
 import type { ComposeOptions } from '../nodeParts.js';
 import { createReports } from '../operations/reports.js';
 import { createRestApp } from '../rest/app.js';
@@ -47,9 +47,6 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
   };
   const server = createServer(options, app);
-  server.on('upgrade', (request, socket, head) => {
-    if (asksForWebSocket(request)) parts.upgrades.handle(request, socket, head);
-    else serveWithoutUpgrade(server, request, socket, head);
-  });
+  new ProtocolOffers(server, (request, socket, head) => parts.upgrades.handle(request, socket, head));
   return { reports, server };
 }
