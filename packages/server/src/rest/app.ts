@@ -33,6 +33,7 @@ import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { connectionRoutes } from './routes/connections.js';
 import { eventRoutes } from './routes/events.js';
+import { type LegacyRouteParts, legacyRoutes } from './routes/legacy.js';
 import { mailboxRoutes } from './routes/mailbox.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { probeRoutes } from './routes/probes.js';
@@ -58,6 +59,7 @@ export interface RestParts {
   readonly catalogueReloads: CatalogueReloads;
   /** `createReports(view)`. */
   readonly reports: Reports;
+  readonly legacy: LegacyRouteParts['legacy'];
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
@@ -110,6 +112,7 @@ export function createRestApp(parts: RestParts): Express {
   auditRoutes(router, parts);
   catalogueRoutes(router, parts);
   mailboxRoutes(router, parts);
+  legacyRoutes(router, parts);
   specRoutes(router, parts);
   router.close();
   app.use(() => {
