@@ -17,14 +17,10 @@ export class Contract {
   }
 }
 
-const contracts = new Map<string, Promise<Contract>>();
+let contract: Promise<Contract> | null = null;
 
-/** The contract of a target, read once. */
-export function contractOf(url: string): Promise<Contract> {
-  let contract = contracts.get(url);
-  if (!contract) {
-    contract = Promise.resolve(new Contract());
-    contracts.set(url, contract);
-  }
+/** The contract of the target, read once. All targets of a run are of one implementation. */
+export function contractOf(_url: string): Promise<Contract> {
+  contract ??= Promise.resolve(new Contract());
   return contract;
 }
