@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Case } from './support/case.js';
+import { contractOfTarget } from './support/contract.js';
 import { coverage, describeNeeds, type Kind } from './support/coverage.js';
 
 /** Close codes of RFC 6455 that the protocol keeps: a fault of framing, a binary frame, bad UTF-8, an oversized message. */
@@ -16,15 +17,15 @@ describe('coverage', () => {
   /** What is not covered, by the extras that it would take. */
   const missing = new Map<string, string[]>();
 
-  it('no message, error code or close code of the server is without a test', async () => {
+  it('no message, error code, close code or route of the server is without a test', async () => {
     const t = new Case(() => undefined);
-    const { supported_messages, error_codes, close_codes } = await t.target.info();
+    const { supported_messages, error_codes, close_codes, rest } = await t.target.info();
     const items: Readonly<Record<Kind, readonly (string | number)[]>> = {
       client: supported_messages.client_to_server.map(({ type }) => type),
       server: supported_messages.server_to_client.map(({ type }) => type),
       errors: error_codes.map(({ code }) => code),
       closes: [...close_codes.map(({ code }) => code), ...RFC_CLOSES],
-      routes: [],
+      routes: (await contractOfTarget()).routes(rest),
     };
     const unclaimed: string[] = [];
     for (const [kind, names] of Object.entries(items) as [Kind, readonly (string | number)[]][]) {

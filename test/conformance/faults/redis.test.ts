@@ -94,10 +94,7 @@ describe('faults: Redis is away', () => {
       t.extend(60_000);
       const world = await FaultWorld.start(t);
       const client = await t.user({}, world.url);
-      const publish = async (): Promise<unknown> => {
-        const body = { event_type: 'custom_event', data: {} };
-        return (await t.rest('POST', '/events', { body, target: world.target })).body.event_id;
-      };
+      const publish = (): Promise<string> => t.publish({ event_type: 'custom_event', data: {} }, world.target);
       const { position } = await client.event(await publish());
       // It keeps nothing on disk.
       await world.redis.kill9();
