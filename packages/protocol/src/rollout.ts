@@ -189,7 +189,11 @@ export const ownRolloutSchema = {
       type: 'object',
       properties: {
         unified: text,
-        legacy: { ...texts, description: 'one for each group; empty: there are none' },
+        legacy: {
+          type: 'object',
+          additionalProperties: text,
+          description: 'by group, as /ws/health; empty: the legacy endpoints are not served',
+        },
       },
       required: ['unified', 'legacy'],
     },

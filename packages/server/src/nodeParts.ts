@@ -14,6 +14,7 @@ import type { CatalogueReloads } from './operations/catalogue.js';
 import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
 import type { Rollouts } from './operations/rollout.js';
+import type { RolloutNotices } from './operations/rolloutNotices.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
 import type { Displacements } from './registry/displacement.js';
@@ -49,6 +50,7 @@ export interface NodeParts {
   readonly server: Server;
   readonly catalogueReloads: CatalogueReloads;
   readonly rollouts: Rollouts;
+  readonly rolloutNotices: RolloutNotices;
 }
 
 export interface ComposeOptions {

@@ -9,6 +9,8 @@ import { PermissionChanges } from '../operations/permissions.js';
 import { QueueAdmin } from '../operations/queue.js';
 import { Reviews } from '../operations/review.js';
 import { Revocations } from '../operations/revocations.js';
+import { RolloutNotices } from '../operations/rolloutNotices.js';
+import { RolloutOrders } from '../operations/rolloutOrders.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
 import type { Core } from './core.js';
@@ -26,7 +28,7 @@ export function composeAdmin(
   { authority }: ConnectionsParts,
 ) {
   const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain } = core;
-  const { store, commands, judge, reconciler } = cluster;
+  const { store, commands, judge, reconciler, rollouts } = cluster;
   const { catalogue, catalogues, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report });
@@ -82,5 +84,31 @@ export function composeAdmin(
     timeoutMs,
   });
   const drains = new Drains({ commands, audit, clock, timeoutMs, drain });
-  return { drains, auditLog, disconnects, announcements, queueAdmin, permissionChanges, revocations, catalogueReloads };
+  const rolloutNotices = new RolloutNotices({ rollouts, table, report });
+  const rolloutOrders = new RolloutOrders({
+    rollouts,
+    table,
+    commands,
+    redis,
+    keys,
+    judge,
+    audit,
+    clock,
+    random: randomBytes,
+    report,
+    nodeId,
+    timeoutMs,
+  });
+  return {
+    drains,
+    auditLog,
+    disconnects,
+    announcements,
+    queueAdmin,
+    permissionChanges,
+    revocations,
+    catalogueReloads,
+    rolloutNotices,
+    rolloutOrders,
+  };
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { memoryUsage, version as nodeVersion, pid } from 'node:process';
-import { CLOSE, CONNECTION_STATUSES } from '@unified-ws/protocol';
+import { CLOSE, CONNECTION_STATUSES, type RolloutMode } from '@unified-ws/protocol';
 import type { Connection } from '../edge/connection.js';
 import { WIRE_STATUS } from '../edge/states.js';
 import type { CpuLoad } from '../observability/cpu.js';
@@ -50,6 +50,18 @@ export interface NodeStats {
   readonly queue_admin: Readonly<Record<string, number>>;
   /** Durable events over the rate of their type, by type. */
   readonly events_over_rate: Readonly<Record<string, number>>;
+  readonly rollout: RolloutStats;
+}
+
+/** The roll-out that is in force on the node. */
+export interface RolloutStats {
+  readonly mode: RolloutMode;
+  readonly percentage: number;
+  readonly enforce: boolean;
+  readonly version: number;
+  readonly rolled_back: boolean;
+  /** Messages `rollout_changed`. */
+  readonly notices: number;
 }
 
 export interface ConnectionStats {
@@ -215,7 +227,14 @@ export class NodeFacts {
       queue_workers: this.workers(),
       queue_admin: counts.queueAdmin.toRecord(),
       events_over_rate: view.typeRates.over.toRecord(),
+      rollout: this.rollout(),
     };
+  }
+
+  private rollout(): RolloutStats {
+    const { rollouts, rolloutNotices } = this.view;
+    const { mode, percentage, enforce, version, rolledBack } = rollouts.state;
+    return { mode, percentage, enforce, version, rolled_back: rolledBack !== null, notices: rolloutNotices.sent };
   }
 
   private connections(): ConnectionStats {

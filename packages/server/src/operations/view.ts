@@ -26,6 +26,8 @@ import type { Recovery } from '../registry/recovery.js';
 import type { Releases } from '../registry/releases.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Settings } from '../settings.js';
+import type { Rollouts } from './rollout.js';
+import type { RolloutNotices } from './rolloutNotices.js';
 
 /** The parts of a node that the reports (statistics, health, errors, metrics) read. Nothing is changed through it. */
 export interface NodeView {
@@ -61,4 +63,6 @@ export interface NodeView {
   /** What went to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
   readonly isDraining: () => boolean;
+  readonly rollouts: Rollouts;
+  readonly rolloutNotices: RolloutNotices;
 }

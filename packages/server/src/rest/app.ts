@@ -19,6 +19,8 @@ import type { PermissionChanges } from '../operations/permissions.js';
 import type { QueueAdmin } from '../operations/queue.js';
 import type { Reports } from '../operations/reports.js';
 import type { Revocations } from '../operations/revocations.js';
+import type { Rollouts } from '../operations/rollout.js';
+import type { RolloutOrders } from '../operations/rolloutOrders.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Settings } from '../settings.js';
@@ -36,6 +38,7 @@ import { mailboxRoutes } from './routes/mailbox.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { probeRoutes } from './routes/probes.js';
 import { queueRoutes } from './routes/queue.js';
+import { rolloutRoutes } from './routes/rollout.js';
 import { userRoutes } from './routes/users.js';
 
 export interface RestParts {
@@ -54,6 +57,8 @@ export interface RestParts {
   readonly permissionChanges: PermissionChanges;
   readonly revocations: Revocations;
   readonly catalogueReloads: CatalogueReloads;
+  readonly rollouts: Rollouts;
+  readonly rolloutOrders: RolloutOrders;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly counts: NodeCounts;
@@ -92,6 +97,7 @@ export function createRestApp(parts: RestParts): Express {
   auditRoutes(router, gate, parts);
   catalogueRoutes(router, gate, parts);
   mailboxRoutes(router, gate, parts);
+  rolloutRoutes(router, gate, parts);
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

@@ -2,7 +2,7 @@ import type { Express, RequestHandler } from 'express';
 import { localsOf } from './http.js';
 import { RestProblem } from './problem.js';
 
-type Method = 'get' | 'post' | 'delete';
+type Method = 'get' | 'post' | 'put' | 'delete';
 
 /** Mounts routes: each is known by its pattern, and answers 405 with `Allow` to methods that it does not have. */
 export class Router {
