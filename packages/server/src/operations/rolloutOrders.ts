@@ -26,7 +26,8 @@ const FACTS = 'rollout.facts';
 const ATTEMPTS = 20;
 
 type NodeInForce = RolloutReport['nodes'][number];
-type Change = (now: RolloutState) => RolloutState | null;
+/** What to put in the place of what is in force; null: it is so already. */
+type Change = (now: RolloutState, at: string) => RolloutState | null;
 
 interface NodeTaken extends NodeInForce {
   /** It has read what Redis holds since it was told. */
@@ -119,10 +120,9 @@ export class RolloutOrders {
    * @throws AppError UNAVAILABLE when Redis does not answer.
    */
   rollBack(reason: string | undefined, actor: Actor): Promise<RolloutChanged> {
-    return this.order('rollout_rollback', reason, actor, (now) => {
+    return this.order('rollout_rollback', reason, actor, (now, at) => {
       if (now.mode === 'disabled' && !now.enforce) return null;
       const { mode, enforce } = now;
-      const at = new Date(this.parts.clock.now()).toISOString();
       const rolledBack = { mode, enforce, at, by: actor.userId, reason: reason ?? '' };
       return { ...now, mode: 'disabled', enforce: false, rolledBack };
     });
@@ -151,7 +151,7 @@ export class RolloutOrders {
     const startedAt = clock.mono();
     const at = new Date(clock.now()).toISOString();
     const changed = await this.commit((now) => {
-      const next = change(now);
+      const next = change(now, at);
       return (
         next && { ...next, version: now.version + 1, changedAt: at, changedBy: actor.userId, reason: reason ?? '' }
       );
@@ -173,7 +173,7 @@ export class RolloutOrders {
   }
 
   /** @returns what is in force now, or null when there was nothing to change. */
-  private async commit(change: Change): Promise<RolloutState | null> {
+  private async commit(change: (now: RolloutState) => RolloutState | null): Promise<RolloutState | null> {
     const { rollouts, redis, keys, random } = this.parts;
     const newTag = Buffer.from(random(9)).toString('base64url');
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
