@@ -4,6 +4,7 @@ import { AuditLog } from '../operations/auditLog.js';
 import { Announcements } from '../operations/broadcast.js';
 import { CatalogueReloads } from '../operations/catalogue.js';
 import { Disconnects } from '../operations/disconnect.js';
+import { DrainTurn } from '../operations/drainTurn.js';
 import { Drains } from '../operations/nodes.js';
 import { PermissionChanges } from '../operations/permissions.js';
 import { QueueAdmin } from '../operations/queue.js';
@@ -27,8 +28,8 @@ export function composeAdmin(
   { fanout }: DeliveryParts,
   { authority }: ConnectionsParts,
 ) {
-  const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain } = core;
-  const { store, commands, judge, reconciler, rollouts } = cluster;
+  const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain, isDraining } = core;
+  const { store, commands, judge, reconciler, rollouts, recovery } = cluster;
   const { catalogue, catalogues, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report });
@@ -83,7 +84,15 @@ export function composeAdmin(
     nodeId,
     timeoutMs,
   });
-  const drains = new Drains({ commands, audit, clock, timeoutMs, drain });
+  const drains = new Drains({
+    commands,
+    audit,
+    clock,
+    timeoutMs,
+    drain,
+    entry: () => (isDraining() ? 'draining' : recovery.standing === 'serving' ? 'open' : 'closed'),
+    turn: new DrainTurn({ redis, keys, clock, report }),
+  });
   const rolloutNotices = new RolloutNotices({ rollouts, table, report });
   const rolloutOrders = new RolloutOrders({
     rollouts,
