@@ -118,9 +118,14 @@ export class World {
     return redis.hgetall(`uws:{u:${encodeURIComponent(user)}}:conn`);
   }
 
+  /** Ends the raw clients alone. */
+  endRaw(): void {
+    for (const client of this.rawClients.splice(0)) client.destroy();
+  }
+
   /** Between two tests of a suite. */
   async endClients(): Promise<void> {
-    for (const client of this.rawClients.splice(0)) client.destroy();
+    this.endRaw();
     await Promise.all([...this.clients].map((client) => client.close()));
   }
 

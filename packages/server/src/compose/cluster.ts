@@ -26,6 +26,8 @@ export interface ClusterCalls {
   readonly onMail: (batch: MailBatch) => void;
   /** The registry told where the mailbox of an established connection stands. */
   readonly onMailbox: NonNullable<ReconcileParts['onMailbox']>;
+  /** Bring the legacy connections in line, which no registry knows. */
+  readonly reconcileLegacy: () => Promise<void>;
   /** Read the logs up to their heads. */
   readonly catchUp: () => Promise<void>;
   /** Delivery was stopped, or goes on. */
@@ -98,7 +100,10 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
       releases.useLease(lease.id);
       calls.endUnestablished(CLOSE.LEASE_LOST);
     },
-    reconcile: () => reconciler.all(),
+    reconcile: async () => {
+      await reconciler.all();
+      await calls.reconcileLegacy();
+    },
     catchUp: calls.catchUp,
     onStanding: (standing) => {
       counts.standing(standing);

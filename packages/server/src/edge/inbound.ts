@@ -33,9 +33,7 @@ export class Inbound {
   private readonly onMessage: (this: WebSocket, data: RawData, isBinary: boolean) => void;
   private readonly onPong: (this: WebSocket) => void;
   private readonly onClose: (this: WebSocket, code: number) => void;
-  private readonly onError: (this: WebSocket, error: Error) => void;
-  /** Reads what is wrong with the peers' frames. */
-  onPeerError: (connection: Connection, error: Error) => void = () => undefined;
+  private readonly onClosing: (this: WebSocket, code: number) => void;
 
   constructor(parts: InboundParts) {
     this.parts = parts;
@@ -52,10 +50,8 @@ export class Inbound {
     this.onClose = function (code) {
       (this as Tagged)[CONNECTION]?.gone(code);
     };
-    // ws closes with the code of the fault (1002, 1007, 1009) by itself; a `close` event follows.
-    this.onError = function (error) {
-      const connection = (this as Tagged)[CONNECTION];
-      if (connection) self.onPeerError(connection, error);
+    this.onClosing = function (code) {
+      (this as Tagged)[CONNECTION]?.closing(code);
     };
   }
 
@@ -65,7 +61,8 @@ export class Inbound {
     ws.on('message', this.onMessage);
     ws.on('pong', this.onPong);
     ws.on('close', this.onClose);
-    ws.on('error', this.onError);
+    ws.on('closing', this.onClosing);
+    ws.on('error', alreadyClosing);
   }
 
   /** Works off what waited while the connection was being established. */
@@ -142,6 +139,11 @@ export class Inbound {
     );
     return false;
   }
+}
+
+/** ws has closed with the code of the fault (1002, 1007, 1009) and told it by `closing`; without a listener the process would end. */
+function alreadyClosing(): void {
+  return;
 }
 
 /** Its messages may be handled, whether or not it is delivered to just now. */

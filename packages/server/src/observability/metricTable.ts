@@ -1,6 +1,5 @@
 import { uptime } from 'node:process';
-import { ROLLOUT_MODES } from '@unified-ws/protocol';
-import type { NodeStats } from '../operations/nodeFacts.js';
+import { type NodeStats, ROLLOUT_MODES } from '@unified-ws/protocol';
 import { STANDINGS } from '../registry/recovery.js';
 import type { Sample } from './queueSample.js';
 

@@ -1,4 +1,4 @@
-import type { ClusterNode, ClusterNodes, DrainBody, NodeDrained } from '@unified-ws/protocol';
+import type { ClusterNode, ClusterNodes, DrainBody, NodeDrained, NodeStats } from '@unified-ws/protocol';
 import type { Commands } from '../bus/commands.js';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
@@ -6,7 +6,6 @@ import { nodeOfLease } from '../registry/lease.js';
 import type { Actor, Audit } from './audit.js';
 import type { DrainTurn } from './drainTurn.js';
 import { missingNode, nodeHealth } from './health.js';
-import type { NodeStats } from './nodeFacts.js';
 import type { ClusterStats } from './stats.js';
 
 const DRAIN = 'drain';

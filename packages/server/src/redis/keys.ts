@@ -19,6 +19,10 @@ export class Keys {
   subs(userId: string): string {
     return `${this.user(userId)}:subs`;
   }
+  /** Where the user's connections to legacy endpoints are: group -> connection and lease. */
+  legacy(userId: string): string {
+    return `${this.user(userId)}:legacy`;
+  }
   prefs(userId: string): string {
     return `${this.user(userId)}:prefs`;
   }

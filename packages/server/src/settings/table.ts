@@ -293,7 +293,8 @@ export const ENTRIES = [
   boolean('LEGACY_ENDPOINTS', {
     section: 'Edge and limits',
     default: false,
-    meaning: 'Serve the endpoints of the predecessor beside the unified one, for the time of a migration.',
+    meaning:
+      'Serve the endpoints of the predecessor (`/ws/<group>` and `/api/websocket/ws/<group>`) beside the unified one while clients move; see MIGRATION.md.',
   }),
 
   choice('CONNECTION_POLICY', {
