@@ -38,6 +38,12 @@ function input({ query, body }) {
   return query && Object.keys(query.properties).length > 0 ? `query: ${data(query)}` : 'none';
 }
 
+/** Who may use a REST operation. */
+function allowed({ permissions }) {
+  if (permissions === 'any') return 'any token';
+  return permissions === null ? 'none' : permissions.map(code).join(' or ');
+}
+
 function table(head, rows) {
   const line = (cells) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
@@ -75,7 +81,7 @@ export function protocolTables(protocol) {
       Object.values(restOperations).map((one) => [
         code(`${one.method.toUpperCase()} ${one.path.replace(`${REST_BASE}/`, '/').replace(/\{(\w+)\}/g, ':$1')}`),
         input(one),
-        one.permissions ? one.permissions.map(code).join(' or ') : 'none',
+        allowed(one),
         one.summary,
       ]),
     ),
