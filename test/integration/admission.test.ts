@@ -120,6 +120,20 @@ describe('admission, before any crypto', function () {
     await world.connect(node);
   });
 
+  // Seen red with `replaces` answering false: the user was told to come back later, to a place that he held himself.
+  it('a full node must not refuse the user whose own connection takes the place (F29), nor let anybody else in', async () => {
+    const node = await world.node({ MAX_CONNECTIONS: '2' });
+    const user = world.user();
+    const [first] = await Promise.all([world.connect(node, user), world.connect(node)]);
+    await world.connect(node, user);
+    expect(await first.closed()).to.include({ code: 4001 });
+    const forged = token(user, { secret: 'another-secret-of-32-characters-or-more' });
+    for (const other of [forged, token('stranger'), 'junk', undefined]) {
+      const request = upgradeRequest(other === undefined ? {} : { token: other });
+      expectProblem(await refused(node, request), 503, 'CONNECTION_LIMIT');
+    }
+  });
+
   it('connections that never authenticate must not take the place of those that do', async () => {
     const node = await world.node({ MAX_PENDING_AUTH: '3', AUTH_TIMEOUT_MS: '400' });
     const idle = Array.from({ length: 3 }, () => world.dial(node));
@@ -127,8 +141,9 @@ describe('admission, before any crypto', function () {
     const refusal = await refused(node, upgradeRequest());
     expectProblem(refusal, 503, 'CONNECTION_LIMIT');
     expect(refusal.retryAfterS).to.equal(1);
-    // Seen to be refused as well: two addresses that send nothing kept everybody out.
-    await world.connect(node);
+    // Seen red with one bound for both: a few sockets that say nothing kept everybody out.
+    const behind = await world.connect(node);
+    await behind.close();
     await Promise.all(idle.map((client) => client.closed()));
     for (let n = 0; n < 4; n += 1) await world.connect(node);
     const again = Array.from({ length: 3 }, () => world.dial(node));

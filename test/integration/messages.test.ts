@@ -197,6 +197,9 @@ describe('messages of an open connection', function () {
       [admin, 'disconnect_user', { user_id: '' }],
       [admin, 'disconnect_user', { user_id: 7 }],
       [admin, 'disconnect_user', { user_id: 'x'.repeat(129) }],
+      // Nobody can have such an id: no key of Redis can be made of it, which was answered UNAVAILABLE.
+      [admin, 'disconnect_user', { user_id: '\ud800' }],
+      [admin, 'disconnect_user', { user_id: 'é'.repeat(65) }],
       [admin, 'disconnect_user', { user_id: 'x', ban_seconds: 0 }],
       [admin, 'disconnect_user', { user_id: 'x', ban_seconds: 1.5 }],
       [admin, 'disconnect_user', { user_id: 'x', reason: 'x'.repeat(101) }],

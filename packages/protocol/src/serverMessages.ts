@@ -367,6 +367,11 @@ export const serverMessages = {
         result: { enum: DISCONNECT_RESULTS },
         node_id: { ...textOrNull, description: 'of the owner; null when the user was not connected' },
         reason: textOrNull,
+        legacy_closed: {
+          type: 'integer',
+          minimum: 1,
+          description: 'of the connections that were closed, those to legacy endpoints; absent: none',
+        },
         took_ms: { type: 'number', minimum: 0 },
       },
       required: ['user_id', 'result', 'node_id', 'reason', 'took_ms'],

@@ -1,4 +1,5 @@
-// A node in a process of its own that tells how much memory it holds: run with --expose-gc and an IPC channel.
+// A node in a process of its own that tells how much memory it holds, and how long it was busy at a stretch: run with
+// --expose-gc and an IPC channel.
 import { setImmediate as turn } from 'node:timers/promises';
 import { createNode } from '@unified-ws/server/node';
 import { loadSettings } from '@unified-ws/server/settings';
@@ -22,9 +23,38 @@ async function memory(): Promise<ChildAnswer> {
   return { heapUsed, rss, arrayBuffers };
 }
 
+const LOOK_MS = 10;
+let busyMs = 0;
+let lookedAt = performance.now();
+let used = process.cpuUsage();
+
+/** The processor's time, not the wall's: on a loaded machine a process stands still without being busy. */
+function look(): void {
+  const { user, system } = process.cpuUsage(used);
+  const now = performance.now();
+  busyMs = Math.max(busyMs, Math.min(now - lookedAt - LOOK_MS, (user + system) / 1000));
+  forget();
+}
+
+function forget(): void {
+  used = process.cpuUsage();
+  lookedAt = performance.now();
+}
+
+setInterval(look, LOOK_MS).unref();
+
 process.on('message', (order: ChildOrder) => {
-  if (order === 'memory') void memory().then(answer);
-  else void node.stop().then(() => process.exit(0));
+  if (order === 'memory') {
+    const before = busyMs;
+    void memory().then((message) => {
+      forget();
+      busyMs = before;
+      answer(message);
+    });
+  } else if (order === 'stall') {
+    answer({ busyMs });
+    busyMs = 0;
+  } else void node.stop().then(() => process.exit(0));
 });
 await node.start();
 answer({ port: node.port });

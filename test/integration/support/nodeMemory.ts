@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { within } from '../../support/wait.js';
 
-export type ChildOrder = 'memory' | 'stop';
+export type ChildOrder = 'memory' | 'stall' | 'stop';
 
 /** Bytes, after garbage collection. */
 export interface Memory {
@@ -13,7 +13,17 @@ export interface Memory {
   readonly arrayBuffers: number;
 }
 
-export type ChildAnswer = { readonly port: number } | Memory;
+/** The longest time, ms, for which the event loop was busy with one thing since this was asked last. */
+export interface Stall {
+  readonly busyMs: number;
+}
+
+export type ChildAnswer = { readonly port: number } | Memory | Stall;
+
+export interface NodeMemoryOptions {
+  /** Gets what the process writes to stdout and stderr. Default: both are the test's own. */
+  readonly onOutput?: (text: string) => void;
+}
 
 const PATIENCE_MS = 15_000;
 
@@ -27,12 +37,16 @@ export class NodeMemory {
     this.port = port;
   }
 
-  static async start(env: Readonly<Record<string, string>>): Promise<NodeMemory> {
+  static async start(env: Readonly<Record<string, string>>, { onOutput }: NodeMemoryOptions = {}): Promise<NodeMemory> {
     const { PATH = '', HOME = '' } = process.env;
     const child = fork(fileURLToPath(new URL('./nodeChild.js', import.meta.url)), [], {
       execArgv: ['--expose-gc'],
       env: { PATH, HOME, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'silent', ...env },
+      silent: onOutput !== undefined,
     });
+    if (onOutput) {
+      for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', onOutput);
+    }
     const first = (await within(once(child, 'message'), PATIENCE_MS, 'the node serves'))[0] as ChildAnswer;
     if (!('port' in first)) throw new Error('the node did not say where it listens');
     return new NodeMemory(child, first.port);
@@ -52,9 +66,12 @@ export class NodeMemory {
   }
 
   async memory(): Promise<Memory> {
-    const answer = within(once(this.child, 'message'), PATIENCE_MS, 'the node tells its memory');
-    this.order('memory');
-    return (await answer)[0] as Memory;
+    return (await this.ask('memory')) as Memory;
+  }
+
+  /** Not counting what `memory` costs. */
+  async stall(): Promise<Stall> {
+    return (await this.ask('stall')) as Stall;
   }
 
   async stop(): Promise<void> {
@@ -62,6 +79,12 @@ export class NodeMemory {
     const ended = once(this.child, 'close');
     this.order('stop');
     await within(ended, PATIENCE_MS, 'the node ends');
+  }
+
+  private async ask(order: ChildOrder): Promise<ChildAnswer> {
+    const answer = within(once(this.child, 'message'), PATIENCE_MS, `the node answers to ${order}`);
+    this.order(order);
+    return (await answer)[0] as ChildAnswer;
   }
 
   private order(order: ChildOrder): void {

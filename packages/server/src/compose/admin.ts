@@ -14,6 +14,7 @@ import type { ConnectionsParts } from './connections.js';
 import type { Core } from './core.js';
 import type { DeliveryParts } from './delivery.js';
 import type { EventsParts } from './events.js';
+import type { LegacyParts } from './legacy.js';
 
 export type AdminParts = ReturnType<typeof composeAdmin>;
 
@@ -24,6 +25,7 @@ export function composeAdmin(
   events: EventsParts,
   { fanout }: DeliveryParts,
   { authority }: ConnectionsParts,
+  { legacy }: LegacyParts,
 ) {
   const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain } = core;
   const { store, commands, judge, reconciler } = cluster;
@@ -31,7 +33,17 @@ export function composeAdmin(
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report });
   const auditLog = new AuditLog({ redis, keys, report });
-  const disconnects = new Disconnects({ store, commands, judge, table, audit, clock, report, timeoutMs });
+  const disconnects = new Disconnects({
+    store,
+    commands,
+    judge,
+    table,
+    legacy: legacy.orders,
+    audit,
+    clock,
+    report,
+    timeoutMs,
+  });
   const announcements = new Announcements({
     publisher,
     catalogue,
@@ -54,7 +66,7 @@ export function composeAdmin(
     commandTimeoutMs: timeoutMs,
     maxJobs: settings.eventQueueMax,
   });
-  const reviews = new Reviews({ store, commands, judge, table, reconciler, clock });
+  const reviews = new Reviews({ store, commands, judge, table, legacy: legacy.orders, reconciler, clock });
   const revocations = new Revocations({ store, reviews, audit, clock, report, timeoutMs });
   const permissionChanges = new PermissionChanges({
     store,
@@ -69,6 +81,7 @@ export function composeAdmin(
     catalogues,
     authority,
     table,
+    legacy,
     fanout,
     commands,
     redis,

@@ -11,6 +11,7 @@ import type { Core } from './core.js';
 import type { DeliveryParts } from './delivery.js';
 import type { EntranceParts } from './entrance.js';
 import type { EventsParts } from './events.js';
+import type { LegacyParts } from './legacy.js';
 
 /** A request head, and a whole request, must be in by then, milliseconds: a peer that dawdles holds a socket and no more. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -26,7 +27,8 @@ interface HttpNeeds
     DeliveryParts,
     ConnectionsParts,
     AdminParts,
-    EntranceParts {}
+    EntranceParts,
+    LegacyParts {}
 
 /** The port: REST, probes and metrics, and the upgrades that come in on it. */
 export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblings']) {

@@ -1,5 +1,7 @@
 import type { Connection } from '../edge/connection.js';
+import { AppError } from '../errors.js';
 import type { Publisher, PublishReceipt } from '../events/publish.js';
+import { isUserId } from '../events/storedEvent.js';
 import type { Actor } from '../operations/audit.js';
 import type { Announcements } from '../operations/broadcast.js';
 import type { Disconnects } from '../operations/disconnect.js';
@@ -18,15 +20,22 @@ type AdminMessage = 'disconnect_user' | 'publish_event' | 'broadcast_admin_messa
 export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, AdminMessage> {
   const turns = new Turns();
   return {
-    disconnect_user: (connection, { user_id, reason, ban_seconds }) =>
-      parts.disconnects.disconnect(
+    disconnect_user: (connection, { user_id, reason, ban_seconds }) => {
+      // The schema counts characters, and takes lone surrogates, of which no key can be made.
+      if (!isUserId(user_id)) {
+        throw new AppError('VALIDATION_ERROR', 'The data of disconnect_user is not valid.', {
+          details: { errors: [{ path: '/user_id', message: 'is not a user id of 1 to 128 bytes' }] },
+        });
+      }
+      return parts.disconnects.disconnect(
         {
           userId: user_id,
           ...(reason === undefined ? {} : { reason }),
           ...(ban_seconds === undefined ? {} : { banSeconds: ban_seconds }),
         },
         actorOf(connection),
-      ),
+      );
+    },
     publish_event: async (connection, request) => {
       const permissions = connection.clearance?.permissions ?? new Set<string>();
       const turn = turns.take(connection);

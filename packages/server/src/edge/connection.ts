@@ -13,6 +13,7 @@ import type { Identity } from '../auth/token.js';
 import type { LogHead } from '../events/log.js';
 import type { Clearance } from '../fanout/clearance.js';
 import type { Member } from '../fanout/cohort.js';
+import type { FrameShape } from '../fanout/eventFrame.js';
 import { messageFrame } from '../fanout/frame.js';
 import type { MailCursor } from '../fanout/mailCursor.js';
 import type { Preferences } from '../fanout/preferences.js';
@@ -143,6 +144,10 @@ export class Connection implements Holder, Member, MailRecipient {
     return this.state;
   }
 
+  get shape(): FrameShape {
+    return 'unified';
+  }
+
   get userId(): string {
     return this.identity?.userId ?? '';
   }
@@ -206,6 +211,15 @@ export class Connection implements Holder, Member, MailRecipient {
     return true;
   }
 
+  /**
+   * Its heartbeat is due. Tells it in words of its own and returns when the next one is, monotonic ms; null: it is told what all are.
+   *
+   * @param _now monotonic ms.
+   */
+  ownBeat(_now: number): number | null {
+    return null;
+  }
+
   amend(amendment: Amendment): void {
     this.host.onAmended(this, amendment);
   }
@@ -234,7 +248,17 @@ export class Connection implements Holder, Member, MailRecipient {
     this.host.onEnd(this, code, detail);
     // A close frame behind a backlog is not read in time by a peer that is too slow (PERFORMANCE.md).
     if (code === CLOSE.TOO_SLOW || code === CLOSE.NO_PONG) this.ws.terminate();
-    else this.ws.close(code, detail);
+    else this.ws.close(this.wireCode(code), detail);
+  }
+
+  /** The code in the close frame. */
+  protected wireCode(code: number): number {
+    return code;
+  }
+
+  /** Wall clock, ms. */
+  protected now(): number {
+    return this.host.now();
   }
 
   /** ws has written a close frame, because the peer did or broke the framing: nothing may follow it (RFC 6455 §5.5.1). */

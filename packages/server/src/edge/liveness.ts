@@ -132,14 +132,15 @@ export class Liveness {
         case 'congested':
         case 'recovering':
           if (now >= connection.heartbeatDue) {
-            connection.heartbeatDue = now + this.parts.heartbeatIntervalMs;
-            if (connection.status === 'open' && !connection.isCongested()) {
+            const own = connection.ownBeat(now);
+            connection.heartbeatDue = own ?? now + this.parts.heartbeatIntervalMs;
+            if (own === null && connection.status === 'open' && !connection.isCongested()) {
               cursor ??= this.parts.cursor();
-              const own = this.parts.cursorOf(connection);
+              const broadcast = this.parts.cursorOf(connection);
               const user = this.parts.userCursor(connection);
-              const shared = own === cursor && user === null;
+              const shared = broadcast === cursor && user === null;
               if (shared) heartbeat ??= this.heartbeat(cursor, null);
-              connection.write(shared && heartbeat ? heartbeat : this.heartbeat(own, user));
+              connection.write(shared && heartbeat ? heartbeat : this.heartbeat(broadcast, user));
             }
           }
           this.checkToken(connection);

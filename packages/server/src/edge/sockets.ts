@@ -20,6 +20,8 @@ export interface SocketsParts {
   readonly claims: Claims;
   readonly liveness: Liveness;
   readonly backpressure: Backpressure;
+  /** Authenticated connections that are in no registry: those of the legacy endpoints. */
+  readonly apart: () => number;
   readonly amend: (connection: Connection, amendment: Amendment) => void;
 }
 
@@ -43,7 +45,7 @@ export class Sockets implements ConnectionHost {
 
   /** Those that have not authenticated; closing ones count until they are gone. */
   get pendingAuth(): number {
-    return Math.max(0, this.all.size - this.parts.table.size - this.leaving);
+    return Math.max(0, this.all.size - this.parts.table.size - this.parts.apart() - this.leaving);
   }
 
   now(): number {
@@ -97,7 +99,7 @@ export class Sockets implements ConnectionHost {
     table.remove(connection);
     fanout.drop(connection);
     backpressure.forget(connection);
-    if (connection.identity !== null) claims.release(connection);
+    if (connection.identity !== null && connection.shape === 'unified') claims.release(connection);
     this.leaving += 1;
     if (connection.status === 'closing') liveness.awaitClose(connection);
     this.closed.set(code, (this.closed.get(code) ?? 0) + 1);

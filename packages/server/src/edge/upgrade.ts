@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { parseResume, WS_PATH } from '@unified-ws/protocol';
+import { type LegacyGroup, parseResume, WS_PATH } from '@unified-ws/protocol';
 import type { Logger } from 'pino';
 import proxyaddr from 'proxy-addr';
 import { type Server, type ServerOptions, WebSocketServer } from 'ws';
@@ -15,11 +15,13 @@ import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
 import { type HandshakeFault, handshakeFault, malformed } from './handshake.js';
 import { PeerSocket } from './peerSocket.js';
+import { Replacements } from './replacement.js';
 
 export interface UpgradesParts {
   readonly logger: Logger;
   readonly addressLimit: AddressLimit;
   readonly authFailures: AuthFailures;
+  readonly replacements: Pick<Replacements, 'replaces'>;
   readonly maxPayload: number;
   readonly messageBurst: number;
   /** COMPRESSION: whether permessage-deflate is negotiated. */
@@ -36,11 +38,15 @@ export interface UpgradesParts {
   /** Why no connection is taken now, '' when they are, and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
   readonly onRefused: (reason: RefusalReason) => void;
+  /** The group of a path of the legacy endpoints; null: it is none, or they are off. */
+  readonly legacyGroup: (path: string) => LegacyGroup | null;
+  /** @param group null: it came on the path of this protocol. */
   readonly onAccepted: (
     ws: import('ws').WebSocket,
     socket: Socket,
     origin: ConnectionOrigin,
     token: string | null,
+    group: LegacyGroup | null,
   ) => void;
 }
 
@@ -135,7 +141,8 @@ export class Upgrades {
     const ip = this.addressOf(request);
     const url = request.url ?? '';
     const { token } = tokenFromRequest(request);
-    const refusal = this.refusalOf(request, url, ip, token !== null) ?? this.forgery(ip, token);
+    const path = pathOf(url);
+    const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
       this.refuse(socket, refusal);
       return;
@@ -149,10 +156,11 @@ export class Upgrades {
     this.wss.handleUpgrade(request, socket, head, (ws) => {
       socket.removeListener('error', ignoreReset);
       const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
-      const resume = parseResume(query.get('resume') ?? '') ?? { broadcast: null, user: null };
+      const resume = parseResume(copied(query.get('resume'))) ?? { broadcast: null, user: null };
       const inflates = ws.extensions !== '';
-      const client = toClient(query.get('client') ?? '');
-      this.parts.onAccepted(ws, socket, { id: this.newId(), ip, client, inflates, resume }, token);
+      const client = toClient(copied(query.get('client')));
+      const origin = { id: this.newId(), ip, client, inflates, resume };
+      this.parts.onAccepted(ws, socket, origin, token, this.parts.legacyGroup(path));
     });
   }
 
@@ -181,10 +189,9 @@ export class Upgrades {
     }, HOLD_MS);
   }
 
-  private refusalOf(request: IncomingMessage, url: string, ip: string, hasToken: boolean): Refusal | null {
+  private refusalOf(request: IncomingMessage, path: string, ip: string, token: string | null): Refusal | null {
     const { parts } = this;
-    const path = url.split('?', 1)[0];
-    if (path !== WS_PATH && path !== `${WS_PATH}/`) {
+    if (path !== WS_PATH && parts.legacyGroup(path) === null) {
       return { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
     }
     const wait = parts.addressLimit.take(ip);
@@ -203,19 +210,24 @@ export class Upgrades {
     if (reason !== '') {
       return { reason: 'unavailable', status: 503, code: 'UNAVAILABLE', detail: reason, retryAfterS };
     }
-    if (parts.connections() >= parts.maxConnections) {
+    if (parts.connections() >= parts.maxConnections && !(path === WS_PATH && this.replacesOne(token))) {
       const detail = 'This node is full.';
       return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
     }
-    // Who brings a token is done with at once, unless a key is fetched for it: those who bring none must not keep it out.
-    if (parts.pendingAuth() >= parts.maxPendingAuth * (hasToken ? 2 : 1)) {
+    // Who holds sockets open without a token must not keep out those who bring one.
+    if (parts.pendingAuth() >= parts.maxPendingAuth * (token === null ? 1 : 2)) {
       const detail = 'Too many connections have not authenticated yet.';
       return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
     }
     return null;
   }
 
-  /** Last of all: it is the only check that costs. */
+  private replacesOne(token: string | null): boolean {
+    const { connections, maxConnections, replacements } = this.parts;
+    return connections() < Replacements.bound(maxConnections) && replacements.replaces(token);
+  }
+
+  /** Last of all: it is the only check that costs, but for that of a full node. */
   private forgery(ip: string, token: string | null): Refusal | null {
     const wait = token === null ? 0 : this.parts.authFailures.refuses(ip, token);
     if (wait === 0) return null;
@@ -228,6 +240,17 @@ export class Upgrades {
     if (request.headers['x-forwarded-for'] === undefined) return request.socket.remoteAddress ?? '';
     return proxyaddr(request, this.trusts) ?? '';
   }
+}
+
+/** A part of a text holds the whole in memory, and the URL may hold the token: what is kept must not be a part of it. */
+function copied(part: string | null): string {
+  return part === null ? '' : Buffer.from(part).toString();
+}
+
+/** Without the query, and without a slash at its end. */
+function pathOf(url: string): string {
+  const path = url.split('?', 1)[0] as string;
+  return path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
 /** The peer is gone: there is nobody to tell, and `close` follows. */

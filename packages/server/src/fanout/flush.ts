@@ -260,19 +260,19 @@ export class Fanout {
 
   /**
    * Writes a message that is no event to everybody, after what is pending. Without the right to deliver too: positions have moved, and
-   * a loss that is not told now is not told at all.
+   * a loss that is not told now is not told at all. Those of the legacy shape know no positions, and no such message.
    */
   announce(type: string, data: unknown): void {
     this.announceToCohorts(type, data);
     const frame = this.message(type, data);
-    for (const member of [...this.readers.members()]) member.write(frame);
+    for (const member of [...this.readers.members()]) if (member.shape !== 'legacy') member.write(frame);
   }
 
   /** As `announce`, to those alone who stand at `position`. */
   announceToCohorts(type: string, data: unknown): void {
     this.flush();
     const frame = this.message(type, data);
-    for (const member of [...this.cohorts.everyone()]) member.write(frame);
+    for (const member of [...this.cohorts.everyone()]) if (member.shape !== 'legacy') member.write(frame);
   }
 
   /**
@@ -286,6 +286,7 @@ export class Fanout {
     const { offset } = this.delivered;
     let frame: Buffer | null = null;
     for (const cohort of this.cohorts.each()) {
+      if (cohort.shape === 'legacy') continue;
       const ahead = offset - cohort.toldOffset;
       if (ahead <= 0 || (now - cohort.toldAt < TELL_AFTER_MS && ahead < this.parts.historySize / 4)) continue;
       frame ??= this.cursorFrame();
@@ -367,7 +368,7 @@ export class Fanout {
         cohort.toldOffset = entry.offset;
         cohort.toldAt = now;
         const hidden = hiddenFields(cohort.clearance, definition);
-        cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null));
+        cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null, cohort.shape));
         touched.add(cohort);
       }
     }

@@ -1,5 +1,5 @@
 import { uptime } from 'node:process';
-import type { NodeStats } from '../operations/nodeFacts.js';
+import type { NodeStats } from '@unified-ws/protocol';
 import { STANDINGS } from '../registry/recovery.js';
 import type { Sample } from './queueSample.js';
 

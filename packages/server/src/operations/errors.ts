@@ -1,7 +1,6 @@
-import type { ConnectionStatus } from '@unified-ws/protocol';
+import type { ClusterErrorsReport, ConnectionErrors, ConnectionStatus, RecordedError } from '@unified-ws/protocol';
 import type { Connection } from '../edge/connection.js';
 import { WIRE_STATUS } from '../edge/states.js';
-import type { RecordedError } from '../observability/errorLog.js';
 import { nodeOfLease } from '../registry/lease.js';
 import { merge, missingNodes } from './stats.js';
 import type { NodeView } from './view.js';
@@ -15,35 +14,12 @@ const MIN_LIFE_MS = 60_000;
 const MAX_LISTED = 50;
 const MAX_RECENT = 100;
 
-export interface ConnectionErrors {
-  readonly user_id: string;
-  readonly username: string | null;
-  readonly connection_id: string;
-  readonly node_id: string;
-  readonly error_count: number;
-  readonly error_rate_per_minute: number;
-  readonly consecutive_errors: number;
-  readonly status: ConnectionStatus;
-}
-
 interface NodeErrors {
   readonly total: number;
   readonly by_code: Readonly<Record<string, number>>;
   readonly connections_with_errors: number;
   readonly high_error_rate_connections: readonly ConnectionErrors[];
   readonly recent: readonly RecordedError[];
-}
-
-export interface ClusterErrorsReport {
-  readonly generated_at: string;
-  readonly total_errors: number;
-  readonly by_code: Readonly<Record<string, number>>;
-  readonly connections_with_errors: number;
-  /** Worst first; at most 50 of each node. */
-  readonly high_error_rate_connections: readonly ConnectionErrors[];
-  /** Newest first. */
-  readonly recent_errors: readonly (RecordedError & { readonly node_id: string })[];
-  readonly missing_nodes: readonly string[];
 }
 
 /** The errors that clients of the cluster were told. */

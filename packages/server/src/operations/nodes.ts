@@ -1,10 +1,9 @@
-import type { ClusterNode, ClusterNodes, NodeDrained } from '@unified-ws/protocol';
+import type { ClusterNode, ClusterNodes, NodeDrained, NodeStats } from '@unified-ws/protocol';
 import type { Commands } from '../bus/commands.js';
 import type { Clock } from '../clock.js';
 import { nodeOfLease } from '../registry/lease.js';
 import type { Actor, Audit } from './audit.js';
 import { missingNode, nodeHealth } from './health.js';
-import type { NodeStats } from './nodeFacts.js';
 import type { ClusterStats } from './stats.js';
 
 const DRAIN = 'drain';

@@ -36,6 +36,7 @@ import { mailboxRoutes } from './routes/mailbox.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { probeRoutes } from './routes/probes.js';
 import { queueRoutes } from './routes/queue.js';
+import { specRoutes } from './routes/specs.js';
 import { userRoutes } from './routes/users.js';
 
 export interface RestParts {
@@ -78,20 +79,21 @@ export function createRestApp(parts: RestParts): Express {
   app.set('trust proxy', typeof settings.trustProxy === 'object' ? [...settings.trustProxy] : settings.trustProxy);
   app.use(helmet());
   app.use(timed(clock, reports));
-  const router = new Router(app);
-  const gate = new Gate(parts);
+  const router = new Router(app, new Gate(parts));
   // Routes are tried one after the other: those of the publishers come first.
-  eventRoutes(router, gate, parts);
-  broadcastRoutes(router, gate, parts);
+  eventRoutes(router, parts);
+  broadcastRoutes(router, parts);
   probeRoutes(router, parts);
-  clusterRoutes(router, gate, parts);
-  userRoutes(router, gate, parts);
-  connectionRoutes(router, gate, parts);
-  nodeRoutes(router, gate, parts);
-  queueRoutes(router, gate, parts);
-  auditRoutes(router, gate, parts);
-  catalogueRoutes(router, gate, parts);
-  mailboxRoutes(router, gate, parts);
+  clusterRoutes(router, parts);
+  userRoutes(router, parts);
+  connectionRoutes(router, parts);
+  nodeRoutes(router, parts);
+  queueRoutes(router, parts);
+  auditRoutes(router, parts);
+  catalogueRoutes(router, parts);
+  mailboxRoutes(router, parts);
+  specRoutes(router, parts);
+  router.close();
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
 import { ALGORITHMS, type Algorithm } from '../auth/algorithms.js';
-import { choice, type Entry, integer, list, optionalText, type PropertyOf, proxy, text } from './entry.js';
+import { boolean, choice, type Entry, integer, list, optionalText, type PropertyOf, proxy, text } from './entry.js';
 
 /** Timers of Node.js take no more; a longer one would fire at once. */
 const MAX_TIMER_MS = 2_147_483_647;
@@ -290,6 +290,12 @@ export const ENTRIES = [
     max: 20,
     default: 5,
     meaning: 'Tests of such a connection before it is ended as too slow (4201).',
+  }),
+  boolean('LEGACY_ENDPOINTS', {
+    section: 'Edge and limits',
+    default: false,
+    meaning:
+      'Serve the endpoints of the predecessor (`/ws/<group>` and `/api/websocket/ws/<group>`) beside the unified one while clients move; see MIGRATION.md.',
   }),
 
   choice('CONNECTION_POLICY', {

@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Check } from '@unified-ws/protocol';
 import { systemClock } from '@unified-ws/server/clock';
 import { NodeCounts } from '@unified-ws/server/observability/counts';
 import { ErrorLog } from '@unified-ws/server/observability/errorLog';
-import { type Check, Readiness } from '@unified-ws/server/observability/health';
+import { Readiness } from '@unified-ws/server/observability/health';
 import { LoopLag } from '@unified-ws/server/observability/lag';
 import { expect } from 'chai';
 import { until } from '../../../../test/support/wait.js';

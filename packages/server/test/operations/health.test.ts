@@ -1,7 +1,7 @@
-import { ClusterHealth, type ClusterHealthReport } from '@unified-ws/server/operations/health';
-import type { NodeStats } from '@unified-ws/server/operations/nodeFacts';
+import type { ClusterHealthReport, ClusterStatsReport, NodeStats } from '@unified-ws/protocol';
+import { ClusterHealth } from '@unified-ws/server/operations/health';
 import { listNodes } from '@unified-ws/server/operations/nodes';
-import type { ClusterStats, ClusterStatsReport } from '@unified-ws/server/operations/stats';
+import type { ClusterStats } from '@unified-ws/server/operations/stats';
 import { expect } from 'chai';
 
 const OK = { ok: true, value: 0, limit: 1 };

@@ -1,0 +1,30 @@
+/** The same inputs in each `npm test`: a suite that finds something new on a day when nothing changed is not trusted. */
+const FIXED_SEED = 20_261_123;
+
+export interface FuzzRun {
+  readonly seed: number;
+  /** How many runs are to be made. */
+  readonly runs: number;
+  /** For a test's title: what repeats it. */
+  readonly told: string;
+}
+
+/**
+ * How deep a fuzz test goes, and from which seed.
+ *
+ * FUZZ_SEED: a number repeats a run, `random` makes a new one each time. FUZZ_RUNS: factor, default 1.
+ *
+ * @param runs of the test when nothing else is said.
+ */
+export function fuzzRun(runs: number, env: Readonly<Record<string, string | undefined>> = process.env): FuzzRun {
+  const { FUZZ_SEED: given = '', FUZZ_RUNS: times = '1' } = env;
+  const seed = given === 'random' ? Math.floor(Math.random() * 2 ** 31) : Number(given || FIXED_SEED);
+  const factor = Number(times);
+  if (!Number.isSafeInteger(seed)) throw new Error(`FUZZ_SEED must be a whole number or random, not ${given}`);
+  if (!(factor > 0)) throw new Error(`FUZZ_RUNS must be a number above 0, not ${times}`);
+  return {
+    seed,
+    runs: Math.ceil(runs * factor),
+    told: `FUZZ_SEED=${seed}${factor === 1 ? '' : ` FUZZ_RUNS=${factor}`}`,
+  };
+}
