@@ -118,13 +118,9 @@ describe('connecting', () => {
     },
   );
 
-  covers({}, 'a path where no WebSocket is, and a request without upgrade, are told so by HTTP', async (t) => {
-    const { endpoint } = await t.target.info();
+  covers({}, 'a path where no WebSocket is says so by HTTP', async (t) => {
     const elsewhere = await t.rest('GET', '//nothing/here', { token: null });
     expect(elsewhere.status).to.equal(404);
-    const plain = await t.rest('GET', `/${endpoint}`, { token: null });
-    expect(plain.status).to.equal(426);
-    expect(plain.body).to.include({ status: 426 });
   });
 });
 
@@ -199,16 +195,18 @@ describe('one connection per user', () => {
 
   covers(
     { errors: ['CONNECTION_LIMIT'], needs: ['small'] },
-    'a full node says so by the status of the upgrade, and when to come back',
+    'a full node says so by the status of the upgrade, and when to come back; who is there already may come again',
     async (t) => {
       const url = targetOf('small').next();
-      await t.user({}, url);
+      const user = await t.user({}, url);
       await t.admin({}, url);
-      const third = await t.dial({ token: userToken() }, url);
+      const third = await t.dial({}, url);
       const { refusal } = await third.closed();
       expect(refusal?.status).to.equal(503);
       expect(Number(refusal?.headers['retry-after'])).to.be.greaterThan(0);
       expect(JSON.parse(refusal?.body ?? '')).to.include({ code: 'CONNECTION_LIMIT', status: 503 });
+      await t.user({}, url);
+      expect((await user.closed()).code).to.equal(4001);
     },
   );
 });

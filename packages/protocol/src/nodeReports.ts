@@ -1,4 +1,5 @@
 import { QUEUE_JOB_STATES } from './queue.js';
+import { ROLLOUT_MODES } from './rollout.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import {
   amount,
@@ -175,6 +176,14 @@ export const nodeStatsSchema = whole({
   delivery: deliverySchema,
   mailboxes: mailboxCountsSchema,
   registry,
+  legacy: whole({
+    connections: { ...count, description: 'to the endpoints of the predecessor' },
+    by_group: tally,
+    established: { ...tally, description: 'by group' },
+    messages: { ...tally, description: 'of clients, by type' },
+    notices: { ...tally, description: 'deprecation notices, by occasion' },
+    replaced: { ...count, description: 'ended by a newer one of their user and group' },
+  }),
   errors: whole({ total: count, by_code: tally }),
   event_loop_lag_ms: whole(amounts('p50', 'p99', 'mean', 'max')),
   memory: whole(counts('rss', 'heap_used', 'heap_total', 'external')),
@@ -188,6 +197,14 @@ export const nodeStatsSchema = whole({
   queue_workers: queueWorkers,
   queue_admin: { ...tally, description: 'what admins did to the event queue through this node' },
   events_over_rate: { ...tally, description: 'durable events over the rate of their type, by type' },
+  rollout: whole({
+    mode: { enum: ROLLOUT_MODES },
+    percentage: count,
+    enforce: flag,
+    version: { ...count, description: 'of the roll-out that is in force on the node' },
+    rolled_back: flag,
+    notices: { ...count, description: 'messages rollout_changed' },
+  }),
 });
 export type NodeStats = FromSchema<typeof nodeStatsSchema>;
 

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http';
 import { ProtocolOffers } from '../edge/protocolOffers.js';
+import { Unanswered } from '../edge/unanswered.js';
 import type { ComposeOptions } from '../nodeParts.js';
 import { createReports } from '../operations/reports.js';
-import { createRestApp } from '../rest/app.js';
+import { createRestListener } from '../rest/app.js';
 import type { AdminParts } from './admin.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
@@ -39,14 +40,17 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
         reload: () => parts.catalogueReloads.local(),
       })
     : null;
-  const app = createRestApp({ ...parts, reports, siblings });
+  const listener = createRestListener({ ...parts, reports, siblings });
   const options = {
     // The head of an upgrade comes before its token, so it has no more time than that.
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, parts.settings.authTimeoutMs),
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
   };
-  const server = createServer(options, app);
-  new ProtocolOffers(server, (request, socket, head) => parts.upgrades.handle(request, socket, head));
+  const unanswered = new Unanswered();
+  const server = createServer(options, (request, response) => {
+    if (unanswered.admit(request, response)) listener(request, response);
+  });
+  new ProtocolOffers(server, unanswered, (request, socket, head) => parts.upgrades.handle(request, socket, head));
   return { reports, server };
 }

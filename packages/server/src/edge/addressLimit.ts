@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { addressGroup } from './addressGroup.js';
 
 /** Addresses kept at most: a flood from many must not grow the map without bound. */
 const MAX_ADDRESSES = 100_000;
@@ -10,7 +11,7 @@ interface Bucket {
   at: number;
 }
 
-/** Token bucket per client address: of connects per second, asked before any other work is done for one, and of forged tokens. */
+/** Token bucket per client address (a whole /64 of IPv6): of connects per second, asked before any other work is done for one, and of forged tokens. */
 export class AddressLimit {
   private readonly buckets = new Map<string, Bucket>();
   private readonly clock: Clock;
@@ -32,8 +33,9 @@ export class AddressLimit {
 
   /** As `take`, and takes nothing. */
   wait(address: string): number {
-    const bucket = this.buckets.get(address);
-    if (this.rate === 0 || bucket === undefined) return 0;
+    if (this.rate === 0) return 0;
+    const bucket = this.buckets.get(addressGroup(address));
+    if (bucket === undefined) return 0;
     const tokens = bucket.tokens + ((this.clock.mono() - bucket.at) * this.rate) / 1000;
     return tokens >= 1 ? 0 : Math.max(1, Math.ceil((1 - tokens) / this.rate));
   }
@@ -42,13 +44,14 @@ export class AddressLimit {
   take(address: string): number {
     if (this.rate === 0) return 0;
     const now = this.clock.mono();
-    let bucket = this.buckets.get(address);
+    const group = addressGroup(address);
+    let bucket = this.buckets.get(group);
     if (bucket) {
       bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.at) * this.rate) / 1000);
       bucket.at = now;
     } else {
       bucket = { tokens: this.burst, at: now };
-      this.buckets.set(address, bucket);
+      this.buckets.set(group, bucket);
     }
     if (bucket.tokens < 1) return Math.max(1, Math.ceil((1 - bucket.tokens) / this.rate));
     bucket.tokens -= 1;
