@@ -11,7 +11,11 @@ import { hasEnded, spawnOwned, stopOwned } from './processes.mjs';
 
 const START_DEADLINE_MS = 30_000;
 const STOP_GRACE_MS = 12_000;
-const SECRET = 'secret-of-the-conformance-suite-0123456789';
+const TOKENS = {
+  JWT_SECRET: 'secret-of-the-conformance-suite-0123456789',
+  JWT_ISSUER: 'https://conformance.test',
+  JWT_AUDIENCE: 'conformance',
+};
 const LIFETIME_S = 3600;
 
 /** Shorter than the defaults, so that what a client has to wait for comes soon. The suite asks /info how long to wait. */
@@ -63,6 +67,21 @@ async function untilReady(child, url, output) {
   }
 }
 
+/** A node hears of the others within a second, and tells nothing of them before. */
+async function untilAcquainted(urls) {
+  const headers = { authorization: `Bearer ${conformanceTokens(TOKENS).CONFORMANCE_ADMIN_TOKEN}` };
+  const deadline = Date.now() + START_DEADLINE_MS;
+  for (const url of urls) {
+    for (;;) {
+      const response = await fetch(`${url}/api/unified/ws/nodes`, { headers, signal: AbortSignal.timeout(5000) });
+      const { nodes = [] } = await response.json();
+      if (nodes.length === urls.length) break;
+      if (Date.now() > deadline) throw new Stop(`${url} knows ${nodes.length} of ${urls.length} nodes`);
+      await delay(50);
+    }
+  }
+}
+
 async function isReady(url) {
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1000) });
@@ -90,8 +109,11 @@ export class ConformanceTarget {
         target.#startNode({ ...QUICK, NODE_ID: 'reject', REDIS_PREFIX: 'reject', CONNECTION_POLICY: 'reject' }),
         target.#startNode({ ...QUICK, NODE_ID: 'small', REDIS_PREFIX: 'small', ...SMALL }),
       ]);
+      await untilAcquainted(urls.slice(0, nodes));
       target.env = {
-        ...conformanceTokens(SECRET),
+        ...conformanceTokens(TOKENS),
+        CONFORMANCE_JWT_ISSUER: TOKENS.JWT_ISSUER,
+        CONFORMANCE_JWT_AUDIENCE: TOKENS.JWT_AUDIENCE,
         CONFORMANCE_URL: urls.slice(0, nodes).join(','),
         CONFORMANCE_REJECT_URL: urls.at(-2),
         CONFORMANCE_SMALL_URL: urls.at(-1),
@@ -121,7 +143,7 @@ export class ConformanceTarget {
     const env = { PATH, HOME, TMPDIR, HOST: '127.0.0.1', PORT: String(port), REDIS_URL: this.#redisUrl };
     const main = path.join(root, 'packages', 'server', 'dist', 'main.js');
     const child = spawnOwned(process.execPath, [main], {
-      env: { ...env, JWT_SECRET: SECRET, LOG_LEVEL: 'warn', EVENT_QUEUE_PARTITIONS: '2', ...settings },
+      env: { ...env, ...TOKENS, LOG_LEVEL: 'warn', EVENT_QUEUE_PARTITIONS: '2', ...settings },
       stdout: 'pipe',
       stderr: 'pipe',
     });
@@ -146,12 +168,12 @@ export class ConformanceTarget {
   }
 }
 
-/** What the suite needs to know of a target whose HS256 secret is known. */
-export function conformanceTokens(secret) {
-  const token = (sub, role) => signToken({ sub, roles: [role], lifetime: LIFETIME_S }, { JWT_SECRET: secret });
+/** What the suite needs to know of a target with these settings of its tokens. */
+export function conformanceTokens(settings) {
+  const token = (sub, role) => signToken({ sub, roles: [role], lifetime: LIFETIME_S }, settings);
   return {
     CONFORMANCE_ADMIN_TOKEN: token('conformance-admin', 'admin'),
     CONFORMANCE_USER_TOKEN: token('conformance-user', 'user'),
-    CONFORMANCE_JWT_SECRET: secret,
+    CONFORMANCE_JWT_SECRET: settings.JWT_SECRET,
   };
 }

@@ -31,14 +31,26 @@ function data(schema) {
   return code(fields(schema) && `{${fields(schema)}}`) || 'none';
 }
 
+/** What an operation takes; a body that has a page of its own is named. */
+function input({ query, body }) {
+  if (body?.schema.anyOf || body?.schema.properties.event_type) return 'body: as `publish_event`';
+  if (body) return `body: ${data(body.schema)}`;
+  return query && Object.keys(query.properties).length > 0 ? `query: ${data(query)}` : 'none';
+}
+
 function table(head, rows) {
   const line = (cells) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
 }
 
+function permissionOf({ permissions }) {
+  if (permissions === null) return 'none';
+  return permissions === 'any' ? 'any token' : permissions.map(code).join(' or ');
+}
+
 /** The tables of docs/PROTOCOL.md by the name in their marker, made from `@unified-ws/protocol`. */
 export function protocolTables(protocol) {
-  const { closeCodes, errorCodes, permissions, clientMessages, serverMessages } = protocol;
+  const { closeCodes, errorCodes, permissions, clientMessages, serverMessages, restOperations, REST_BASE } = protocol;
   const afterwards = { never: 'stays away', new_token: 'gets a new token first', backoff: 'reconnects with backoff' };
   return {
     close_codes: table(
@@ -61,6 +73,15 @@ export function protocolTables(protocol) {
         code(one.permission) || 'none',
         code(one.reply) || 'none',
         one.meaning,
+      ]),
+    ),
+    rest_operations: table(
+      ['operation', 'query or body', 'permission', 'meaning'],
+      Object.values(restOperations).map((one) => [
+        code(`${one.method.toUpperCase()} ${one.path.replace(`${REST_BASE}/`, '/').replace(/\{(\w+)\}/g, ':$1')}`),
+        input(one),
+        permissionOf(one),
+        one.summary,
       ]),
     ),
     server_messages: table(

@@ -199,16 +199,18 @@ describe('one connection per user', () => {
 
   covers(
     { errors: ['CONNECTION_LIMIT'], needs: ['small'] },
-    'a full node says so by the status of the upgrade, and when to come back',
+    'a full node says so by the status of the upgrade, and when to come back; who is there already may come again',
     async (t) => {
       const url = targetOf('small').next();
-      await t.user({}, url);
+      const user = await t.user({}, url);
       await t.admin({}, url);
-      const third = await t.dial({ token: userToken() }, url);
+      const third = await t.dial({}, url);
       const { refusal } = await third.closed();
       expect(refusal?.status).to.equal(503);
       expect(Number(refusal?.headers['retry-after'])).to.be.greaterThan(0);
       expect(JSON.parse(refusal?.body ?? '')).to.include({ code: 'CONNECTION_LIMIT', status: 503 });
+      await t.user({}, url);
+      expect((await user.closed()).code).to.equal(4001);
     },
   );
 });

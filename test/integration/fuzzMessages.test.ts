@@ -28,6 +28,8 @@ describe('fuzzed messages', function () {
   const world = new World();
   const findings: string[] = [];
   const output: string[] = [];
+  /** To be ended whatever happens. */
+  const bystanders: { stop(): Promise<void> }[] = [];
   let node: NodeMemory;
 
   before(async () => {
@@ -52,6 +54,7 @@ describe('fuzzed messages', function () {
     output.length = 0;
   });
   after(async () => {
+    await Promise.allSettled(bystanders.map((one) => one.stop()));
     await world.endClients();
     await node.stop();
     await world.stop();
@@ -118,6 +121,7 @@ describe('fuzzed messages', function () {
       onFinding: find,
     });
     const bystander = new Bystander(await world.connect(node, 'bystander'));
+    bystanders.push(victims, bystander);
     victims.start();
     bystander.start();
     await Promise.all(peers.map((peer) => peer.connect()));

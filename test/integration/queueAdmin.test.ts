@@ -495,6 +495,9 @@ describe('bad requests about the queue', function () {
     ['GET', 'audit?since=yesterday', '/since'],
     ['GET', 'audit?since=2026-02-30T00:00:00Z', '/since'],
     ['GET', 'audit?cursor=x', '/cursor'],
+    // Redis takes neither, and that was answered as if it were away.
+    ['GET', 'audit?cursor=0-0', '/cursor'],
+    ['GET', 'audit?cursor=18446744073709551616-0', '/cursor'],
     ['GET', 'audit?limit=101', '/limit'],
     ['GET', 'audit?who=me', '/who'],
   ];

@@ -322,6 +322,17 @@ describe('raw frames: handshake', function () {
     expect((await send(post.slice(0, -10), post.slice(-10))).status, 'in two').to.equal(202);
   });
 
+  // Seen to leave the second without an answer, and the socket open for ever.
+  it('a request behind one that is not answered yet must not hold its socket by an offer', async () => {
+    const h2c = 'GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n';
+    const plain = 'GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n';
+    for (const requests of [h2c + h2c, plain + h2c, plain + good]) {
+      const client = await send(requests);
+      await client.gone();
+    }
+    await bench.servesOn();
+  });
+
   it('an upgrade that never ends must not hold its socket longer than one that never authenticates (RFC 6455 §10)', async () => {
     const slow = new RawClient(bench.node.port);
     const silent = new RawClient(bench.node.port);

@@ -1,6 +1,6 @@
 import { disconnectOptions } from './clientMessages.js';
 import { ERROR_CODES } from './errorCodes.js';
-import { MAX_PUBLISH_EVENTS, publishSchema } from './publish.js';
+import { MAX_PUBLISH_EVENTS, MAX_TIME_LENGTH, publishSchema, TIME_PATTERN } from './publish.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import { flag, text, texts, time, whole } from './schemaParts.js';
 
@@ -57,7 +57,8 @@ export const revokeBodySchema = {
   properties: {
     before: {
       type: 'string',
-      maxLength: 64,
+      maxLength: MAX_TIME_LENGTH,
+      pattern: TIME_PATTERN,
       description:
         'RFC 3339, not in the future: tokens issued before it are void; tokens tell their time in whole seconds',
     },

@@ -176,12 +176,12 @@ class Node implements ClusterNode {
     await this.drained;
     this.stopBy = performance.now() + STOP_MS;
     parts.sweep.stop();
-    parts.legacy.stop();
     parts.liveness.stop();
     parts.backpressure.stop();
     if (this.tickTimer) clearInterval(this.tickTimer);
     parts.displacements.stop();
     await this.attempt('stop.rollout', parts.rolloutNotices.stop());
+    await this.attempt('stop.legacy', parts.legacy.stop());
     await this.attempt('stop.queues', queues.close());
     await this.attempt('stop.releases', releases.drain());
     await this.attempt('stop.housekeeping', parts.housekeeping.stop());

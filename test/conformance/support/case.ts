@@ -1,5 +1,5 @@
 import { Client, type Data, type DialOptions } from './client.js';
-import { contractOf } from './contract.js';
+import { contractOfTarget } from './contract.js';
 import { insides } from './frames.js';
 import { token } from './jwt.js';
 import { adminToken, mainTarget, type Target, userToken } from './target.js';
@@ -46,7 +46,7 @@ export class Case {
 
   /** Dials and does not wait. @param url default: the next of the target. */
   async dial(options: DialOptions = {}, url = this.target.next()): Promise<Client> {
-    const contract = await contractOf(url);
+    const contract = await contractOfTarget();
     const { endpoint } = await this.target.info();
     const client = new Client(`${url.replace(/^http/, 'ws')}${endpoint}`, contract, options);
     this.clients.push(client);
@@ -106,15 +106,16 @@ export class Case {
     const text = await response.text();
     const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
     const parsed: unknown = isJson && text !== '' ? JSON.parse(text) : text;
-    const answer = { status: response.status, body: parsed };
-    const fault = (await contractOf(url)).answerFault(method, route, answer) ?? insides(parsed);
-    if (fault !== null) this.faults.push(`${method} ${path} → ${response.status}: ${fault}: ${text.slice(0, 1000)}`);
-    return { ...answer, headers: response.headers, body: parsed as Data };
+    const { status, headers: received } = response;
+    const fault =
+      (await contractOfTarget()).answerFault(method, route, { status, headers: received, text }) ?? insides(parsed);
+    if (fault !== null) this.faults.push(`${method} ${path} → ${status}: ${fault}: ${text.slice(0, 1000)}`);
+    return { status, headers: received, body: parsed as Data };
   }
 
   /** Publishes as the admin and resolves with the event's id. */
-  async publish(event: Data): Promise<string> {
-    const { status, body } = await this.rest('POST', '/events', { body: event });
+  async publish(event: Data, target = this.target): Promise<string> {
+    const { status, body } = await this.rest('POST', '/events', { body: event, target });
     if (status !== 202) throw new Error(`POST /events was answered ${status} ${JSON.stringify(body)}`);
     return String(body.event_id);
   }

@@ -44,6 +44,8 @@ export class Client {
   ending: Ending | null = null;
   private readonly contract: Contract;
   private readonly watchers = new Set<() => void>();
+  /** Types of the messages by their ids. */
+  private readonly sent = new Map<string, string>();
   private lastId = 0;
 
   /** @param url of the endpoint, `ws://…` or `wss://…`. */
@@ -131,6 +133,7 @@ export class Client {
   }
 
   send(type: string, data?: unknown, id?: string): void {
+    if (id !== undefined) this.sent.set(id, type);
     this.ws.send(
       JSON.stringify({ type, ...(data === undefined ? {} : { data }), ...(id === undefined ? {} : { id }) }),
     );
@@ -199,7 +202,8 @@ export class Client {
 
   private receive(text: string, isBinary: boolean): void {
     const frame = JSON.parse(text) as Frame;
-    const fault = isBinary ? 'it is binary' : (envelopeFault(frame) ?? this.contract.frameFault(frame));
+    const request = frame.reply_to === undefined ? null : (this.sent.get(frame.reply_to) ?? null);
+    const fault = isBinary ? 'it is binary' : (envelopeFault(frame) ?? this.contract.frameFault(frame, request));
     if (fault !== null) this.faults.push(`${fault}: ${text.slice(0, 1000)}`);
     this.frames.push(frame);
     this.wake();

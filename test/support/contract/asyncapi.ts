@@ -7,6 +7,8 @@ export interface DocumentedRequest {
   readonly permission: string | null;
   /** Types of the messages that may answer it, failures among them. */
   readonly replies: readonly string[];
+  /** Names of the fields that its data may have. */
+  readonly fields: readonly string[];
   /** Frames of the document. */
   readonly examples: readonly Readonly<Record<string, unknown>>[];
 }
@@ -46,6 +48,7 @@ export function asyncApiContract(document: unknown): AsyncApiContract {
         type: typeOf(id),
         permission: typeof permission === 'string' ? permission : null,
         replies: Object.values(operation.reply?.messages ?? {}).map((ref) => typeOf(named(ref))),
+        fields: Object.keys(dataOf(root, messages[id])?.properties ?? {}),
         examples: Object.values(messages[id]?.examples ?? {}).map(({ payload }) => payload ?? {}),
       });
     }
@@ -75,4 +78,11 @@ export function asyncApiContract(document: unknown): AsyncApiContract {
     sentFaults: (frame) => payloadFaults(`client.${(frame as { type?: unknown } | null)?.type}`, frame),
     mayAnswer: (request, reply) => requests.get(request)?.replies.includes(reply) ?? false,
   };
+}
+
+/** The schema of the data of a message; it may stand under `components`. */
+function dataOf(root: Json, message: Json | undefined): Json | undefined {
+  const data = message?.payload?.properties?.data;
+  const ref = data?.$ref as unknown;
+  return typeof ref === 'string' ? root.components?.schemas?.[ref.split('/').at(-1) ?? ''] : data;
 }

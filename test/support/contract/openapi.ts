@@ -39,10 +39,14 @@ export interface HttpAnswer {
 export interface OpenApiContract {
   readonly operations: readonly DocumentedOperation[];
   operation(id: string): DocumentedOperation;
+  /** The operation that a request is one of, by its method and path (a query may follow); null: it is none. */
+  match(method: string, target: string): DocumentedOperation | null;
   /** A call built from the document alone. @throws Error for an argument that it does not know, or one that is missing. */
   call(id: string, given?: CallArguments): PreparedCall;
   /** Why the document refuses the body; empty: it takes it. */
   bodyFaults(id: string, body: unknown): string[];
+  /** Names of the fields that a body may have; of a list: each of its items. */
+  bodyFields(id: string): string[];
   /** Why the document refuses the query, one parameter at a time; empty: it takes it. */
   queryFaults(id: string, query: Readonly<Record<string, unknown>>): string[];
   /** How the answer differs from what the document says; empty: it does not. Unknown fields are faults. */
@@ -84,7 +88,7 @@ export function openApiContract(document: unknown): OpenApiContract {
     return operation;
   };
 
-  /** A response stands where it is, or under `components`. */
+  /** What is described stands where it is, or under `components`. */
   const resolved = (place: readonly string[]): readonly string[] => {
     const ref = at(root, place)?.$ref as unknown;
     return typeof ref === 'string' ? ref.replace('#/', '').split('/') : place;
@@ -111,12 +115,30 @@ export function openApiContract(document: unknown): OpenApiContract {
   return {
     operations: [...operations.values()],
     operation: find,
+    match: (method, target) => {
+      const parts = (target.split('?')[0] ?? '').split('/');
+      const fits = ({ path }: Known): boolean => {
+        const pattern = path.split('/');
+        return (
+          pattern.length === parts.length &&
+          pattern.every((part, index) => part.startsWith('{') || part === parts[index])
+        );
+      };
+      return [...operations.values()].find((one) => one.method === method && fits(one)) ?? null;
+    },
     call: (id, given = {}) => prepared(find(id), given),
     bodyFaults: (id, body) => {
       const { place, hasBody, needsBody } = find(id);
       if (body === undefined) return needsBody ? ['a body is required'] : [];
       if (!hasBody) return ['there is no body'];
       return schemas.faults([...place, 'requestBody', 'content', 'application/json', 'schema'], body);
+    },
+    bodyFields: (id) => {
+      const { place, hasBody } = find(id);
+      const schema = [...place, 'requestBody', 'content', 'application/json', 'schema'];
+      const [first] = Object.keys(at(root, schema)?.anyOf ?? {});
+      const body = resolved(first === undefined ? schema : [...schema, 'anyOf', first]);
+      return hasBody ? Object.keys(at(root, body)?.properties ?? {}) : [];
     },
     queryFaults: (id, query) => {
       const { place, parameters } = find(id);

@@ -31,7 +31,7 @@ export const clusterOperations = {
       },
     },
     answers: { 101: { meaning: 'the WebSocket is open', type: null } },
-    problems: [403, 426, 429, 503],
+    problems: [400, 403, 426, 429, 503],
   },
   getStats: {
     method: 'get',

@@ -1,4 +1,5 @@
 import { allConnectionsSchema, connectionsQuerySchema } from '../connections.js';
+import { legacyQuerySchema, legacyUsersSchema } from '../legacy.js';
 import { MAX_USER_ID_LENGTH } from '../publish.js';
 import { disconnectBodySchema, permissionsChangedBodySchema, REST_BASE, revokeBodySchema } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
@@ -34,6 +35,16 @@ export const userOperations = {
     query: connectionsQuerySchema,
     answers: { 200: { meaning: 'a page of connections', schema: allConnectionsSchema } },
     example: { query: { limit: 50, healthy: true } },
+  },
+  listLegacyUsers: {
+    method: 'get',
+    path: `${REST_BASE}/legacy/connections`,
+    tag: 'users',
+    summary: 'Lists the users who still use the endpoints of the predecessor, page by page',
+    permissions: ['admin:connections'],
+    query: legacyQuerySchema,
+    answers: { 200: { meaning: 'a page of users', schema: legacyUsersSchema } },
+    example: { query: { limit: 50 } },
   },
   getUser: {
     method: 'get',

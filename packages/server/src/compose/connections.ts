@@ -86,6 +86,7 @@ export function composeConnections(
     liveness,
     backpressure,
     apart: () => legacyTable.size,
+    healthLimits: { ...settings, clock },
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
   return { verifier, liveness, backpressure, clearances, authority, sockets };

@@ -152,6 +152,7 @@ export function composeEntrance(
     authFailures,
     replacements: new Replacements(verifier, table),
     maxPayload: settings.maxPayload,
+    messageBurst: settings.messageBurst,
     compression: settings.compression === 'on',
     maxConnections: settings.maxConnections,
     maxPendingAuth: settings.maxPendingAuth,

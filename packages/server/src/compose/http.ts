@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
-import { asksForWebSocket, serveWithoutUpgrade } from '../edge/handshake.js';
+import { ProtocolOffers } from '../edge/protocolOffers.js';
 import type { ComposeOptions } from '../nodeParts.js';
 import { createReports } from '../operations/reports.js';
-import { createRestApp } from '../rest/app.js';
+import { createRestListener } from '../rest/app.js';
 import type { AdminParts } from './admin.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
@@ -39,17 +39,14 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
         reload: () => parts.catalogueReloads.local(),
       })
     : null;
-  const app = createRestApp({ ...parts, reports, siblings });
+  const listener = createRestListener({ ...parts, reports, siblings });
   const options = {
     // The head of an upgrade comes before its token, so it has no more time than that.
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, parts.settings.authTimeoutMs),
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
   };
-  const server = createServer(options, app);
-  server.on('upgrade', (request, socket, head) => {
-    if (asksForWebSocket(request)) parts.upgrades.handle(request, socket, head);
-    else serveWithoutUpgrade(server, request, socket, head);
-  });
+  const server = createServer(options, listener);
+  new ProtocolOffers(server, (request, socket, head) => parts.upgrades.handle(request, socket, head));
   return { reports, server };
 }

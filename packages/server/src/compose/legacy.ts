@@ -74,7 +74,7 @@ export function composeLegacy(
     intervalMs: settings.sweepIntervalMs,
   });
   const orders = new LegacyOrders({ notes, table, standing, commands, judge, clock });
-  const deprecations = new Deprecations({ rollouts, table, errors, counts, catalogue });
+  const deprecations = new Deprecations({ rollouts, table, errors, counts, catalogue, report });
   const list = new LegacyList({ commands, table, rollouts, nodeId, timeoutMs: settings.commandTimeoutMs });
   const host = new LegacyHost({ sockets, authority, table, notes, report });
   const messages = new LegacyMessages({

@@ -38,6 +38,8 @@ export interface ConnectionHost {
   onRegained(connection: Connection): void;
   /** Its peer takes less than it is sent. */
   onCongested(connection: Connection): void;
+  /** It delivers, and its peer answers, reads, and sends sense (`faultsOf`). */
+  isHealthy(connection: Connection): boolean;
   /** It is closing: out of the table, out of its cohort, its claim released, the socket ended in time. Called once. */
   onEnd(connection: Connection, code: number, detail: string): void;
   /** TCP is over. Called once, after onEnd. */
@@ -174,6 +176,10 @@ export class Connection implements Holder, Member, MailRecipient {
 
   isOpen(): boolean {
     return this.state !== 'closing' && this.state !== 'closed';
+  }
+
+  isHealthy(): boolean {
+    return this.host.isHealthy(this);
   }
 
   facts(): string {

@@ -1,5 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import type { ErrorCode, RestErrorCode } from '@unified-ws/protocol';
 
 /** What is wrong with an opening handshake, and how it is answered. */
@@ -45,23 +44,7 @@ export function malformed(detail: string): HandshakeFault {
   return { status: 400, code: 'VALIDATION_ERROR', detail };
 }
 
-/**
- * Serves a request as if it had not offered another protocol, as RFC 9110 §7.8 allows: clients of HTTP/2, that of Java by default,
- * offer `h2c` with each request, and Node.js takes each offer for an upgrade once somebody listens for one.
- */
-export function serveWithoutUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-  const { method, url, httpVersion, rawHeaders } = request;
-  const lines = [`${method} ${url} HTTP/${httpVersion}`];
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const [name = '', value = ''] = rawHeaders.slice(i, i + 2);
-    if (name.toLowerCase() === 'upgrade') continue;
-    const kept = name.toLowerCase() === 'connection' ? listOf(value).filter((one) => one !== 'upgrade') : [value];
-    if (kept.length > 0) lines.push(`${name}: ${kept.join(', ')}`);
-  }
-  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-  server.emit('connection', socket);
-}
-
-function listOf(header: string | undefined): string[] {
+/** The names in a header, in lower case. */
+export function listOf(header: string | undefined): string[] {
   return (header ?? '').split(',').map((name) => name.trim().toLowerCase());
 }

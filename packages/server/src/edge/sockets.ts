@@ -8,6 +8,7 @@ import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
 import type { Backpressure } from './backpressure.js';
 import type { Connection, ConnectionHost } from './connection.js';
+import { faultsOf, type HealthLimits } from './connectionHealth.js';
 import type { Liveness } from './liveness.js';
 import type { ConnectionTable } from './table.js';
 
@@ -22,6 +23,7 @@ export interface SocketsParts {
   readonly backpressure: Backpressure;
   /** Authenticated connections that are in no registry: those of the legacy endpoints. */
   readonly apart: () => number;
+  readonly healthLimits: HealthLimits;
   readonly amend: (connection: Connection, amendment: Amendment) => void;
 }
 
@@ -88,6 +90,10 @@ export class Sockets implements ConnectionHost {
     const from = suspendedAt && cursorText(suspendedAt.epoch, suspendedAt);
     connection.send('gap', { scope: 'broadcast', from, to: fanout.positionText, reason: 'log_reset' });
     if (connection.isOpen()) fanout.enter(connection);
+  }
+
+  isHealthy(connection: Connection): boolean {
+    return faultsOf(connection, this.parts.healthLimits).length === 0;
   }
 
   onCongested(connection: Connection): void {

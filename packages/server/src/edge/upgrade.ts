@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { type LegacyGroup, parseResume, WS_PATH } from '@unified-ws/protocol';
 import type { Logger } from 'pino';
 import proxyaddr from 'proxy-addr';
-import { WebSocketServer } from 'ws';
+import { type Server, type ServerOptions, WebSocketServer } from 'ws';
 import { selectProtocol, tokenFromRequest } from '../auth/carrier.js';
 import type { TrustProxy } from '../settings.js';
 import { toClient } from './accept.js';
@@ -23,6 +23,7 @@ export interface UpgradesParts {
   readonly authFailures: AuthFailures;
   readonly replacements: Pick<Replacements, 'replaces'>;
   readonly maxPayload: number;
+  readonly messageBurst: number;
   /** COMPRESSION: whether permessage-deflate is negotiated. */
   readonly compression: boolean;
   readonly maxConnections: number;
@@ -80,6 +81,14 @@ const DEFLATE = {
   zlibInflateOptions: { chunkSize: 1024 },
 };
 
+/** Pieces of a message on average, bytes: below it, most of what is kept is not the message but its pieces. */
+const SEGMENT_BYTES = 64;
+const FRAGMENT_BYTES = 1024;
+/** And so many pieces are taken of any message. */
+const MIN_PIECES = 1024;
+/** Pongs that may wait for a peer which does not read, whatever MESSAGE_BURST is. */
+const MAX_PONGS = 4096;
+
 interface Refusal extends HandshakeFault {
   readonly reason: RefusalReason;
   readonly retryAfterS?: number;
@@ -88,7 +97,7 @@ interface Refusal extends HandshakeFault {
 /** HTTP upgrades: everything that costs little is checked before anything that costs more (DESIGN §3). */
 export class Upgrades {
   private readonly parts: UpgradesParts;
-  private readonly wss: WebSocketServer;
+  private readonly wss: Server<typeof PeerSocket>;
   private readonly origins: ReadonlySet<string> | null;
   private readonly trusts: (address: string, hop: number) => boolean;
   /** Sockets whose answer is held back; hello lets go of most of them before the timer does. */
@@ -98,14 +107,21 @@ export class Upgrades {
 
   constructor(parts: UpgradesParts) {
     this.parts = parts;
-    this.wss = new WebSocketServer({
+    // @types/ws does not know the last of the limits yet.
+    const options: ServerOptions<typeof PeerSocket> & { readonly maxPendingAutoPongs: number } = {
       noServer: true,
       WebSocket: PeerSocket,
       clientTracking: false,
       perMessageDeflate: parts.compression ? DEFLATE : false,
       maxPayload: parts.maxPayload,
+      // The default lets 64 KiB that come byte by byte grow to 5 MB, of a peer that nobody knows yet.
+      maxBufferedChunks: Math.max(MIN_PIECES, parts.maxPayload / SEGMENT_BYTES),
+      maxFragments: Math.max(MIN_PIECES, parts.maxPayload / FRAGMENT_BYTES),
+      // At this bound ws ends TCP without a word. Before that the rate ends the connection by a code (Inbound).
+      maxPendingAutoPongs: Math.min(MAX_PONGS, 2 * parts.messageBurst + 1),
       handleProtocols: (_offered, request) => selectProtocol(request) ?? false,
-    });
+    };
+    this.wss = new WebSocketServer(options);
     // What only ws looks at: the list of subprotocols.
     this.wss.on('wsClientError', (_error, socket) => {
       this.refuse(socket, { ...malformed('Sec-WebSocket-Protocol is malformed.'), reason: 'handshake' });

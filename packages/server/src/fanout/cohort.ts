@@ -14,6 +14,8 @@ export interface Member extends Recipient {
   write(frames: Buffer): void;
   /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */
   isCongested(): boolean;
+  /** What it is told of itself with its cursor. */
+  isHealthy(): boolean;
 }
 
 /**

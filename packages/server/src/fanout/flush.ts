@@ -10,7 +10,7 @@ import { type Cursor, cursorText } from './cursor.js';
 import { Ephemeral } from './ephemeral.js';
 import { EphemeralDelivery } from './ephemeralDelivery.js';
 import { excludedUsers } from './exclusion.js';
-import { messageFrame } from './frame.js';
+import { heartbeatFrame, messageFrame } from './frame.js';
 import { Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
 import { type Entry, frameOf, Window } from './window.js';
@@ -284,13 +284,16 @@ export class Fanout {
     if (!this.parts.mayDeliver() || this.text === null) return;
     const now = this.parts.clock.mono();
     const { offset } = this.delivered;
-    let frame: Buffer | null = null;
+    let frames: Buffer[] | null = null;
     for (const cohort of this.cohorts.each()) {
       if (cohort.shape === 'legacy') continue;
       const ahead = offset - cohort.toldOffset;
       if (ahead <= 0 || (now - cohort.toldAt < TELL_AFTER_MS && ahead < this.parts.historySize / 4)) continue;
-      frame ??= this.cursorFrame();
-      for (const member of [...cohort.members]) if (!member.isCongested()) member.write(frame);
+      frames ??= [false, true].map((healthy) => heartbeatFrame(this.parts.clock.now(), this.text, null, healthy));
+      const [unwell, well] = frames as [Buffer, Buffer];
+      for (const member of [...cohort.members]) {
+        if (!member.isCongested()) member.write(member.isHealthy() ? well : unwell);
+      }
       cohort.toldOffset = offset;
       cohort.toldAt = now;
     }
@@ -339,12 +342,6 @@ export class Fanout {
       cohort.toldOffset = this.delivered.offset;
       cohort.toldAt = this.parts.clock.mono();
     }
-  }
-
-  private cursorFrame(): Buffer {
-    const time = new Date(this.parts.clock.now()).toISOString();
-    const positions = { broadcast: this.text, user: null };
-    return messageFrame('heartbeat', { server_time: time, positions, connection_healthy: true }, time);
   }
 
   private message(type: string, data: unknown): Buffer {

@@ -13,7 +13,8 @@ import { mayUse, permissionOf, typesOf } from './groups.js';
 
 /** That a group's endpoint is closed to this user. */
 export function closedToUser({ group }: LegacyConnection): AppError {
-  return new AppError('PERMISSION_DENIED', `The ${group} endpoint needs the permission ${permissionOf(group)}.`);
+  const message = `The ${group} endpoint needs the permission ${permissionOf(group)}.`;
+  return new AppError('PERMISSION_DENIED', message, { recoverable: false });
 }
 
 /** The authority over legacy connections: what they may see is decided as for all, within their group (G8). */

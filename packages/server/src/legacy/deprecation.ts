@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { WS_PATH } from '@unified-ws/protocol';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
+import type { Report } from '../observability/logger.js';
 import type { RolloutDecision } from '../operations/rollout.js';
 import { STAY_AWAY } from './closeCodes.js';
 import type { LegacyConnection } from './connection.js';
@@ -10,9 +12,14 @@ import { isClosed, type RolloutSource } from './rollout.js';
 import type { LegacyTable } from './table.js';
 
 const DOCUMENTATION = 'docs/MIGRATION.md';
-/** When the endpoints are closed to users who are connected, so many end in each step of so many milliseconds: all come back at once. */
-const CLOSED_AT_ONCE = 20;
-const STEP_MS = 100;
+/** Connections looked at in one turn of the event loop: about a millisecond. */
+const LOOKED_AT = 500;
+/**
+ * Told, or closed, before a rest of so many ms. Whoever is told, or finds his endpoint closed, comes back at another, and a handshake
+ * costs a node about 0.15 ms: at most 200 a second of them.
+ */
+const AT_ONCE = 20;
+const REST_MS = 100;
 
 export interface DeprecationsParts {
   readonly rollouts: RolloutSource;
@@ -20,14 +27,15 @@ export interface DeprecationsParts {
   readonly errors: LegacyErrors;
   readonly counts: LegacyCounts;
   readonly catalogue: () => EventCatalogue;
+  readonly report: Report;
 }
 
 /** Tells users of the legacy endpoints what to use instead, and closes the endpoints to those for whom the roll-out demands it. */
 export class Deprecations {
   private readonly parts: DeprecationsParts;
-  /** The endpoint was closed to them. */
-  private readonly closing = new Set<LegacyConnection>();
-  private timer: NodeJS.Timeout | null = null;
+  private readonly ending = new AbortController();
+  private round: Promise<void> | null = null;
+  private changes = 0;
 
   constructor(parts: DeprecationsParts) {
     this.parts = parts;
@@ -60,37 +68,62 @@ export class Deprecations {
     return new AppError('PERMISSION_DENIED', message, { details, recoverable: false });
   }
 
-  stop(): void {
-    if (this.timer) clearInterval(this.timer);
-    this.timer = null;
-    this.closing.clear();
+  async stop(): Promise<void> {
+    this.ending.abort();
+    await this.round;
   }
 
-  /** Deciding is a look at memory: all are gone through in one turn, and those alone are told for whom something changed. */
   private changed(): void {
-    for (const connection of [...this.parts.table.all()]) {
-      if (!connection.established) continue;
-      const decision = this.decide(connection.userId);
-      const { told } = connection;
-      if (isClosed(decision)) this.closing.add(connection);
-      if (told?.endpoint === decision.endpoint && told.enforced === decision.enforced) continue;
-      this.notify(connection, decision, 'change');
-    }
-    if (this.closing.size > 0) this.timer ??= setInterval(() => this.close(), STEP_MS);
+    this.changes += 1;
+    this.round ??= this.walk()
+      .catch((error: unknown) => {
+        if (!this.ending.signal.aborted) this.parts.report(error, 'legacy.deprecation');
+      })
+      .finally(() => {
+        this.round = null;
+      });
   }
 
-  private close(): void {
-    let left = CLOSED_AT_ONCE;
-    for (const connection of this.closing) {
-      this.closing.delete(connection);
-      // The roll-out may have been taken back meanwhile.
-      if (!connection.isOpen() || !isClosed(this.decide(connection.userId))) continue;
+  /** Until all know the newest: a change that comes in between is told from the start. */
+  private async walk(): Promise<void> {
+    for (let known = -1; known !== this.changes; ) {
+      known = this.changes;
+      await this.tellAll(known);
+    }
+  }
+
+  private async tellAll(changes: number): Promise<void> {
+    let looked = 0;
+    let told = 0;
+    for (const connection of [...this.parts.table.all()]) {
+      looked += 1;
+      if (this.judge(connection)) told += 1;
+      if (told === AT_ONCE) {
+        told = 0;
+        await this.rest(REST_MS);
+      } else if (looked % LOOKED_AT === 0) {
+        await this.rest(0);
+      }
+      if (changes !== this.changes) return;
+    }
+  }
+
+  private rest(ms: number): Promise<void> {
+    return pause(ms, undefined, { signal: this.ending.signal });
+  }
+
+  /** Whether it had to be told. One that is not established yet is judged before hello. */
+  private judge(connection: LegacyConnection): boolean {
+    const { told, established } = connection;
+    if (!established || !connection.isOpen()) return false;
+    const decision = this.decide(connection.userId);
+    if (isClosed(decision)) {
       this.parts.counts.notice('closed');
       this.parts.errors.refuse(connection, this.closed(), STAY_AWAY, `use ${WS_PATH}`);
-      left -= 1;
-      if (left === 0) return;
+      return true;
     }
-    if (this.timer) clearInterval(this.timer);
-    this.timer = null;
+    if (told?.endpoint === decision.endpoint && told.enforced === decision.enforced) return false;
+    this.notify(connection, decision, 'change');
+    return true;
   }
 }

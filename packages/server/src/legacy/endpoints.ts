@@ -59,9 +59,9 @@ export class LegacyEndpoints {
     if (this.parts.isOn) this.parts.standing.start();
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.parts.standing.stop();
-    this.parts.deprecations.stop();
+    await this.parts.deprecations.stop();
   }
 
   /** After an interruption, before delivery goes on (C12). @throws when Redis does not answer. */

@@ -43,6 +43,10 @@ export class LegacyHost implements ConnectionHost {
     this.parts.sockets.onCongested(connection);
   }
 
+  isHealthy(connection: Connection): boolean {
+    return this.parts.sockets.isHealthy(connection);
+  }
+
   onEnd(connection: Connection, code: number, detail: string): void {
     const { table, notes, sockets, report } = this.parts;
     const legacy = connection as LegacyConnection;

@@ -50,19 +50,22 @@ export class LegacyMessages {
 
   /** A message of an established connection. */
   handle(connection: LegacyConnection, text: Buffer): void {
+    let counted = 'other';
     try {
       if (text.length === RAW_PING.length && text.toString('latin1') === RAW_PING) {
-        this.parts.counts.messages.add('raw_ping');
+        counted = 'raw_ping';
         connection.sendFrame(textFrame('pong'));
       } else {
         const message = parse(text);
         const type = typeOf(message);
-        this.parts.counts.messages.add(type);
+        counted = type;
         this.handlers[type](connection, message);
       }
       connection.consecutiveErrors = 0;
     } catch (error) {
       this.fail(connection, error);
+    } finally {
+      this.parts.counts.messages.add(counted);
     }
   }
 

@@ -382,6 +382,36 @@ export const READ_METRICS: readonly ReadMetric[] = [
   ),
 
   gauge(
+    'uws_legacy_connections',
+    'Connections to the endpoints of the predecessor, by group.',
+    ({ stats }) => each(stats.legacy.by_group, 'group'),
+    ['group'],
+  ),
+  counter(
+    'uws_legacy_established_total',
+    'Connections to the endpoints of the predecessor that were established, by group.',
+    ({ stats }) => each(stats.legacy.established, 'group'),
+    ['group'],
+  ),
+  counter(
+    'uws_legacy_messages_total',
+    'Messages of clients on those endpoints, by type; what the old protocol does not know is other.',
+    ({ stats }) => each(stats.legacy.messages, 'type'),
+    ['type'],
+  ),
+  counter(
+    'uws_legacy_notices_total',
+    'Deprecation notices: at connect, when the roll-out of the user changed (`change`), and when the endpoint was closed to him (`closed`).',
+    ({ stats }) => each(stats.legacy.notices, 'occasion'),
+    ['occasion'],
+  ),
+  counter(
+    'uws_legacy_replaced_total',
+    'Connections to those endpoints that a newer one of their user and group ended.',
+    ({ stats }) => one(stats.legacy.replaced),
+  ),
+
+  gauge(
     'uws_rollout_mode',
     '1 for the mode of the roll-out that is in force on this node, 0 for the others.',
     ({ stats: { rollout } }) => ROLLOUT_MODES.map((mode) => [Number(rollout.mode === mode), { mode }]),

@@ -9,6 +9,8 @@ import type { Keys } from '../redis/keys.js';
 const READ_AT_ONCE = 500;
 /** Records that one request looks through at most; a filter that nothing matches is answered by a short page and a cursor. */
 const MAX_LOOKED_AT = 5000;
+/** Of either number of a stream's id. */
+const MAX_ID_PART = 2n ** 64n - 1n;
 
 /** What admins did, for reading. */
 export class AuditLog {
@@ -22,10 +24,11 @@ export class AuditLog {
     this.report = parts.report;
   }
 
-  /** @throws AppError VALIDATION_ERROR for a `since` that is no time, UNAVAILABLE when Redis does not answer. */
+  /** @throws AppError VALIDATION_ERROR for a `since` that is no time or a cursor that is none, UNAVAILABLE when Redis does not answer. */
   async page(query: AuditQuery): Promise<AuditPage> {
     const { limit = DEFAULT_AUDIT_PAGE } = query;
     const oldest = oldestId(query.since);
+    if (query.cursor !== undefined && !isEntry(query.cursor)) throw invalid('cursor', 'is no cursor of a page');
     const records: AuditRecordView[] = [];
     let cursor = query.cursor ?? null;
     for (let looked = 0; looked < MAX_LOOKED_AT; looked += READ_AT_ONCE) {
@@ -57,8 +60,18 @@ function oldestId(since: string | undefined): string {
   if (since === undefined) return '-';
   const at = parseTime(since);
   if (at !== null) return String(Math.max(0, at));
-  const errors = [{ path: '/since', message: 'is not a time' }];
-  throw new AppError('VALIDATION_ERROR', 'The query is not valid: /since is not a time.', { details: { errors } });
+  throw invalid('since', 'is not a time');
+}
+
+/** Ids that Redis does not take were answered as if it were away: beyond 64 bits, or with nothing before them. */
+function isEntry(cursor: string): boolean {
+  const [ms = 0n, number = 0n] = cursor.split('-').map(BigInt);
+  return ms <= MAX_ID_PART && number <= MAX_ID_PART && ms + number > 0n;
+}
+
+function invalid(name: string, message: string): AppError {
+  const errors = [{ path: `/${name}`, message }];
+  return new AppError('VALIDATION_ERROR', `The query is not valid: /${name} ${message}.`, { details: { errors } });
 }
 
 function recordOf(id: string, fields: readonly string[]): AuditRecordView {

@@ -51,6 +51,7 @@ export class NodeFacts {
       delivery: this.delivery(),
       mailboxes: this.mailboxes(),
       registry: this.registry(),
+      legacy: this.legacy(),
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
@@ -70,22 +71,24 @@ export class NodeFacts {
   }
 
   private connections(): NodeStats['connections'] {
-    const { table, sockets, counts, settings } = this.view;
+    const { table, legacy, sockets, counts, settings } = this.view;
     const byStatus = new Map<string, number>(CONNECTION_STATUSES.map((status) => [status, 0]));
     const add = (status: string, by: number): void => {
       byStatus.set(status, (byStatus.get(status) ?? 0) + by);
     };
     let withErrors = 0;
     let buffered = 0;
-    for (const connection of table.all() as Iterable<Connection>) {
-      add(WIRE_STATUS[connection.status], 1);
-      if (connection.consecutiveErrors > 0) withErrors += 1;
-      buffered += connection.buffered;
+    for (const connections of [table.all(), legacy.table.all()] as Iterable<Connection>[]) {
+      for (const connection of connections) {
+        add(WIRE_STATUS[connection.status], 1);
+        if (connection.consecutiveErrors > 0) withErrors += 1;
+        buffered += connection.buffered;
+      }
     }
     const pending = sockets.pendingAuth;
     add(WIRE_STATUS.authenticating, pending);
     // Out of the table at once when they close, gone when TCP is.
-    add(WIRE_STATUS.closing, Math.max(0, sockets.size - table.size - pending));
+    add(WIRE_STATUS.closing, Math.max(0, sockets.size - table.size - legacy.table.size - pending));
     return {
       total: sockets.size,
       max: settings.maxConnections,
@@ -97,6 +100,18 @@ export class NodeFacts {
       established: counts.established,
       closed: closedByCode(sockets.closed),
       refused: counts.refused.toRecord(),
+    };
+  }
+
+  private legacy(): NodeStats['legacy'] {
+    const { table, counts } = this.view.legacy;
+    return {
+      connections: table.size,
+      by_group: { ...table.countByGroup() },
+      established: counts.established.toRecord(),
+      messages: counts.messages.toRecord(),
+      notices: counts.notices.toRecord(),
+      replaced: counts.replaced,
     };
   }
 

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { type ErrorCode, errorCodes } from '@unified-ws/protocol';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
@@ -34,6 +35,7 @@ import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { connectionRoutes } from './routes/connections.js';
 import { eventRoutes } from './routes/events.js';
+import { type LegacyRouteParts, legacyRoutes } from './routes/legacy.js';
 import { mailboxRoutes } from './routes/mailbox.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { probeRoutes } from './routes/probes.js';
@@ -62,6 +64,7 @@ export interface RestParts {
   readonly rolloutOrders: RolloutOrders;
   /** `createReports(view)`. */
   readonly reports: Reports;
+  readonly legacy: LegacyRouteParts['legacy'];
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
@@ -74,7 +77,24 @@ export interface RestParts {
 const UNMATCHED = 'unmatched';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** The HTTP side of a node (DESIGN §8). WebSocket upgrades never come here. */
+/** The HTTP side of a node (DESIGN §8), for its server. WebSocket upgrades never come here. */
+export function createRestListener(parts: RestParts): RequestListener {
+  const app = createRestApp(parts);
+  return (request, response) => {
+    request.url = pathOf(request.url ?? '/');
+    app(request, response);
+  };
+}
+
+/**
+ * A target may be written with its origin (`GET http://host/path`, RFC 9112 §3.2.2). Which one does not matter here, but for one
+ * that is malformed Express finds no path, and answers with an HTML page of its own.
+ */
+function pathOf(target: string): string {
+  const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
+  return path.startsWith('/') || path === '*' ? path : `/${path}`;
+}
+
 export function createRestApp(parts: RestParts): Express {
   const { settings, clock, reports } = parts;
   const app = express();
@@ -98,6 +118,7 @@ export function createRestApp(parts: RestParts): Express {
   catalogueRoutes(router, parts);
   mailboxRoutes(router, parts);
   rolloutRoutes(router, parts);
+  legacyRoutes(router, parts);
   specRoutes(router, parts);
   router.close();
   app.use(() => {

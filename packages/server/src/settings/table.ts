@@ -185,7 +185,8 @@ export const ENTRIES = [
     min: 1,
     max: 1_000_000,
     default: 1000,
-    meaning: 'Connections of a node that may be waiting for their authentication at one time.',
+    meaning:
+      'Connections of a node that may be waiting for their authentication at one time; beyond it those alone are taken that bring a token in their upgrade, up to twice as many.',
   }),
   integer('AUTH_TIMEOUT_MS', {
     section: 'Edge and limits',
@@ -251,7 +252,7 @@ export const ENTRIES = [
     min: 1,
     max: 100_000,
     default: 100,
-    meaning: 'Messages per second that a connection may send.',
+    meaning: 'Messages per second that a connection may send; pings and pongs count as messages.',
   }),
   integer('MESSAGE_BURST', {
     section: 'Edge and limits',

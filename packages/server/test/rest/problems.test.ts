@@ -1,9 +1,10 @@
 import { NO_AMENDMENT } from '@unified-ws/server/registry/amendment';
 import { expect } from 'chai';
 import { type LocalNode, World } from '../../../../test/integration/support/world.js';
+import { rawHttp } from '../../../../test/support/rawHttp.js';
 import { adminToken } from '../../../../test/support/tokens.js';
 import { StubApp } from './stubApp.js';
-import { call, expectProblem } from './support.js';
+import { type Answer, call, expectProblem } from './support.js';
 
 describe('REST problems', () => {
   const world = new World();
@@ -20,6 +21,24 @@ describe('REST problems', () => {
   it('an unknown path is 404 in the same form as every failure', async () => {
     for (const path of ['nope', '/', '/favicon.ico', '/../etc/passwd', 'user', 'disconnect/']) {
       expectProblem(await call(node, path, { token: admin }), 404, 'NOT_FOUND');
+    }
+  });
+
+  /** A request of HTTP whose target is written out in full, as to a proxy, by somebody who cannot write. */
+  async function absolute(origin: string, path: string): Promise<Answer> {
+    const head = `GET ${origin}${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${admin}\r\n\r\n`;
+    const answer = await rawHttp(node.port, Buffer.from(head), { timeoutMs: 5000, unfinished: false });
+    if (answer === null) throw new Error('no answer');
+    const { status, body } = answer;
+    return { status, headers: new Headers([...answer.headers]), text: body, body: JSON.parse(body) };
+  }
+
+  it('an origin that is none before the path was a fault of the server, or got a page of HTML', async () => {
+    for (const origin of ['http://x', 'http://a:99999', 'http://[::1', 'http://', 'HTTPS://%']) {
+      expect((await absolute(origin, '/api/unified/ws/stats')).status, origin).to.equal(200);
+      expect((await absolute(origin, '/api/unified/ws/audit?limit=1#?limit=2')).status, origin).to.equal(200);
+      expectProblem(await absolute(origin, '/api/unified/ws/audit?limit=0'), 400, 'VALIDATION_ERROR');
+      expectProblem(await absolute(origin, ''), 404, 'NOT_FOUND');
     }
   });
 
@@ -40,6 +59,13 @@ describe('REST problems', () => {
     const answer = await call(node, '/api/unified/ws');
     expectProblem(answer, 426, 'METHOD_NOT_ALLOWED');
     expect(answer.headers.get('upgrade')).to.equal('websocket');
+  });
+
+  it('whoever asks for the end of the connection does not get it while the answer says something else of it', async () => {
+    // Node.js takes any other word in this header for leave to keep the connection; the client waited 6 s for its end.
+    const answer = await absolute('', '/api/unified/ws');
+    expectProblem(answer, 426, 'METHOD_NOT_ALLOWED');
+    expect(answer.headers.get('connection')).to.equal('Upgrade, close');
   });
 
   it('HEAD works where GET does, without a body', async () => {

@@ -14,13 +14,18 @@ export class Bystander {
 
   start(): void {
     this.life = this.live();
+    // `stop` throws it; until then it is nobody's.
+    this.life.catch(() => undefined);
   }
 
   /** @throws Error when a ping was not answered. */
   async stop(): Promise<void> {
     this.over = true;
-    await this.life;
-    await this.client.close();
+    try {
+      await this.life;
+    } finally {
+      await this.client.close();
+    }
   }
 
   private async live(): Promise<void> {

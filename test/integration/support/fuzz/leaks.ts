@@ -4,7 +4,10 @@ export const KEY_PREFIX = 'zqkeysqz';
 const MARKS: readonly (readonly [what: string, mark: RegExp])[] = [
   ['a stack', /\bat \S.*:\d+:\d+|\n\s+at /],
   ['a name of a file', /node_modules|\.js:\d|file:\/\/|\/(?:work|home|usr|tmp|packages|build|dist)\//],
-  ['the name of a library or a system error', /ioredis|bullmq|body-parser|pathToRegexp|ECONN|EPIPE|ReplyError/i],
+  [
+    'the name of a library or a system error',
+    /ioredis|bullmq|body-parser|pathToRegexp|\bE(?:CONN|PIPE|HOST)|ReplyError/,
+  ],
   ['an error of Redis or Lua', /\b(?:WRONGTYPE|NOSCRIPT|CROSSSLOT|user_script|Invalid stream ID)\b/],
   [
     'an error of the language',

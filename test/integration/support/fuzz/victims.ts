@@ -40,6 +40,8 @@ export class Victims {
       const { code, reason } = await client.ended;
       if (this.over) return;
       this.ended += 1;
+      // 1006: the node is gone, and whoever fuzzes it finds that out.
+      if (code === 1006) return;
       if (code === 4003) await this.unban(user);
       else if (code !== 4002) onFinding(`the connection of ${user} ended with ${code} ${reason}`);
     }

@@ -22,7 +22,8 @@ export function clusterRoutes(router: Router, { settings, catalogue, reports }: 
   // The same path opens a WebSocket; whoever forgets the Upgrade header is told so instead of 404.
   router.raw('openWebSocket', [
     () => {
-      const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+      // Without `close` Node.js keeps the connection, even of a client that asked for its end and waits for it.
+      const headers = { Upgrade: 'websocket', Connection: 'Upgrade, close' };
       throw new RestProblem(426, 'METHOD_NOT_ALLOWED', 'This address takes WebSocket upgrades only.', { headers });
     },
   ]);
