@@ -117,8 +117,8 @@ export function createRestApp(parts: RestParts): Express {
   auditRoutes(router, parts);
   catalogueRoutes(router, parts);
   mailboxRoutes(router, parts);
-  rolloutRoutes(router, parts);
   legacyRoutes(router, parts);
+  rolloutRoutes(router, parts);
   specRoutes(router, parts);
   router.close();
   app.use(() => {
