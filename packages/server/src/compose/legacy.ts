@@ -107,7 +107,7 @@ export function composeLegacy(
     authority,
     table,
     notes,
-    replacements: new Replacements({ commands, table, counts }),
+    replacements: new Replacements({ commands, judge, table, notes, counts, report }),
     deprecations,
     errors,
     store,
