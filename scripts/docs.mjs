@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { conformanceClaims } from './lib/conformance-claims.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { root } from './lib/paths.mjs';
 import { protocolTables } from './lib/protocol-tables.mjs';
@@ -55,7 +56,7 @@ async function pages() {
   return {
     'CONFIG.md': settings.settingsMarkdown(),
     'METRICS.md': metrics?.metricsMarkdown(),
-    'PROTOCOL.md': fill('docs/PROTOCOL.md', read(wire), protocolTables(protocol)),
+    'PROTOCOL.md': fill('docs/PROTOCOL.md', read(wire), protocolTables(protocol, conformanceClaims())),
     ...(await documents()),
   };
 }

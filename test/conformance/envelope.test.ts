@@ -147,6 +147,39 @@ describe('the envelope', () => {
     },
   );
 
+  covers(
+    {
+      gone_client: [
+        'subscribe',
+        'unsubscribe',
+        'get_stats',
+        'get_subscriptions',
+        'emit_event',
+        'get_recent_events',
+        'start_replay',
+        'stop_replay',
+        'get_replay_status',
+        'get_user_connections',
+        'get_system_info',
+        'test_message',
+      ],
+      gone_server: ['ping', 'connection_test', 'admin_message', 'event_replay', 'batched_events', 'notification'],
+    },
+    'names of the service before this one that mean nothing here are not answered with silence, or as something else',
+    async (t, { gone_client = [], gone_server = [] }) => {
+      const { supported_messages } = await t.target.info();
+      const names = supported_messages.server_to_client.map(({ type }) => type);
+      for (const type of gone_server) expect(names, type).to.not.include(type);
+      for (const client of [await t.user(), await t.admin()]) {
+        for (const type of gone_client) {
+          const { data, reply_to } = await refused(client, JSON.stringify({ type, id: type, event_types: ['x'] }));
+          expect(data, type).to.include({ error_code: 'UNKNOWN_MESSAGE_TYPE' });
+          expect(reply_to, type).to.equal(type);
+        }
+      }
+    },
+  );
+
   covers({}, 'messages are answered in the order in which they were sent', async (t) => {
     const client = await t.user();
     const types = ['get_message_preferences', 'ping', 'subscribe_events', 'no_such_message', 'get_subscription_info'];

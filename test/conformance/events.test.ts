@@ -8,7 +8,7 @@ const TYPE = 'custom_event';
 
 describe('events', () => {
   covers(
-    { client: ['publish_event'], server: ['event_accepted'] },
+    { client: ['publish_event'], server: ['event_accepted', 'event'] },
     'what is published on one connection reaches the others once, whole, with its place in the log',
     async (t) => {
       const [user, admin] = [await t.user(), await t.admin()];

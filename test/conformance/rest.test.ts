@@ -153,6 +153,20 @@ describe('the REST interface', () => {
     },
   );
 
+  covers(
+    { routes: ['GET /api/unified/openapi.json', 'GET /api/unified/asyncapi.json', 'GET /api/unified/ws'] },
+    'the documents of both interfaces are open to everybody; each frame and each answer of this suite is held against them',
+    async (t) => {
+      const openApi = await t.rest('GET', '//api/unified/openapi.json', { token: null });
+      expect([openApi.status, String(openApi.body.openapi)]).to.deep.equal([200, '3.1.0']);
+      const asyncApi = await t.rest('GET', '//api/unified/asyncapi.json', { token: null });
+      expect([asyncApi.status, String(asyncApi.body.asyncapi)]).to.deep.equal([200, '3.0.0']);
+      const plain = await t.rest('GET', '', { token: null });
+      expect(plain.status).to.equal(426);
+      expect(plain.headers.get('upgrade')).to.match(/websocket/i);
+    },
+  );
+
   covers({ routes: ['GET /livez', 'GET /readyz', 'GET /metrics'] }, 'probes answer without a token', async (t) => {
     const live = await t.rest('GET', '//livez', { token: null });
     expect([live.status, live.body.status]).to.deep.equal([200, 'ok']);

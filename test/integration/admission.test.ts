@@ -97,6 +97,24 @@ describe('admission, before any crypto', function () {
     for (const client of [...flood, other]) client.destroy();
   });
 
+  // Seen red with each address counted for itself.
+  it('who has a network of IPv6 must not connect without limit, an address at a time', async () => {
+    const node = await world.node({ CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '2', TRUST_PROXY: '1' });
+    const from = async (address: string): Promise<number | null> => {
+      const client = new RawClient(node.port);
+      await once(client.socket, 'connect');
+      client.socket.write(upgradeRequest({ token: token(world.user()), headers: { 'X-Forwarded-For': address } }));
+      const status = await until(() => client.status, { what: 'an answer' });
+      client.destroy();
+      return status;
+    };
+    const network = await Promise.all([1, 2, 3, 4].map((n) => from(`2001:db8:0:1::${n}`)));
+    expect(network.sort()).to.deep.equal([101, 101, 429, 429]);
+    expect(await from('2001:db8:0:2::1'), 'the next network').to.equal(101);
+    const mapped = await Promise.all([1, 2, 3].map((n) => from(`::ffff:192.0.2.${n}`)));
+    expect(mapped, 'IPv4 as a socket of both kinds shows it').to.deep.equal([101, 101, 101]);
+  });
+
   it('an address in X-Forwarded-For must not be believed from anybody: one header would lift the limit', async () => {
     const node = await world.node({ CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '1' });
     const request = (address: string): string =>

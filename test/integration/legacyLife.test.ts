@@ -114,6 +114,24 @@ describe('the life of a legacy connection', function () {
     return body.nodes.find(({ node_id }: { node_id: string }) => node_id === body.node_id);
   }
 
+  // Seen red: without the looks at the shape in Fanout.tellCursors and announceToCohorts.
+  it('cursors and gaps must be told to whoever knows positions, and not to an old client', async () => {
+    const node = await world.node({ NODE_ID: 'short', LEGACY_ENDPOINTS: 'true', HISTORY_SIZE: '40' });
+    const client = await clients.connect(node, 'health', world.user());
+    const unified = await world.connect(node);
+    await unified.request('unsubscribe_events', { event_types: ['zone_created'] });
+    const others = Array.from({ length: 30 }, () => ({ event_type: 'zone_created', data: {} }));
+    expect((await call(node, 'events', { json: others, token: adminToken() })).status).to.equal(202);
+    await unified.waitFor('heartbeat');
+    await world.redis.client().del('uws:{log}:s', 'uws:{log}:meta');
+    await publish(node, { event_type: 'health_update', data: {} });
+    await unified.waitFor('gap');
+    await publish(node, { event_type: 'health_alert', data: {} });
+    await client.waitFor('health_alert');
+    const known = ['connection_established', 'deprecation', 'health_update', 'health_alert'];
+    expect(client.types.filter((type) => !known.includes(type))).to.deep.equal([]);
+  });
+
   it('a reload of the catalogue must change what it receives', async () => {
     const client = await clients.connect(two, 'health', world.user());
     await client.waitFor('deprecation');

@@ -20,7 +20,8 @@ describe('orders of admins and legacy connections', function () {
   let one: LocalNode;
   let two: LocalNode;
   let three: LocalNode;
-  const ON = { LEGACY_ENDPOINTS: 'true', SWEEP_INTERVAL_MS: '1000', TOKEN_GRACE_MS: '100' };
+  /** The sweep looks at one connection a second, no more. */
+  const ON = { LEGACY_ENDPOINTS: 'true', SWEEP_INTERVAL_MS: '600000', TOKEN_GRACE_MS: '100' };
 
   before(async () => {
     await world.start();
@@ -139,12 +140,16 @@ describe('orders of admins and legacy connections', function () {
     expect(await former.closed()).to.include({ code: 1000, reason: 'Replaced by new connection' });
     expect(performance.now() - startedAt).to.be.lessThan(1000);
     expect(newer.isOpen).to.equal(true);
+    // By the message, and not by the sweep, which looks at one connection a second at least.
+    const metrics = await (await fetch(`${two.http}/metrics`)).text();
+    expect(metrics).to.match(/^uws_legacy_replaced_total 1$/m);
   });
 
   it('a replacement whose message was lost must be made good, and so must a note', async () => {
+    const sweeping = await world.node({ ...ON, NODE_ID: 'sweeping', SWEEP_INTERVAL_MS: '1000' });
     const user = world.user();
-    const former = await clients.connect(two, 'health', user);
-    const kept = await clients.connect(two, 'security', user);
+    const former = await clients.connect(sweeping, 'health', user);
+    const kept = await clients.connect(sweeping, 'security', user);
     const note = await redis.hget(keys.legacy(user), 'health');
     await redis.hset(keys.legacy(user), 'health', String(note).replace(/"c":"[^"]*"/, '"c":"another"'));
     await redis.hdel(keys.legacy(user), 'security');
@@ -158,7 +163,7 @@ describe('orders of admins and legacy connections', function () {
   // Seen red: without `reconcileLegacy` in Recovery's reconcile: the event came before the end.
   it('a node that was cut off must obey what was ordered meanwhile, before it delivers anything (C12)', async () => {
     const proxy = await RedisProxy.start(world.redis.port);
-    const far = await world.node({ ...ON, SWEEP_INTERVAL_MS: '600000', NODE_ID: 'far', REDIS_URL: proxy.url });
+    const far = await world.node({ ...ON, NODE_ID: 'far', REDIS_URL: proxy.url });
     try {
       const [revoked, ended, demoted] = [world.user(), world.user(), world.user()];
       const of = (user: string, roles: string[]): LegacyClient =>
@@ -167,6 +172,8 @@ describe('orders of admins and legacy connections', function () {
       await Promise.all(all.map((client) => client.established()));
       for (const client of all) await client.waitFor('deprecation');
       proxy.partition();
+      // What is on its way is lost, the messages of the orders too.
+      for (const link of [...proxy.links]) link.destroy();
       const answers = await Promise.all([
         order(`users/${revoked}/revoke`),
         order(`disconnect/${ended}`),
@@ -196,7 +203,7 @@ describe('orders of admins and legacy connections', function () {
   // Seen red: with the orders read before the note is written (LegacyAcceptor.note).
   it('a token that is revoked while its connection is being made must not slip in (C7)', async () => {
     const proxy = await RedisProxy.start(world.redis.port);
-    const slow = await world.node({ ...ON, SWEEP_INTERVAL_MS: '600000', NODE_ID: 'slow', REDIS_URL: proxy.url });
+    const slow = await world.node({ ...ON, NODE_ID: 'slow', REDIS_URL: proxy.url });
     try {
       const user = world.user();
       for (const link of proxy.links) link.hold('down');

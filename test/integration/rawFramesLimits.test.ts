@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { constants, deflateRawSync } from 'node:zlib';
+import { REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import { OPCODE, RawClient } from '../support/rawClient.js';
 import { TEST_SECRET, token } from '../support/tokens.js';
@@ -155,6 +157,38 @@ describe('raw frames: memory', function () {
       });
     });
     expect(grown.arrayBuffers).to.be.below(10_000_000);
+  });
+
+  // Seen to keep 45 MB of each for 10 s and more.
+  it('small requests whose large answers nobody reads must not be answered by the thousand', async () => {
+    const request = `GET ${REST_BASE}/info HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const grown = await grownBy(async () => {
+      for (let n = 0; n < 4; n += 1) {
+        const client = new RawClient(node.port);
+        clients.push(client);
+        await once(client.socket, 'connect');
+        client.socket.pause();
+        client.socket.write(request.repeat(1200));
+      }
+      // The other connections are served after those.
+      await until(async () => (await fetch(`${node.http}/livez`)).ok, { what: 'an answer' });
+    });
+    expect(grown.arrayBuffers).to.be.below(20_000_000);
+  });
+
+  it('a few requests that do not wait for their answers must be answered, in order', async () => {
+    const paths = Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? '/livez' : '/nothing'));
+    const client = new RawClient(node.port);
+    clients.push(client);
+    let answers = '';
+    client.socket.on('data', (chunk: Buffer) => {
+      answers += String(chunk);
+    });
+    await once(client.socket, 'connect');
+    client.socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
+    const statuses = () => [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+    await until(() => statuses().length === 10, { what: 'ten answers' });
+    expect(statuses()).to.deep.equal(paths.map((path) => (path === '/livez' ? '200' : '404')));
   });
 
   it('twenty messages of 50 MB in 50 kB each must not be inflated beyond MAX_PAYLOAD', async () => {

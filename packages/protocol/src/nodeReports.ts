@@ -1,4 +1,5 @@
 import { QUEUE_JOB_STATES } from './queue.js';
+import { ROLLOUT_MODES } from './rollout.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import {
   amount,
@@ -197,6 +198,14 @@ export const nodeStatsSchema = whole({
   queue_workers: queueWorkers,
   queue_admin: { ...tally, description: 'what admins did to the event queue through this node' },
   events_over_rate: { ...tally, description: 'durable events over the rate of their type, by type' },
+  rollout: whole({
+    mode: { enum: ROLLOUT_MODES },
+    percentage: count,
+    enforce: flag,
+    version: { ...count, description: 'of the roll-out that is in force on the node' },
+    rolled_back: flag,
+    notices: { ...count, description: 'messages rollout_changed' },
+  }),
 });
 export type NodeStats = FromSchema<typeof nodeStatsSchema>;
 

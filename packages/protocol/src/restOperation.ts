@@ -19,15 +19,15 @@ export interface RestAnswer {
  * One REST operation: what the server mounts and checks by, and what openapi.json says of it. There is no other list of routes.
  */
 export interface RestOperation {
-  readonly method: 'get' | 'post' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'delete';
   /** With `{parameter}`s. */
   readonly path: string;
-  readonly tag: 'cluster' | 'users' | 'events' | 'queue' | 'probes' | 'specs';
+  readonly tag: 'cluster' | 'users' | 'events' | 'queue' | 'rollout' | 'probes' | 'specs';
   /** One line. */
   readonly summary: string;
   readonly description?: string;
-  /** One of these is enough; null: nobody is asked who he is. */
-  readonly permissions: readonly [Permission, ...Permission[]] | null;
+  /** One of these is enough; `any`: a good token is, whatever it allows; null: nobody is asked who he is. */
+  readonly permissions: readonly [Permission, ...Permission[]] | 'any' | null;
   /** How a caller may say who he is, where `permissions` is null. */
   readonly schemes?: readonly ('bearer' | 'metricsToken')[];
   /** Of the path, by name. */

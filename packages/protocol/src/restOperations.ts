@@ -3,6 +3,7 @@ import { clusterOperations } from './restOperations/cluster.js';
 import { eventOperations } from './restOperations/events.js';
 import { probeOperations } from './restOperations/probes.js';
 import { queueOperations } from './restOperations/queue.js';
+import { rolloutOperations } from './restOperations/rollout.js';
 import { userOperations } from './restOperations/users.js';
 import type { FromSchema } from './schema.js';
 
@@ -14,6 +15,7 @@ export const restOperations = {
   ...queueOperations,
   ...userOperations,
   ...clusterOperations,
+  ...rolloutOperations,
   ...probeOperations,
 } as const satisfies Readonly<Record<string, RestOperation>>;
 

@@ -1,6 +1,7 @@
 import { MAX_USER_ID_LENGTH } from './publish.js';
 import { queueReasonSchema } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
+import { amount, count, flag, listOf, text, texts, time, timeOrNull, whole } from './schemaParts.js';
 
 /** Who is assigned to the unified endpoint: nobody, the listed users, those and a percentage of all others, everybody. */
 export const ROLLOUT_MODES = ['disabled', 'testing', 'gradual', 'full'] as const;
@@ -26,10 +27,6 @@ export type RolloutReason = (typeof ROLLOUT_REASONS)[number];
 /** Users of one list: both lists full of UUIDs still fit into the body of a request. */
 export const MAX_ROLLOUT_USERS = 5000;
 
-const text = { type: 'string' } as const satisfies JSONSchema;
-const texts = { type: 'array', items: text } as const satisfies JSONSchema;
-const flag = { type: 'boolean' } as const satisfies JSONSchema;
-const count = { type: 'integer', minimum: 0 } as const satisfies JSONSchema;
 const mode = { enum: ROLLOUT_MODES } as const satisfies JSONSchema;
 const percentage = {
   type: 'integer',
@@ -41,11 +38,7 @@ const enforce = {
   type: 'boolean',
   description: 'the legacy endpoints refuse users who are assigned to the unified one',
 } as const satisfies JSONSchema;
-const version = {
-  type: 'integer',
-  minimum: 0,
-  maximum: Number.MAX_SAFE_INTEGER,
-} as const satisfies JSONSchema;
+const version = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const satisfies JSONSchema;
 const { reason } = queueReasonSchema.properties;
 const userIds = {
   type: 'array',
@@ -70,161 +63,97 @@ export const rolloutBodySchema = {
 } as const satisfies JSONSchema;
 export type RolloutBody = FromSchema<typeof rolloutBodySchema>;
 
-const stateProperties = {
+const state = {
   mode,
   percentage,
   user_list: texts,
   force_legacy: texts,
   enforce,
   version: { ...version, description: 'grows by one with each change; 0: nothing was ever set' },
-  changed_at: { type: ['string', 'null'], description: 'RFC 3339, UTC' },
+  changed_at: timeOrNull,
   changed_by: { type: ['string', 'null'], description: 'user id' },
   reason: text,
   rolled_back: {
     type: ['object', 'null'],
-    properties: {
-      mode,
-      enforce,
-      at: { type: 'string', description: 'RFC 3339, UTC' },
-      by: { type: 'string', description: 'user id' },
-      reason: text,
-    },
+    properties: { mode, enforce, at: time, by: { ...text, description: 'user id' }, reason: text },
     required: ['mode', 'enforce', 'at', 'by', 'reason'],
     description: 'what POST /rollout/restore would bring back; null: nothing was rolled back since the last PUT',
   },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
 
-const stateNames = [
-  'mode',
-  'percentage',
-  'user_list',
-  'force_legacy',
-  'enforce',
-  'version',
-  'changed_at',
-  'changed_by',
-  'reason',
-  'rolled_back',
-] as const;
-
-const nodes = {
-  type: 'array',
-  items: {
-    type: 'object',
-    properties: {
-      node_id: text,
-      version: { ...version, description: 'of the state that is in force there' },
-      legacy_endpoints: { ...flag, description: 'LEGACY_ENDPOINTS of the node' },
-    },
-    required: ['node_id', 'version', 'legacy_endpoints'],
-  },
-  description: 'the nodes that answered',
-} as const satisfies JSONSchema;
+const nodes = listOf(
+  whole({
+    node_id: text,
+    version: { ...version, description: 'of the state that is in force there' },
+    legacy_endpoints: { ...flag, description: 'LEGACY_ENDPOINTS of the node' },
+  }),
+);
 const missingNodes = {
   ...texts,
-  description: 'nodes that did not answer: they take the state over as soon as Redis and they hear each other again',
+  description: 'nodes that did not answer: they read the state before they serve again',
 } as const satisfies JSONSchema;
 
-/** Answer of `GET /rollout`. */
-export const rolloutSchema = {
-  type: 'object',
-  properties: {
-    ...stateProperties,
-    modes: {
-      type: 'object',
-      additionalProperties: {
-        type: 'object',
-        properties: {
-          meaning: text,
-          connected: {
-            type: 'object',
-            properties: { legacy: count, unified: count },
-            required: ['legacy', 'unified'],
-            description: 'users with a unified connection, by what this mode would assign them to',
-          },
-        },
-        required: ['meaning', 'connected'],
-      },
-    },
-    nodes,
-    missing_nodes: missingNodes,
+const modeFacts = whole({
+  meaning: text,
+  connected: {
+    ...whole({ legacy: count, unified: count }),
+    description: 'users with a unified connection, by what this mode would assign them to',
   },
-  required: [...stateNames, 'modes', 'nodes', 'missing_nodes'],
-} as const satisfies JSONSchema;
+});
+
+/** Answer of `GET /rollout`. */
+export const rolloutSchema = whole({
+  ...state,
+  modes: whole({ disabled: modeFacts, testing: modeFacts, gradual: modeFacts, full: modeFacts } satisfies Record<
+    RolloutMode,
+    JSONSchema
+  >),
+  nodes: { ...nodes, description: 'those that answered' },
+  missing_nodes: missingNodes,
+});
 export type RolloutReport = FromSchema<typeof rolloutSchema>;
 
 /** Answer of `PUT /rollout`, `POST /rollout/rollback` and `POST /rollout/restore`. */
-export const rolloutChangedSchema = {
-  type: 'object',
-  properties: {
-    result: { enum: ['changed', 'unchanged'], description: 'unchanged: it was so already' },
-    ...stateProperties,
-    nodes: { ...nodes, description: 'the nodes that have it in force' },
-    missing_nodes: missingNodes,
-    took_ms: { type: 'number', minimum: 0, description: 'until the last of the nodes had it in force' },
-  },
-  required: ['result', ...stateNames, 'nodes', 'missing_nodes', 'took_ms'],
-} as const satisfies JSONSchema;
+export const rolloutChangedSchema = whole({
+  result: { enum: ['changed', 'unchanged'], description: 'unchanged: it was so already' },
+  ...state,
+  nodes: { ...nodes, description: 'those that have it in force' },
+  missing_nodes: missingNodes,
+  took_ms: { ...amount, description: 'until the last of the nodes had it in force' },
+});
 export type RolloutChanged = FromSchema<typeof rolloutChangedSchema>;
 
-const decisionProperties = {
+const decision = {
   endpoint: { enum: ROLLOUT_ENDPOINTS },
   reason: { enum: ROLLOUT_REASONS },
   enforced: { ...flag, description: 'the legacy endpoints refuse this user' },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
 
 /** The data of the server message `rollout_changed`. */
-export const rolloutDecisionSchema = {
-  type: 'object',
-  properties: decisionProperties,
-  required: ['endpoint', 'reason', 'enforced'],
-} as const satisfies JSONSchema;
+export const rolloutDecisionSchema = whole(decision);
 
 /** Answer of `GET /rollout/me`. */
-export const ownRolloutSchema = {
-  type: 'object',
-  properties: {
-    ...decisionProperties,
-    paths: {
+export const ownRolloutSchema = whole({
+  ...decision,
+  paths: whole({
+    unified: text,
+    legacy: {
       type: 'object',
-      properties: {
-        unified: text,
-        legacy: { ...texts, description: 'one for each group; empty: there are none' },
-      },
-      required: ['unified', 'legacy'],
+      additionalProperties: text,
+      description: 'by group, as /ws/health; empty: the legacy endpoints are not served',
     },
-  },
-  required: ['endpoint', 'reason', 'enforced', 'paths'],
-} as const satisfies JSONSchema;
+  }),
+});
 export type OwnRollout = FromSchema<typeof ownRolloutSchema>;
 
 /** Answer of `GET /rollout/users/:user_id`. */
-export const userRolloutSchema = {
-  type: 'object',
-  properties: {
-    user_id: text,
-    ...decisionProperties,
-    mode,
-    version,
-    bucket: {
-      type: 'integer',
-      minimum: 0,
-      maximum: 99,
-      description: 'mode gradual takes buckets below the percentage',
-    },
-    in_user_list: flag,
-    in_force_legacy: flag,
-  },
-  required: [
-    'user_id',
-    'endpoint',
-    'reason',
-    'enforced',
-    'mode',
-    'version',
-    'bucket',
-    'in_user_list',
-    'in_force_legacy',
-  ],
-} as const satisfies JSONSchema;
+export const userRolloutSchema = whole({
+  user_id: text,
+  ...decision,
+  mode,
+  version,
+  bucket: { type: 'integer', minimum: 0, maximum: 99, description: 'mode gradual takes buckets below the percentage' },
+  in_user_list: flag,
+  in_force_legacy: flag,
+});
 export type UserRollout = FromSchema<typeof userRolloutSchema>;

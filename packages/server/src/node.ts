@@ -181,6 +181,7 @@ class Node implements ClusterNode {
     if (this.tickTimer) clearInterval(this.tickTimer);
     parts.displacements.stop();
     await this.attempt('stop.legacy', parts.legacy.stop());
+    await this.attempt('stop.rollout', parts.rolloutNotices.stop());
     await this.attempt('stop.queues', queues.close());
     await this.attempt('stop.releases', releases.drain());
     await this.attempt('stop.housekeeping', parts.housekeeping.stop());

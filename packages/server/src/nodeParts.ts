@@ -15,6 +15,7 @@ import type { CatalogueReloads } from './operations/catalogue.js';
 import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
 import type { Rollouts } from './operations/rollout.js';
+import type { RolloutNotices } from './operations/rolloutNotices.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
 import type { Displacements } from './registry/displacement.js';
@@ -50,6 +51,7 @@ export interface NodeParts {
   readonly server: Server;
   readonly catalogueReloads: CatalogueReloads;
   readonly rollouts: Rollouts;
+  readonly rolloutNotices: RolloutNotices;
   readonly legacy: LegacyEndpoints;
 }
 

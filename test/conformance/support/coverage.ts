@@ -15,6 +15,9 @@ export interface Claim {
   readonly closes?: readonly number[];
   /** As `GET /queue/jobs/:id`, below the base of the REST interface. */
   readonly routes?: readonly string[];
+  /** Messages that the predecessor, its client or its documents knew, and this protocol does not. */
+  readonly gone_client?: readonly string[];
+  readonly gone_server?: readonly string[];
   /** Extras without which the test is not registered. */
   readonly needs?: readonly Extra[];
 }
@@ -68,13 +71,13 @@ export class Coverage {
 export const coverage = new Coverage();
 
 /** A test of the suite. Not registered, and listed in the summary, when something that it needs is not given. */
-export function covers(claim: Claim, title: string, body: (t: Case) => Promise<void>): void {
+export function covers(claim: Claim, title: string, body: (t: Case, claim: Claim) => Promise<void>): void {
   if (!coverage.add(claim, title)) return;
   it(title, async function () {
     this.timeout(TIMEOUT_MS);
     const t = new Case((ms) => this.timeout(TIMEOUT_MS + ms));
     try {
-      await body(t);
+      await body(t, claim);
     } finally {
       await t.end();
     }

@@ -30,7 +30,7 @@ const EVENT_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Texts that give away what is inside: a stack, a path, a Redis key. */
-const INSIDES = /\bat .+:\d+:\d+|\/dist\/|node_modules|\{u:|\{log\}|redis:\/\//;
+const INSIDES = /\.[cm]?[jt]s:\d+:\d+|node_modules|\{u:|\{log\}|redis:\/\//;
 
 /** What is wrong with the envelope of a frame; null: nothing. The schemas of `data` are the contract's. */
 export function envelopeFault(frame: Frame): string | null {

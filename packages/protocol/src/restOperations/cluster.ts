@@ -3,9 +3,8 @@ import { MAX_TOKEN_LENGTH } from '../clientMessages.js';
 import { clusterErrorsSchema, clusterHealthSchema } from '../healthReports.js';
 import { infoSchema } from '../info.js';
 import { clusterStatsSchema } from '../nodeReports.js';
-import { clusterNodesSchema, nodeDrainedSchema } from '../nodes.js';
+import { clusterNodesSchema, drainBodySchema, nodeDrainedSchema } from '../nodes.js';
 import { MAX_CLIENT_LENGTH, MAX_RESUME_LENGTH } from '../positions.js';
-import { queueReasonSchema } from '../queue.js';
 import { catalogueReloadedSchema, REST_BASE, WS_PATH } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
 
@@ -81,9 +80,10 @@ export const clusterOperations = {
     summary: 'Takes a node out of service until it is started again; the process goes on',
     permissions: ['admin:cluster'],
     params: { node_id: { type: 'string', minLength: 1 } },
-    body: { schema: queueReasonSchema, required: false },
+    description: 'Refused (409) for the last node that takes connections, unless `force` is true.',
+    body: { schema: drainBodySchema, required: false },
     answers: { 200: { meaning: 'what became of the order', schema: nodeDrainedSchema } },
-    problems: [404],
+    problems: [404, 409],
     example: { params: { node_id: 'node-1' }, body: { reason: 'maintenance' } },
   },
   reloadCatalogue: {

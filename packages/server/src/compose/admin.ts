@@ -4,11 +4,14 @@ import { AuditLog } from '../operations/auditLog.js';
 import { Announcements } from '../operations/broadcast.js';
 import { CatalogueReloads } from '../operations/catalogue.js';
 import { Disconnects } from '../operations/disconnect.js';
+import { DrainTurn } from '../operations/drainTurn.js';
 import { Drains } from '../operations/nodes.js';
 import { PermissionChanges } from '../operations/permissions.js';
 import { QueueAdmin } from '../operations/queue.js';
 import { Reviews } from '../operations/review.js';
 import { Revocations } from '../operations/revocations.js';
+import { RolloutNotices } from '../operations/rolloutNotices.js';
+import { RolloutOrders } from '../operations/rolloutOrders.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
 import type { Core } from './core.js';
@@ -27,8 +30,8 @@ export function composeAdmin(
   { authority }: ConnectionsParts,
   { legacy }: LegacyParts,
 ) {
-  const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain } = core;
-  const { store, commands, judge, reconciler } = cluster;
+  const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain, isDraining } = core;
+  const { store, commands, judge, reconciler, rollouts, recovery } = cluster;
   const { catalogue, catalogues, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report });
@@ -94,6 +97,40 @@ export function composeAdmin(
     nodeId,
     timeoutMs,
   });
-  const drains = new Drains({ commands, audit, clock, timeoutMs, drain });
-  return { drains, auditLog, disconnects, announcements, queueAdmin, permissionChanges, revocations, catalogueReloads };
+  const drains = new Drains({
+    commands,
+    audit,
+    clock,
+    timeoutMs,
+    drain,
+    entry: () => (isDraining() ? 'draining' : recovery.standing === 'serving' ? 'open' : 'closed'),
+    turn: new DrainTurn({ redis, keys, clock, report }),
+  });
+  const rolloutNotices = new RolloutNotices({ rollouts, table, report });
+  const rolloutOrders = new RolloutOrders({
+    rollouts,
+    table,
+    commands,
+    redis,
+    keys,
+    judge,
+    audit,
+    clock,
+    random: randomBytes,
+    report,
+    nodeId,
+    timeoutMs,
+  });
+  return {
+    drains,
+    auditLog,
+    disconnects,
+    announcements,
+    queueAdmin,
+    permissionChanges,
+    revocations,
+    catalogueReloads,
+    rolloutNotices,
+    rolloutOrders,
+  };
 }

@@ -60,7 +60,7 @@ export function composeEntrance(
   const { catalogue, roles, log, publisher } = events;
   const { fanout, userScope, acks } = delivery;
   const { verifier, clearances, authority, liveness, sockets } = connections;
-  const { disconnects, announcements, queueAdmin } = admin;
+  const { disconnects, announcements, queueAdmin, rolloutNotices } = admin;
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
     handlers: {
@@ -135,6 +135,7 @@ export function composeEntrance(
     sendError,
     onEstablished: (connection, tookMs, displaced) => {
       calls.onConnected(tookMs, displaced);
+      rolloutNotices.established(connection);
       inbound.process(connection);
     },
     limits: {

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { ProtocolOffers } from '../edge/protocolOffers.js';
+import { Unanswered } from '../edge/unanswered.js';
 import type { ComposeOptions } from '../nodeParts.js';
 import { createReports } from '../operations/reports.js';
 import { createRestListener } from '../rest/app.js';
@@ -46,7 +47,10 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
   };
-  const server = createServer(options, listener);
-  new ProtocolOffers(server, (request, socket, head) => parts.upgrades.handle(request, socket, head));
+  const unanswered = new Unanswered();
+  const server = createServer(options, (request, response) => {
+    if (unanswered.admit(request, response)) listener(request, response);
+  });
+  new ProtocolOffers(server, unanswered, (request, socket, head) => parts.upgrades.handle(request, socket, head));
   return { reports, server };
 }

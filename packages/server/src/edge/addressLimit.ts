@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { addressGroup } from './addressGroup.js';
 
 /** Addresses kept at most: a flood from many must not grow the map without bound. */
 const MAX_ADDRESSES = 100_000;
@@ -32,8 +33,9 @@ export class AddressLimit {
 
   /** As `take`, and takes nothing. */
   wait(address: string): number {
-    const bucket = this.buckets.get(holderOf(address));
-    if (this.rate === 0 || bucket === undefined) return 0;
+    if (this.rate === 0) return 0;
+    const bucket = this.buckets.get(addressGroup(address));
+    if (bucket === undefined) return 0;
     const tokens = bucket.tokens + ((this.clock.mono() - bucket.at) * this.rate) / 1000;
     return tokens >= 1 ? 0 : Math.max(1, Math.ceil((1 - tokens) / this.rate));
   }
@@ -42,14 +44,14 @@ export class AddressLimit {
   take(address: string): number {
     if (this.rate === 0) return 0;
     const now = this.clock.mono();
-    const holder = holderOf(address);
-    let bucket = this.buckets.get(holder);
+    const group = addressGroup(address);
+    let bucket = this.buckets.get(group);
     if (bucket) {
       bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.at) * this.rate) / 1000);
       bucket.at = now;
     } else {
       bucket = { tokens: this.burst, at: now };
-      this.buckets.set(holder, bucket);
+      this.buckets.set(group, bucket);
     }
     if (bucket.tokens < 1) return Math.max(1, Math.ceil((1 - bucket.tokens) / this.rate));
     bucket.tokens -= 1;
@@ -71,22 +73,4 @@ export class AddressLimit {
       this.buckets.delete(address);
     }
   }
-}
-
-/**
- * Whom an address belongs to: of IPv6 the first 64 bits, for whoever has one address there has 2^64 of them. An IPv4 address
- * that a socket of both kinds shows as IPv6 is itself.
- */
-function holderOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [left = '', right = ''] = address.toLowerCase().split('::');
-  const [head, tail] = [left, right].map((part) => (part === '' ? [] : part.split(':'))) as [string[], string[]];
-  const zeros = address.includes('::') ? 8 - head.length - tail.length : 0;
-  const groups = [...head, ...Array.from({ length: Math.max(0, zeros) }, () => '0'), ...tail];
-  return groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':');
 }

@@ -21,6 +21,7 @@ import type { SingleService } from '../fanout/singly.js';
 import { type Choices, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet } from '../fanout/typeSet.js';
 import type { MailRecipient } from '../fanout/userScope.js';
+import type { RolloutDecision } from '../operations/rolloutDecision.js';
 import { type Amendment, NO_AMENDMENT } from '../registry/amendment.js';
 import type { Holder } from '../registry/reconcile.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';
@@ -113,6 +114,8 @@ export class Connection implements Holder, Member, MailRecipient {
   tokenCloseAt = 0;
   /** What it is told then. */
   tokenEndsAt = 0;
+  /** What its client knows that its user is assigned to; null while there is nothing to choose from. */
+  rollout: RolloutDecision | null = null;
   /** The cursor when it was suspended. */
   suspendedAt: LogHead | null = null;
   /** Where it stands in its user's mailbox; null while there is none. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asksForWebSocket, listOf } from './handshake.js';
+import type { Unanswered } from './unanswered.js';
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
@@ -11,17 +12,12 @@ type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) 
  */
 export class ProtocolOffers {
   private readonly server: Server;
-  private readonly answering = new WeakSet<Duplex>();
 
-  constructor(server: Server, onWebSocket: UpgradeListener) {
+  constructor(server: Server, unanswered: Unanswered, onWebSocket: UpgradeListener) {
     this.server = server;
-    server.on('request', ({ socket }, response) => {
-      this.answering.add(socket);
-      response.once('close', () => this.answering.delete(socket));
-    });
     server.on('upgrade', (request, socket, head) => {
       // Behind a request that is not answered yet: the answers would get lost, and the socket be kept for ever.
-      if (this.answering.has(socket)) socket.destroy();
+      if (unanswered.countOf(socket) > 0) socket.destroy();
       else if (asksForWebSocket(request)) onWebSocket(request, socket, head);
       else this.ignore(request, socket, head);
     });

@@ -12,7 +12,8 @@ import type { Logger, Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import type { Judge } from '../registry/judge.js';
-import { ENDED, nodeOfLease } from '../registry/lease.js';
+import { nodeOfLease } from '../registry/lease.js';
+import { presentLeases } from '../registry/presentLeases.js';
 import type { Actor, Audit } from './audit.js';
 
 export interface ClusterReload {
@@ -86,15 +87,10 @@ export class CatalogueReloads {
     return { result, nodes: told, missing_nodes: missingNodes };
   }
 
-  /**
-   * Everybody in the cluster at this moment. Read afresh: a node that the judge has not seen yet would go on with the old file, and
-   * nobody would know.
-   */
   private async leases(): Promise<string[]> {
     const { redis, keys, judge, report } = this.parts;
     try {
-      const beats = await redis.hgetall(keys.nodes());
-      return Object.keys(beats).filter((lease) => beats[lease] !== ENDED && !judge.isDead(lease));
+      return await presentLeases(redis, keys, judge);
     } catch (error) {
       report(error, 'operations.catalogue');
       throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });

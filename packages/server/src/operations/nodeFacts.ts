@@ -60,7 +60,14 @@ export class NodeFacts {
       queue_workers: this.workers(),
       queue_admin: counts.queueAdmin.toRecord(),
       events_over_rate: view.typeRates.over.toRecord(),
+      rollout: this.rollout(),
     };
+  }
+
+  private rollout(): NodeStats['rollout'] {
+    const { rollouts, rolloutNotices } = this.view;
+    const { mode, percentage, enforce, version, rolledBack } = rollouts.state;
+    return { mode, percentage, enforce, version, rolled_back: rolledBack !== null, notices: rolloutNotices.sent };
   }
 
   private connections(): NodeStats['connections'] {

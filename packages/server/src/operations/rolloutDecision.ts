@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RolloutEndpoint, RolloutReason } from '@unified-ws/protocol';
+import { ROLLOUT_REASONS, type RolloutEndpoint, type RolloutReason } from '@unified-ws/protocol';
 import type { RolloutState } from './rolloutState.js';
 
 /** What a user is assigned to, and why. */
@@ -25,6 +25,11 @@ export const LEGACY_OFF: RolloutDecision = { endpoint: 'unified', reason: 'legac
 
 type Assignments = Pick<RolloutState, 'mode' | 'percentage' | 'userList' | 'forceLegacy' | 'enforce'>;
 
+/** Whether a client has to do something else by the one than by the other. */
+export function sameRollout(a: RolloutDecision, b: RolloutDecision): boolean {
+  return a.endpoint === b.endpoint && a.enforced === b.enforced;
+}
+
 /** Pure. With everything else the same, a higher percentage takes nobody back to the legacy endpoints. */
 export function decideRollout(state: Assignments, userId: string): RolloutDecision {
   const { mode, userList, forceLegacy, percentage } = state;
@@ -36,10 +41,20 @@ export function decideRollout(state: Assignments, userId: string): RolloutDecisi
   return bucketOf(userId) < percentage ? unified(state, 'within_percentage') : legacy('beyond_percentage');
 }
 
+/** One object for each decision: a node holds tens of thousands of them. */
+const LEGACY = made((reason) => ({ endpoint: 'legacy', reason, enforced: false }));
+const UNIFIED = made((reason) => ({ endpoint: 'unified', reason, enforced: false }));
+const ENFORCED = made((reason) => ({ endpoint: 'unified', reason, enforced: true }));
+
+function made(of: (reason: RolloutReason) => RolloutDecision): Readonly<Record<RolloutReason, RolloutDecision>> {
+  const entries = ROLLOUT_REASONS.map((reason) => [reason, Object.freeze(of(reason))]);
+  return Object.fromEntries(entries) as Record<RolloutReason, RolloutDecision>;
+}
+
 function legacy(reason: RolloutReason): RolloutDecision {
-  return { endpoint: 'legacy', reason, enforced: false };
+  return LEGACY[reason];
 }
 
 function unified({ enforce }: Assignments, reason: RolloutReason): RolloutDecision {
-  return { endpoint: 'unified', reason, enforced: enforce };
+  return (enforce ? ENFORCED : UNIFIED)[reason];
 }

@@ -40,7 +40,7 @@ export const DEFAULT_ROLLOUT: RolloutState = {
 
 type Fields = Readonly<Record<string, string>>;
 
-/** The state as its hash in Redis holds it, but for `version` and `tag`, which the script writes. */
+/** The state as its hash in Redis holds it, but for the tag. */
 export function rolloutFields(state: RolloutState): Fields {
   return {
     mode: state.mode,
@@ -48,6 +48,7 @@ export function rolloutFields(state: RolloutState): Fields {
     user_list: JSON.stringify([...state.userList]),
     force_legacy: JSON.stringify([...state.forceLegacy]),
     enforce: state.enforce ? '1' : '0',
+    version: String(state.version),
     changed_at: state.changedAt ?? '',
     changed_by: state.changedBy ?? '',
     reason: state.reason,

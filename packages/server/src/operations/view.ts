@@ -28,6 +28,8 @@ import type { Recovery } from '../registry/recovery.js';
 import type { Releases } from '../registry/releases.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Settings } from '../settings.js';
+import type { Rollouts } from './rollout.js';
+import type { RolloutNotices } from './rolloutNotices.js';
 
 /** The legacy connections of a node, as far as its statistics tell of them. */
 export interface LegacyView {
@@ -79,4 +81,6 @@ export interface NodeView {
   /** What went to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
   readonly isDraining: () => boolean;
+  readonly rollouts: Rollouts;
+  readonly rolloutNotices: RolloutNotices;
 }

@@ -67,6 +67,10 @@ export class Keys {
   clearTurn(): string {
     return `${this.prefix}:clear`;
   }
+  /** Who drains a node just now. */
+  drainTurn(): string {
+    return `${this.prefix}:drainturn`;
+  }
   /** Who of the predecessor's users is assigned to the unified endpoint. */
   rollout(): string {
     return `${this.prefix}:rollout`;

@@ -20,6 +20,8 @@ import type { PermissionChanges } from '../operations/permissions.js';
 import type { QueueAdmin } from '../operations/queue.js';
 import type { Reports } from '../operations/reports.js';
 import type { Revocations } from '../operations/revocations.js';
+import type { Rollouts } from '../operations/rollout.js';
+import type { RolloutOrders } from '../operations/rolloutOrders.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Settings } from '../settings.js';
@@ -38,6 +40,7 @@ import { mailboxRoutes } from './routes/mailbox.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { probeRoutes } from './routes/probes.js';
 import { queueRoutes } from './routes/queue.js';
+import { rolloutRoutes } from './routes/rollout.js';
 import { specRoutes } from './routes/specs.js';
 import { userRoutes } from './routes/users.js';
 
@@ -57,6 +60,8 @@ export interface RestParts {
   readonly permissionChanges: PermissionChanges;
   readonly revocations: Revocations;
   readonly catalogueReloads: CatalogueReloads;
+  readonly rollouts: Rollouts;
+  readonly rolloutOrders: RolloutOrders;
   /** `createReports(view)`. */
   readonly reports: Reports;
   readonly legacy: LegacyRouteParts['legacy'];
@@ -113,6 +118,7 @@ export function createRestApp(parts: RestParts): Express {
   catalogueRoutes(router, parts);
   mailboxRoutes(router, parts);
   legacyRoutes(router, parts);
+  rolloutRoutes(router, parts);
   specRoutes(router, parts);
   router.close();
   app.use(() => {

@@ -81,13 +81,17 @@ export class Router {
     const { method, path, permissions }: RestOperation = restOperations[id];
     const { route, methods } = this.at(path, before);
     methods.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
-    const permit = permissions === null ? [] : [this.gate.authorise(...permissions)];
+    const permit = permissions === null ? [] : [this.permit(permissions)];
     route[method](...permit, ...(method === 'delete' ? [withoutBody] : []), ...handlers);
   }
 
   /** To be called when all is mounted: what a path has no operation for is answered from now on. */
   close(): void {
     for (const { route, methods } of this.paths.values()) route.all(otherwise(methods.join(', ')));
+  }
+
+  private permit(permissions: NonNullable<RestOperation['permissions']>): RequestHandler {
+    return permissions === 'any' ? this.gate.authenticate() : this.gate.authorise(...permissions);
   }
 
   private at(path: string, before: readonly RequestHandler[]): Mounted {

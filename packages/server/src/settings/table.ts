@@ -201,7 +201,7 @@ export const ENTRIES = [
     max: 100_000,
     default: 0,
     productionDefault: 50,
-    meaning: 'Connection attempts per second and client address that a node takes; 0 = no limit.',
+    meaning: 'Connection attempts per second and client address (IPv6: /64 network) that a node takes; 0 = no limit.',
   }),
   integer('CONNECT_BURST_PER_IP', {
     section: 'Edge and limits',
@@ -217,7 +217,7 @@ export const ENTRIES = [
     default: 0,
     productionDefault: 5,
     meaning:
-      'Forged tokens per second and client address that a node answers in full; further ones get HTTP 429 before the upgrade. Good tokens are never refused for it. 0 = no limit.',
+      'Forged tokens per second and client address (IPv6: /64 network) that a node answers in full; further ones get HTTP 429 before the upgrade. Good tokens are never refused for it. 0 = no limit.',
   }),
   integer('AUTH_FAILURE_BURST', {
     section: 'Edge and limits',

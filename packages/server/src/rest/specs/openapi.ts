@@ -18,6 +18,7 @@ const TAGS: Readonly<Record<RestOperation['tag'], string>> = {
   events: 'Publishing',
   users: 'Users and their connections',
   queue: 'The event queue',
+  rollout: 'Who of the users of the legacy endpoints is assigned to the unified one',
   cluster: 'The cluster and its nodes',
   probes: 'For load balancers, orchestrators and Prometheus',
   specs: 'Descriptions of the interfaces',
@@ -96,6 +97,7 @@ function operationObject(id: string, operation: RestOperation, components: Compo
 
 /** One of the permissions is enough: each is a way of its own. */
 function securityOf({ permissions, schemes = [] }: RestOperation): readonly Json[] {
+  if (permissions === 'any') return [{ bearer: [] }];
   if (permissions !== null) return permissions.map((permission) => ({ bearer: [permission] }));
   return schemes.length === 0 ? [] : [...schemes.map((scheme) => ({ [scheme]: [] })), {}];
 }
@@ -149,7 +151,8 @@ function answerOf(
 function problemsOf({ permissions, method, params, query, body, problems = [] }: RestOperation): number[] {
   const statuses = new Set([500, ...problems]);
   // A revocation is looked up in Redis.
-  if (permissions !== null) for (const status of [401, 403, 503]) statuses.add(status);
+  if (permissions !== null) for (const status of [401, 503]) statuses.add(status);
+  if (permissions !== null && permissions !== 'any') statuses.add(403);
   if (body) for (const status of [400, 413, 415]) statuses.add(status);
   if (params || method === 'delete' || query?.additionalProperties === false) statuses.add(400);
   return [...statuses].sort((a, b) => a - b);

@@ -1,0 +1,14 @@
+import fc from 'fast-check';
+import { fuzzRun } from './fuzzRun.js';
+
+/**
+ * A test of a property: it holds for all values, of which `runs` are tried. The title tells the seed; a failure tells the smallest
+ * value that was found.
+ */
+export function holds<T>(title: string, values: fc.Arbitrary<T>, check: (value: T) => void, runs = 1000): void {
+  const run = fuzzRun(runs);
+  it(`${title} (${run.told})`, function () {
+    this.timeout(10_000 + run.runs * 20);
+    fc.assert(fc.property(values, check), { seed: run.seed, numRuns: run.runs });
+  });
+}
