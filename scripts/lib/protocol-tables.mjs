@@ -36,7 +36,7 @@ function data(schema) {
 
 /** What an operation takes; a body that has a page of its own is named. */
 function input({ query, body }) {
-  if (body?.schema.anyOf || body?.schema.properties.event_type) return 'body: as `publish_event`';
+  if (body?.schema.anyOf || body?.schema.properties?.event_type) return 'body: as `publish_event`';
   if (body) return `body: ${data(body.schema)}`;
   return query && Object.keys(query.properties).length > 0 ? `query: ${data(query)}` : 'none';
 }

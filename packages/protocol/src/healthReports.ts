@@ -3,19 +3,7 @@ import { ERROR_CODES } from './errorCodes.js';
 import { checksSchema } from './nodeReports.js';
 import { NODE_STATES } from './nodes.js';
 import type { FromSchema } from './schema.js';
-import {
-  amount,
-  count,
-  countOrNull,
-  counts,
-  listOf,
-  tally,
-  text,
-  textOrNull,
-  texts,
-  time,
-  whole,
-} from './schemaParts.js';
+import { amount, count, countOrNull, listOf, tally, text, textOrNull, texts, time, whole } from './schemaParts.js';
 
 export const HEALTH_STATUSES = ['healthy', 'degraded', 'unhealthy'] as const;
 export type HealthStatus = (typeof HEALTH_STATUSES)[number];
@@ -39,7 +27,10 @@ export const clusterHealthSchema = whole({
   score,
   reasons: { ...texts, description: 'what takes points off, with the node or queue' },
   generated_at: time,
-  ...counts('total_connections', 'healthy_connections', 'recovering_connections', 'error_connections'),
+  total_connections: count,
+  healthy_connections: { ...count, description: 'those that the list gives with `healthy=true`, and legacy ones' },
+  recovering_connections: count,
+  error_connections: { ...count, description: 'with at least one bad message in a row just now' },
   event_queue_size: { ...countOrNull, description: 'jobs; null: the queues did not answer' },
   uptime_seconds: count,
   nodes: listOf(nodeHealthSchema),
@@ -75,7 +66,7 @@ export const clusterErrorsSchema = whole({
   generated_at: time,
   total_errors: { ...count, description: 'that clients were told' },
   by_code: tally,
-  connections_with_errors: count,
+  connections_with_errors: { ...count, description: 'that were told of at least one error since they came' },
   high_error_rate_connections: {
     ...listOf(connectionErrorsSchema),
     description: 'worst first; at most 50 of each node',

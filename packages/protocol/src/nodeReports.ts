@@ -81,6 +81,7 @@ const connections = whole({
   max: count,
   pending_auth: count,
   by_status: { ...tally, description: 'by the status on the wire' },
+  healthy: { ...count, description: 'established, and with nothing against them (`health_reasons`)' },
   with_errors: { ...count, description: 'with at least one bad message in a row just now' },
   buffered_bytes: { ...count, description: 'that wait in the sockets' },
   accepted: count,

@@ -11,7 +11,7 @@ interface Bucket {
   at: number;
 }
 
-/** Token bucket per client address (a whole /64 of IPv6): of connects per second, asked before any other work is done for one, and of forged tokens. */
+/** Token bucket per client address: of connects per second, asked before any other work is done for one, and of forged tokens. */
 export class AddressLimit {
   private readonly buckets = new Map<string, Bucket>();
   private readonly clock: Clock;

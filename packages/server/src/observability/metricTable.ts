@@ -410,6 +410,7 @@ export const READ_METRICS: readonly ReadMetric[] = [
     'Connections to those endpoints that a newer one of their user and group ended.',
     ({ stats }) => one(stats.legacy.replaced),
   ),
+
   gauge(
     'uws_rollout_mode',
     '1 for the mode of the roll-out that is in force on this node, 0 for the others.',

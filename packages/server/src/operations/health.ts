@@ -49,7 +49,7 @@ export class ClusterHealth {
       reasons: [...reasons, ...queue.reasons],
       generated_at: report.generated_at,
       total_connections: report.total_connections,
-      healthy_connections: report.connections_by_status.connected ?? 0,
+      healthy_connections: report.nodes.reduce((sum, { connections }) => sum + connections.healthy, 0),
       recovering_connections: report.connections_by_status.recovering ?? 0,
       error_connections: report.nodes.reduce((sum, { connections }) => sum + connections.with_errors, 0),
       event_queue_size: report.event_queue_size,
@@ -74,7 +74,7 @@ export function nodeHealth(node: NodeStats): NodeHealth {
 }
 
 export function missingNode(nodeId: string): NodeHealth {
-  const reasons = ['did not answer; it is paused, cut off, or ended less than a lease ago'];
+  const reasons = ['did not answer; it is paused, cut off, or died about a minute ago or less'];
   return { node_id: nodeId, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
 }
 

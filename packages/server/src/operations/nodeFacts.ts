@@ -77,11 +77,13 @@ export class NodeFacts {
       byStatus.set(status, (byStatus.get(status) ?? 0) + by);
     };
     let withErrors = 0;
+    let healthy = 0;
     let buffered = 0;
     for (const connections of [table.all(), legacy.table.all()] as Iterable<Connection>[]) {
       for (const connection of connections) {
         add(WIRE_STATUS[connection.status], 1);
         if (connection.consecutiveErrors > 0) withErrors += 1;
+        if (connection.isHealthy()) healthy += 1;
         buffered += connection.buffered;
       }
     }
@@ -94,6 +96,7 @@ export class NodeFacts {
       max: settings.maxConnections,
       pending_auth: pending,
       by_status: Object.fromEntries(byStatus),
+      healthy,
       with_errors: withErrors,
       buffered_bytes: buffered,
       accepted: sockets.accepted,

@@ -18,7 +18,7 @@ export class ClusterStats {
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<ClusterStatsReport> {
-    const { commands, settings, clock } = this.view;
+    const { commands, settings, clock, judge } = this.view;
     const [{ answers, missing }, queue] = await Promise.all([
       commands.askAll(STATS, null, settings.commandTimeoutMs),
       this.queue(),
@@ -45,7 +45,7 @@ export class ClusterStats {
       refused_upgrades: merge(nodes.map(({ connections }) => connections.refused)),
       queue,
       nodes,
-      missing_nodes: missingNodes({ answers, missing }),
+      missing_nodes: missingNodes({ answers, missing: [...missing, ...judge.diedSince(0)] }),
     };
   }
 
@@ -65,7 +65,8 @@ export class ClusterStats {
 }
 
 /**
- * Ids of the nodes that did not answer. A node that was killed and started again answers under its new lease; its old one
+ * Ids of the nodes that did not answer, and of those that died and are not asked any more: as long as housekeeping has not been
+ * there, about a minute, or they would vanish as if they had been taken away (G7). A node that was killed and started again answers under its new lease; its old one
  * is not known dead for a while, and is no node of its own.
  */
 export function missingNodes({ answers, missing }: Answers): string[] {

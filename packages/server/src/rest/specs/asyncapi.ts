@@ -167,7 +167,12 @@ function operations(): Json {
   const received = clientEntries.map(([type, { meaning, permission, reply }]) => {
     const answers = [...(reply === null ? [] : [reply]), ...FAILURES].map((answer) => `server.${answer}`);
     const permit =
-      permission === null ? {} : { 'x-permission': permission, description: `Who may: ${permissions[permission]}.` };
+      permission === null
+        ? {}
+        : {
+            'x-permission': permission,
+            description: `Needs the permission ${permission}: to ${permissions[permission]}.`,
+          };
     return [
       `receive.${type}`,
       {
