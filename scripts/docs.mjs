@@ -1,8 +1,9 @@
-// npm run docs [-- --check]: writes the parts of docs/ that are made from code. With --check nothing is written, and a
-// page that is out of date fails.
+// npm run docs [-- --check]: writes what of docs/ is made from code: tables in pages, openapi.json and asyncapi.json. With --check
+// nothing is written, and a page that is out of date fails.
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { conformanceClaims } from './lib/conformance-claims.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { root } from './lib/paths.mjs';
 import { protocolTables } from './lib/protocol-tables.mjs';
@@ -32,6 +33,19 @@ function fill(name, page, tables) {
 
 const read = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '');
 
+/** The documents that a node serves, with the default catalogue. */
+async function documents() {
+  const openApi = await built('server/dist/rest/specs/openapi.js');
+  const asyncApi = await built('server/dist/rest/specs/asyncapi.js');
+  const catalogues = await built('server/dist/events/catalogue.js');
+  const { version } = JSON.parse(read(path.join(root, 'packages', 'server', 'package.json')));
+  const text = (document) => `${JSON.stringify(document, null, 2)}\n`;
+  return {
+    'openapi.json': text(openApi.openApiDocument(version)),
+    'asyncapi.json': text(asyncApi.asyncApiDocument(version, catalogues.loadCatalogue().raw)),
+  };
+}
+
 /** Pages by file name: the text they ought to have; undefined where their source does not exist. */
 async function pages() {
   const settings = await built('server/dist/settings.js');
@@ -42,7 +56,8 @@ async function pages() {
   return {
     'CONFIG.md': settings.settingsMarkdown(),
     'METRICS.md': metrics?.metricsMarkdown(),
-    'PROTOCOL.md': fill('docs/PROTOCOL.md', read(wire), protocolTables(protocol)),
+    'PROTOCOL.md': fill('docs/PROTOCOL.md', read(wire), protocolTables(protocol, conformanceClaims())),
+    ...(await documents()),
   };
 }
 

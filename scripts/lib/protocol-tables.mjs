@@ -1,3 +1,6 @@
+import { Stop } from './entry.mjs';
+import { PREDECESSOR_REPLIES, PREDECESSOR_REQUESTS } from './predecessor-messages.mjs';
+
 /** `user_id: string, reason?: string` for an object schema; nested objects in braces. */
 function fields({ properties = {}, required = [] }) {
   return Object.entries(properties)
@@ -31,16 +34,75 @@ function data(schema) {
   return code(fields(schema) && `{${fields(schema)}}`) || 'none';
 }
 
+/** What an operation takes; a body that has a page of its own is named. */
+function input({ query, body }) {
+  if (body?.schema.anyOf || body?.schema.properties?.event_type) return 'body: as `publish_event`';
+  if (body) return `body: ${data(body.schema)}`;
+  return query && Object.keys(query.properties).length > 0 ? `query: ${data(query)}` : 'none';
+}
+
+/** Who may use a REST operation. */
+function allowed({ permissions }) {
+  if (permissions === 'any') return 'any token';
+  return permissions === null ? 'none' : permissions.map(code).join(' or ');
+}
+
 function table(head, rows) {
   const line = (cells) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
 }
 
-/** The tables of docs/PROTOCOL.md by the name in their marker, made from `@unified-ws/protocol`. */
-export function protocolTables(protocol) {
-  const { closeCodes, errorCodes, permissions, clientMessages, serverMessages } = protocol;
+const TESTS = '../test/conformance';
+const SCHEMA = 'asyncapi.json';
+const EVENTS = 'kept: with scope, position, category and severity';
+
+/** Where the tests of a message are; a message without one is an error. */
+function testsOf(claims, kind, name) {
+  const files = [...(claims.get(`${kind} ${name}`) ?? [])];
+  if (files.length === 0) throw new Stop(`No test of test/conformance claims ${kind} ${name}`);
+  return files.map((file) => `[${file.replace(/\.test\.ts$/, '')}](${TESTS}/${file})`).join(', ');
+}
+
+/** Every message of this protocol and of the predecessor: who may send it, its schema, its tests. */
+function everyMessage({ clientMessages, serverMessages }, claims) {
+  const known = new Map([
+    ...PREDECESSOR_REQUESTS.map(([name, ...rest]) => [`client ${name}`, rest]),
+    ...PREDECESSOR_REPLIES.map(([name, ...rest]) => [`server ${name}`, rest]),
+  ]);
+  const row = (from, name, { permission, there }) => {
+    const kind = from === 'client' ? 'client' : 'server';
+    const [fate = 'new', remark = ''] = known.get(`${kind} ${name}`) ?? [];
+    if (there !== (fate !== 'gone'))
+      throw new Stop(`${name} of the ${from}: ${fate}, but ${there ? 'there' : 'not there'}`);
+    const told = remark === '' ? fate : `${fate}: ${remark}`;
+    const schema = there ? `[${kind}.${name}](${SCHEMA})` : 'none';
+    return [code(name), from, permission, schema, told, testsOf(claims, there ? kind : `gone_${kind}`, name)];
+  };
+  const gone = (list) => list.filter(([, fate]) => fate === 'gone').map(([name]) => name);
+  return table(
+    ['message', 'from', 'permission', 'schema', 'predecessor', 'test'],
+    [
+      ...Object.entries(clientMessages).map(([name, { permission }]) =>
+        row('client', name, { permission: code(permission) || 'none', there: true }),
+      ),
+      ...gone(PREDECESSOR_REQUESTS).map((name) => row('client', name, { permission: '', there: false })),
+      ...Object.keys(serverMessages).map((name) => row('server', name, { permission: '', there: true })),
+      ['any event type', 'server', "the type's", `[event](${SCHEMA})`, EVENTS, testsOf(claims, 'server', 'event')],
+      ...gone(PREDECESSOR_REPLIES).map((name) => row('server', name, { permission: '', there: false })),
+    ],
+  );
+}
+
+/**
+ * The tables of docs/PROTOCOL.md by the name in their marker, made from `@unified-ws/protocol`.
+ *
+ * @param claims of the conformance suite.
+ */
+export function protocolTables(protocol, claims) {
+  const { closeCodes, errorCodes, permissions, clientMessages, serverMessages, restOperations, REST_BASE } = protocol;
   const afterwards = { never: 'stays away', new_token: 'gets a new token first', backoff: 'reconnects with backoff' };
   return {
+    every_message: everyMessage(protocol, claims),
     close_codes: table(
       ['code', 'name', 'meaning', 'the client then'],
       closeCodes.map((one) => [one.code, code(one.name), one.meaning, afterwards[one.reconnect]]),
@@ -61,6 +123,15 @@ export function protocolTables(protocol) {
         code(one.permission) || 'none',
         code(one.reply) || 'none',
         one.meaning,
+      ]),
+    ),
+    rest_operations: table(
+      ['operation', 'query or body', 'permission', 'meaning'],
+      Object.values(restOperations).map((one) => [
+        code(`${one.method.toUpperCase()} ${one.path.replace(`${REST_BASE}/`, '/').replace(/\{(\w+)\}/g, ':$1')}`),
+        input(one),
+        allowed(one),
+        one.summary,
       ]),
     ),
     server_messages: table(

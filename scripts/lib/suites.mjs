@@ -3,8 +3,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { filesBelow } from './build.mjs';
+import { ConformanceTarget, TOPOLOGIES } from './conformance.mjs';
 import { root } from './paths.mjs';
 import { hasEnded, killGroup, spawnOwned, stopOwned } from './processes.mjs';
+import { note } from './terminal.mjs';
 
 const built = path.join(root, 'build', 'test');
 
@@ -14,6 +16,7 @@ export const SUITES = [
   { name: 'model', files: /^test\/model\/.*\.test\.js$/, limitMs: 300_000 },
   { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 480_000 },
   { name: 'cluster', files: /^test\/cluster\/.*\.test\.js$/, limitMs: 480_000 },
+  { name: 'conformance', files: /^test\/conformance\/.*\.test\.js$/, limitMs: 300_000, topologies: TOPOLOGIES },
   { name: 'chaos', files: /^test\/chaos\/.*\.test\.js$/, limitMs: 1_200_000 },
 ];
 
@@ -64,14 +67,35 @@ function verdict(child, state, hung) {
   return late ? { ...totals, failed: 1, problem: `ended with exit code ${child.exitCode}` } : totals;
 }
 
-/** Runs the files by mocha. Returns { passed, failed, pending, problem? }. */
-export async function runSuite(suite, files, { mochaArgs, redisServer }) {
+/** Runs the files by mocha, once for each topology of the suite if it has some. Returns { passed, failed, pending, problem? }. */
+export async function runSuite(suite, files, { topologies = suite.topologies, ...options }) {
+  if (!topologies) return runFiles(suite, files, options);
+  const results = [];
+  for (const topology of topologies) {
+    note(`${suite.name}: ${topology.name}`);
+    const target = await ConformanceTarget.start(options.redisServer, topology);
+    try {
+      results.push(await runFiles(suite, files, { ...options, env: target.env }));
+    } finally {
+      await target.stop();
+    }
+  }
+  const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+  const problem = results.map((result) => result.problem).find(Boolean);
+  return { passed: sum('passed'), failed: sum('failed'), pending: sum('pending'), ...(problem ? { problem } : {}) };
+}
+
+/** @param env of the tests, over our own. */
+export async function runFiles(suite, files, { mochaArgs, redisServer, env = {} }) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'unified-ws-test-'));
   const stateFile = path.join(dir, 'totals.json');
   const mocha = path.join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
   const reporter = ['--reporter', path.join(root, 'scripts', 'lib', 'mocha-reporter.cjs'), '-O', `totals=${stateFile}`];
   const args = ['--enable-source-maps', mocha, ...reporter, ...mochaArgs, ...files];
-  const child = spawnOwned(process.execPath, args, { cwd: root, env: { ...process.env, REDIS_SERVER: redisServer } });
+  const child = spawnOwned(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, REDIS_SERVER: redisServer, ...env },
+  });
   try {
     const hung = await watch(child, suite.limitMs, stateFile);
     await stopOwned(child, STOP_GRACE_MS);

@@ -14,12 +14,14 @@ describe('the nodes of the cluster', function () {
 
   before(async () => {
     world = await ClusterWorld.start({ env: { COMMAND_TIMEOUT_MS: '1000' } });
-    await until(async () => (await nodes()).nodes.length === 3, { what: 'n1 knows all' });
+    for (const asked of [0, 1, 2]) {
+      await until(async () => (await nodes(asked)).nodes.length === 3, { what: `n${asked + 1} knows all` });
+    }
   });
   after(() => world.stop());
 
-  async function nodes(): Promise<ClusterNodes> {
-    const { status, body } = await world.rest(world.node(0), 'GET', '/nodes');
+  async function nodes(asked = 0): Promise<ClusterNodes> {
+    const { status, body } = await world.rest(world.node(asked), 'GET', '/nodes');
     expect(isNodes(body), `${status} ${JSON.stringify(isNodes.errors)}`).to.equal(true);
     return body as ClusterNodes;
   }
@@ -99,11 +101,37 @@ describe('the nodes of the cluster', function () {
       });
     const operator = token('operator', { roles: ['operator'] });
     expect((await post(operator, '{}')).status).to.equal(403);
-    expect((await post(adminToken(), '{"force":true}')).status).to.equal(400);
+    expect((await post(adminToken(), '{"force":1}')).status).to.equal(400);
     expect((await states()).n1).to.equal('ready');
     const list = await fetch(`${world.node(0).http}/api/unified/ws/nodes`, {
       headers: { authorization: `Bearer ${token('somebody')}` },
     });
     expect(list.status).to.equal(403);
+  });
+
+  // Seen red without the look at the others, and (all three drained) without the turn.
+  it('the last node that takes connections must not be drained by mistake, nor all of them by orders at once', async () => {
+    const post = (node: string, body: object = {}, asked = 0) =>
+      world.rest(world.node(asked), 'POST', `/nodes/${node}/drain`, body);
+    // An operator's script that does them all in parallel: each is asked for the next, and takes connections itself.
+    const answers = await Promise.all(['n2', 'n3', 'n1'].map((node, asked) => post(node, {}, asked)));
+    expect(answers.map(({ status }) => status)).to.include(409);
+    const ready = async (): Promise<string[]> => {
+      const all = await states();
+      return Object.keys(all).filter((node) => all[node] === 'ready');
+    };
+    expect(await ready(), 'at least one takes connections').not.to.deep.equal([]);
+    for (const node of (await ready()).slice(1)) expect((await post(node)).status).to.equal(200);
+    const [last = '', ...more] = await ready();
+    expect(more).to.deep.equal([]);
+    const other = last === 'n1' ? 'n2' : 'n1';
+    expect((await post(other)).body, 'it is on its way out already').to.include({ result: 'draining' });
+    const { status, body } = await post(last, { reason: 'again' });
+    expect([status, body.code, body.details]).to.deep.equal([409, 'CONFLICT', { reason: 'last_node' }]);
+    const index = Number(last.slice(1)) - 1;
+    const client = await world.connect(world.node(index), world.user());
+    const forced = await post(last, { reason: 'the end', force: true });
+    expect(forced.body).to.include({ node_id: last, result: 'draining', connections: 1 });
+    expect((await client.closed()).code).to.equal(4200);
   });
 });

@@ -97,6 +97,24 @@ describe('admission, before any crypto', function () {
     for (const client of [...flood, other]) client.destroy();
   });
 
+  // Seen red with each address counted for itself.
+  it('who has a network of IPv6 must not connect without limit, an address at a time', async () => {
+    const node = await world.node({ CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '2', TRUST_PROXY: '1' });
+    const from = async (address: string): Promise<number | null> => {
+      const client = new RawClient(node.port);
+      await once(client.socket, 'connect');
+      client.socket.write(upgradeRequest({ token: token(world.user()), headers: { 'X-Forwarded-For': address } }));
+      const status = await until(() => client.status, { what: 'an answer' });
+      client.destroy();
+      return status;
+    };
+    const network = await Promise.all([1, 2, 3, 4].map((n) => from(`2001:db8:0:1::${n}`)));
+    expect(network.sort()).to.deep.equal([101, 101, 429, 429]);
+    expect(await from('2001:db8:0:2::1'), 'the next network').to.equal(101);
+    const mapped = await Promise.all([1, 2, 3].map((n) => from(`::ffff:192.0.2.${n}`)));
+    expect(mapped, 'IPv4 as a socket of both kinds shows it').to.deep.equal([101, 101, 101]);
+  });
+
   it('an address in X-Forwarded-For must not be believed from anybody: one header would lift the limit', async () => {
     const node = await world.node({ CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '1' });
     const request = (address: string): string =>
@@ -120,6 +138,20 @@ describe('admission, before any crypto', function () {
     await world.connect(node);
   });
 
+  // Seen red with `replaces` answering false: the user was told to come back later, to a place that he held himself.
+  it('a full node must not refuse the user whose own connection takes the place (F29), nor let anybody else in', async () => {
+    const node = await world.node({ MAX_CONNECTIONS: '2' });
+    const user = world.user();
+    const [first] = await Promise.all([world.connect(node, user), world.connect(node)]);
+    await world.connect(node, user);
+    expect(await first.closed()).to.include({ code: 4001 });
+    const forged = token(user, { secret: 'another-secret-of-32-characters-or-more' });
+    for (const other of [forged, token('stranger'), 'junk', undefined]) {
+      const request = upgradeRequest(other === undefined ? {} : { token: other });
+      expectProblem(await refused(node, request), 503, 'CONNECTION_LIMIT');
+    }
+  });
+
   it('connections that never authenticate must not take the place of those that do', async () => {
     const node = await world.node({ MAX_PENDING_AUTH: '3', AUTH_TIMEOUT_MS: '400' });
     const idle = Array.from({ length: 3 }, () => world.dial(node));
@@ -127,6 +159,9 @@ describe('admission, before any crypto', function () {
     const refusal = await refused(node, upgradeRequest());
     expectProblem(refusal, 503, 'CONNECTION_LIMIT');
     expect(refusal.retryAfterS).to.equal(1);
+    // Seen red with one bound for both: a few sockets that say nothing kept everybody out.
+    const behind = await world.connect(node);
+    await behind.close();
     await Promise.all(idle.map((client) => client.closed()));
     for (let n = 0; n < 4; n += 1) await world.connect(node);
     const again = Array.from({ length: 3 }, () => world.dial(node));

@@ -1,5 +1,6 @@
 import type { AllConnections, AllConnectionsRequest } from '@unified-ws/protocol';
 import { expect } from 'chai';
+import { call } from '../../packages/server/test/rest/support.js';
 import type { TestClient } from '../support/client.js';
 import { adminToken, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
@@ -107,6 +108,9 @@ describe('the list of all connections', () => {
     const { connections } = await ask({ filter: { healthy: false } });
     expect(connections.sick?.health_reasons).to.deep.equal(['errors']);
     expect(connections.sick?.error_count).to.equal(1);
+    const { body } = await call(first, 'health', { token: adminToken() });
+    const { total_count } = await ask({ filter: { healthy: true } });
+    expect([body.healthy_connections, body.error_connections], 'as GET /health has it').to.deep.equal([total_count, 1]);
   });
 
   it('pages of one, asked now here and now there, must make up the whole and end', async () => {

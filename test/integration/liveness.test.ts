@@ -1,8 +1,9 @@
 import { parsePosition } from '@unified-ws/protocol';
 import { systemClock } from '@unified-ws/server/clock';
 import { expect } from 'chai';
+import { call, type Json } from '../../packages/server/test/rest/support.js';
 import { OPCODE } from '../support/rawClient.js';
-import { token } from '../support/tokens.js';
+import { adminToken, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
 import { expectMessage } from './support/schemas.js';
@@ -34,6 +35,25 @@ describe('liveness', function () {
     });
     expect(client.events).to.deep.equal([]);
     expect(later.data.positions).to.include({ user: null });
+  });
+
+  // Seen red with a constant: the predecessor's heartbeat always said so too, and so did its pong.
+  it('a heartbeat that calls every connection healthy tells nothing, nor one that disagrees with health_check', async () => {
+    const client = await world.connect(node);
+    const next = async (): Promise<unknown> => {
+      const seen = client.frames.length;
+      const beat = () => client.frames.slice(seen).find(({ type }) => type === 'heartbeat');
+      return (await until(beat, { what: 'the next heartbeat' })).data.connection_healthy;
+    };
+    expect(await next()).to.equal(true);
+    await client.request('no_such_type');
+    expect(await next(), 'as health_check would say').to.equal(false);
+    const { data } = await client.request('health_check');
+    expect(data).to.deep.include({ connection_healthy: false, health_reasons: ['errors'] });
+    expect(await next(), 'sense came').to.equal(true);
+    await client.request('no_such_type');
+    expect((await client.request('ping')).data.connection_health).to.equal(false);
+    expect((await client.request('ping')).data.connection_health).to.equal(true);
   });
 
   it('a heartbeat that overtakes an event would tell that it was written already (L4)', async () => {
@@ -133,6 +153,35 @@ describe('slow readers', function () {
     expect(others.every((one) => one.isOpen)).to.equal(true);
     delays.sort((a, b) => a - b);
     expect(delays[Math.floor(delays.length * 0.9)], 'ms to the others').to.be.lessThan(100);
+  });
+
+  // Seen red: the ping that lay behind the backlog ended it after PING_TIMEOUT_MS, long before its tests were over.
+  it('a peer that stopped reading must be given all of its tests, also when it cannot see a ping', async () => {
+    const patient = await world.node({
+      PING_INTERVAL_MS: '500',
+      PING_TIMEOUT_MS: '500',
+      RECOVERY_DELAY_MS: '400',
+      RECOVERY_ATTEMPTS: '3',
+    });
+    const client = await world.connect(patient, 'reads-no-more');
+    client.ws.pause();
+    const stats = async () => (await call(patient, 'stats', { token: adminToken() })).body;
+    const startedAt = systemClock.mono();
+    const log = logOf(world.redis);
+    const redis = world.redis.client();
+    while ((await stats()).connections_by_status.recovering === 0) {
+      // It is alive as long as its socket is not full.
+      client.send('ping');
+      await log.append(Array.from({ length: 5 }, () => storedEvent({ padding })));
+    }
+    await until(async () => (await world.entry(redis, 'reads-no-more')).conn === '', {
+      timeoutMs: 10_000,
+      what: 'it is ended',
+    });
+    expect(systemClock.mono() - startedAt, 'ms until it was given up').to.be.at.least(400 + 800 + 1600 + 3200 - 10);
+    const { nodes } = await stats();
+    const closed = nodes.map((one: Json) => [one.node_id, one.connections.closed]);
+    expect(closed).to.deep.include([patient.node.id, { 4201: 1 }]);
   });
 
   it('a burst larger than the bound must not end those who read it', async () => {

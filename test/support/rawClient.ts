@@ -54,6 +54,8 @@ export interface RawOptions {
   /** Query of the path, without `?`. */
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Keeps its own half of TCP open when the server ends the other one. Default false. */
+  readonly allowHalfOpen?: boolean;
 }
 
 /**
@@ -64,14 +66,19 @@ export class RawClient {
   readonly frames: RawFrame[] = [];
   /** Whether the server has ended the connection, in whatever way. */
   ended = false;
+  /** Whether the server has ended its half of TCP. */
+  finished = false;
   /** Of the upgrade's answer; null until it came. */
   status: number | null = null;
   /** The answer's head. */
   head = '';
   private rest = Buffer.alloc(0);
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1' });
+  constructor(port: number, { allowHalfOpen = false }: Pick<RawOptions, 'allowHalfOpen'> = {}) {
+    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen });
+    this.socket.on('end', () => {
+      this.finished = true;
+    });
     this.socket.on('data', (chunk: Buffer) => this.push(chunk));
     this.socket.on('close', () => {
       this.ended = true;
@@ -82,7 +89,7 @@ export class RawClient {
 
   /** Connected and upgraded. @throws Error when the upgrade is refused. */
   static async open(port: number, options: RawOptions = {}): Promise<RawClient> {
-    const client = new RawClient(port);
+    const client = new RawClient(port, options);
     await once(client.socket, 'connect');
     client.socket.write(upgradeRequest(options));
     await until(() => client.status !== null || client.ended, { what: 'the upgrade is answered' });

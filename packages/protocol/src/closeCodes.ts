@@ -63,7 +63,8 @@ const TEXTS: Readonly<Record<CloseName, { readonly reason: string; readonly mean
   },
   PROTOCOL_VIOLATION: {
     reason: 'protocol violation',
-    meaning: 'A message broke a limit of this protocol, such as its size, or came in a state where it is not allowed.',
+    meaning:
+      'A message broke a limit of this protocol, such as the number of its fragments, or came in a state where it is not allowed.',
   },
   ALREADY_CONNECTED: {
     reason: 'already connected elsewhere',
@@ -92,7 +93,10 @@ const TEXTS: Readonly<Record<CloseName, { readonly reason: string; readonly mean
     reason: 'connection limit',
     meaning: 'The node, the address or the user has too many connections.',
   },
-  RATE_LIMIT: { reason: 'rate limit', meaning: 'The client sent more messages than it may, after having been told.' },
+  RATE_LIMIT: {
+    reason: 'rate limit',
+    meaning: 'The client sent more messages than it may, after having been told, or more pings and pongs.',
+  },
   LEASE_LOST: {
     reason: 'node lost its lease',
     meaning: 'The node lost its right to deliver while the connection was being established.',

@@ -1,4 +1,4 @@
-import type { Priority, Severity } from './catalogue.js';
+import { PRIORITIES, SEVERITIES } from './catalogue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import type { ServerData, ServerMessageType } from './serverMessages.js';
 
@@ -34,20 +34,31 @@ export interface ServerEnvelope<T extends ServerMessageType> {
 /** Any frame of the server that is not an event, told apart by `type`. */
 export type ServerMessage = { [T in ServerMessageType]: ServerEnvelope<T> }[ServerMessageType];
 
-export type Scope = 'broadcast' | 'user';
+/** What stands beside the data of a server message that is not an event. */
+export const serverEnvelopeProperties = {
+  timestamp: { type: 'string', description: 'RFC 3339, UTC' },
+  reply_to: { type: 'string', description: 'the id of the message that this answers' },
+} as const satisfies Readonly<Record<string, JSONSchema>>;
 
 /** An event. A frame is an event if and only if it has `scope`: some names are types of both kinds. */
-export interface EventFrame {
-  readonly type: string;
-  readonly data: Readonly<Record<string, unknown>>;
-  /** RFC 3339, UTC: when the event was accepted. */
-  readonly timestamp: string;
-  readonly id: string;
-  readonly priority: Priority;
-  readonly category: string;
-  readonly severity: Severity;
-  readonly metadata?: Readonly<Record<string, unknown>>;
-  readonly scope: Scope;
-  /** Opaque; given back as resume position. Null: an ephemeral event, which has no place in a log. */
-  readonly position: string | null;
-}
+export const eventFrameSchema = {
+  type: 'object',
+  properties: {
+    type: { type: 'string', description: 'a type of the event catalogue' },
+    data: { type: 'object', description: 'without the fields that the user may not see' },
+    timestamp: { type: 'string', description: 'RFC 3339, UTC: when the event was accepted' },
+    id: { type: 'string' },
+    priority: { enum: PRIORITIES },
+    category: { type: 'string' },
+    severity: { enum: SEVERITIES },
+    metadata: { type: 'object', description: 'there when the publisher gave some' },
+    scope: { enum: ['broadcast', 'user'] },
+    position: {
+      type: ['string', 'null'],
+      description: 'opaque; given back as resume position; null: an ephemeral event, which has no place in a log',
+    },
+  },
+  required: ['type', 'data', 'timestamp', 'id', 'priority', 'category', 'severity', 'scope', 'position'],
+} as const satisfies JSONSchema;
+export type EventFrame = FromSchema<typeof eventFrameSchema>;
+export type Scope = EventFrame['scope'];

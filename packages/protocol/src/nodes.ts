@@ -1,3 +1,4 @@
+import { queueReasonSchema } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 
 /** What a node is to those who look at it. `draining`: it takes no connections and sends its own away. */
@@ -60,6 +61,17 @@ export const clusterNodesSchema = {
   required: ['generated_at', 'nodes'],
 } as const satisfies JSONSchema;
 export type ClusterNodes = FromSchema<typeof clusterNodesSchema>;
+
+/** Body of `POST /nodes/:id/drain`; may be left out. */
+export const drainBodySchema = {
+  type: 'object',
+  properties: {
+    ...queueReasonSchema.properties,
+    force: { type: 'boolean', description: 'also when no other node takes connections' },
+  },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type DrainBody = FromSchema<typeof drainBodySchema>;
 
 /** Answer of `POST /nodes/:id/drain`. */
 export const nodeDrainedSchema = {

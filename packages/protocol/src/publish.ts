@@ -7,6 +7,8 @@ export const MAX_USER_ID_LENGTH = 128;
 export const MAX_ROLE_LENGTH = 64;
 export const MAX_PERMISSION_LENGTH = 64;
 export const MAX_KEY_LENGTH = 128;
+/** Events of one publish. */
+export const MAX_PUBLISH_EVENTS = 1000;
 export const MAX_TARGET_USERS = 1000;
 export const MAX_EXCLUDED_USERS = 1000;
 export const MAX_ROLES = 50;

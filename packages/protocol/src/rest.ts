@@ -1,12 +1,17 @@
 import { disconnectOptions } from './clientMessages.js';
 import { ERROR_CODES } from './errorCodes.js';
-import { publishSchema } from './publish.js';
+import { MAX_PUBLISH_EVENTS, MAX_TIME_LENGTH, publishSchema, TIME_PATTERN } from './publish.js';
 import type { FromSchema, JSONSchema } from './schema.js';
+import { flag, text, texts, time, whole } from './schemaParts.js';
 
 /** Where a WebSocket is opened (GET with Upgrade). */
 export const WS_PATH = '/api/unified/ws';
 /** What the REST routes begin with. */
 export const REST_BASE = '/api/unified/ws';
+/** The description of the REST routes. */
+export const OPENAPI_PATH = '/api/unified/openapi.json';
+/** The description of the messages. */
+export const ASYNCAPI_PATH = '/api/unified/asyncapi.json';
 /** The subprotocol that the server selects. */
 export const SUBPROTOCOL = 'unified.v1';
 /** A browser can't set headers: it sends its token as a further subprotocol, `bearer.<jwt>`, which is never selected. */
@@ -52,7 +57,8 @@ export const revokeBodySchema = {
   properties: {
     before: {
       type: 'string',
-      maxLength: 64,
+      maxLength: MAX_TIME_LENGTH,
+      pattern: TIME_PATTERN,
       description:
         'RFC 3339, not in the future: tokens issued before it are void; tokens tell their time in whole seconds',
     },
@@ -75,6 +81,34 @@ export type RevokeResult = (typeof REVOKE_RESULTS)[number];
 /** Body of `POST /broadcast`. */
 export const broadcastBodySchema = publishSchema;
 
+/** Body of `POST /events`: one event, or an array of them. */
+export const eventsBodySchema = {
+  anyOf: [publishSchema, { type: 'array', items: publishSchema, minItems: 1, maxItems: MAX_PUBLISH_EVENTS }],
+} as const satisfies JSONSchema;
+
+/** Answer of `POST /broadcast`, and of `POST /events` with one event. */
+export const eventAcceptedSchema = whole({
+  event_id: { ...text, description: 'as it stands in the event' },
+  accepted_at: time,
+  duplicate: { ...flag, description: 'the id was known: nothing was added' },
+  queue: { ...text, description: 'that took it; several are joined by commas; ephemeral: none' },
+});
+
+/** Answer of `POST /events`. */
+export const eventsAcceptedSchema = {
+  anyOf: [
+    eventAcceptedSchema,
+    whole({
+      event_ids: { ...texts, description: 'in the order of the array' },
+      accepted_at: time,
+      duplicates: { ...texts, description: 'those of them that were known: nothing was added for these' },
+    }),
+  ],
+} as const satisfies JSONSchema;
+
+/** Ids of events as the server makes them: a UUID, or a given id behind the publisher's eight characters. */
+export const SERVER_EVENT_ID_PATTERN = '^[A-Za-z0-9_-]{1,73}$';
+
 /** What can become of an event. `unknown`: it never was, or its end is more than 15 minutes ago. */
 export const EVENT_STATUSES = ['queued', 'appended', 'failed', 'expired', 'unknown'] as const;
 
@@ -90,6 +124,35 @@ export const eventStatusSchema = {
   required: ['event_id', 'status'],
 } as const satisfies JSONSchema;
 export type EventStatus = FromSchema<typeof eventStatusSchema>;
+
+/** Answers of `DELETE /queue/jobs/:id` and `POST /queue/jobs/:id/retry`. */
+export const jobDeletedSchema = whole({ id: text, result: { const: 'deleted' } });
+export const jobRetriedSchema = whole({ id: text, result: { const: 'retried' } });
+
+/** What became of a reload of the catalogue on one node; the old one stays but for `applied`. */
+export const NODE_RELOAD_RESULTS = ['applied', 'ready', 'refused', 'overtaken'] as const;
+
+export const nodeReloadSchema = whole({
+  node_id: text,
+  result: {
+    enum: NODE_RELOAD_RESULTS,
+    description:
+      "applied: in force; ready: sound, and not put in force because another node's is not; refused: faulty; overtaken: another reload came in between",
+  },
+  error: { type: ['string', 'null'], description: 'where the file is at fault' },
+  digest: { type: ['string', 'null'], description: 'tells one catalogue from another: nodes read each its own file' },
+  event_types: { type: 'integer', minimum: 0 },
+  connections: { type: 'integer', minimum: 0, description: 'judged again so far' },
+  changed_connections: { type: 'integer', minimum: 0, description: 'of them, those whose subscriptions changed' },
+});
+export type NodeReload = FromSchema<typeof nodeReloadSchema>;
+
+/** Answer of `POST /catalogue/reload`. */
+export const catalogueReloadedSchema = whole({
+  result: { const: 'applied' },
+  nodes: { type: 'array', items: nodeReloadSchema },
+  missing_nodes: { ...texts, description: 'did not answer: what is in force there is not known' },
+});
 
 /** Codes that only a REST problem carries; all others are those of the `error` message. */
 export const REST_ERROR_CODES = ['NOT_FOUND', 'METHOD_NOT_ALLOWED'] as const;

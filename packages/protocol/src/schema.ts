@@ -28,6 +28,7 @@ export interface JSONSchema {
   readonly propertyNames?: JSONSchema;
   readonly maxProperties?: number;
   readonly not?: JSONSchema;
+  readonly anyOf?: readonly JSONSchema[];
 }
 
 /**
@@ -43,7 +44,9 @@ export type FromSchema<S> = S extends { readonly const: infer C }
       ? FromType<T, S>
       : S extends { readonly type: infer T }
         ? FromType<T, S>
-        : unknown;
+        : S extends { readonly anyOf: readonly (infer A)[] }
+          ? FromSchema<A>
+          : unknown;
 
 type FromType<T, S> = T extends 'string'
   ? string

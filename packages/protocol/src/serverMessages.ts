@@ -3,6 +3,7 @@ import { allConnectionsSchema, CONNECTION_STATUSES, healthReasonsSchema } from '
 import { ERROR_CODES } from './errorCodes.js';
 import { preferencesSchema } from './preferences.js';
 import { failedRetriedSchema, queueClearedSchema, queueStatusSchema, queueSwitchedSchema } from './queueReplies.js';
+import { rolloutDecisionSchema } from './rollout.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import { connectionStatsSchema, routerStatsSchema, systemMetricsSchema } from './statsReplies.js';
 
@@ -367,6 +368,11 @@ export const serverMessages = {
         result: { enum: DISCONNECT_RESULTS },
         node_id: { ...textOrNull, description: 'of the owner; null when the user was not connected' },
         reason: textOrNull,
+        legacy_closed: {
+          type: 'integer',
+          minimum: 1,
+          description: 'of the connections that were closed, those to legacy endpoints; absent: none',
+        },
         took_ms: { type: 'number', minimum: 0 },
       },
       required: ['user_id', 'result', 'node_id', 'reason', 'took_ms'],
@@ -396,6 +402,11 @@ export const serverMessages = {
   connection_stats: { meaning: 'the connections of the cluster in numbers', data: connectionStatsSchema },
   router_stats: { meaning: 'the way of the events through the cluster in numbers', data: routerStatsSchema },
   system_metrics: { meaning: 'the processes and machines of the cluster in numbers', data: systemMetricsSchema },
+  rollout_changed: {
+    meaning:
+      'what the user is assigned to while the legacy endpoints are served: sent when it changes, and after hello to whoever is assigned to the legacy endpoints',
+    data: rolloutDecisionSchema,
+  },
   all_connections: {
     meaning: 'a page of the open connections; whoever is connected throughout comes in exactly one of the pages',
     data: allConnectionsSchema,

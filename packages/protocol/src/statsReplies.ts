@@ -1,29 +1,5 @@
-import type { FromSchema, JSONSchema } from './schema.js';
-
-const text = { type: 'string' } as const satisfies JSONSchema;
-const texts = { type: 'array', items: text } as const satisfies JSONSchema;
-const time = { type: 'string', description: 'RFC 3339, UTC' } as const satisfies JSONSchema;
-const flag = { type: 'boolean' } as const satisfies JSONSchema;
-const count = { type: 'integer', minimum: 0 } as const satisfies JSONSchema;
-const countOrNull = { type: ['integer', 'null'], minimum: 0 } as const satisfies JSONSchema;
-const amount = { type: 'number', minimum: 0 } as const satisfies JSONSchema;
-/** Counts by a name that is not fixed, such as a code. */
-const tally = { type: 'object', additionalProperties: count } as const satisfies JSONSchema;
-
-/** The properties of an object of whole numbers. */
-function counts<const K extends string>(...names: readonly K[]): { readonly [P in K]: typeof count } {
-  return Object.fromEntries(names.map((name) => [name, count])) as { [P in K]: typeof count };
-}
-
-function amounts<const K extends string>(...names: readonly K[]): { readonly [P in K]: typeof amount } {
-  return Object.fromEntries(names.map((name) => [name, amount])) as { [P in K]: typeof amount };
-}
-
-/** An object all of whose properties are there. */
-function whole<const P extends Readonly<Record<string, JSONSchema>>>(properties: P) {
-  const required = Object.keys(properties) as (keyof P & string)[];
-  return { type: 'object', properties, required } as const;
-}
+import type { FromSchema } from './schema.js';
+import { amount, amounts, count, countOrNull, counts, flag, tally, text, texts, time, whole } from './schemaParts.js';
 
 /** What every report over the cluster begins and ends with. */
 const head = { generated_at: time, node_id: { ...text, description: 'that was asked' } } as const;

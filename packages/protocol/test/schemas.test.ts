@@ -16,6 +16,7 @@ import {
   permissionsChangedBodySchema,
   problemSchema,
   publishSchema,
+  rolloutBodySchema,
   serverMessages,
 } from '@unified-ws/protocol';
 import { Ajv } from 'ajv';
@@ -29,6 +30,7 @@ const clientSent: readonly (readonly [string, JSONSchema])[] = [
   ['POST /disconnect', disconnectBodySchema],
   ['POST /permissions-changed', permissionsChangedBodySchema],
   ['POST /broadcast', broadcastBodySchema],
+  ['PUT /rollout', rolloutBodySchema],
 ];
 
 const all: readonly (readonly [string, JSONSchema])[] = [
@@ -113,6 +115,7 @@ const validData: Readonly<Record<string, object>> = {
   broadcast_admin_message: { message: 'hello' },
   publish: publishData,
   'POST /broadcast': publishData,
+  'PUT /rollout': { mode: 'gradual', percentage: 5, user_list: ['user-1'], force_legacy: [], enforce: false },
 };
 
 describe('envelope', () => {

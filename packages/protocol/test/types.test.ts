@@ -4,6 +4,8 @@ import type {
   ClientMessageType,
   catalogueSchema,
   clientMessages,
+  eventsBodySchema,
+  FromSchema,
   PublishRequest,
   publishSchema,
   ServerEnvelope,
@@ -31,7 +33,8 @@ const sameAsLibrary: readonly [
   Same<ClientData<'disconnect_user'>, DeepReadonly<LibraryType<Data['disconnect_user']>>>,
   Same<PublishRequest, DeepReadonly<LibraryType<typeof publishSchema>>>,
   Same<Catalogue, DeepReadonly<LibraryType<typeof catalogueSchema>>>,
-] = [true, true, true, true, true, true];
+  Same<FromSchema<typeof eventsBodySchema>, DeepReadonly<LibraryType<typeof eventsBodySchema>>>,
+] = [true, true, true, true, true, true, true];
 
 describe('types made from schemas', () => {
   it('agree with an independent reading of the same schemas', () => {

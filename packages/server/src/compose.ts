@@ -7,6 +7,7 @@ import { composeDelivery, type DeliveryParts } from './compose/delivery.js';
 import { composeEntrance, type EntranceParts } from './compose/entrance.js';
 import { composeEvents } from './compose/events.js';
 import { composeHttp } from './compose/http.js';
+import { composeLegacy, type LegacyParts } from './compose/legacy.js';
 import { AppError } from './errors.js';
 import { parseEphemeral } from './events/ephemeral.js';
 import type { ComposeOptions, NodeParts } from './nodeParts.js';
@@ -32,7 +33,12 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       const connection = table.get(id);
       if (connection) userScope.observe(connection, head);
     },
-    catchUp: () => follower.readHead(),
+    catchUp: async () => {
+      // What changed meanwhile was told to whoever was there: a node serves by the roll-out in force, or not at all.
+      await cluster.rollouts.refresh();
+      await follower.readHead();
+    },
+    reconcileLegacy: () => legacy.reconcile(),
     onStanding: (standing) => {
       if (standing === 'serving') {
         follower.resume();
@@ -50,12 +56,24 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       entrance.acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
     },
   });
-  const admin = composeAdmin(core, cluster, events, delivery, connections);
-  const entrance: EntranceParts = composeEntrance(core, cluster, events, delivery, connections, admin, {
-    onConnected: (tookMs, displaced) => http.reports.metrics.connected(tookMs, displaced),
-    reports: () => http.reports,
+  const { legacy }: LegacyParts = composeLegacy(core, cluster, events, delivery, connections, {
+    onTokenRefused: (ip, error) => entrance.authFailures.add(ip, error),
   });
-  const parts = { ...core, ...cluster, ...events, ...delivery, ...connections, ...admin, ...entrance };
+  const admin = composeAdmin(core, cluster, events, delivery, connections, { legacy });
+  const entrance: EntranceParts = composeEntrance(
+    core,
+    cluster,
+    events,
+    delivery,
+    connections,
+    admin,
+    { legacy },
+    {
+      onConnected: (tookMs, displaced) => http.reports.metrics.connected(tookMs, displaced),
+      reports: () => http.reports,
+    },
+  );
+  const parts = { ...core, ...cluster, ...events, ...delivery, ...connections, legacy, ...admin, ...entrance };
   const http = composeHttp(parts, options.siblings);
   return { ...parts, ...http };
 }

@@ -22,12 +22,19 @@ const MIN_STEP_MS = 50;
 const BACKLOG = 4096;
 /** The queues' settings in Redis are looked at this often, in watchdog intervals. */
 const CONCURRENCY_TICKS = 10;
+/** So is the roll-out: a message about a change that was lost is made up for within 2 s and a round trip. */
+const ROLLOUT_TICKS = 2;
+
+/** PREDECESSOR §8.3. */
+const LEGACY_IDLE_MS = 300_000;
 
 export interface NodeOptions {
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Joins this node with the others of its container, which share its port. */
   readonly siblings?: (answers: Answers) => Siblings;
+  /** A legacy connection is sent a `ping` when it was silent for so long, ms. Default: as the predecessor did, 300,000. */
+  readonly legacyIdleMs?: number;
 }
 
 export interface ClusterNode {
@@ -77,6 +84,7 @@ class Node implements ClusterNode {
       siblings: options.siblings ?? null,
       isDraining: () => this.draining,
       drain: () => this.drain(),
+      legacyIdleMs: options.legacyIdleMs ?? LEGACY_IDLE_MS,
     });
     this.logger = this.parts.logger;
   }
@@ -120,12 +128,16 @@ class Node implements ClusterNode {
     await unlessAborted(recovery.start(), signal);
     parts.liveness.start();
     parts.sweep.start();
+    parts.legacy.start();
     parts.housekeeping.start();
     let ticks = 0;
     this.tickTimer = setInterval(() => {
       ticks += 1;
       parts.fanout.tellCursors();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
+      if (ticks % ROLLOUT_TICKS === 0 && recovery.standing === 'serving') {
+        parts.rollouts.compare().catch((error: unknown) => report(error, 'operations.rollout'));
+      }
       // Q4: global concurrency lies in a hash of Redis and goes with the data.
       if (ticks % CONCURRENCY_TICKS === 0 && recovery.standing === 'serving') {
         queues.ensureConcurrency().catch((error: unknown) => report(error, 'events.concurrency'));
@@ -168,6 +180,8 @@ class Node implements ClusterNode {
     parts.backpressure.stop();
     if (this.tickTimer) clearInterval(this.tickTimer);
     parts.displacements.stop();
+    await this.attempt('stop.legacy', parts.legacy.stop());
+    await this.attempt('stop.rollout', parts.rolloutNotices.stop());
     await this.attempt('stop.queues', queues.close());
     await this.attempt('stop.releases', releases.drain());
     await this.attempt('stop.housekeeping', parts.housekeeping.stop());

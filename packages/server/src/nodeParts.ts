@@ -9,10 +9,13 @@ import type { EventQueues } from './events/queue.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
 import type { UserScope } from './fanout/userScope.js';
+import type { LegacyEndpoints } from './legacy/endpoints.js';
 import type { Logger, Report } from './observability/logger.js';
 import type { CatalogueReloads } from './operations/catalogue.js';
 import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
+import type { Rollouts } from './operations/rollout.js';
+import type { RolloutNotices } from './operations/rolloutNotices.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
 import type { Displacements } from './registry/displacement.js';
@@ -47,6 +50,9 @@ export interface NodeParts {
   readonly queueAdmin: QueueAdmin;
   readonly server: Server;
   readonly catalogueReloads: CatalogueReloads;
+  readonly rollouts: Rollouts;
+  readonly rolloutNotices: RolloutNotices;
+  readonly legacy: LegacyEndpoints;
 }
 
 export interface ComposeOptions {
@@ -54,6 +60,8 @@ export interface ComposeOptions {
   readonly random: () => number;
   readonly siblings: ((answers: Answers) => Siblings) | null;
   readonly isDraining: () => boolean;
+  /** A legacy connection is sent a `ping` when it was silent for so long, ms. */
+  readonly legacyIdleMs: number;
   /** Begins to drain the node, or goes on; the connections that are open. */
   readonly drain: () => number;
 }

@@ -80,6 +80,7 @@ describe('settings', () => {
       eventQueuePartitions: 8,
       eventQueueMax: 100_000,
       connectionPolicy: 'replace',
+      legacyEndpoints: false,
       drainMs: 5000,
       metricsToken: null,
       logLevel: 'info',
@@ -164,6 +165,16 @@ describe('settings', () => {
       expect(problemOf('JWT_ALGORITHMS', { JWT_ALGORITHMS: 'HS256,HS256' })).to.include('names something twice');
       for (const env of ['prod', 'Production', 'staging'])
         expect(problemOf('NODE_ENV', { NODE_ENV: env })).to.include(env);
+    });
+
+    it('for true and false, so that no `yes` or `1` silently means false', () => {
+      expect(loadSettings({ LEGACY_ENDPOINTS: 'true' }).legacyEndpoints).to.equal(true);
+      expect(loadSettings({ LEGACY_ENDPOINTS: 'true' }, ['--legacy-endpoints=false']).legacyEndpoints).to.equal(false);
+      for (const bad of ['yes', '1', 'True', 'off']) {
+        expect(problemOf('LEGACY_ENDPOINTS', { LEGACY_ENDPOINTS: bad })).to.equal(
+          `"${bad}" is not valid; allowed: true or false`,
+        );
+      }
     });
 
     it('for flags, unknown ones and those without a value', () => {

@@ -19,8 +19,8 @@ async function memory(): Promise<ChildAnswer> {
     gc();
     await turn();
   }
-  const { heapUsed, rss } = process.memoryUsage();
-  return { heapUsed, rss };
+  const { heapUsed, rss, arrayBuffers } = process.memoryUsage();
+  return { heapUsed, rss, arrayBuffers };
 }
 
 const LOOK_MS = 10;

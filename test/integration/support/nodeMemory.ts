@@ -9,6 +9,8 @@ export type ChildOrder = 'memory' | 'stall' | 'stop';
 export interface Memory {
   readonly heapUsed: number;
   readonly rss: number;
+  /** What the buffers in use hold. */
+  readonly arrayBuffers: number;
 }
 
 /** The longest time, ms, for which the event loop was busy with one thing since this was asked last. */

@@ -1,4 +1,4 @@
-import { type ClusterNode, createNode } from '@unified-ws/server/node';
+import { type ClusterNode, createNode, type NodeOptions } from '@unified-ws/server/node';
 import { loadSettings } from '@unified-ws/server/settings';
 import type { Redis } from 'ioredis';
 import { type ClientOptions, TestClient } from '../../support/client.js';
@@ -58,7 +58,7 @@ export class World {
    *
    * @param env over the defaults of the tests.
    */
-  async node(env: Readonly<Record<string, string>> = {}): Promise<LocalNode> {
+  async node(env: Readonly<Record<string, string>> = {}, options: NodeOptions = {}): Promise<LocalNode> {
     const settings = loadSettings({
       HOST: '127.0.0.1',
       PORT: '0',
@@ -70,7 +70,7 @@ export class World {
       LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
       ...env,
     });
-    const local = new LocalNode(createNode(settings));
+    const local = new LocalNode(createNode(settings, options));
     this.nodes.push(local);
     await local.node.start();
     return local;
@@ -118,9 +118,14 @@ export class World {
     return redis.hgetall(`uws:{u:${encodeURIComponent(user)}}:conn`);
   }
 
+  /** Ends the raw clients alone. */
+  endRaw(): void {
+    for (const client of this.rawClients.splice(0)) client.destroy();
+  }
+
   /** Between two tests of a suite. */
   async endClients(): Promise<void> {
-    for (const client of this.rawClients.splice(0)) client.destroy();
+    this.endRaw();
     await Promise.all([...this.clients].map((client) => client.close()));
   }
 

@@ -4,16 +4,20 @@ import { AuditLog } from '../operations/auditLog.js';
 import { Announcements } from '../operations/broadcast.js';
 import { CatalogueReloads } from '../operations/catalogue.js';
 import { Disconnects } from '../operations/disconnect.js';
+import { DrainTurn } from '../operations/drainTurn.js';
 import { Drains } from '../operations/nodes.js';
 import { PermissionChanges } from '../operations/permissions.js';
 import { QueueAdmin } from '../operations/queue.js';
 import { Reviews } from '../operations/review.js';
 import { Revocations } from '../operations/revocations.js';
+import { RolloutNotices } from '../operations/rolloutNotices.js';
+import { RolloutOrders } from '../operations/rolloutOrders.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
 import type { Core } from './core.js';
 import type { DeliveryParts } from './delivery.js';
 import type { EventsParts } from './events.js';
+import type { LegacyParts } from './legacy.js';
 
 export type AdminParts = ReturnType<typeof composeAdmin>;
 
@@ -24,14 +28,25 @@ export function composeAdmin(
   events: EventsParts,
   { fanout }: DeliveryParts,
   { authority }: ConnectionsParts,
+  { legacy }: LegacyParts,
 ) {
-  const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain } = core;
-  const { store, commands, judge, reconciler } = cluster;
+  const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain, isDraining } = core;
+  const { store, commands, judge, reconciler, rollouts, recovery } = cluster;
   const { catalogue, catalogues, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report });
   const auditLog = new AuditLog({ redis, keys, report });
-  const disconnects = new Disconnects({ store, commands, judge, table, audit, clock, report, timeoutMs });
+  const disconnects = new Disconnects({
+    store,
+    commands,
+    judge,
+    table,
+    legacy: legacy.orders,
+    audit,
+    clock,
+    report,
+    timeoutMs,
+  });
   const announcements = new Announcements({
     publisher,
     catalogue,
@@ -54,7 +69,7 @@ export function composeAdmin(
     commandTimeoutMs: timeoutMs,
     maxJobs: settings.eventQueueMax,
   });
-  const reviews = new Reviews({ store, commands, judge, table, reconciler, clock });
+  const reviews = new Reviews({ store, commands, judge, table, legacy: legacy.orders, reconciler, clock });
   const revocations = new Revocations({ store, reviews, audit, clock, report, timeoutMs });
   const permissionChanges = new PermissionChanges({
     store,
@@ -69,6 +84,7 @@ export function composeAdmin(
     catalogues,
     authority,
     table,
+    legacy,
     fanout,
     commands,
     redis,
@@ -81,6 +97,40 @@ export function composeAdmin(
     nodeId,
     timeoutMs,
   });
-  const drains = new Drains({ commands, audit, clock, timeoutMs, drain });
-  return { drains, auditLog, disconnects, announcements, queueAdmin, permissionChanges, revocations, catalogueReloads };
+  const drains = new Drains({
+    commands,
+    audit,
+    clock,
+    timeoutMs,
+    drain,
+    entry: () => (isDraining() ? 'draining' : recovery.standing === 'serving' ? 'open' : 'closed'),
+    turn: new DrainTurn({ redis, keys, clock, report }),
+  });
+  const rolloutNotices = new RolloutNotices({ rollouts, table, report });
+  const rolloutOrders = new RolloutOrders({
+    rollouts,
+    table,
+    commands,
+    redis,
+    keys,
+    judge,
+    audit,
+    clock,
+    random: randomBytes,
+    report,
+    nodeId,
+    timeoutMs,
+  });
+  return {
+    drains,
+    auditLog,
+    disconnects,
+    announcements,
+    queueAdmin,
+    permissionChanges,
+    revocations,
+    catalogueReloads,
+    rolloutNotices,
+    rolloutOrders,
+  };
 }

@@ -4,6 +4,7 @@ import { Bus } from '../bus/bus.js';
 import { Commands } from '../bus/commands.js';
 import type { EphemeralMessage, MailBatch } from '../bus/messages.js';
 import { Watchdog } from '../bus/watchdog.js';
+import { Rollouts } from '../operations/rollout.js';
 import { Claims } from '../registry/claim.js';
 import { Displacements } from '../registry/displacement.js';
 import { Evictions } from '../registry/evictions.js';
@@ -25,6 +26,8 @@ export interface ClusterCalls {
   readonly onMail: (batch: MailBatch) => void;
   /** The registry told where the mailbox of an established connection stands. */
   readonly onMailbox: NonNullable<ReconcileParts['onMailbox']>;
+  /** Bring the legacy connections in line, which no registry knows. */
+  readonly reconcileLegacy: () => Promise<void>;
   /** Read the logs up to their heads. */
   readonly catchUp: () => Promise<void>;
   /** Delivery was stopped, or goes on. */
@@ -97,7 +100,10 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
       releases.useLease(lease.id);
       calls.endUnestablished(CLOSE.LEASE_LOST);
     },
-    reconcile: () => reconciler.all(),
+    reconcile: async () => {
+      await reconciler.all();
+      await calls.reconcileLegacy();
+    },
     catchUp: calls.catchUp,
     onStanding: (standing) => {
       counts.standing(standing);
@@ -107,6 +113,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   });
   // A link that broke may have lost commands and messages alike (C12).
   redis.on('close', () => recovery.interrupt('the command connection closed'));
+  const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints });
   const isServing = (): boolean => recovery.mayDeliver();
   const sweep = new Sweep({ ...reconcileParts, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
@@ -126,5 +133,6 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     isServing,
     sweep,
     housekeeping,
+    rollouts,
   };
 }

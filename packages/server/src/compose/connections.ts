@@ -27,7 +27,7 @@ export function composeConnections(
   delivery: DeliveryParts,
   calls: ConnectionsCalls,
 ) {
-  const { settings, clock, random, logger, report, table } = core;
+  const { settings, clock, random, logger, report, table, legacyTable } = core;
   const { store, claims } = cluster;
   const { catalogue, roles } = events;
   const { fanout, userScope, typeSets } = delivery;
@@ -85,6 +85,8 @@ export function composeConnections(
     claims,
     liveness,
     backpressure,
+    apart: () => legacyTable.size,
+    healthLimits: { ...settings, clock },
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
   return { verifier, liveness, backpressure, clearances, authority, sockets };

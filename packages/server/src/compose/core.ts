@@ -1,4 +1,5 @@
 import { ConnectionTable } from '../edge/table.js';
+import { LegacyTable } from '../legacy/table.js';
 import type { ComposeOptions } from '../nodeParts.js';
 import { NodeCounts } from '../observability/counts.js';
 import { ErrorLog } from '../observability/errorLog.js';
@@ -10,7 +11,7 @@ import type { Settings } from '../settings.js';
 export type Core = ReturnType<typeof composeCore>;
 
 /** What all others stand on: settings, clock, log, counters, the connections to Redis and the table of connections. */
-export function composeCore(settings: Settings, { clock, random, isDraining, drain }: ComposeOptions) {
+export function composeCore(settings: Settings, { clock, random, isDraining, drain, legacyIdleMs }: ComposeOptions) {
   const { nodeId } = settings;
   const logger = createLogger(settings.logLevel, nodeId);
   const reported = new Map<string, number>();
@@ -43,5 +44,7 @@ export function composeCore(settings: Settings, { clock, random, isDraining, dra
     redis: connect('command', settings.redisUrl),
     subscriber: connect('subscriber', settings.redisUrl),
     table: new ConnectionTable(),
+    legacyTable: new LegacyTable(),
+    legacyIdleMs,
   };
 }

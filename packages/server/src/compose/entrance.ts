@@ -14,6 +14,7 @@ import { AddressLimit } from '../edge/addressLimit.js';
 import { AuthFailures } from '../edge/authFailures.js';
 import { Connection } from '../edge/connection.js';
 import { Inbound } from '../edge/inbound.js';
+import { Replacements } from '../edge/replacement.js';
 import { Upgrades } from '../edge/upgrade.js';
 import { AppError } from '../errors.js';
 import { PreferenceFormat } from '../fanout/preferences.js';
@@ -27,6 +28,7 @@ import type { ConnectionsParts } from './connections.js';
 import type { Core } from './core.js';
 import type { DeliveryParts } from './delivery.js';
 import type { EventsParts } from './events.js';
+import type { LegacyParts } from './legacy.js';
 
 /** What an upgrade is told, and when to come back, seconds. */
 const AVAILABLE = { reason: '', retryAfterS: 0 };
@@ -50,6 +52,7 @@ export function composeEntrance(
   delivery: DeliveryParts,
   connections: ConnectionsParts,
   admin: AdminParts,
+  { legacy }: LegacyParts,
   calls: EntranceCalls,
 ) {
   const { settings, nodeId, clock, logger, report, counts, errorLog, keys, redis, table, isDraining } = core;
@@ -57,7 +60,7 @@ export function composeEntrance(
   const { catalogue, roles, log, publisher } = events;
   const { fanout, userScope, acks } = delivery;
   const { verifier, clearances, authority, liveness, sockets } = connections;
-  const { disconnects, announcements, queueAdmin } = admin;
+  const { disconnects, announcements, queueAdmin, rolloutNotices } = admin;
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
     handlers: {
@@ -132,6 +135,7 @@ export function composeEntrance(
     sendError,
     onEstablished: (connection, tookMs, displaced) => {
       calls.onConnected(tookMs, displaced);
+      rolloutNotices.established(connection);
       inbound.process(connection);
     },
     limits: {
@@ -146,7 +150,9 @@ export function composeEntrance(
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     authFailures,
+    replacements: new Replacements(verifier, table),
     maxPayload: settings.maxPayload,
+    messageBurst: settings.messageBurst,
     compression: settings.compression === 'on',
     maxConnections: settings.maxConnections,
     maxPendingAuth: settings.maxPendingAuth,
@@ -159,12 +165,17 @@ export function composeEntrance(
       return recovery.standing === 'serving' ? AVAILABLE : CUT_OFF;
     },
     onRefused: (reason) => counts.upgradeRefused(reason),
-    onAccepted: (ws, socket, origin, token) => {
+    legacyGroup: (path) => legacy.groupOf(path),
+    onAccepted: (ws, socket, origin, token, group) => {
+      if (group !== null) {
+        legacy.open(group, ws, socket, origin, token);
+        return;
+      }
       const connection = new Connection(ws, socket, origin, sockets, settings);
       sockets.add(connection);
       inbound.attach(connection);
       acceptor.accept(connection, token);
     },
   });
-  return { acceptor, upgrades };
+  return { acceptor, upgrades, authFailures };
 }

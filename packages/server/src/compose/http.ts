@@ -1,4 +1,6 @@
 import { createServer } from 'node:http';
+import { ProtocolOffers } from '../edge/protocolOffers.js';
+import { Unanswered } from '../edge/unanswered.js';
 import type { ComposeOptions } from '../nodeParts.js';
 import { createReports } from '../operations/reports.js';
 import { createRestListener } from '../rest/app.js';
@@ -9,10 +11,13 @@ import type { Core } from './core.js';
 import type { DeliveryParts } from './delivery.js';
 import type { EntranceParts } from './entrance.js';
 import type { EventsParts } from './events.js';
+import type { LegacyParts } from './legacy.js';
 
 /** A request head, and a whole request, must be in by then, milliseconds: a peer that dawdles holds a socket and no more. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** How often that is looked at, milliseconds. By default Node.js does it every 30 s, which would be added to each. */
+const CHECK_INTERVAL_MS = 1000;
 
 /** All parts that the reports read and the routes call. */
 interface HttpNeeds
@@ -22,7 +27,8 @@ interface HttpNeeds
     DeliveryParts,
     ConnectionsParts,
     AdminParts,
-    EntranceParts {}
+    EntranceParts,
+    LegacyParts {}
 
 /** The port: REST, probes and metrics, and the upgrades that come in on it. */
 export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblings']) {
@@ -35,7 +41,16 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
       })
     : null;
   const listener = createRestListener({ ...parts, reports, siblings });
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }, listener);
-  server.on('upgrade', (request, socket, head) => parts.upgrades.handle(request, socket, head));
+  const options = {
+    // The head of an upgrade comes before its token, so it has no more time than that.
+    headersTimeout: Math.min(HEADERS_TIMEOUT_MS, parts.settings.authTimeoutMs),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+  };
+  const unanswered = new Unanswered();
+  const server = createServer(options, (request, response) => {
+    if (unanswered.admit(request, response)) listener(request, response);
+  });
+  new ProtocolOffers(server, unanswered, (request, socket, head) => parts.upgrades.handle(request, socket, head));
   return { reports, server };
 }

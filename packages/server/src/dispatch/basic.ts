@@ -7,7 +7,7 @@ export function basicHandlers(clock: Clock): Pick<Handlers, 'ping' | 'pong'> {
   return {
     ping: (connection) => ({
       timestamp: new Date(clock.now()).toISOString(),
-      connection_health: connection.status === 'open',
+      connection_health: connection.isHealthy(),
       uptime: (clock.now() - connection.connectedAt) / 1000,
     }),
     pong: (connection, { connection_id }) => {

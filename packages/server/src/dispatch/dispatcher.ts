@@ -103,17 +103,17 @@ export class Dispatcher {
       if (result instanceof Promise) {
         if (PIPELINED.has(type)) {
           const work = result.then(
-            (value) => () => this.succeed(connection, reply, value, id),
+            (value) => () => this.answer(connection, reply, value, id),
             (error: unknown) => () => this.fail(connection, error, id),
           );
           return this.pipeline.add(connection, work);
         }
         return result.then(
-          (value) => this.succeed(connection, reply, value, id),
+          (value) => this.answer(connection, reply, value, id),
           (error: unknown) => this.fail(connection, error, id),
         );
       }
-      this.succeed(connection, reply, result, id);
+      this.answer(connection, reply, result, id);
     } catch (error) {
       const fail = (): void => this.fail(connection, error, id);
       if (this.pipeline.idle(connection)) return this.pipeline.add(connection, Promise.resolve(fail));
@@ -201,14 +201,26 @@ export class Dispatcher {
     });
   }
 
+  /**
+   * F3 of the predecessor: a reply that could not be written as JSON was taken for a broken connection, which said nothing ever
+   * after. It costs its own request alone; thrown on from a pipeline it would stop all later replies.
+   */
+  private answer(connection: Connection, reply: ServerMessageType | null, data: unknown, id: string | undefined): void {
+    try {
+      this.succeed(connection, reply, data, id);
+    } catch (error) {
+      this.fail(connection, error, id);
+    }
+  }
+
   private succeed(
     connection: Connection,
     reply: ServerMessageType | null,
     data: unknown,
     id: string | undefined,
   ): void {
-    connection.consecutiveErrors = 0;
     if (reply !== null) connection.send(reply, data as ServerData<typeof reply>, id);
+    connection.consecutiveErrors = 0;
   }
 
   private fail(connection: Connection, error: unknown, replyTo: string | undefined): void {

@@ -4,7 +4,7 @@ import type { RoleTable } from '../auth/roles.js';
 import type { Identity } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
-import type { Clearances } from '../fanout/clearance.js';
+import type { Clearance, Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
 import { messageFrame } from '../fanout/frame.js';
 import { joinCohort } from '../fanout/membership.js';
@@ -46,7 +46,7 @@ type Removed = ServerData<'subscription_updated'>['errors'];
  * order of permissions-changed, or the catalogue says something else (G8). Deny by default.
  */
 export class Authority {
-  private readonly parts: AuthorityParts;
+  protected readonly parts: AuthorityParts;
 
   constructor(parts: AuthorityParts) {
     this.parts = parts;
@@ -132,22 +132,20 @@ export class Authority {
 
   /** Its subscriptions after `choices` changed; the caller flushes before and tells afterwards. */
   evaluate(connection: Connection): void {
-    const { catalogue, roles, clearances, typeSets, maxSubscriptions } = this.parts;
+    const { roles, clearances, typeSets } = this.parts;
     const identity = connection.identity as Identity;
     const permissions = roles().permissionsOf(identity);
     const clearance = clearances.of(identity.roles, permissions);
-    const defaults = roles().defaultSubscriptions(identity, permissions);
-    const types =
-      connection.choices === NO_CHOICES
-        ? defaults
-        : effectiveTypes(connection.choices, {
-            defaults,
-            clearance,
-            catalogue: catalogue(),
-            limit: maxSubscriptions,
-          });
     connection.clearance = clearance;
-    connection.types = typeSets.of(types);
+    connection.types = typeSets.of(this.typesFor(connection, identity, clearance));
+  }
+
+  /** The event types that it is to have, those alone that its clearance allows. */
+  protected typesFor({ choices }: Connection, identity: Identity, clearance: Clearance): Iterable<string> {
+    const { catalogue, roles, maxSubscriptions } = this.parts;
+    const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
+    if (choices === NO_CHOICES) return defaults;
+    return effectiveTypes(choices, { defaults, clearance, catalogue: catalogue(), limit: maxSubscriptions });
   }
 
   /** @returns whether the connection speaks with other roles or permissions now. */
@@ -171,7 +169,8 @@ export class Authority {
     return true;
   }
 
-  private changeFrame(
+  /** What a connection is told whose subscriptions changed. */
+  protected changeFrame(
     connection: Connection,
     before: TypeSet,
     after: TypeSet,
@@ -194,7 +193,8 @@ export class Authority {
     });
   }
 
-  private storeFacts(connection: Connection): void {
+  /** What others may read of it has changed. */
+  protected storeFacts(connection: Connection): void {
     const { store, report } = this.parts;
     store.updateFacts(connection).catch((error: unknown) => report(error, 'edge.facts'));
   }

@@ -13,6 +13,7 @@ import type { Identity } from '../auth/token.js';
 import type { LogHead } from '../events/log.js';
 import type { Clearance } from '../fanout/clearance.js';
 import type { Member } from '../fanout/cohort.js';
+import type { FrameShape } from '../fanout/eventFrame.js';
 import { messageFrame } from '../fanout/frame.js';
 import type { MailCursor } from '../fanout/mailCursor.js';
 import type { Preferences } from '../fanout/preferences.js';
@@ -20,6 +21,7 @@ import type { SingleService } from '../fanout/singly.js';
 import { type Choices, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet } from '../fanout/typeSet.js';
 import type { MailRecipient } from '../fanout/userScope.js';
+import type { RolloutDecision } from '../operations/rolloutDecision.js';
 import { type Amendment, NO_AMENDMENT } from '../registry/amendment.js';
 import type { Holder } from '../registry/reconcile.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';
@@ -36,6 +38,8 @@ export interface ConnectionHost {
   onRegained(connection: Connection): void;
   /** Its peer takes less than it is sent. */
   onCongested(connection: Connection): void;
+  /** It delivers, and its peer answers, reads, and sends sense (`faultsOf`). */
+  isHealthy(connection: Connection): boolean;
   /** It is closing: out of the table, out of its cohort, its claim released, the socket ended in time. Called once. */
   onEnd(connection: Connection, code: number, detail: string): void;
   /** TCP is over. Called once, after onEnd. */
@@ -110,6 +114,8 @@ export class Connection implements Holder, Member, MailRecipient {
   tokenCloseAt = 0;
   /** What it is told then. */
   tokenEndsAt = 0;
+  /** What its client knows that its user is assigned to; null while there is nothing to choose from. */
+  rollout: RolloutDecision | null = null;
   /** The cursor when it was suspended. */
   suspendedAt: LogHead | null = null;
   /** Where it stands in its user's mailbox; null while there is none. */
@@ -143,6 +149,10 @@ export class Connection implements Holder, Member, MailRecipient {
     return this.state;
   }
 
+  get shape(): FrameShape {
+    return 'unified';
+  }
+
   get userId(): string {
     return this.identity?.userId ?? '';
   }
@@ -166,6 +176,10 @@ export class Connection implements Holder, Member, MailRecipient {
 
   isOpen(): boolean {
     return this.state !== 'closing' && this.state !== 'closed';
+  }
+
+  isHealthy(): boolean {
+    return this.host.isHealthy(this);
   }
 
   facts(): string {
@@ -206,6 +220,15 @@ export class Connection implements Holder, Member, MailRecipient {
     return true;
   }
 
+  /**
+   * Its heartbeat is due. Tells it in words of its own and returns when the next one is, monotonic ms; null: it is told what all are.
+   *
+   * @param _now monotonic ms.
+   */
+  ownBeat(_now: number): number | null {
+    return null;
+  }
+
   amend(amendment: Amendment): void {
     this.host.onAmended(this, amendment);
   }
@@ -234,7 +257,24 @@ export class Connection implements Holder, Member, MailRecipient {
     this.host.onEnd(this, code, detail);
     // A close frame behind a backlog is not read in time by a peer that is too slow (PERFORMANCE.md).
     if (code === CLOSE.TOO_SLOW || code === CLOSE.NO_PONG) this.ws.terminate();
-    else this.ws.close(code, detail);
+    else this.ws.close(this.wireCode(code), detail);
+  }
+
+  /** The code in the close frame. */
+  protected wireCode(code: number): number {
+    return code;
+  }
+
+  /** Wall clock, ms. */
+  protected now(): number {
+    return this.host.now();
+  }
+
+  /** ws has written a close frame, because the peer did or broke the framing: nothing may follow it (RFC 6455 §5.5.1). */
+  closing(code: number): void {
+    if (!this.signal('close')) return;
+    this.writer.end();
+    this.host.onEnd(this, code, 'by the peer');
   }
 
   /** The socket is gone, whoever ended it. */

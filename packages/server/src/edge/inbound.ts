@@ -8,6 +8,8 @@ import type { Connection } from './connection.js';
 /** Messages that may wait for their turn. Reading stops at the bound, so a chatty client waits in its own socket (G6). */
 const MAX_INBOX = 32;
 const RESUME_INBOX = 8;
+/** And bytes of them: with a MAX_PAYLOAD of 16 MiB, 32 messages are half a gigabyte, of each peer while Redis is slow. */
+const MAX_INBOX_BYTES = 256 * 1024;
 /** Close code of RFC 6455 for data that is not taken: this protocol is text. */
 const UNSUPPORTED_DATA = 1003;
 
@@ -31,11 +33,10 @@ type Tagged = WebSocket & { [CONNECTION]?: Connection };
 export class Inbound {
   private readonly parts: InboundParts;
   private readonly onMessage: (this: WebSocket, data: RawData, isBinary: boolean) => void;
+  private readonly onPing: (this: WebSocket) => void;
   private readonly onPong: (this: WebSocket) => void;
   private readonly onClose: (this: WebSocket, code: number) => void;
-  private readonly onError: (this: WebSocket, error: Error) => void;
-  /** Reads what is wrong with the peers' frames. */
-  onPeerError: (connection: Connection, error: Error) => void = () => undefined;
+  private readonly onClosing: (this: WebSocket, code: number) => void;
 
   constructor(parts: InboundParts) {
     this.parts = parts;
@@ -45,17 +46,22 @@ export class Inbound {
       const connection = (this as Tagged)[CONNECTION];
       if (connection) self.receive(connection, data, isBinary);
     };
+    // ws has answered it.
+    this.onPing = function () {
+      const connection = (this as Tagged)[CONNECTION];
+      if (connection) self.control(connection);
+    };
     this.onPong = function () {
       const connection = (this as Tagged)[CONNECTION];
-      if (connection) connection.lastPong = parts.clock.now();
+      if (!connection) return;
+      connection.lastPong = parts.clock.now();
+      self.control(connection);
     };
     this.onClose = function (code) {
       (this as Tagged)[CONNECTION]?.gone(code);
     };
-    // ws closes with the code of the fault (1002, 1007, 1009) by itself; a `close` event follows.
-    this.onError = function (error) {
-      const connection = (this as Tagged)[CONNECTION];
-      if (connection) self.onPeerError(connection, error);
+    this.onClosing = function (code) {
+      (this as Tagged)[CONNECTION]?.closing(code);
     };
   }
 
@@ -63,9 +69,11 @@ export class Inbound {
     const ws = connection.ws as Tagged;
     ws[CONNECTION] = connection;
     ws.on('message', this.onMessage);
+    ws.on('ping', this.onPing);
     ws.on('pong', this.onPong);
     ws.on('close', this.onClose);
-    ws.on('error', this.onError);
+    ws.on('closing', this.onClosing);
+    ws.on('error', alreadyClosing);
   }
 
   /** Works off what waited while the connection was being established. */
@@ -74,7 +82,7 @@ export class Inbound {
     while (inbox !== null && inbox.length > 0 && !connection.handling) {
       if (!isReady(connection)) return;
       const text = inbox.shift() as Buffer;
-      if (inbox.length <= RESUME_INBOX && connection.ws.isPaused) connection.ws.resume();
+      if (connection.ws.isPaused && inbox.length <= RESUME_INBOX && !isHeavy(inbox)) connection.ws.resume();
       this.dispatch(connection, text);
     }
   }
@@ -101,7 +109,9 @@ export class Inbound {
     connection.inbox ??= [];
     connection.inbox.push(text);
     // Nothing is kept for a peer whose token is still looked up, besides what came with it.
-    if (connection.inbox.length >= MAX_INBOX || connection.status === 'authenticating') connection.ws.pause();
+    if (connection.ws.isPaused) return;
+    const isFull = connection.inbox.length >= MAX_INBOX || isHeavy(connection.inbox);
+    if (isFull || connection.status === 'authenticating') connection.ws.pause();
   }
 
   private dispatch(connection: Connection, text: Buffer): void {
@@ -116,9 +126,17 @@ export class Inbound {
       });
   }
 
-  /** Token bucket. Messages over the rate are refused one by one; a whole burst of refused ones ends the connection. */
-  private withinRate(connection: Connection): boolean {
-    const { clock, messageRate, messageBurst, sendError } = this.parts;
+  /**
+   * Control frames come out of the same bucket, or they would be a way around it: each costs about what a message does, and those
+   * within a message in fragments keep the memory of all that came with it. None is refused singly, there is nothing to refuse.
+   */
+  private control(connection: Connection): void {
+    if (connection.isOpen() && this.take(connection) < -this.parts.messageBurst) endFlood(connection);
+  }
+
+  /** @returns what is left in the connection's token bucket; below 0: it is over the rate. */
+  private take(connection: Connection): number {
+    const { clock, messageRate, messageBurst } = this.parts;
     const now = clock.mono();
     if (connection.tokensAt !== 0) {
       connection.tokens = Math.min(
@@ -128,9 +146,16 @@ export class Inbound {
     }
     connection.tokensAt = now;
     connection.tokens -= 1;
+    return connection.tokens;
+  }
+
+  /** Messages over the rate are refused one by one; a whole burst of refused ones ends the connection. */
+  private withinRate(connection: Connection): boolean {
+    const { messageRate, messageBurst, sendError } = this.parts;
+    this.take(connection);
     if (connection.tokens >= 0) return true;
     if (connection.tokens < -messageBurst) {
-      connection.end(CLOSE.RATE_LIMIT);
+      endFlood(connection);
       return false;
     }
     const retryAfterMs = Math.ceil((-connection.tokens * 1000) / messageRate);
@@ -142,6 +167,21 @@ export class Inbound {
     );
     return false;
   }
+}
+
+/** Its answer to the close frame is not waited for: behind it the flood would go on, and what is in fragments be kept. */
+function endFlood(connection: Connection): void {
+  connection.end(CLOSE.RATE_LIMIT);
+  connection.ws.pause();
+}
+
+/** ws has closed with the code of the fault (1002, 1007, 1009) and told it by `closing`; without a listener the process would end. */
+function alreadyClosing(): void {
+  return;
+}
+
+function isHeavy(inbox: readonly (Buffer | null)[]): boolean {
+  return inbox.reduce((sum, text) => sum + (text?.length ?? 0), 0) >= MAX_INBOX_BYTES;
 }
 
 /** Its messages may be handled, whether or not it is delivered to just now. */

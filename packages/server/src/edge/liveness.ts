@@ -1,6 +1,6 @@
 import { CLOSE } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
-import { messageFrame } from '../fanout/frame.js';
+import { heartbeatFrame } from '../fanout/frame.js';
 import type { Connection } from './connection.js';
 import type { TokenEnd } from './tokenEnd.js';
 
@@ -132,14 +132,18 @@ export class Liveness {
         case 'congested':
         case 'recovering':
           if (now >= connection.heartbeatDue) {
-            connection.heartbeatDue = now + this.parts.heartbeatIntervalMs;
-            if (connection.status === 'open' && !connection.isCongested()) {
+            const own = connection.ownBeat(now);
+            connection.heartbeatDue = own ?? now + this.parts.heartbeatIntervalMs;
+            if (own === null && connection.status === 'open' && !connection.isCongested()) {
               cursor ??= this.parts.cursor();
-              const own = this.parts.cursorOf(connection);
+              const broadcast = this.parts.cursorOf(connection);
               const user = this.parts.userCursor(connection);
-              const shared = own === cursor && user === null;
-              if (shared) heartbeat ??= this.heartbeat(cursor, null);
-              connection.write(shared && heartbeat ? heartbeat : this.heartbeat(own, user));
+              const healthy = connection.isHealthy();
+              const shared = broadcast === cursor && user === null && healthy;
+              // One frame for all that are due in this tick, are well, and stand where the cohorts stand.
+              if (shared) heartbeat ??= heartbeatFrame(this.parts.clock.now(), cursor, null, true);
+              const frame = shared ? heartbeat : null;
+              connection.write(frame ?? heartbeatFrame(this.parts.clock.now(), broadcast, user, healthy));
             }
           }
           this.checkToken(connection);
@@ -154,6 +158,11 @@ export class Liveness {
   private probe(connection: Connection, now: number, late: boolean): void {
     if (!connection.isOpen()) return;
     const { clock, pingIntervalMs, pingTimeoutMs } = this.parts;
+    if (connection.isCongested()) {
+      // A ping lies behind what it does not read: its tests, which are more patient, say whether it lives (DESIGN §3.7).
+      connection.pongDue = 0;
+      connection.pingDue = now + pingIntervalMs;
+    }
     const read = connection.socket.bytesRead;
     // A connection that this node itself stopped reading from cannot show life.
     if (read !== connection.bytesSeen || connection.ws.isPaused) {
@@ -196,13 +205,6 @@ export class Liveness {
     if (token === 0) return due;
     const { clock } = this.parts;
     return Math.min(due, token - clock.now() + clock.mono());
-  }
-
-  /** One frame for all that are due in this tick, stand where the cohorts stand, and know where they are in their mailbox. */
-  private heartbeat(broadcast: string | null, user: string | null): Buffer {
-    const time = new Date(this.parts.clock.now()).toISOString();
-    const data = { server_time: time, positions: { broadcast, user }, connection_healthy: true };
-    return messageFrame('heartbeat', data, time);
   }
 }
 

@@ -8,6 +8,7 @@ import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
 import type { Backpressure } from './backpressure.js';
 import type { Connection, ConnectionHost } from './connection.js';
+import { faultsOf, type HealthLimits } from './connectionHealth.js';
 import type { Liveness } from './liveness.js';
 import type { ConnectionTable } from './table.js';
 
@@ -20,6 +21,9 @@ export interface SocketsParts {
   readonly claims: Claims;
   readonly liveness: Liveness;
   readonly backpressure: Backpressure;
+  /** Authenticated connections that are in no registry: those of the legacy endpoints. */
+  readonly apart: () => number;
+  readonly healthLimits: HealthLimits;
   readonly amend: (connection: Connection, amendment: Amendment) => void;
 }
 
@@ -43,7 +47,7 @@ export class Sockets implements ConnectionHost {
 
   /** Those that have not authenticated; closing ones count until they are gone. */
   get pendingAuth(): number {
-    return Math.max(0, this.all.size - this.parts.table.size - this.leaving);
+    return Math.max(0, this.all.size - this.parts.table.size - this.parts.apart() - this.leaving);
   }
 
   now(): number {
@@ -88,6 +92,10 @@ export class Sockets implements ConnectionHost {
     if (connection.isOpen()) fanout.enter(connection);
   }
 
+  isHealthy(connection: Connection): boolean {
+    return faultsOf(connection, this.parts.healthLimits).length === 0;
+  }
+
   onCongested(connection: Connection): void {
     this.parts.backpressure.watch(connection);
   }
@@ -97,7 +105,7 @@ export class Sockets implements ConnectionHost {
     table.remove(connection);
     fanout.drop(connection);
     backpressure.forget(connection);
-    if (connection.identity !== null) claims.release(connection);
+    if (connection.identity !== null && connection.shape === 'unified') claims.release(connection);
     this.leaving += 1;
     if (connection.status === 'closing') liveness.awaitClose(connection);
     this.closed.set(code, (this.closed.get(code) ?? 0) + 1);

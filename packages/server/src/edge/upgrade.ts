@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ErrorCode, parseResume, WS_PATH } from '@unified-ws/protocol';
+import { type LegacyGroup, parseResume, WS_PATH } from '@unified-ws/protocol';
 import type { Logger } from 'pino';
 import proxyaddr from 'proxy-addr';
-import { WebSocketServer } from 'ws';
+import { type Server, type ServerOptions, WebSocketServer } from 'ws';
 import { selectProtocol, tokenFromRequest } from '../auth/carrier.js';
 import type { TrustProxy } from '../settings.js';
 import { toClient } from './accept.js';
@@ -13,12 +13,17 @@ import type { AddressLimit } from './addressLimit.js';
 import type { AuthFailures } from './authFailures.js';
 import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
+import { type HandshakeFault, handshakeFault, malformed } from './handshake.js';
+import { PeerSocket } from './peerSocket.js';
+import { Replacements } from './replacement.js';
 
 export interface UpgradesParts {
   readonly logger: Logger;
   readonly addressLimit: AddressLimit;
   readonly authFailures: AuthFailures;
+  readonly replacements: Pick<Replacements, 'replaces'>;
   readonly maxPayload: number;
+  readonly messageBurst: number;
   /** COMPRESSION: whether permessage-deflate is negotiated. */
   readonly compression: boolean;
   readonly maxConnections: number;
@@ -33,17 +38,22 @@ export interface UpgradesParts {
   /** Why no connection is taken now, '' when they are, and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
   readonly onRefused: (reason: RefusalReason) => void;
+  /** The group of a path of the legacy endpoints; null: it is none, or they are off. */
+  readonly legacyGroup: (path: string) => LegacyGroup | null;
+  /** @param group null: it came on the path of this protocol. */
   readonly onAccepted: (
     ws: import('ws').WebSocket,
     socket: Socket,
     origin: ConnectionOrigin,
     token: string | null,
+    group: LegacyGroup | null,
   ) => void;
 }
 
 export type RefusalReason =
   | 'path'
   | 'rate'
+  | 'handshake'
   | 'origin'
   | 'connections'
   | 'pending_auth'
@@ -71,18 +81,23 @@ const DEFLATE = {
   zlibInflateOptions: { chunkSize: 1024 },
 };
 
-interface Refusal {
+/** Pieces of a message on average, bytes: below it, most of what is kept is not the message but its pieces. */
+const SEGMENT_BYTES = 64;
+const FRAGMENT_BYTES = 1024;
+/** And so many pieces are taken of any message. */
+const MIN_PIECES = 1024;
+/** Pongs that may wait for a peer which does not read, whatever MESSAGE_BURST is. */
+const MAX_PONGS = 4096;
+
+interface Refusal extends HandshakeFault {
   readonly reason: RefusalReason;
-  readonly status: number;
-  readonly code: ErrorCode | 'NOT_FOUND';
-  readonly detail: string;
   readonly retryAfterS?: number;
 }
 
 /** HTTP upgrades: everything that costs little is checked before anything that costs more (DESIGN §3). */
 export class Upgrades {
   private readonly parts: UpgradesParts;
-  private readonly wss: WebSocketServer;
+  private readonly wss: Server<typeof PeerSocket>;
   private readonly origins: ReadonlySet<string> | null;
   private readonly trusts: (address: string, hop: number) => boolean;
   /** Sockets whose answer is held back; hello lets go of most of them before the timer does. */
@@ -92,12 +107,24 @@ export class Upgrades {
 
   constructor(parts: UpgradesParts) {
     this.parts = parts;
-    this.wss = new WebSocketServer({
+    // @types/ws does not know the last of the limits yet.
+    const options: ServerOptions<typeof PeerSocket> & { readonly maxPendingAutoPongs: number } = {
       noServer: true,
+      WebSocket: PeerSocket,
       clientTracking: false,
       perMessageDeflate: parts.compression ? DEFLATE : false,
       maxPayload: parts.maxPayload,
+      // The default lets 64 KiB that come byte by byte grow to 5 MB, of a peer that nobody knows yet.
+      maxBufferedChunks: Math.max(MIN_PIECES, parts.maxPayload / SEGMENT_BYTES),
+      maxFragments: Math.max(MIN_PIECES, parts.maxPayload / FRAGMENT_BYTES),
+      // At this bound ws ends TCP without a word. Before that the rate ends the connection by a code (Inbound).
+      maxPendingAutoPongs: Math.min(MAX_PONGS, 2 * parts.messageBurst + 1),
       handleProtocols: (_offered, request) => selectProtocol(request) ?? false,
+    };
+    this.wss = new WebSocketServer(options);
+    // What only ws looks at: the list of subprotocols.
+    this.wss.on('wsClientError', (_error, socket) => {
+      this.refuse(socket, { ...malformed('Sec-WebSocket-Protocol is malformed.'), reason: 'handshake' });
     });
     const { allowedOrigins, trustProxy } = parts;
     if (trustProxy === false) this.trusts = () => false;
@@ -106,7 +133,7 @@ export class Upgrades {
     this.origins = allowedOrigins.length === 0 || allowedOrigins.includes('*') ? null : new Set(allowedOrigins);
   }
 
-  /** The listener of the HTTP server's `upgrade` event. */
+  /** A request that asks for a WebSocket. */
   handle(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const socket = stream as Socket;
     // Without a listener a peer that resets now would end the process.
@@ -114,12 +141,14 @@ export class Upgrades {
     const ip = this.addressOf(request);
     const url = request.url ?? '';
     const { token } = tokenFromRequest(request);
-    const refusal = this.refusalOf(request, url, ip) ?? this.forgery(ip, token);
+    const path = pathOf(url);
+    const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
-      this.parts.onRefused(refusal.reason);
-      refuse(socket, refusal);
+      this.refuse(socket, refusal);
       return;
     }
+    // ws looks for this alone, and the list may name more.
+    request.headers.upgrade = 'websocket';
     if (token !== null) this.hold(socket);
     const offer = deflateOffer(request.headers['sec-websocket-extensions']);
     if (offer !== undefined) request.headers['sec-websocket-extensions'] = offer;
@@ -127,11 +156,17 @@ export class Upgrades {
     this.wss.handleUpgrade(request, socket, head, (ws) => {
       socket.removeListener('error', ignoreReset);
       const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
-      const resume = parseResume(query.get('resume') ?? '') ?? { broadcast: null, user: null };
+      const resume = parseResume(copied(query.get('resume'))) ?? { broadcast: null, user: null };
       const inflates = ws.extensions !== '';
-      const client = toClient(query.get('client') ?? '');
-      this.parts.onAccepted(ws, socket, { id: this.newId(), ip, client, inflates, resume }, token);
+      const client = toClient(copied(query.get('client')));
+      const origin = { id: this.newId(), ip, client, inflates, resume };
+      this.parts.onAccepted(ws, socket, origin, token, this.parts.legacyGroup(path));
     });
+  }
+
+  private refuse(socket: Duplex, refusal: Refusal): void {
+    this.parts.onRefused(refusal.reason);
+    answer(socket, refusal);
   }
 
   private newId(): string {
@@ -154,10 +189,9 @@ export class Upgrades {
     }, HOLD_MS);
   }
 
-  private refusalOf(request: IncomingMessage, url: string, ip: string): Refusal | null {
+  private refusalOf(request: IncomingMessage, path: string, ip: string, token: string | null): Refusal | null {
     const { parts } = this;
-    const path = url.split('?', 1)[0];
-    if (path !== WS_PATH && path !== `${WS_PATH}/`) {
+    if (path !== WS_PATH && parts.legacyGroup(path) === null) {
       return { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
     }
     const wait = parts.addressLimit.take(ip);
@@ -165,6 +199,8 @@ export class Upgrades {
       const detail = 'Too many connects from this address.';
       return { reason: 'rate', status: 429, code: 'RATE_LIMITED', detail, retryAfterS: wait };
     }
+    const fault = handshakeFault(request);
+    if (fault !== null) return { ...fault, reason: 'handshake' };
     const { origin } = request.headers;
     // Only browsers send it, and only they can be made to connect with a user's credentials by somebody else's page.
     if (origin !== undefined && this.origins !== null && !this.origins.has(origin)) {
@@ -174,18 +210,24 @@ export class Upgrades {
     if (reason !== '') {
       return { reason: 'unavailable', status: 503, code: 'UNAVAILABLE', detail: reason, retryAfterS };
     }
-    if (parts.connections() >= parts.maxConnections) {
+    if (parts.connections() >= parts.maxConnections && !(path === WS_PATH && this.replacesOne(token))) {
       const detail = 'This node is full.';
       return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
     }
-    if (parts.pendingAuth() >= parts.maxPendingAuth) {
+    // Who holds sockets open without a token must not keep out those who bring one.
+    if (parts.pendingAuth() >= parts.maxPendingAuth * (token === null ? 1 : 2)) {
       const detail = 'Too many connections have not authenticated yet.';
       return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
     }
     return null;
   }
 
-  /** Last of all: it is the only check that costs. */
+  private replacesOne(token: string | null): boolean {
+    const { connections, maxConnections, replacements } = this.parts;
+    return connections() < Replacements.bound(maxConnections) && replacements.replaces(token);
+  }
+
+  /** Last of all: it is the only check that costs, but for that of a full node. */
   private forgery(ip: string, token: string | null): Refusal | null {
     const wait = token === null ? 0 : this.parts.authFailures.refuses(ip, token);
     if (wait === 0) return null;
@@ -200,18 +242,30 @@ export class Upgrades {
   }
 }
 
+/** A part of a text holds the whole in memory, and the URL may hold the token: what is kept must not be a part of it. */
+function copied(part: string | null): string {
+  return part === null ? '' : Buffer.from(part).toString();
+}
+
+/** Without the query, and without a slash at its end. */
+function pathOf(url: string): string {
+  const path = url.split('?', 1)[0] as string;
+  return path.endsWith('/') ? path.slice(0, -1) : path;
+}
+
 /** The peer is gone: there is nobody to tell, and `close` follows. */
 function ignoreReset(): void {
   return;
 }
 
-function refuse(socket: Socket, { status, code, detail, retryAfterS }: Refusal): void {
+function answer(socket: Duplex, { status, code, detail, headers, retryAfterS }: Refusal): void {
   const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, code });
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Connection: close',
+    `Connection: close${headers?.Upgrade === undefined ? '' : ', Upgrade'}`,
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`),
   ];
   if (retryAfterS !== undefined) lines.push(`Retry-After: ${retryAfterS}`);
   socket.once('finish', () => socket.destroy());

@@ -1,4 +1,10 @@
-import { type EventTypeDefinition, MAX_DELAY_MS, type PublishRequest, publishSchema } from '@unified-ws/protocol';
+import {
+  type EventTypeDefinition,
+  MAX_DELAY_MS,
+  MAX_PUBLISH_EVENTS,
+  type PublishRequest,
+  publishSchema,
+} from '@unified-ws/protocol';
 import { Ajv, type ValidateFunction } from 'ajv';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
@@ -17,9 +23,6 @@ import {
 } from './storedEvent.js';
 import { MAX_PUBLISH_TARGETS, targetedItems } from './targets.js';
 import { parseTime } from './time.js';
-
-/** Events of one call. */
-export const MAX_PUBLISH_EVENTS = 1000;
 
 interface Fault {
   readonly path: string;

@@ -1,4 +1,5 @@
 import type { Clearance } from './clearance.js';
+import type { FrameShape } from './eventFrame.js';
 import type { TypeSet } from './typeSet.js';
 import type { Recipient } from './wants.js';
 
@@ -7,20 +8,25 @@ export interface Member extends Recipient {
   readonly id: string;
   /** Its events are compressed. */
   readonly compress: boolean;
+  /** How it is told events. Absent: `unified`. */
+  readonly shape?: FrameShape;
   /** Hands bytes to the socket. Never throws, never after the connection closed. */
   write(frames: Buffer): void;
   /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */
   isCongested(): boolean;
+  /** What it is told of itself with its cursor. */
+  isHealthy(): boolean;
 }
 
 /**
- * The local connections that are to receive the same bytes. The key is (types, clearance, compression) alone; anything
+ * The local connections that are to receive the same bytes. The key is (types, clearance, compression, shape) alone; anything
  * else, such as `exclude`, is served singly (L5).
  */
 export interface Cohort {
   readonly types: TypeSet;
   readonly clearance: Clearance;
   readonly compress: boolean;
+  readonly shape: FrameShape;
   readonly members: Set<Member>;
   /** Frames of the flush that is being built; empty between flushes. */
   readonly run: Buffer[];
@@ -45,10 +51,11 @@ export class Cohorts {
 
   join(member: Member, types: TypeSet, clearance: Clearance, compress: boolean): Cohort {
     this.leave(member);
-    const key = keyOf(types, clearance, compress);
+    const shape = member.shape ?? 'unified';
+    const key = keyOf(types, clearance, compress, shape);
     let cohort = this.all.get(key);
     if (!cohort) {
-      cohort = { types, clearance, compress, members: new Set(), run: [], toldOffset: 0, toldAt: 0 };
+      cohort = { types, clearance, compress, shape, members: new Set(), run: [], toldOffset: 0, toldAt: 0 };
       this.all.set(key, cohort);
       for (const type of types.names) {
         const set = this.byType.get(type);
@@ -67,7 +74,7 @@ export class Cohorts {
     this.ofMember.delete(member);
     cohort.members.delete(member);
     if (cohort.members.size > 0) return;
-    this.all.delete(keyOf(cohort.types, cohort.clearance, cohort.compress));
+    this.all.delete(keyOf(cohort.types, cohort.clearance, cohort.compress, cohort.shape));
     for (const type of cohort.types.names) {
       const set = this.byType.get(type);
       set?.delete(cohort);
@@ -92,6 +99,6 @@ export class Cohorts {
   }
 }
 
-function keyOf(types: TypeSet, clearance: Clearance, compress: boolean): string {
-  return `${types.id}/${clearance.id}${compress ? '/z' : ''}`;
+function keyOf(types: TypeSet, clearance: Clearance, compress: boolean, shape: FrameShape): string {
+  return `${types.id}/${clearance.id}${compress ? '/z' : ''}${shape === 'legacy' ? '/legacy' : ''}`;
 }

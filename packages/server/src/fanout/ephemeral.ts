@@ -4,8 +4,8 @@ import type { EventCatalogue } from '../events/catalogue.js';
 import type { StoredEvent } from '../events/storedEvent.js';
 import type { Compression } from './compression.js';
 import { type Limiter, Limiters } from './ephemeralRates.js';
-import { ephemeralFrame } from './eventFrame.js';
-import { cachedFrame, type Framed } from './frameCache.js';
+import { ephemeralFrame, type FrameShape, legacyEventFrame } from './eventFrame.js';
+import { cachedFrame, cachedLegacyFrame, type Framed } from './frameCache.js';
 import { LatestValues } from './latestValues.js';
 
 /** An ephemeral event on this node. */
@@ -209,7 +209,13 @@ function slotOf({ event, user }: EphemeralItem): string | null {
 }
 
 /** The item's frame for a clearance that may not see `hidden`. */
-export function frameOfItem(item: EphemeralItem, hidden: string, compression: Compression | null): Buffer {
+export function frameOfItem(
+  item: EphemeralItem,
+  hidden: string,
+  compression: Compression | null,
+  shape?: FrameShape,
+): Buffer {
+  if (shape === 'legacy') return cachedLegacyFrame(item, hidden, () => legacyEventFrame(item.event, hidden));
   const scope = item.user === null ? 'broadcast' : 'user';
   return cachedFrame(item, hidden, compression, () => ephemeralFrame(item.event, hidden, scope));
 }

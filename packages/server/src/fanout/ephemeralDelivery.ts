@@ -75,7 +75,7 @@ export class EphemeralDelivery {
       for (const cohort of this.parts.cohorts.subscribedTo(item.event.type)) {
         if (!admits(cohort.clearance, item.event, definition)) continue;
         const hidden = hiddenFields(cohort.clearance, definition);
-        cohort.run.push(frameOfItem(item, hidden, cohort.compress ? compression : null));
+        cohort.run.push(frameOfItem(item, hidden, cohort.compress ? compression : null, cohort.shape));
         touched.add(cohort);
       }
     }
@@ -200,7 +200,8 @@ export class EphemeralDelivery {
     for (const item of items) {
       const definition = catalogue.get(item.event.type);
       if (!definition || bytes >= TURN_BYTES || single?.limit?.take(now) === false) break;
-      const frame = frameOfItem(item, hiddenFields(member.clearance as Clearance, definition), compression);
+      const hidden = hiddenFields(member.clearance as Clearance, definition);
+      const frame = frameOfItem(item, hidden, compression, member.shape);
       frames.push(frame);
       bytes += frame.length;
     }
@@ -231,6 +232,7 @@ export class EphemeralDelivery {
   }
 
   private tell(member: Member, notice: { readonly retry_after_ms: number; readonly dropped: number }): void {
+    if (member.shape === 'legacy') return;
     this.counts.notices += 1;
     member.write(messageFrame('rate_limited', notice, new Date(this.parts.clock.now()).toISOString()));
   }

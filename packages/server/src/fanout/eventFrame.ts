@@ -17,6 +17,19 @@ export function eventFrame(entry: DeliveredEntry, hidden: string, epoch: string,
   return frame(entry.event, hidden, scope, formatPosition(epoch, entry.offset, entry.tag));
 }
 
+/**
+ * How a connection is told an event: as docs/PROTOCOL.md says, or as clients of the legacy endpoints know it. One of the things that tell
+ * cohorts apart, so that both are built once for all whom they concern.
+ */
+export type FrameShape = 'unified' | 'legacy';
+
+/** The frame of an event as clients of the legacy endpoints know it: no id, priority, metadata or position. */
+export function legacyEventFrame(event: StoredEvent, hidden: string): Buffer {
+  return textFrame(
+    JSON.stringify({ type: event.type, data: withoutFields(event.data, hidden), timestamp: event.timestamp }),
+  );
+}
+
 /** The frame of an ephemeral event, which has no place in a log. */
 export function ephemeralFrame(event: StoredEvent, hidden: string, scope: Scope): Buffer {
   return frame(event, hidden, scope, null);

@@ -10,7 +10,7 @@ import { type Cursor, cursorText } from './cursor.js';
 import { Ephemeral } from './ephemeral.js';
 import { EphemeralDelivery } from './ephemeralDelivery.js';
 import { excludedUsers } from './exclusion.js';
-import { messageFrame } from './frame.js';
+import { heartbeatFrame, messageFrame } from './frame.js';
 import { Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
 import { type Entry, frameOf, Window } from './window.js';
@@ -260,19 +260,19 @@ export class Fanout {
 
   /**
    * Writes a message that is no event to everybody, after what is pending. Without the right to deliver too: positions have moved, and
-   * a loss that is not told now is not told at all.
+   * a loss that is not told now is not told at all. Those of the legacy shape know no positions, and no such message.
    */
   announce(type: string, data: unknown): void {
     this.announceToCohorts(type, data);
     const frame = this.message(type, data);
-    for (const member of [...this.readers.members()]) member.write(frame);
+    for (const member of [...this.readers.members()]) if (member.shape !== 'legacy') member.write(frame);
   }
 
   /** As `announce`, to those alone who stand at `position`. */
   announceToCohorts(type: string, data: unknown): void {
     this.flush();
     const frame = this.message(type, data);
-    for (const member of [...this.cohorts.everyone()]) member.write(frame);
+    for (const member of [...this.cohorts.everyone()]) if (member.shape !== 'legacy') member.write(frame);
   }
 
   /**
@@ -284,12 +284,16 @@ export class Fanout {
     if (!this.parts.mayDeliver() || this.text === null) return;
     const now = this.parts.clock.mono();
     const { offset } = this.delivered;
-    let frame: Buffer | null = null;
+    let frames: Buffer[] | null = null;
     for (const cohort of this.cohorts.each()) {
+      if (cohort.shape === 'legacy') continue;
       const ahead = offset - cohort.toldOffset;
       if (ahead <= 0 || (now - cohort.toldAt < TELL_AFTER_MS && ahead < this.parts.historySize / 4)) continue;
-      frame ??= this.cursorFrame();
-      for (const member of [...cohort.members]) if (!member.isCongested()) member.write(frame);
+      frames ??= [false, true].map((healthy) => heartbeatFrame(this.parts.clock.now(), this.text, null, healthy));
+      const [unwell, well] = frames as [Buffer, Buffer];
+      for (const member of [...cohort.members]) {
+        if (!member.isCongested()) member.write(member.isHealthy() ? well : unwell);
+      }
       cohort.toldOffset = offset;
       cohort.toldAt = now;
     }
@@ -340,12 +344,6 @@ export class Fanout {
     }
   }
 
-  private cursorFrame(): Buffer {
-    const time = new Date(this.parts.clock.now()).toISOString();
-    const positions = { broadcast: this.text, user: null };
-    return messageFrame('heartbeat', { server_time: time, positions, connection_healthy: true }, time);
-  }
-
   private message(type: string, data: unknown): Buffer {
     return messageFrame(type, data, new Date(this.parts.clock.now()).toISOString());
   }
@@ -367,7 +365,7 @@ export class Fanout {
         cohort.toldOffset = entry.offset;
         cohort.toldAt = now;
         const hidden = hiddenFields(cohort.clearance, definition);
-        cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null));
+        cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null, cohort.shape));
         touched.add(cohort);
       }
     }

@@ -27,3 +27,16 @@ export function messageFrame(type: string, data: unknown, timestamp: string, rep
     JSON.stringify(replyTo === undefined ? { type, data, timestamp } : { type, data, timestamp, reply_to: replyTo }),
   );
 }
+
+/**
+ * A sign of life with the cursor of a connection.
+ *
+ * @param now wall clock, ms.
+ * @param broadcast what was written of the log; `user`: of the mailbox. Null leaves what the client has.
+ * @param healthy as `health_check` would answer.
+ */
+export function heartbeatFrame(now: number, broadcast: string | null, user: string | null, healthy: boolean): Buffer {
+  const time = new Date(now).toISOString();
+  const data = { server_time: time, positions: { broadcast, user }, connection_healthy: healthy };
+  return messageFrame('heartbeat', data, time);
+}

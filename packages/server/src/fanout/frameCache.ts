@@ -5,8 +5,9 @@ export interface Framed {
   frames?: Map<string, Buffer>;
 }
 
-/** Names of fields do not hold it, so no set of them is the key of a compressed frame. */
+/** Names of fields do not hold it, so no set of them is the key of a compressed frame, or of one in the legacy shape. */
 const COMPRESSED = '\0';
+const LEGACY = '\0legacy\0';
 
 /**
  * The frame for those who may not see `hidden`.
@@ -21,4 +22,9 @@ export function cachedFrame(of: Framed, hidden: string, compression: Compression
   of.frames ??= new Map();
   of.frames.set(key, frame);
   return frame;
+}
+
+/** As `cachedFrame`, in the legacy shape, which is never compressed: no old client asks for it. */
+export function cachedLegacyFrame(of: Framed, hidden: string, build: () => Buffer): Buffer {
+  return cachedFrame(of, `${LEGACY}${hidden}`, null, build);
 }

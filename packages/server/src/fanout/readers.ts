@@ -342,7 +342,7 @@ export class Readers {
     const definition = this.parts.catalogue().get(entry.event.type);
     if (!definition || !wants(member, entry.event, definition)) return null;
     const compression = member.compress ? this.parts.compression : null;
-    return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch, compression);
+    return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch, compression, member.shape);
   }
 
   /** A durable event over the member's rate is late, never dropped. */
@@ -405,6 +405,7 @@ export class Readers {
     const from = cursorText(position().epoch, reader.cursor);
     reader.cursor = { offset: cursor.offset, tag: cursor.tag };
     this.counts.gaps += 1;
+    if (reader.member.shape === 'legacy') return;
     const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }

@@ -1,13 +1,20 @@
 import type { LogEntry } from '../events/log.js';
 import type { Compression } from './compression.js';
-import { eventFrame } from './eventFrame.js';
-import { cachedFrame, type Framed } from './frameCache.js';
+import { eventFrame, type FrameShape, legacyEventFrame } from './eventFrame.js';
+import { cachedFrame, cachedLegacyFrame, type Framed } from './frameCache.js';
 
 /** An entry of the broadcast log as this node serves it. */
 export interface Entry extends LogEntry, Framed {}
 
 /** The entry's frame for a clearance that may not see `hidden`. */
-export function frameOf(entry: Entry, hidden: string, epoch: string, compression: Compression | null): Buffer {
+export function frameOf(
+  entry: Entry,
+  hidden: string,
+  epoch: string,
+  compression: Compression | null,
+  shape?: FrameShape,
+): Buffer {
+  if (shape === 'legacy') return cachedLegacyFrame(entry, hidden, () => legacyEventFrame(entry.event, hidden));
   return cachedFrame(entry, hidden, compression, () => eventFrame(entry, hidden, epoch, 'broadcast'));
 }
 

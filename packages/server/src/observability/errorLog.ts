@@ -1,20 +1,10 @@
-import type { ErrorCode } from '@unified-ws/protocol';
+import type { ErrorCode, RecordedError } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import { Tally } from './tally.js';
 
 /** Newest errors that a node keeps for those who ask. Those of strangers apart: a scan must not push out what users met. */
 const KEPT = 100;
 const KEPT_OF_STRANGERS = 50;
-
-/** An error that somebody was told. Holds no text: a message could quote what a client sent. */
-export interface RecordedError {
-  /** RFC 3339. */
-  readonly at: string;
-  readonly code: ErrorCode;
-  readonly via: 'websocket' | 'rest';
-  readonly connection_id: string | null;
-  readonly user_id: string | null;
-}
 
 /** The errors that this node told its clients: counts by code, and the newest of them. */
 export class ErrorLog {

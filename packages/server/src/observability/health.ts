@@ -1,3 +1,4 @@
+import type { Check, ReadinessReport } from '@unified-ws/protocol';
 import type { NodeView } from '../operations/view.js';
 import { SAFETY_MS } from '../registry/lease.js';
 import type { LoopLag } from './lag.js';
@@ -8,27 +9,6 @@ const MAX_SILENCE_MS = 3000;
 const MAX_LAG_P50_MS = 250;
 /** Longer than the longest pause between two tries of a worker (Q2). */
 const MAX_RETRYING_MS = 10_000;
-
-/** One thing that must hold for a node to serve. */
-export interface Check {
-  readonly ok: boolean;
-  /** What was found; null: nothing ever was. Milliseconds where the limit is a number. */
-  readonly value: number | string | boolean | null;
-  readonly limit: number | string | boolean;
-}
-
-export const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'draining'] as const;
-export type CheckName = (typeof CHECKS)[number];
-
-export interface ReadinessReport {
-  readonly ready: boolean;
-  readonly node_id: string;
-  readonly checks: Readonly<Record<CheckName, Check>>;
-  /** One sentence per check that fails. Only words of our own: these are shown without a token. */
-  readonly reasons: readonly string[];
-  /** What an admin wanted so, and what keeps no node from serving: one sentence each. */
-  readonly notices: readonly string[];
-}
 
 type ReadinessView = Pick<
   NodeView,

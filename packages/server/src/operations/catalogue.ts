@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { NodeReload } from '@unified-ws/protocol';
 import type { Commands } from '../bus/commands.js';
 import type { Authority, Progress } from '../edge/authority.js';
 import type { ConnectionTable } from '../edge/table.js';
@@ -11,27 +12,9 @@ import type { Logger, Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import type { Judge } from '../registry/judge.js';
-import { ENDED, nodeOfLease } from '../registry/lease.js';
+import { nodeOfLease } from '../registry/lease.js';
+import { presentLeases } from '../registry/presentLeases.js';
 import type { Actor, Audit } from './audit.js';
-
-/** What became of a reload on one node. */
-export interface NodeReload {
-  readonly node_id: string;
-  /**
-   * `applied`: in force. `ready`: sound, and not put in force because another node's is not. `refused`: faulty. `overtaken`: another
-   * reload came in between. The old catalogue stays but for `applied`.
-   */
-  readonly result: 'applied' | 'ready' | 'refused' | 'overtaken';
-  /** Where the file is at fault. */
-  readonly error: string | null;
-  /** Tells one catalogue from another: nodes read each its own file. */
-  readonly digest: string | null;
-  readonly event_types: number;
-  /** Judged again so far. */
-  readonly connections: number;
-  /** Of them, those whose subscriptions changed. */
-  readonly changed_connections: number;
-}
 
 export interface ClusterReload {
   readonly result: 'applied' | 'refused';
@@ -44,6 +27,8 @@ export interface CatalogueReloadsParts {
   readonly catalogues: Catalogues;
   readonly authority: Authority;
   readonly table: ConnectionTable;
+  /** Connections that are in no registry. */
+  readonly legacy: { reevaluateAll(progress: Progress): Promise<void> };
   readonly fanout: Fanout;
   readonly commands: Commands;
   readonly redis: RedisClient;
@@ -102,15 +87,10 @@ export class CatalogueReloads {
     return { result, nodes: told, missing_nodes: missingNodes };
   }
 
-  /**
-   * Everybody in the cluster at this moment. Read afresh: a node that the judge has not seen yet would go on with the old file, and
-   * nobody would know.
-   */
   private async leases(): Promise<string[]> {
     const { redis, keys, judge, report } = this.parts;
     try {
-      const beats = await redis.hgetall(keys.nodes());
-      return Object.keys(beats).filter((lease) => beats[lease] !== ENDED && !judge.isDead(lease));
+      return await presentLeases(redis, keys, judge);
     } catch (error) {
       report(error, 'operations.catalogue');
       throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });
@@ -147,14 +127,15 @@ export class CatalogueReloads {
   }
 
   private async apply(id: string): Promise<NodeReload> {
-    const { catalogues, authority, table, fanout, logger, report, timeoutMs } = this.parts;
+    const { catalogues, authority, table, legacy, fanout, logger, report, timeoutMs } = this.parts;
     // L5: what was taken under the old catalogue is delivered under it.
     fanout.flush();
     if (!catalogues.apply(id)) return this.answer('overtaken', null);
     const progress: Progress = { connections: 0, changed: 0 };
     const answer = this.answer('applied', catalogues.catalogue);
     const { digest, event_types: types } = answer;
-    const done = authority.reevaluateAll(table.all(), progress).then(
+    const judged = authority.reevaluateAll(table.all(), progress).then(() => legacy.reevaluateAll(progress));
+    const done = judged.then(
       () => logger.info({ digest, types, ...progress }, 'event catalogue reloaded'),
       (error: unknown) => report(error, 'operations.catalogue'),
     );

@@ -1,4 +1,4 @@
-import type { ConnectionFault } from '@unified-ws/protocol';
+import type { ConnectionReport, ConnectionStatus } from '@unified-ws/protocol';
 import type { Connection } from '../edge/connection.js';
 import { faultsOf, type HealthLimits } from '../edge/connectionHealth.js';
 import { WIRE_STATUS } from '../edge/states.js';
@@ -11,43 +11,16 @@ const CONNECTION = 'connection';
 /** An owner that does not know the connection: its release is under way, or the user moved. Read again after this, ms. */
 const REREAD_MS = 25;
 
-/** What only the owner's node knows. */
-export interface LiveDetails {
-  readonly status: string;
-  readonly is_healthy: boolean;
-  /** Why it is not healthy. */
-  readonly health_reasons: readonly ConnectionFault[];
-  readonly subscriptions: readonly string[];
-  readonly permissions: readonly string[];
-  readonly message_count: number;
-  readonly error_count: number;
-  readonly consecutive_errors: number;
-  readonly buffered_bytes: number;
-  readonly last_activity: string;
-  readonly last_ping: string | null;
-  readonly last_pong: string | null;
-  /** When the token runs out, or was declared out of date. */
-  readonly expires_at: string | null;
-}
+/** What only the owner's node knows: null where it could not be asked. */
+type MaybeLive = Omit<ConnectionReport, Exclude<keyof ConnectionReport, keyof typeof NOT_KNOWN>>;
+/** The same where it was asked; only these may still be unknown. */
+type LiveDetails = {
+  readonly [K in keyof MaybeLive]: K extends 'last_ping' | 'last_pong' | 'expires_at'
+    ? MaybeLive[K]
+    : NonNullable<MaybeLive[K]>;
+};
 
-/** Each field null where the owner's node could not be asked. */
-type MaybeLive = { readonly [K in keyof LiveDetails]: LiveDetails[K] | null };
-
-export interface ConnectionReport extends MaybeLive {
-  readonly user_id: string;
-  readonly username: string | null;
-  readonly roles: readonly string[];
-  readonly is_admin: boolean;
-  readonly ip: string | null;
-  readonly connected_at: string | null;
-  readonly connection_id: string;
-  readonly node_id: string;
-  readonly fence: number;
-  /** False: the owner did not answer in time; this is what the registry knows. */
-  readonly node_reachable: boolean;
-}
-
-const NOT_KNOWN: MaybeLive = {
+const NOT_KNOWN = {
   status: null,
   is_healthy: null,
   health_reasons: null,
@@ -61,7 +34,7 @@ const NOT_KNOWN: MaybeLive = {
   last_ping: null,
   last_pong: null,
   expires_at: null,
-};
+} as const satisfies Partial<ConnectionReport>;
 
 /** What Connection.facts() stored. */
 interface Facts {
@@ -145,7 +118,7 @@ function details(connection: Connection, limits: HealthLimits): LiveDetails {
   const { identity } = connection;
   const faults = faultsOf(connection, limits);
   return {
-    status: WIRE_STATUS[connection.status],
+    status: WIRE_STATUS[connection.status] as ConnectionStatus,
     is_healthy: faults.length === 0,
     health_reasons: faults,
     subscriptions: [...(connection.types?.names ?? [])],

@@ -9,6 +9,7 @@ import { nodeOfLease } from '../registry/lease.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Owner } from '../registry/types.js';
 import type { Actor, Audit } from './audit.js';
+import type { LegacyReach } from './legacyReach.js';
 import { askOwner, pause, REREAD_MS } from './owner.js';
 
 export type DisconnectOutcome = ServerData<'user_disconnected'>;
@@ -25,6 +26,7 @@ export interface DisconnectsParts {
   readonly commands: Commands;
   readonly judge: Judge;
   readonly table: ConnectionTable;
+  readonly legacy: Pick<LegacyReach, 'end'>;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly report: Report;
@@ -35,6 +37,8 @@ export interface DisconnectsParts {
 /** What is left for kick.lua when the owner does not answer, milliseconds. */
 const KICK_RESERVE_MS = 400;
 const KICK = 'kick';
+
+type Found = Pick<DisconnectOutcome, 'result' | 'node_id' | 'legacy_closed'>;
 
 interface KickData {
   readonly conn: string;
@@ -59,7 +63,7 @@ export class Disconnects {
     const startedAt = clock.mono();
     const code = request.banSeconds === undefined ? CLOSE.DISCONNECTED_BY_ADMIN : CLOSE.BANNED;
     const reason = request.reason ?? closeReason(code);
-    let found: Pick<DisconnectOutcome, 'result' | 'node_id'>;
+    let found: Found;
     try {
       found = await this.find(request, code, reason, startedAt + this.parts.timeoutMs);
     } catch (error) {
@@ -83,8 +87,8 @@ export class Disconnects {
     code: CloseCode,
     reason: string,
     deadline: number,
-  ): Promise<Pick<DisconnectOutcome, 'result' | 'node_id'>> {
-    const { store, judge, clock } = this.parts;
+  ): Promise<Found> {
+    const { store, clock } = this.parts;
     let owner: Owner | null;
     if (banSeconds === undefined) {
       owner = await store.owner(userId);
@@ -92,6 +96,30 @@ export class Disconnects {
       const now = clock.now();
       owner = await store.revoke(userId, { banUntil: now + banSeconds * 1000, reason }, now);
     }
+    const [found, legacy] = await Promise.all([
+      this.follow(userId, owner, code, reason, deadline),
+      this.parts.legacy.end(userId, code, reason, deadline),
+    ]);
+    const legacyClosed = legacy.closed > 0 ? { legacy_closed: legacy.closed } : {};
+    if (legacy.silent !== null && found.result !== 'node_unreachable') {
+      return { result: 'node_unreachable', node_id: legacy.silent, ...legacyClosed };
+    }
+    if (legacy.closed > 0 && found.result === 'not_connected') {
+      return { result: 'closed', node_id: legacy.nodeId, ...legacyClosed };
+    }
+    return { ...found, ...legacyClosed };
+  }
+
+  /** Ends the connection that the registry knows, wherever it moves meanwhile. */
+  private async follow(
+    userId: string,
+    first: Owner | null,
+    code: CloseCode,
+    reason: string,
+    deadline: number,
+  ): Promise<Found> {
+    const { store, judge, clock } = this.parts;
+    let owner = first;
     let closedOn: string | null = null;
     for (;;) {
       if (owner === null) return { result: closedOn === null ? 'not_connected' : 'closed', node_id: closedOn };

@@ -1,7 +1,6 @@
-import type { ConnectionStatus } from '@unified-ws/protocol';
+import type { ClusterErrorsReport, ConnectionErrors, ConnectionStatus, RecordedError } from '@unified-ws/protocol';
 import type { Connection } from '../edge/connection.js';
 import { WIRE_STATUS } from '../edge/states.js';
-import type { RecordedError } from '../observability/errorLog.js';
 import { nodeOfLease } from '../registry/lease.js';
 import { merge, missingNodes } from './stats.js';
 import type { NodeView } from './view.js';
@@ -15,35 +14,12 @@ const MIN_LIFE_MS = 60_000;
 const MAX_LISTED = 50;
 const MAX_RECENT = 100;
 
-export interface ConnectionErrors {
-  readonly user_id: string;
-  readonly username: string | null;
-  readonly connection_id: string;
-  readonly node_id: string;
-  readonly error_count: number;
-  readonly error_rate_per_minute: number;
-  readonly consecutive_errors: number;
-  readonly status: ConnectionStatus;
-}
-
 interface NodeErrors {
   readonly total: number;
   readonly by_code: Readonly<Record<string, number>>;
   readonly connections_with_errors: number;
   readonly high_error_rate_connections: readonly ConnectionErrors[];
   readonly recent: readonly RecordedError[];
-}
-
-export interface ClusterErrorsReport {
-  readonly generated_at: string;
-  readonly total_errors: number;
-  readonly by_code: Readonly<Record<string, number>>;
-  readonly connections_with_errors: number;
-  /** Worst first; at most 50 of each node. */
-  readonly high_error_rate_connections: readonly ConnectionErrors[];
-  /** Newest first. */
-  readonly recent_errors: readonly (RecordedError & { readonly node_id: string })[];
-  readonly missing_nodes: readonly string[];
 }
 
 /** The errors that clients of the cluster were told. */
@@ -57,7 +33,7 @@ export class ErrorReports {
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<ClusterErrorsReport> {
-    const { commands, settings, clock } = this.view;
+    const { commands, settings, clock, judge } = this.view;
     const { answers, missing } = await commands.askAll(ERRORS, null, settings.commandTimeoutMs);
     const nodes = [...answers].map(([lease, answer]) => ({ nodeId: nodeOfLease(lease), ...(answer as NodeErrors) }));
     const recent = nodes.flatMap(({ nodeId, recent: errors }) =>
@@ -70,7 +46,7 @@ export class ErrorReports {
       connections_with_errors: nodes.reduce((sum, node) => sum + node.connections_with_errors, 0),
       high_error_rate_connections: nodes.flatMap((node) => node.high_error_rate_connections).sort(worstFirst),
       recent_errors: recent.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)).slice(0, MAX_RECENT),
-      missing_nodes: missingNodes({ answers, missing }),
+      missing_nodes: missingNodes({ answers, missing: [...missing, ...judge.diedSince(0)] }),
     };
   }
 

@@ -1,9 +1,5 @@
-import type { NodeState } from '@unified-ws/protocol';
-import type { Check, CheckName } from '../observability/health.js';
-import type { NodeStats } from './nodeFacts.js';
-import type { ClusterStats, QueueSummary } from './stats.js';
-
-export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy';
+import type { CheckName, ClusterHealthReport, NodeHealth, NodeStats, QueueSummary } from '@unified-ws/protocol';
+import type { ClusterStats } from './stats.js';
 
 const HEALTHY_FROM = 90;
 const DEGRADED_FROM = 50;
@@ -21,31 +17,6 @@ const SCORE_WITHOUT: Readonly<Record<CheckName, number>> = {
 /** Taken off the cluster's score for its queues: the worst that applies counts. */
 const QUEUE_PENALTIES = { unanswered: 40, full: 40, stalled: 40, nearlyFull: 20, failed: 10, paused: 10 } as const;
 const NEARLY_FULL = 0.8;
-
-export interface NodeHealth {
-  readonly node_id: string;
-  readonly state: NodeState;
-  readonly score: number;
-  readonly reasons: readonly string[];
-  readonly connections: number | null;
-  readonly checks: Readonly<Record<CheckName, Check>> | null;
-}
-
-export interface ClusterHealthReport {
-  readonly status: HealthStatus;
-  /** 0 to 100. */
-  readonly score: number;
-  readonly reasons: readonly string[];
-  readonly generated_at: string;
-  readonly total_connections: number;
-  readonly healthy_connections: number;
-  readonly recovering_connections: number;
-  readonly error_connections: number;
-  readonly event_queue_size: number | null;
-  readonly uptime_seconds: number;
-  readonly nodes: readonly NodeHealth[];
-  readonly missing_nodes: readonly string[];
-}
 
 /**
  * How well the cluster is. The score is the mean of its nodes' scores, less what the queues take off; nodes that drain are
@@ -78,7 +49,7 @@ export class ClusterHealth {
       reasons: [...reasons, ...queue.reasons],
       generated_at: report.generated_at,
       total_connections: report.total_connections,
-      healthy_connections: report.connections_by_status.connected ?? 0,
+      healthy_connections: report.nodes.reduce((sum, { connections }) => sum + connections.healthy, 0),
       recovering_connections: report.connections_by_status.recovering ?? 0,
       error_connections: report.nodes.reduce((sum, { connections }) => sum + connections.with_errors, 0),
       event_queue_size: report.event_queue_size,
@@ -103,7 +74,7 @@ export function nodeHealth(node: NodeStats): NodeHealth {
 }
 
 export function missingNode(nodeId: string): NodeHealth {
-  const reasons = ['did not answer; it is paused, cut off, or ended less than a lease ago'];
+  const reasons = ['did not answer; it is paused, cut off, or died about a minute ago or less'];
   return { node_id: nodeId, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
 }
 

@@ -1,13 +1,18 @@
-import type { ClusterNode, ClusterNodes, NodeDrained } from '@unified-ws/protocol';
+import type { ClusterNode, ClusterNodes, DrainBody, NodeDrained, NodeStats } from '@unified-ws/protocol';
 import type { Commands } from '../bus/commands.js';
 import type { Clock } from '../clock.js';
+import { AppError } from '../errors.js';
 import { nodeOfLease } from '../registry/lease.js';
 import type { Actor, Audit } from './audit.js';
+import type { DrainTurn } from './drainTurn.js';
 import { missingNode, nodeHealth } from './health.js';
-import type { NodeStats } from './nodeFacts.js';
 import type { ClusterStats } from './stats.js';
 
 const DRAIN = 'drain';
+const ENTRY = 'entry';
+
+/** What a node does with those who come: `closed`: it will take them again by itself. */
+export type NodeEntry = 'open' | 'closed' | 'draining';
 
 /** The nodes of the cluster, those that do not answer too. */
 export async function listNodes(stats: Pick<ClusterStats, 'read'>): Promise<ClusterNodes> {
@@ -47,6 +52,8 @@ export interface DrainsParts {
   readonly timeoutMs: number;
   /** Begins to drain this node, or goes on; the connections that are open. */
   readonly drain: () => number;
+  readonly entry: () => NodeEntry;
+  readonly turn: DrainTurn;
 }
 
 /**
@@ -60,20 +67,54 @@ export class Drains {
   constructor(parts: DrainsParts) {
     this.parts = parts;
     parts.commands.handle(DRAIN, () => parts.drain());
+    parts.commands.handle(ENTRY, () => parts.entry());
   }
 
-  /** Null when there is no such node. Answers within COMMAND_TIMEOUT_MS. */
-  async drain(nodeId: string, reason: string, actor: Actor): Promise<NodeDrained | null> {
-    const { commands, audit, clock, timeoutMs } = this.parts;
+  /**
+   * Null when there is no such node. Answers within COMMAND_TIMEOUT_MS.
+   *
+   * @throws AppError CONFLICT when no other node takes connections: then everybody would be sent away to nowhere.
+   */
+  async drain(nodeId: string, { reason = '', force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
+    const { commands, audit, clock, timeoutMs, turn } = this.parts;
     const startedAt = clock.mono();
+    const everybody = commands.everybody();
     // More than one while the former life of a restarted node is not known dead.
-    const leases = commands.everybody().filter((lease) => nodeOfLease(lease) === nodeId);
+    const leases = everybody.filter((lease) => nodeOfLease(lease) === nodeId);
     if (leases.length === 0) return null;
-    const { answers } = await commands.askAll(DRAIN, null, timeoutMs, leases);
-    const [connections] = answers.values() as IterableIterator<number | undefined>;
+    const end = force ? null : await turn.take(timeoutMs / 2, 2 * timeoutMs);
+    let connections: number | undefined;
+    try {
+      const others = everybody.filter((lease) => !leases.includes(lease));
+      if (!force) await this.requireEntry(leases, others, timeoutMs / 4);
+      const leftMs = Math.max(timeoutMs / 4, startedAt + timeoutMs - clock.mono());
+      const { answers } = await commands.askAll(DRAIN, null, leftMs, leases);
+      [connections] = answers.values() as IterableIterator<number | undefined>;
+    } finally {
+      await end?.();
+    }
     const result = connections === undefined ? 'node_unreachable' : 'draining';
     audit.write(actor, { action: 'drain', target: nodeId, reason, result });
     const took_ms = Math.round(clock.mono() - startedAt);
     return { node_id: nodeId, result, connections: connections ?? null, took_ms };
+  }
+
+  /** @throws AppError CONFLICT when no other node takes connections and this one is not on its way out already. */
+  private async requireEntry(leases: readonly string[], others: readonly string[], waitMs: number): Promise<void> {
+    const { commands } = this.parts;
+    const is = async (lease: string, wanted: NodeEntry): Promise<void> => {
+      const entry = await commands.request(lease, ENTRY, null, waitMs);
+      if (entry !== wanted) throw new Error('it is not');
+    };
+    // The first that says so is enough: one that hangs holds nobody up.
+    const fine = [...others.map((lease) => is(lease, 'open')), ...leases.map((lease) => is(lease, 'draining'))];
+    const found = await Promise.any(fine).then(
+      () => true,
+      () => false,
+    );
+    if (found) return;
+    throw new AppError('CONFLICT', 'No other node takes connections: to drain this one too, say `force: true`.', {
+      details: { reason: 'last_node' },
+    });
   }
 }

@@ -1,4 +1,4 @@
-import type { PermissionChangeResult } from '@unified-ws/protocol';
+import type { PermissionOutcome } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
@@ -12,17 +12,6 @@ export interface PermissionChange {
   /** In the place of what the user's tokens say; neither: a newer token is asked for. */
   readonly roles?: readonly string[];
   readonly permissions?: readonly string[];
-}
-
-export interface PermissionOutcome {
-  readonly user_id: string;
-  readonly result: PermissionChangeResult;
-  readonly node_id: string | null;
-  /** Tokens issued from then on are taken as they are. */
-  readonly as_of: string;
-  /** When a connection ends that brought no newer token; null when none was asked for. */
-  readonly renew_by: string | null;
-  readonly took_ms: number;
 }
 
 export interface PermissionChangesParts {

@@ -4,17 +4,19 @@ import type { Judge } from '../registry/judge.js';
 import { nodeOfLease } from '../registry/lease.js';
 import type { Reconciler } from '../registry/reconcile.js';
 import type { Owner } from '../registry/types.js';
+import type { LegacyReach } from './legacyReach.js';
 import { askOwner, type OwnerParts, pause, REREAD_MS } from './owner.js';
 
 export interface ReviewsParts extends OwnerParts {
   readonly judge: Judge;
   readonly table: ConnectionTable;
+  readonly legacy: Pick<LegacyReach, 'review'>;
   readonly reconciler: Pick<Reconciler, 'review'>;
   readonly clock: Clock;
 }
 
 export interface Review {
-  /** What came of it for the user's current connection. `applied`: it is in line with the registry, and open. */
+  /** What came of it for the user's connections. `applied`: they are in line with the registry, and one is open. */
   readonly result: 'applied' | 'not_connected' | 'node_unreachable';
   /** The node of that connection. */
   readonly nodeId: string | null;
@@ -42,6 +44,19 @@ export class Reviews {
    * @param deadline monotonic ms; the answer comes by then.
    */
   async of(userId: string, first: Owner | null, deadline: number): Promise<Review> {
+    const [current, legacy] = await Promise.all([
+      this.ofCurrent(userId, first, deadline),
+      this.parts.legacy.review(userId, deadline),
+    ]);
+    // One node that did not answer, and it is not known that nobody with such a token is served any more.
+    if (legacy.silent !== null) return { result: 'node_unreachable', nodeId: legacy.silent, endedOn: null };
+    const endedOn = current.endedOn ?? legacy.endedOn;
+    const onlyLegacy = current.result === 'not_connected' && legacy.appliedOn !== null;
+    return onlyLegacy ? { result: 'applied', nodeId: legacy.appliedOn, endedOn } : { ...current, endedOn };
+  }
+
+  /** Of the connection that the registry knows. */
+  private async ofCurrent(userId: string, first: Owner | null, deadline: number): Promise<Review> {
     const { store, judge, clock } = this.parts;
     let owner = first;
     let endedOn: string | null = null;

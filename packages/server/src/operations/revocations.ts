@@ -1,4 +1,4 @@
-import type { RevokeResult } from '@unified-ws/protocol';
+import type { LiftOutcome, RevokeOutcome, RevokeResult } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
@@ -13,22 +13,6 @@ export interface RevokeRequest {
   readonly before?: number;
   /** Tokens of this session (`sid`) are void. Neither: all tokens issued until now. */
   readonly session?: string;
-}
-
-export interface RevokeOutcome {
-  readonly user_id: string;
-  readonly result: RevokeResult;
-  readonly node_id: string | null;
-  /** Tokens issued before are void; null when only a session was revoked. */
-  readonly before: string | null;
-  readonly session: string | null;
-  /** Until nobody with such a token was served any more. */
-  readonly took_ms: number;
-}
-
-export interface LiftOutcome {
-  readonly user_id: string;
-  readonly result: 'lifted' | 'not_banned';
 }
 
 export interface RevocationsParts {

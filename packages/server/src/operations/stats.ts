@@ -1,50 +1,11 @@
+import type { ClusterStatsReport, NodeStats, QueueSummary } from '@unified-ws/protocol';
 import type { Answers } from '../bus/commands.js';
 import type { JobCounts } from '../events/lane.js';
 import { nodeOfLease } from '../registry/lease.js';
-import type { NodeFacts, NodeStats } from './nodeFacts.js';
+import type { NodeFacts } from './nodeFacts.js';
 import type { NodeView } from './view.js';
 
 const STATS = 'stats';
-
-/** Jobs in the queues of the cluster. */
-export interface QueueSummary {
-  /** Waiting, delayed and active. */
-  readonly size: number;
-  /** EVENT_QUEUE_MAX. */
-  readonly max: number;
-  readonly counts: JobCounts;
-  readonly by_queue: Readonly<Record<string, JobCounts>>;
-  /** Names of the queues that an admin has paused. */
-  readonly paused: readonly string[];
-}
-
-export interface ClusterStatsReport {
-  readonly generated_at: string;
-  /** The node that was asked. */
-  readonly node_id: string;
-  readonly total_connections: number;
-  readonly max_connections: number;
-  readonly pending_auth: number;
-  readonly connections_by_status: Readonly<Record<string, number>>;
-  readonly total_messages_received: number;
-  /** Event frames handed to connections. */
-  readonly total_messages_sent: number;
-  /** Events that the workers put into the log. */
-  readonly total_events_processed: number;
-  /** Null when the queues did not answer. */
-  readonly event_queue_size: number | null;
-  /** EVENT_QUEUE_MAX. */
-  readonly event_queue_max: number;
-  /** Of the node that has been up longest. */
-  readonly uptime_seconds: number;
-  readonly total_errors: number;
-  readonly errors_by_code: Readonly<Record<string, number>>;
-  readonly refused_upgrades: Readonly<Record<string, number>>;
-  readonly queue: QueueSummary | null;
-  readonly nodes: readonly NodeStats[];
-  /** Ids of nodes that did not answer in time: the sums are without them. */
-  readonly missing_nodes: readonly string[];
-}
 
 /** Statistics over the whole cluster: every node is asked, and who does not answer is named (G7). */
 export class ClusterStats {
@@ -57,7 +18,7 @@ export class ClusterStats {
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<ClusterStatsReport> {
-    const { commands, settings, clock } = this.view;
+    const { commands, settings, clock, judge } = this.view;
     const [{ answers, missing }, queue] = await Promise.all([
       commands.askAll(STATS, null, settings.commandTimeoutMs),
       this.queue(),
@@ -84,7 +45,7 @@ export class ClusterStats {
       refused_upgrades: merge(nodes.map(({ connections }) => connections.refused)),
       queue,
       nodes,
-      missing_nodes: missingNodes({ answers, missing }),
+      missing_nodes: missingNodes({ answers, missing: [...missing, ...judge.diedSince(0)] }),
     };
   }
 
@@ -104,7 +65,8 @@ export class ClusterStats {
 }
 
 /**
- * Ids of the nodes that did not answer. A node that was killed and started again answers under its new lease; its old one
+ * Ids of the nodes that did not answer, and of those that died and are not asked any more: as long as housekeeping has not been
+ * there, about a minute, or they would vanish as if they had been taken away (G7). A node that was killed and started again answers under its new lease; its old one
  * is not known dead for a while, and is no node of its own.
  */
 export function missingNodes({ answers, missing }: Answers): string[] {

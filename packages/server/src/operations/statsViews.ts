@@ -1,6 +1,5 @@
-import type { ServerData } from '@unified-ws/protocol';
-import type { NodeStats } from './nodeFacts.js';
-import type { ClusterStats, ClusterStatsReport } from './stats.js';
+import type { ClusterStatsReport, NodeStats, ServerData } from '@unified-ws/protocol';
+import type { ClusterStats } from './stats.js';
 
 type ConnectionStatsReply = ServerData<'connection_stats'>;
 type RouterStatsReply = ServerData<'router_stats'>;

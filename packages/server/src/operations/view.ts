@@ -2,6 +2,7 @@ import type { Bus } from '../bus/bus.js';
 import type { Commands } from '../bus/commands.js';
 import type { Clock } from '../clock.js';
 import type { Backpressure } from '../edge/backpressure.js';
+import type { Connection } from '../edge/connection.js';
 import type { Sockets } from '../edge/sockets.js';
 import type { ConnectionTable } from '../edge/table.js';
 import type { EventCatalogue } from '../events/catalogue.js';
@@ -16,6 +17,7 @@ import type { UserScope } from '../fanout/userScope.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
+import type { Tally } from '../observability/tally.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import type { Displacements } from '../registry/displacement.js';
@@ -26,6 +28,23 @@ import type { Recovery } from '../registry/recovery.js';
 import type { Releases } from '../registry/releases.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Settings } from '../settings.js';
+import type { Rollouts } from './rollout.js';
+import type { RolloutNotices } from './rolloutNotices.js';
+
+/** The legacy connections of a node, as far as its statistics tell of them. */
+export interface LegacyView {
+  readonly table: {
+    readonly size: number;
+    all(): Iterable<Connection>;
+    countByGroup(): Readonly<Record<string, number>>;
+  };
+  readonly counts: {
+    readonly established: Tally;
+    readonly messages: Tally;
+    readonly notices: Tally;
+    readonly replaced: number;
+  };
+}
 
 /** The parts of a node that the reports (statistics, health, errors, metrics) read. Nothing is changed through it. */
 export interface NodeView {
@@ -46,6 +65,7 @@ export interface NodeView {
   readonly evictions: Evictions;
   readonly table: ConnectionTable;
   readonly sockets: Sockets;
+  readonly legacy: LegacyView;
   readonly backpressure: Backpressure;
   readonly fanout: Fanout;
   readonly mailboxes: Mailboxes;
@@ -61,4 +81,6 @@ export interface NodeView {
   /** What went to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
   readonly isDraining: () => boolean;
+  readonly rollouts: Rollouts;
+  readonly rolloutNotices: RolloutNotices;
 }

@@ -19,6 +19,10 @@ export class Keys {
   subs(userId: string): string {
     return `${this.user(userId)}:subs`;
   }
+  /** Where the user's connections to legacy endpoints are: group -> connection and lease. */
+  legacy(userId: string): string {
+    return `${this.user(userId)}:legacy`;
+  }
   prefs(userId: string): string {
     return `${this.user(userId)}:prefs`;
   }
@@ -62,6 +66,14 @@ export class Keys {
   /** Who clears the event queue, and how far he is. */
   clearTurn(): string {
     return `${this.prefix}:clear`;
+  }
+  /** Who drains a node just now. */
+  drainTurn(): string {
+    return `${this.prefix}:drainturn`;
+  }
+  /** Who of the predecessor's users is assigned to the unified endpoint. */
+  rollout(): string {
+    return `${this.prefix}:rollout`;
   }
   /** The number of queue partitions that this cluster was started with (Q7). */
   partitions(): string {

@@ -20,6 +20,8 @@ import type { PermissionChanges } from '../operations/permissions.js';
 import type { QueueAdmin } from '../operations/queue.js';
 import type { Reports } from '../operations/reports.js';
 import type { Revocations } from '../operations/revocations.js';
+import type { Rollouts } from '../operations/rollout.js';
+import type { RolloutOrders } from '../operations/rolloutOrders.js';
 import type { Siblings } from '../processes.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Settings } from '../settings.js';
@@ -33,10 +35,13 @@ import { catalogueRoutes } from './routes/catalogue.js';
 import { clusterRoutes } from './routes/cluster.js';
 import { connectionRoutes } from './routes/connections.js';
 import { eventRoutes } from './routes/events.js';
+import { type LegacyRouteParts, legacyRoutes } from './routes/legacy.js';
 import { mailboxRoutes } from './routes/mailbox.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { probeRoutes } from './routes/probes.js';
 import { queueRoutes } from './routes/queue.js';
+import { rolloutRoutes } from './routes/rollout.js';
+import { specRoutes } from './routes/specs.js';
 import { userRoutes } from './routes/users.js';
 
 export interface RestParts {
@@ -55,8 +60,11 @@ export interface RestParts {
   readonly permissionChanges: PermissionChanges;
   readonly revocations: Revocations;
   readonly catalogueReloads: CatalogueReloads;
+  readonly rollouts: Rollouts;
+  readonly rolloutOrders: RolloutOrders;
   /** `createReports(view)`. */
   readonly reports: Reports;
+  readonly legacy: LegacyRouteParts['legacy'];
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
@@ -96,20 +104,23 @@ export function createRestApp(parts: RestParts): Express {
   app.set('trust proxy', typeof settings.trustProxy === 'object' ? [...settings.trustProxy] : settings.trustProxy);
   app.use(helmet());
   app.use(timed(clock, reports));
-  const router = new Router(app);
-  const gate = new Gate(parts);
+  const router = new Router(app, new Gate(parts));
   // Routes are tried one after the other: those of the publishers come first.
-  eventRoutes(router, gate, parts);
-  broadcastRoutes(router, gate, parts);
+  eventRoutes(router, parts);
+  broadcastRoutes(router, parts);
   probeRoutes(router, parts);
-  clusterRoutes(router, gate, parts);
-  userRoutes(router, gate, parts);
-  connectionRoutes(router, gate, parts);
-  nodeRoutes(router, gate, parts);
-  queueRoutes(router, gate, parts);
-  auditRoutes(router, gate, parts);
-  catalogueRoutes(router, gate, parts);
-  mailboxRoutes(router, gate, parts);
+  clusterRoutes(router, parts);
+  userRoutes(router, parts);
+  connectionRoutes(router, parts);
+  nodeRoutes(router, parts);
+  queueRoutes(router, parts);
+  auditRoutes(router, parts);
+  catalogueRoutes(router, parts);
+  mailboxRoutes(router, parts);
+  legacyRoutes(router, parts);
+  rolloutRoutes(router, parts);
+  specRoutes(router, parts);
+  router.close();
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
   });

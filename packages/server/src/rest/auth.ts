@@ -1,5 +1,5 @@
 import type { Permission } from '@unified-ws/protocol';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { bearerToken } from '../auth/carrier.js';
 import { revocationError } from '../auth/revocation.js';
 import type { RoleTable } from '../auth/roles.js';
@@ -28,14 +28,18 @@ export class Gate {
     this.parts = parts;
   }
 
+  /** Lets in who brings a good token, whatever it allows. */
+  authenticate(): RequestHandler {
+    return async (request, response, next) => {
+      await this.admit(request, response);
+      next();
+    };
+  }
+
   /** @param anyOf one of these permissions is enough. */
   authorise(...anyOf: readonly [Permission, ...Permission[]]): RequestHandler {
     return async (request, response, next) => {
-      const token = bearerToken(request.headers.authorization);
-      if (token === null) throw authError('missing');
-      const caller = await this.callerOf(token);
-      const { permissions } = caller;
-      localsOf(response).caller = caller;
+      const { permissions } = await this.admit(request, response);
       if (!anyOf.some((permission) => permissions.has(permission))) {
         throw new AppError('PERMISSION_DENIED', `This needs the permission ${anyOf.join(' or ')}.`, {
           details: { permission: anyOf[0] },
@@ -43,6 +47,14 @@ export class Gate {
       }
       next();
     };
+  }
+
+  private async admit(request: Request, response: Response): Promise<Caller> {
+    const token = bearerToken(request.headers.authorization);
+    if (token === null) throw authError('missing');
+    const caller = await this.callerOf(token);
+    localsOf(response).caller = caller;
+    return caller;
   }
 
   /**

@@ -1,6 +1,6 @@
 import { json, type RequestHandler } from 'express';
 import { MAX_BODY_BYTES } from './info.js';
-import { RestProblem } from './problem.js';
+import { invalid, RestProblem } from './problem.js';
 
 const TYPES = ['application/json', 'application/*+json'];
 
@@ -14,6 +14,15 @@ const requireJson: RequestHandler = (request, _response, next) => {
   // Node.js sends `Content-Length: 0` with a POST that has no body.
   if (request.headers['content-length'] !== '0' && request.is(TYPES) === false) {
     throw new RestProblem(415, 'MESSAGE_ERROR', 'The body must be JSON: send Content-Type: application/json.');
+  }
+  next();
+};
+
+/** Proxies drop the body of a DELETE: filters in it would silently count as none, and everything be cleared. */
+export const withoutBody: RequestHandler = (request, _response, next) => {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = request.headers;
+  if (length !== '0' || coding !== undefined) {
+    throw invalid('This request takes no body.', '', 'must be empty: filters stand in the query');
   }
   next();
 };

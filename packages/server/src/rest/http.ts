@@ -1,5 +1,6 @@
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import type { Identity } from '../auth/token.js';
+import type { Actor } from '../operations/audit.js';
 
 /** Who calls, once the token was found good. */
 export interface Caller {
@@ -23,4 +24,15 @@ export function callerOf(response: Response): Caller {
   const { caller } = localsOf(response);
   if (!caller) throw new Error('a route that needs a caller is not behind authorise');
   return caller;
+}
+
+/** A request and what it is answered with. */
+export interface Answered {
+  readonly request: Request;
+  readonly response: Response;
+}
+
+/** The caller as he stands in the audit record. */
+export function actorOf({ request, response }: Answered): Actor {
+  return { userId: callerOf(response).identity.userId, ip: request.ip ?? '', via: 'rest' };
 }

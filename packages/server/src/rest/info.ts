@@ -1,8 +1,12 @@
 import {
+  ASYNCAPI_PATH,
   BEARER_PREFIX,
   clientMessages,
   closeCodes,
+  ERROR_CODES,
   errorCodes,
+  type InfoReport,
+  OPENAPI_PATH,
   PRIORITIES,
   PROTOCOL_VERSION,
   REST_BASE,
@@ -24,21 +28,21 @@ export class Info {
   private readonly settings: Settings;
   private readonly catalogue: () => EventCatalogue;
   private readonly version = serverVersion();
-  private made: { readonly of: EventCatalogue; readonly body: unknown } | null = null;
+  private made: { readonly of: EventCatalogue; readonly body: InfoReport } | null = null;
 
   constructor(settings: Settings, catalogue: () => EventCatalogue) {
     this.settings = settings;
     this.catalogue = catalogue;
   }
 
-  read(): unknown {
+  read(): InfoReport {
     const catalogue = this.catalogue();
     // A reload of the catalogue makes another object.
     if (this.made?.of !== catalogue) this.made = { of: catalogue, body: this.make(catalogue) };
     return this.made.body;
   }
 
-  private make(catalogue: EventCatalogue): unknown {
+  private make(catalogue: EventCatalogue): InfoReport {
     return {
       endpoint: WS_PATH,
       description: 'One WebSocket per user in the whole cluster, for all event types.',
@@ -46,12 +50,16 @@ export class Info {
       protocol: PROTOCOL_VERSION,
       subprotocol: SUBPROTOCOL,
       rest: REST_BASE,
+      openapi: OPENAPI_PATH,
+      asyncapi: ASYNCAPI_PATH,
       connection_policy: this.settings.connectionPolicy,
       supported_event_types: catalogue.types(),
       event_types: Object.fromEntries(
-        catalogue.types().map((type) => {
-          const { category, priority, severity, permission, delivery = 'durable' } = catalogue.get(type) ?? {};
-          return [type, { category, priority, severity, delivery, permission }];
+        catalogue.types().flatMap((type) => {
+          const definition = catalogue.get(type);
+          if (!definition) return [];
+          const { category, priority, severity, permission, delivery = 'durable' } = definition;
+          return [[type, { category, priority, severity, delivery, permission }]];
         }),
       ),
       event_priorities: PRIORITIES,
@@ -62,7 +70,8 @@ export class Info {
         }),
         server_to_client: Object.entries(serverMessages).map(([type, { meaning }]) => ({ type, description: meaning })),
       },
-      error_codes: Object.entries(errorCodes).map(([code, { meaning, recoverable }]) => {
+      error_codes: ERROR_CODES.map((code) => {
+        const { meaning, recoverable } = errorCodes[code];
         return { code, description: meaning, recoverable };
       }),
       close_codes: closeCodes.map(({ code, meaning, reconnect }) => ({ code, description: meaning, reconnect })),
@@ -79,7 +88,7 @@ export class Info {
     };
   }
 
-  private limits(): Record<string, number> {
+  private limits(): InfoReport['limits'] {
     const { settings } = this;
     return {
       max_connections_per_node: settings.maxConnections,

@@ -1,5 +1,6 @@
 import type { FromSchema, JSONSchema } from '@unified-ws/protocol';
 import { Ajv, type ErrorObject } from 'ajv';
+import { isUserId } from '../events/storedEvent.js';
 import { invalid, RestProblem } from './problem.js';
 
 const MAX_USER_ID_BYTES = 128;
@@ -25,6 +26,18 @@ export function readUserId(parameter: unknown): string {
   const bytes = Buffer.byteLength(userId);
   if (bytes >= 1 && bytes <= MAX_USER_ID_BYTES) return userId;
   throw invalid('The user id is not valid.', '/user_id', `must have 1 to ${MAX_USER_ID_BYTES} bytes`);
+}
+
+/**
+ * The schema bounds characters; these are bytes, as user ids have them in the keys.
+ *
+ * @param path of the list in the body.
+ * @throws RestProblem for the first that cannot be a user id.
+ */
+export function readUserIds(ids: readonly string[], path: string): void {
+  const at = ids.findIndex((id) => !isUserId(id));
+  if (at < 0) return;
+  throw invalid('The body is not valid.', `${path}/${at}`, `must have 1 to ${MAX_USER_ID_BYTES} bytes of UTF-8`);
 }
 
 /** @throws RestProblem for a body that is there and no object. */

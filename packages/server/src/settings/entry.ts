@@ -12,7 +12,7 @@ export type Section =
   | 'Operations';
 
 /** How the text of a variable becomes a value. `proxy` is that of `TRUST_PROXY` alone: false, a number, or a list. */
-export type Kind = 'integer' | 'text' | 'list' | 'proxy';
+export type Kind = 'integer' | 'boolean' | 'text' | 'list' | 'proxy';
 
 /** One setting: the only place where its name, type, bounds, default and meaning are written. */
 export interface Entry<E extends string = string, V = unknown> {
@@ -71,6 +71,16 @@ export function integer<E extends string>(
     allowed: `an integer from ${min} to ${max}`,
     default: typeof options.default === 'number' ? { value: options.default } : options.default,
     ...(options.productionDefault === undefined ? {} : { productionDefault: options.productionDefault }),
+  };
+}
+
+export function boolean<E extends string>(env: E, options: Common & { default: boolean }): Entry<E, boolean> {
+  return {
+    ...common(env, options),
+    kind: 'boolean',
+    schema: { type: 'boolean' },
+    allowed: 'true or false',
+    default: { value: options.default },
   };
 }
 

@@ -65,6 +65,8 @@ export function parseText(entry: Entry, text: string): unknown {
   switch (entry.kind) {
     case 'integer':
       return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+    case 'boolean':
+      return text === 'true' || (text === 'false' ? false : text);
     case 'text':
       return text;
     case 'list':

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
 import { ALGORITHMS, type Algorithm } from '../auth/algorithms.js';
-import { choice, type Entry, integer, list, optionalText, type PropertyOf, proxy, text } from './entry.js';
+import { boolean, choice, type Entry, integer, list, optionalText, type PropertyOf, proxy, text } from './entry.js';
 
 /** Timers of Node.js take no more; a longer one would fire at once. */
 const MAX_TIMER_MS = 2_147_483_647;
@@ -185,7 +185,8 @@ export const ENTRIES = [
     min: 1,
     max: 1_000_000,
     default: 1000,
-    meaning: 'Connections of a node that may be waiting for their authentication at one time.',
+    meaning:
+      'Connections of a node that may be waiting for their authentication at one time; beyond it those alone are taken that bring a token in their upgrade, up to twice as many.',
   }),
   integer('AUTH_TIMEOUT_MS', {
     section: 'Edge and limits',
@@ -200,7 +201,7 @@ export const ENTRIES = [
     max: 100_000,
     default: 0,
     productionDefault: 50,
-    meaning: 'Connection attempts per second and client address that a node takes; 0 = no limit.',
+    meaning: 'Connection attempts per second and client address (IPv6: /64 network) that a node takes; 0 = no limit.',
   }),
   integer('CONNECT_BURST_PER_IP', {
     section: 'Edge and limits',
@@ -216,7 +217,7 @@ export const ENTRIES = [
     default: 0,
     productionDefault: 5,
     meaning:
-      'Forged tokens per second and client address that a node answers in full; further ones get HTTP 429 before the upgrade. Good tokens are never refused for it. 0 = no limit.',
+      'Forged tokens per second and client address (IPv6: /64 network) that a node answers in full; further ones get HTTP 429 before the upgrade. Good tokens are never refused for it. 0 = no limit.',
   }),
   integer('AUTH_FAILURE_BURST', {
     section: 'Edge and limits',
@@ -251,7 +252,7 @@ export const ENTRIES = [
     min: 1,
     max: 100_000,
     default: 100,
-    meaning: 'Messages per second that a connection may send.',
+    meaning: 'Messages per second that a connection may send; pings and pongs count as messages.',
   }),
   integer('MESSAGE_BURST', {
     section: 'Edge and limits',
@@ -289,6 +290,12 @@ export const ENTRIES = [
     max: 20,
     default: 5,
     meaning: 'Tests of such a connection before it is ended as too slow (4201).',
+  }),
+  boolean('LEGACY_ENDPOINTS', {
+    section: 'Edge and limits',
+    default: false,
+    meaning:
+      'Serve the endpoints of the predecessor (`/ws/<group>` and `/api/websocket/ws/<group>`) beside the unified one while clients move; see MIGRATION.md.',
   }),
 
   choice('CONNECTION_POLICY', {

@@ -46,6 +46,10 @@ class FakeMember implements Member {
   isCongested(): boolean {
     return this.congested;
   }
+
+  isHealthy(): boolean {
+    return true;
+  }
 }
 
 describe('ephemeral events to single connections', () => {

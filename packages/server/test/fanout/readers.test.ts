@@ -38,6 +38,10 @@ class FakeMember implements Member {
   isCongested(): boolean {
     return this.congested;
   }
+
+  isHealthy(): boolean {
+    return true;
+  }
 }
 
 function entry(offset: number): LogEntry {

@@ -17,6 +17,8 @@ describe('flushes, the rest after them, and cursors', () => {
   /** What a write costs, ms of the clock. */
   let cost = 0;
   let allowed = true;
+  let healthy = true;
+  let last = '';
 
   const member: Member = {
     id: 'c1',
@@ -26,7 +28,9 @@ describe('flushes, the rest after them, and cursors', () => {
     single: null,
     compress: false,
     isCongested: () => false,
-    write: () => {
+    isHealthy: () => healthy,
+    write: (frames) => {
+      last = frames.toString();
       writes += 1;
       time += cost;
     },
@@ -50,6 +54,7 @@ describe('flushes, the rest after them, and cursors', () => {
     writes = 0;
     cost = 0;
     allowed = true;
+    healthy = true;
     const catalogue = loadCatalogue();
     const fanout = new Fanout({
       catalogue: () => catalogue,
@@ -149,6 +154,14 @@ describe('flushes, the rest after them, and cursors', () => {
     time += 6000;
     fanout.tellCursors();
     expect(writes).to.equal(before + 1);
+    expect(last).to.include('"type":"heartbeat"').and.include('"connection_healthy":true');
+    // Seen red with a constant.
+    fanout.take([{ ...rest, offset: 2, event: { ...event, type: 'user_login' } }]);
+    await fanout.flushed();
+    time += 6000;
+    healthy = false;
+    fanout.tellCursors();
+    expect(last).to.include('"connection_healthy":false');
   });
 
   // Seen red when an announcement asked for the right to deliver: the flush before it can take longer than the lease has left.

@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Check } from '@unified-ws/protocol';
 import { systemClock } from '@unified-ws/server/clock';
 import { NodeCounts } from '@unified-ws/server/observability/counts';
 import { ErrorLog } from '@unified-ws/server/observability/errorLog';
-import { type Check, Readiness } from '@unified-ws/server/observability/health';
+import { Readiness } from '@unified-ws/server/observability/health';
 import { LoopLag } from '@unified-ws/server/observability/lag';
 import { expect } from 'chai';
 import { until } from '../../../../test/support/wait.js';
@@ -80,10 +81,14 @@ describe('Event-loop lag', () => {
     lag.start();
     try {
       await until(() => lag.read().p99 > 0 || lag.read().max > 0, { what: 'the first samples' });
-      const end = performance.now() + 200;
-      while (performance.now() < end);
-      await turn();
-      await until(() => lag.read().max >= 150, { what: 'the pause is seen' });
+      // Again if need be: the histogram loses a pause that begins within 10 ms after a reset, 1 in 500 with the window of a node, 1 in 15 here.
+      const isSeen = async (): Promise<boolean> => {
+        const end = performance.now() + 200;
+        while (performance.now() < end);
+        await turn();
+        return lag.read().max >= 150;
+      };
+      await until(isSeen, { what: 'the pause is seen' });
       await until(() => lag.read().max < 150, { what: 'the pause is forgotten', timeoutMs: 5000 });
     } finally {
       lag.stop();

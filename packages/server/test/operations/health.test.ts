@@ -1,7 +1,7 @@
-import { ClusterHealth, type ClusterHealthReport } from '@unified-ws/server/operations/health';
-import type { NodeStats } from '@unified-ws/server/operations/nodeFacts';
+import type { ClusterHealthReport, ClusterStatsReport, NodeStats } from '@unified-ws/protocol';
+import { ClusterHealth } from '@unified-ws/server/operations/health';
 import { listNodes } from '@unified-ws/server/operations/nodes';
-import type { ClusterStats, ClusterStatsReport } from '@unified-ws/server/operations/stats';
+import type { ClusterStats } from '@unified-ws/server/operations/stats';
 import { expect } from 'chai';
 
 const OK = { ok: true, value: 0, limit: 1 };
@@ -16,7 +16,7 @@ function node(id: string, failing: readonly (keyof typeof CHECKS)[] = [], stalle
     draining: failing.includes('draining'),
     reasons: failing.map((name) => `${name}: broken`),
     checks: { ...CHECKS, ...Object.fromEntries(failed) },
-    connections: { total: 0, max: 10, with_errors: 0 },
+    connections: { total: 3, max: 10, healthy: 2, with_errors: 1 },
     queue_workers: { lanes: [{ queue: 'events-0', stalled_ms: stalledMs }] },
     memory: { rss: 1 },
     event_loop_lag_ms: { p99: 1 },
@@ -48,6 +48,12 @@ describe('The health of the cluster', () => {
     expect([report.status, report.score, report.reasons]).to.deep.equal(['healthy', 100, []]);
   });
 
+  // Seen red: all that were connected passed for healthy, those with faults too.
+  it('connections that their own list calls unhealthy must not count as healthy', async () => {
+    const { healthy_connections, error_connections } = await health({});
+    expect([healthy_connections, error_connections]).to.deep.equal([4, 2]);
+  });
+
   const cases: readonly [string, Facts, string, number, readonly string[]][] = [
     ['a node without Redis', { nodes: [node('a'), node('b', ['redis'])] }, 'degraded', 50, ['b: redis: broken']],
     ['a deaf node', { nodes: [node('a'), node('b', ['bus'])] }, 'degraded', 50, ['b: bus: broken']],
@@ -67,7 +73,7 @@ describe('The health of the cluster', () => {
       { missing: ['c'] },
       'degraded',
       67,
-      ['c: did not answer; it is paused, cut off, or ended less than a lease ago'],
+      ['c: did not answer; it is paused, cut off, or died about a minute ago or less'],
     ],
     ['queues that do not answer', { queue: null }, 'degraded', 60, ['queue: does not answer']],
     ['a full queue', { queue: { size: 100 } }, 'degraded', 60, ['queue: full (100 of 100 jobs)']],

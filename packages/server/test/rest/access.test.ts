@@ -6,7 +6,7 @@ import { type Call, call, expectProblem } from './support.js';
 
 interface Route {
   readonly path: string;
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly permissions: readonly string[];
   readonly json?: unknown;
   readonly status: number;
@@ -46,6 +46,17 @@ const ROUTES: readonly Route[] = [
   { path: 'nodes', method: 'GET', permissions: ['admin:stats'], status: 200 },
   { path: 'nodes/nobody/drain', method: 'POST', permissions: ['admin:cluster'], status: 404 },
   { path: 'audit', method: 'GET', permissions: ['admin:audit'], status: 200 },
+  { path: 'rollout', method: 'GET', permissions: ['admin:cluster'], status: 200 },
+  {
+    path: 'rollout',
+    method: 'PUT',
+    permissions: ['admin:cluster'],
+    json: { mode: 'disabled', percentage: 0, user_list: [], force_legacy: [], enforce: false },
+    status: 200,
+  },
+  { path: 'rollout/rollback', method: 'POST', permissions: ['admin:cluster'], status: 200 },
+  { path: 'rollout/restore', method: 'POST', permissions: ['admin:cluster'], status: 409 },
+  { path: 'rollout/users/nobody', method: 'GET', permissions: ['admin:cluster'], status: 200 },
 ];
 
 const ALL_PERMISSIONS = ROUTES.flatMap(({ permissions }) => permissions);

@@ -1,7 +1,4 @@
-import { auditQuerySchema, REST_BASE } from '@unified-ws/protocol';
 import type { AuditLog } from '../../operations/auditLog.js';
-import type { Gate } from '../auth.js';
-import { queryReader } from '../query.js';
 import type { Router } from '../router.js';
 
 export interface AuditRouteParts {
@@ -9,12 +6,6 @@ export interface AuditRouteParts {
 }
 
 /** What admins did. */
-export function auditRoutes(router: Router, gate: Gate, { auditLog }: AuditRouteParts): void {
-  const readQuery = queryReader(auditQuerySchema);
-  router.route(`${REST_BASE}/audit`, {
-    get: [
-      gate.authorise('admin:audit'),
-      async (request, response) => void response.json(await auditLog.page(readQuery(request))),
-    ],
-  });
+export function auditRoutes(router: Router, { auditLog }: AuditRouteParts): void {
+  router.operation('listAudit', ({ query }) => auditLog.page(query));
 }

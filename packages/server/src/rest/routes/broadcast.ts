@@ -1,9 +1,7 @@
-import { EVENT_ID_PATTERN, type PublishRequest, REST_BASE } from '@unified-ws/protocol';
+import { EVENT_ID_PATTERN, type PublishRequest } from '@unified-ws/protocol';
 import type { Clock } from '../../clock.js';
 import type { Publisher } from '../../events/publish.js';
 import type { NodeCounts } from '../../observability/counts.js';
-import type { Gate } from '../auth.js';
-import { jsonBody } from '../body.js';
 import { callerOf } from '../http.js';
 import { invalid } from '../problem.js';
 import type { Router } from '../router.js';
@@ -18,29 +16,26 @@ export interface BroadcastRouteParts {
 const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
 /** Publishing. */
-export function broadcastRoutes(router: Router, gate: Gate, { publisher, counts, clock }: BroadcastRouteParts): void {
+export function broadcastRoutes(router: Router, { publisher, counts, clock }: BroadcastRouteParts): void {
   /** 202: Redis has the event, and it survives the death of every node; who it reached is not known yet. */
-  router.route(`${REST_BASE}/broadcast`, {
-    post: [
-      gate.authorise('events:publish', 'admin:broadcast'),
-      ...jsonBody(),
-      async (request, response) => {
-        const body = withKey(requireObject(request.body), request.get('idempotency-key'));
-        const { identity, permissions } = callerOf(response);
-        // The publisher validates it, and says what is wrong with it.
-        const event = body as unknown as PublishRequest;
-        const [receipt] = await publisher.publish(event, { userId: identity.userId, permissions });
-        if (!receipt) throw new Error('a publish of one event gave no receipt');
-        counts.published(receipt);
-        response.status(202).json({
-          event_id: receipt.eventId,
-          accepted_at: new Date(clock.now()).toISOString(),
-          duplicate: receipt.duplicate,
-          queue: receipt.queue,
-        });
-      },
-    ],
-  });
+  router.operation(
+    'broadcastEvent',
+    async ({ request, response }) => {
+      const body = withKey(requireObject(request.body), request.get('idempotency-key'));
+      const { identity, permissions } = callerOf(response);
+      const event = body as unknown as PublishRequest;
+      const [receipt] = await publisher.publish(event, { userId: identity.userId, permissions });
+      if (!receipt) throw new Error('a publish of one event gave no receipt');
+      counts.published(receipt);
+      return {
+        event_id: receipt.eventId,
+        accepted_at: new Date(clock.now()).toISOString(),
+        duplicate: receipt.duplicate,
+        queue: receipt.queue,
+      };
+    },
+    { bodyIsReadBy: 'Preparer, which says what is wrong with the event' },
+  );
 }
 
 /** `Idempotency-Key: k` is id k. Both may be given when they say the same: else it could not be told which one counts. */

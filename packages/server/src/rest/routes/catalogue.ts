@@ -1,7 +1,5 @@
-import { REST_BASE } from '@unified-ws/protocol';
 import type { CatalogueReloads } from '../../operations/catalogue.js';
-import type { Gate } from '../auth.js';
-import { callerOf } from '../http.js';
+import { actorOf } from '../http.js';
 import { RestProblem } from '../problem.js';
 import type { Router } from '../router.js';
 
@@ -10,25 +8,18 @@ export interface CatalogueRouteParts {
 }
 
 /** The event catalogue. */
-export function catalogueRoutes(router: Router, gate: Gate, { catalogueReloads }: CatalogueRouteParts): void {
+export function catalogueRoutes(router: Router, { catalogueReloads }: CatalogueRouteParts): void {
   /** 422 when a node's file is faulty: then no node has changed. */
-  router.route(`${REST_BASE}/catalogue/reload`, {
-    post: [
-      gate.authorise('admin:cluster'),
-      async (request, response) => {
-        const { identity } = callerOf(response);
-        const actor = { userId: identity.userId, ip: request.ip ?? '', via: 'rest' as const };
-        const { result, nodes, missing_nodes } = await catalogueReloads.cluster(actor);
-        if (result === 'refused') {
-          const errors = nodes.flatMap(({ node_id, error }) => {
-            return error === null ? [] : [{ path: '', message: `${node_id}: ${error}` }];
-          });
-          throw new RestProblem(422, 'VALIDATION_ERROR', 'The event catalogue is not valid; the old one stays.', {
-            details: { errors, nodes, missing_nodes },
-          });
-        }
-        response.json({ result, nodes, missing_nodes });
-      },
-    ],
+  router.operation('reloadCatalogue', async (call) => {
+    const { result, nodes, missing_nodes } = await catalogueReloads.cluster(actorOf(call));
+    if (result === 'refused') {
+      const errors = nodes.flatMap(({ node_id, error }) => {
+        return error === null ? [] : [{ path: '', message: `${node_id}: ${error}` }];
+      });
+      throw new RestProblem(422, 'VALIDATION_ERROR', 'The event catalogue is not valid; the old one stays.', {
+        details: { errors, nodes, missing_nodes },
+      });
+    }
+    return { result, nodes, missing_nodes };
   });
 }

@@ -1,10 +1,8 @@
-import { EVENT_ID_PATTERN, type PublishRequest, REST_BASE } from '@unified-ws/protocol';
+import { EVENT_ID_PATTERN, type PublishRequest, SERVER_EVENT_ID_PATTERN } from '@unified-ws/protocol';
 import type { Clock } from '../../clock.js';
 import type { EventStatuses } from '../../events/eventStatus.js';
 import type { Publisher } from '../../events/publish.js';
 import type { NodeCounts } from '../../observability/counts.js';
-import type { Gate } from '../auth.js';
-import { jsonBody } from '../body.js';
 import { callerOf } from '../http.js';
 import { invalid } from '../problem.js';
 import type { Router } from '../router.js';
@@ -19,55 +17,44 @@ export interface EventRouteParts {
 
 const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
-/** Ids that the server makes: a UUID, or a given id behind the publisher's eight characters. */
-const SERVER_ID = /^[A-Za-z0-9_-]{1,73}$/;
+const SERVER_ID = new RegExp(SERVER_EVENT_ID_PATTERN);
 
 /** Publishing of one event or of many, and what became of them. */
-export function eventRoutes(router: Router, gate: Gate, parts: EventRouteParts): void {
+export function eventRoutes(router: Router, parts: EventRouteParts): void {
   const { publisher, eventStatuses, counts, clock } = parts;
   /**
    * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole
    * or not at all, but for UNAVAILABLE: then a repeat with the same ids adds what is missing.
    */
-  router.route(`${REST_BASE}/events`, {
-    post: [
-      gate.authorise('events:publish', 'admin:broadcast'),
-      ...jsonBody(),
-      async (request, response) => {
-        const events = withKeys(request.body, request.get('idempotency-key'));
-        const { identity, permissions } = callerOf(response);
-        // The publisher validates them, and says what is wrong with them.
-        const receipts = await publisher.publish(events as PublishRequest | PublishRequest[], {
-          userId: identity.userId,
-          permissions,
-        });
-        for (const receipt of receipts) counts.published(receipt);
-        const accepted_at = new Date(clock.now()).toISOString();
-        const [first] = receipts;
-        if (!first) throw new Error('a publish gave no receipt');
-        if (Array.isArray(events)) {
-          const duplicates = receipts.filter(({ duplicate }) => duplicate).map(({ eventId }) => eventId);
-          response.status(202).json({ event_ids: receipts.map(({ eventId }) => eventId), accepted_at, duplicates });
-          return;
-        }
-        const { eventId, duplicate, queue } = first;
-        response.status(202).json({ event_id: eventId, accepted_at, duplicate, queue });
-      },
-    ],
-  });
+  router.operation(
+    'publishEvents',
+    async ({ request, response }) => {
+      const events = withKeys(request.body, request.get('idempotency-key'));
+      const { identity, permissions } = callerOf(response);
+      const receipts = await publisher.publish(events as PublishRequest | PublishRequest[], {
+        userId: identity.userId,
+        permissions,
+      });
+      for (const receipt of receipts) counts.published(receipt);
+      const accepted_at = new Date(clock.now()).toISOString();
+      const [first] = receipts;
+      if (!first) throw new Error('a publish gave no receipt');
+      if (Array.isArray(events)) {
+        const duplicates = receipts.filter(({ duplicate }) => duplicate).map(({ eventId }) => eventId);
+        return { event_ids: receipts.map(({ eventId }) => eventId), accepted_at, duplicates };
+      }
+      const { eventId, duplicate, queue } = first;
+      return { event_id: eventId, accepted_at, duplicate, queue };
+    },
+    { bodyIsReadBy: 'Preparer, which says of each event what is wrong with it' },
+  );
 
   /** 200 for every id: what is not known any more, or never was, is `unknown`. */
-  router.route(`${REST_BASE}/events/:event_id`, {
-    get: [
-      gate.authorise('events:publish', 'admin:queue'),
-      async (request, response) => {
-        const { event_id: eventId = '' } = request.params;
-        if (typeof eventId !== 'string' || !SERVER_ID.test(eventId)) {
-          throw invalid('The event id is not valid.', '/event_id', `must match ${SERVER_ID.source}`);
-        }
-        response.json(await eventStatuses.find(eventId));
-      },
-    ],
+  router.operation('getEventStatus', ({ params: { event_id: eventId } }) => {
+    if (!SERVER_ID.test(eventId)) {
+      throw invalid('The event id is not valid.', '/event_id', `must match ${SERVER_EVENT_ID_PATTERN}`);
+    }
+    return eventStatuses.find(eventId);
   });
 }
 

@@ -1,9 +1,8 @@
-import { formatPosition, REST_BASE } from '@unified-ws/protocol';
+import { formatPosition, type MailboxReport } from '@unified-ws/protocol';
 import type { Clock } from '../../clock.js';
 import type { EventCatalogue } from '../../events/catalogue.js';
 import type { MailboxEntry, Mailboxes } from '../../events/mailbox.js';
 import { hiddenFields, withoutFields } from '../../fanout/clearance.js';
-import type { Gate } from '../auth.js';
 import { callerOf } from '../http.js';
 import type { Router } from '../router.js';
 import { readUserId } from '../validation.js';
@@ -18,35 +17,27 @@ export interface MailboxRouteParts {
 const MAX_ENTRIES = 1000;
 
 /** What lies in a user's mailbox. */
-export function mailboxRoutes(router: Router, gate: Gate, { mailboxes, catalogue, clock }: MailboxRouteParts): void {
+export function mailboxRoutes(router: Router, { mailboxes, catalogue, clock }: MailboxRouteParts): void {
   /** 200 also without a mailbox: that nothing waits for the user is an answer. */
-  router.route(`${REST_BASE}/users/:user_id/mailbox`, {
-    get: [
-      gate.authorise('admin:connections'),
-      async (request, response) => {
-        const userId = readUserId(request.params.user_id);
-        const { permissions } = callerOf(response);
-        const page = await mailboxes.read(userId, 1, MAX_ENTRIES);
-        if (page === null) {
-          response.json({ user_id: userId, epoch: null, head: null, acked: null, waiting: 0, entries: [] });
-          return;
-        }
-        const { epoch, offset, tag, acked, ackedTag, first } = page;
-        response.json({
-          user_id: userId,
-          epoch,
-          head: formatPosition(epoch, offset, tag),
-          acked: formatPosition(epoch, acked, ackedTag),
-          waiting: offset - first + 1,
-          entries: page.entries.map((entry) => ({
-            position: formatPosition(epoch, entry.offset, entry.tag),
-            appended_at: new Date(entry.at).toISOString(),
-            age_ms: Math.max(0, clock.now() - entry.at),
-            event: shown(entry, catalogue(), permissions),
-          })),
-        });
-      },
-    ],
+  router.operation('getMailbox', async ({ params, response }) => {
+    const userId = readUserId(params.user_id);
+    const { permissions } = callerOf(response);
+    const page = await mailboxes.read(userId, 1, MAX_ENTRIES);
+    if (page === null) return { user_id: userId, epoch: null, head: null, acked: null, waiting: 0, entries: [] };
+    const { epoch, offset, tag, acked, ackedTag, first } = page;
+    return {
+      user_id: userId,
+      epoch,
+      head: formatPosition(epoch, offset, tag),
+      acked: formatPosition(epoch, acked, ackedTag),
+      waiting: offset - first + 1,
+      entries: page.entries.map((entry) => ({
+        position: formatPosition(epoch, entry.offset, entry.tag),
+        appended_at: new Date(entry.at).toISOString(),
+        age_ms: Math.max(0, clock.now() - entry.at),
+        event: shown(entry, catalogue(), permissions),
+      })),
+    };
   });
 }
 
@@ -55,11 +46,11 @@ function shown(
   { event }: MailboxEntry,
   catalogue: EventCatalogue,
   permissions: ReadonlySet<string>,
-): Record<string, unknown> {
+): MailboxReport['entries'][number]['event'] {
   const { data, metadata, ...rest } = event;
   const definition = catalogue.get(event.type);
   if (!definition || !permissions.has(definition.permission)) return { ...rest, data: null };
   const hidden = hiddenFields({ permissions }, definition);
   const more = metadata === undefined ? {} : { metadata: withoutFields(metadata, hidden) };
-  return { ...rest, data: withoutFields(data, hidden), ...more };
+  return { ...rest, data: withoutFields(data, hidden), ...more } as ReturnType<typeof shown>;
 }

@@ -1,12 +1,8 @@
-import { queueReasonSchema, REST_BASE } from '@unified-ws/protocol';
 import { type Drains, listNodes } from '../../operations/nodes.js';
 import type { Reports } from '../../operations/reports.js';
-import type { Gate } from '../auth.js';
-import { jsonBody } from '../body.js';
-import { callerOf } from '../http.js';
+import { actorOf } from '../http.js';
 import { RestProblem } from '../problem.js';
 import type { Router } from '../router.js';
-import { bodyReader } from '../validation.js';
 
 export interface NodeRouteParts {
   readonly drains: Drains;
@@ -14,27 +10,12 @@ export interface NodeRouteParts {
 }
 
 /** The nodes of the cluster. */
-export function nodeRoutes(router: Router, gate: Gate, { drains, reports }: NodeRouteParts): void {
-  const readReason = bodyReader(queueReasonSchema);
-  router.route(`${REST_BASE}/nodes`, {
-    get: [
-      gate.authorise('admin:stats'),
-      async (_request, response) => void response.json(await listNodes(reports.stats)),
-    ],
-  });
+export function nodeRoutes(router: Router, { drains, reports }: NodeRouteParts): void {
+  router.operation('listNodes', () => listNodes(reports.stats));
   /** 200 when the node does not answer too: the order may reach it yet. */
-  router.route(`${REST_BASE}/nodes/:node_id/drain`, {
-    post: [
-      gate.authorise('admin:cluster'),
-      ...jsonBody(),
-      async (request, response) => {
-        const { reason = '' } = readReason(request.body);
-        const { node_id: nodeId } = request.params;
-        const actor = { userId: callerOf(response).identity.userId, ip: request.ip ?? '', via: 'rest' as const };
-        const drained = typeof nodeId === 'string' ? await drains.drain(nodeId, reason, actor) : null;
-        if (drained === null) throw new RestProblem(404, 'NOT_FOUND', 'There is no such node.');
-        response.json(drained);
-      },
-    ],
+  router.operation('drainNode', async ({ params, body, ...call }) => {
+    const drained = await drains.drain(params.node_id, body, actorOf(call));
+    if (drained === null) throw new RestProblem(404, 'NOT_FOUND', 'There is no such node.');
+    return drained;
   });
 }

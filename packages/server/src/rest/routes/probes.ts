@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { ReadinessReport, Readyz } from '@unified-ws/protocol';
 import type { RequestHandler } from 'express';
 import { bearerToken } from '../../auth/carrier.js';
 import { authError } from '../../auth/token.js';
 import { AppError } from '../../errors.js';
 import type { NodeCounts } from '../../observability/counts.js';
-import type { ReadinessReport } from '../../observability/health.js';
 import { mergeMetrics } from '../../observability/mergeMetrics.js';
 import type { Reports } from '../../operations/reports.js';
 import type { Siblings } from '../../processes.js';
@@ -21,37 +21,26 @@ export interface ProbeRouteParts {
 
 /** For load balancers, orchestrators and Prometheus, at the root. */
 export function probeRoutes(router: Router, { settings, reports, counts, siblings }: ProbeRouteParts): void {
-  router.route('/livez', {
-    get: [
-      (_request, response) => {
-        const uptime = Math.round(counts.uptimeSeconds);
-        response.json({ status: 'ok', node_id: settings.nodeId, uptime_seconds: uptime });
-      },
-    ],
+  router.operation('getLivez', () => {
+    return { status: 'ok' as const, node_id: settings.nodeId, uptime_seconds: Math.round(counts.uptimeSeconds) };
   });
-  router.route('/readyz', {
-    get: [
-      async (_request, response) => {
-        const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings);
-        if (!body.ready) response.set('Retry-After', '1');
-        response.status(body.ready ? 200 : 503).json(body);
-      },
-    ],
+  router.operation('getReadyz', async ({ response }) => {
+    const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings);
+    if (!body.ready) response.status(503).set('Retry-After', '1');
+    return body;
   });
-  router.route('/metrics', {
-    get: [
-      metricsGate(settings),
-      async (_request, response) => {
-        const text = siblings === null ? await reports.metrics.text() : await metricsOfAll(siblings);
-        response.type(reports.metrics.contentType).send(text);
-      },
-    ],
-  });
+  router.raw('getMetrics', [
+    metricsGate(settings),
+    async (_request, response) => {
+      const text = siblings === null ? await reports.metrics.text() : await metricsOfAll(siblings);
+      response.type(reports.metrics.contentType).send(text);
+    },
+  ]);
 }
 
 /** All processes of this port: whichever of them the balancer's connection falls to must be ready. */
-async function readyOfAll(siblings: Siblings): Promise<{ ready: boolean; nodes: unknown[]; reasons: string[] }> {
-  const nodes: unknown[] = [];
+async function readyOfAll(siblings: Siblings): Promise<Extract<Readyz, { nodes: unknown }>> {
+  const nodes: (ReadinessReport | { ready: false; node_id: string })[] = [];
   const reasons: string[] = [];
   for (const { nodeId, answer } of await siblings.ask('ready')) {
     const report = answer as ReadinessReport | null;

@@ -1,0 +1,243 @@
+import { QUEUE_JOB_STATES } from './queue.js';
+import { ROLLOUT_MODES } from './rollout.js';
+import type { FromSchema, JSONSchema } from './schema.js';
+import {
+  amount,
+  amounts,
+  count,
+  countOrNull,
+  counts,
+  flag,
+  listOf,
+  tally,
+  text,
+  texts,
+  time,
+  whole,
+} from './schemaParts.js';
+
+/** What must hold for a node to serve. */
+export const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'draining'] as const;
+export type CheckName = (typeof CHECKS)[number];
+
+/** How a node stands in the cluster. */
+const STANDINGS = ['starting', 'rejoining', 'serving', 'interrupted', 'stopped'] as const;
+
+const checkSchema = whole({
+  ok: flag,
+  value: {
+    type: ['number', 'string', 'boolean', 'null'],
+    description: 'what was found; null: nothing ever was; milliseconds where the limit is a number',
+  },
+  limit: { type: ['number', 'string', 'boolean'] },
+});
+export type Check = FromSchema<typeof checkSchema>;
+
+export const checksSchema = whole({
+  redis: checkSchema,
+  bus: checkSchema,
+  lease: checkSchema,
+  event_loop: checkSchema,
+  workers: checkSchema,
+  draining: checkSchema,
+} satisfies Record<CheckName, JSONSchema>);
+
+/** Whether one process can serve. */
+export const readinessSchema = whole({
+  ready: flag,
+  node_id: text,
+  checks: checksSchema,
+  reasons: { ...texts, description: 'one sentence per check that fails' },
+  notices: { ...texts, description: 'what an admin wanted so, and what keeps no node from serving' },
+});
+export type ReadinessReport = FromSchema<typeof readinessSchema>;
+
+/** Answer of `GET /readyz`; of several processes that share the port, all must be ready. */
+export const readyzSchema = {
+  anyOf: [
+    readinessSchema,
+    whole({
+      ready: flag,
+      nodes: listOf({
+        anyOf: [
+          readinessSchema,
+          whole({ ready: { const: false }, node_id: { ...text, description: 'it does not answer' } }),
+        ],
+      }),
+      reasons: texts,
+    }),
+  ],
+} as const satisfies JSONSchema;
+export type Readyz = FromSchema<typeof readyzSchema>;
+
+/** Answer of `GET /livez`. */
+export const livezSchema = whole({ status: { const: 'ok' }, node_id: text, uptime_seconds: count });
+
+const connections = whole({
+  total: {
+    ...count,
+    description: 'all sockets, those that have not authenticated and those that are closing included',
+  },
+  max: count,
+  pending_auth: count,
+  by_status: { ...tally, description: 'by the status on the wire' },
+  healthy: { ...count, description: 'established, and with nothing against them (`health_reasons`)' },
+  with_errors: { ...count, description: 'with at least one bad message in a row just now' },
+  buffered_bytes: { ...count, description: 'that wait in the sockets' },
+  accepted: count,
+  established: count,
+  closed: { ...tally, description: 'by close code' },
+  refused: { ...tally, description: 'upgrades, by reason' },
+});
+
+export const deliverySchema = whole({
+  ...counts('events', 'deliveries', 'flushes', 'writes', 'bytes', 'unknown_types', 'gaps', 'cohorts', 'members'),
+  readers: { ...count, description: 'connections with a cursor of their own: behind, or served singly for good' },
+  replayed: { ...count, description: 'events written to readers' },
+  replayed_from_log: { ...count, description: 'those of them that came from the log in Redis' },
+  window_events: { ...count, description: 'newest broadcast events in memory' },
+  window_bytes: count,
+  congested: { ...count, description: 'connections whose peers take less than they are sent' },
+  congestions: { ...count, description: 'how often there was one' },
+  ...counts('drained', 'too_slow'),
+  rate_limited: { ...count, description: 'messages rate_limited' },
+  ephemeral: whole({
+    published: { ...count, description: 'by the node' },
+    absent: { ...count, description: 'targets that were not connected' },
+    received: { ...count, description: 'taken from the bus' },
+    sent: { ...count, description: 'gone out to whoever is to have them' },
+    conflated: { ...count, description: 'replaced by a later one of their key before they went out' },
+    withheld: { ...count, description: 'events times connections that were congested or over their rate' },
+    dropped: { ...tally, description: 'by reason' },
+  }),
+  compression: whole({
+    bytes_in: { ...count, description: 'of events, before' },
+    bytes_out: { ...count, description: 'and after' },
+    skipped: { ...count, description: 'events for which there was no time' },
+  }),
+});
+
+export const mailboxCountsSchema = whole({
+  appended: { ...count, description: 'events times mailboxes' },
+  duplicates: count,
+  trimmed_unacknowledged: { ...count, description: 'entries that went before they were acknowledged' },
+  deliveries: { ...count, description: 'events written to connections of the node' },
+  ...counts('unwanted', 'holes', 'reads', 'gaps'),
+  behind: { ...count, description: 'connections that are behind their mailbox just now' },
+  acks: whole(counts('stored', 'ignored', 'failed')),
+});
+
+const registry = whole({
+  takeovers: count,
+  waiting_takeovers: count,
+  evictions: { ...count, description: 'connections of the node that a newer claim ended' },
+  ...counts('pending_releases', 'fenced_periods'),
+  fenced_seconds: amount,
+  ...counts('live_leases', 'dead_leases'),
+});
+
+const queueWorkers = whole({
+  standing_aside: flag,
+  lanes: listOf(
+    whole({
+      queue: text,
+      ...counts('appended', 'duplicates', 'expired', 'poisoned'),
+      retrying: {
+        type: ['object', 'null'],
+        properties: { since: time, attempts: count },
+        required: ['since', 'attempts'],
+        description: 'a job that is retried in place because something that it needs is away',
+      },
+      stalled_ms: { ...count, description: 'how long nobody started the job next in line; 0: all is well' },
+    }),
+  ),
+  renewals: { ...tally, description: 'workers that were replaced, by reason' },
+  refused: { ...tally, description: 'publishes refused for want of room, by reason' },
+});
+
+/** What one node says of itself. Sums are since its start. */
+export const nodeStatsSchema = whole({
+  node_id: text,
+  lease: text,
+  host: text,
+  pid: count,
+  version: text,
+  node_version: { ...text, description: 'of Node.js' },
+  uptime_seconds: count,
+  standing: { enum: STANDINGS },
+  reason: { ...text, description: 'why it is not serving; empty when it is' },
+  ready: flag,
+  draining: flag,
+  checks: checksSchema,
+  reasons: texts,
+  connections,
+  messages_received: count,
+  messages_by_type: tally,
+  publishes: { ...tally, description: 'accepted and duplicate' },
+  delivery: deliverySchema,
+  mailboxes: mailboxCountsSchema,
+  registry,
+  legacy: whole({
+    connections: { ...count, description: 'to the endpoints of the predecessor' },
+    by_group: tally,
+    established: { ...tally, description: 'by group' },
+    messages: { ...tally, description: 'of clients, by type' },
+    notices: { ...tally, description: 'deprecation notices, by occasion' },
+    replaced: { ...count, description: 'ended by a newer one of their user and group' },
+  }),
+  errors: whole({ total: count, by_code: tally }),
+  event_loop_lag_ms: whole(amounts('p50', 'p99', 'mean', 'max')),
+  memory: whole(counts('rss', 'heap_used', 'heap_total', 'external')),
+  cpu_percent: { ...amount, description: 'of one core, over the last 5 to 10 s' },
+  machine: whole({
+    cpus: { ...count, description: 'that the process may use' },
+    load_average: { ...listOf(amount), description: 'of the machine, over 1, 5 and 15 min' },
+    memory_total: { ...count, description: 'bytes; what the container may use, if it is limited' },
+    memory_available: { ...count, description: 'bytes' },
+  }),
+  queue_workers: queueWorkers,
+  queue_admin: { ...tally, description: 'what admins did to the event queue through this node' },
+  events_over_rate: { ...tally, description: 'durable events over the rate of their type, by type' },
+  rollout: whole({
+    mode: { enum: ROLLOUT_MODES },
+    percentage: count,
+    enforce: flag,
+    version: { ...count, description: 'of the roll-out that is in force on the node' },
+    rolled_back: flag,
+    notices: { ...count, description: 'messages rollout_changed' },
+  }),
+});
+export type NodeStats = FromSchema<typeof nodeStatsSchema>;
+
+/** Jobs by state. */
+const jobCounts = whole(counts(...QUEUE_JOB_STATES));
+
+export const queueSummarySchema = whole({
+  size: { ...count, description: 'jobs: waiting, delayed and active' },
+  max: { ...count, description: 'EVENT_QUEUE_MAX' },
+  counts: jobCounts,
+  by_queue: { type: 'object', additionalProperties: jobCounts },
+  paused: { ...texts, description: 'queues that an admin has paused' },
+});
+export type QueueSummary = FromSchema<typeof queueSummarySchema>;
+
+/** Answer of `GET /stats`. */
+export const clusterStatsSchema = whole({
+  generated_at: time,
+  node_id: { ...text, description: 'that was asked' },
+  ...counts('total_connections', 'max_connections', 'pending_auth'),
+  connections_by_status: tally,
+  total_messages_received: count,
+  total_messages_sent: { ...count, description: 'event frames handed to connections' },
+  total_events_processed: { ...count, description: 'events that the workers put into the log' },
+  event_queue_size: { ...countOrNull, description: 'jobs; null: the queues did not answer' },
+  event_queue_max: { ...count, description: 'EVENT_QUEUE_MAX' },
+  uptime_seconds: { ...count, description: 'of the node that has been up longest' },
+  total_errors: count,
+  errors_by_code: tally,
+  refused_upgrades: { ...tally, description: 'by reason' },
+  queue: { anyOf: [queueSummarySchema, { type: 'null' }], description: 'null: the queues did not answer' },
+  nodes: listOf(nodeStatsSchema),
+  missing_nodes: { ...texts, description: 'nodes that did not answer in time: the sums are without them' },
+});
+export type ClusterStatsReport = FromSchema<typeof clusterStatsSchema>;

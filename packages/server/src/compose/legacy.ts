@@ -1,0 +1,144 @@
+import { Inbound } from '../edge/inbound.js';
+import type { AppError } from '../errors.js';
+import { LegacyAcceptor } from '../legacy/accept.js';
+import { LegacyAuthority } from '../legacy/authority.js';
+import { LegacyConnection } from '../legacy/connection.js';
+import { LegacyCounts } from '../legacy/counts.js';
+import { Deprecations } from '../legacy/deprecation.js';
+import { LegacyEndpoints } from '../legacy/endpoints.js';
+import { LegacyErrors } from '../legacy/errors.js';
+import { LegacyHost } from '../legacy/host.js';
+import { LegacyList } from '../legacy/list.js';
+import { LegacyMessages } from '../legacy/messages.js';
+import { LegacyNotes } from '../legacy/notes.js';
+import { LegacyOrders } from '../legacy/orders.js';
+import { Replacements } from '../legacy/replacement.js';
+import { LegacyStanding } from '../legacy/standing.js';
+import type { ClusterParts } from './cluster.js';
+import type { ConnectionsParts } from './connections.js';
+import type { Core } from './core.js';
+import type { DeliveryParts } from './delivery.js';
+import type { EventsParts } from './events.js';
+
+/** Upwards, to parts that are made later. */
+export interface LegacyCalls {
+  /** A token from this address was refused. */
+  readonly onTokenRefused: (ip: string, error: AppError) => void;
+}
+
+export type LegacyParts = ReturnType<typeof composeLegacy>;
+
+/** The endpoints of the predecessor. Where they are off, orders of admins find nobody here, and nothing else runs. */
+export function composeLegacy(
+  core: Core,
+  cluster: ClusterParts,
+  events: EventsParts,
+  delivery: DeliveryParts,
+  connections: ConnectionsParts,
+  calls: LegacyCalls,
+) {
+  const { settings, nodeId, clock, logger, report, keys, redis, errorLog, legacyTable: table } = core;
+  const { commands, store, judge, lease, isServing, rollouts } = cluster;
+  const { catalogue, roles } = events;
+  const { fanout, typeSets } = delivery;
+  const { verifier, liveness, clearances, sockets } = connections;
+  const leaseId = (): string => lease.id;
+  const counts = new LegacyCounts();
+  const notes = new LegacyNotes(redis, keys);
+  const errors = new LegacyErrors({ onError: (connection, error) => errorLog.onConnection(connection, error.code) });
+  const authority = new LegacyAuthority(
+    {
+      catalogue,
+      roles,
+      clearances,
+      typeSets,
+      fanout,
+      liveness,
+      store,
+      clock,
+      report,
+      maxSubscriptions: settings.maxSubscriptions,
+      noticeMs: settings.tokenNoticeMs,
+      graceMs: settings.tokenGraceMs,
+    },
+    errors,
+  );
+  const standing = new LegacyStanding({
+    table,
+    notes,
+    store,
+    errors,
+    lease: leaseId,
+    isServing,
+    report,
+    intervalMs: settings.sweepIntervalMs,
+  });
+  const orders = new LegacyOrders({ notes, table, standing, commands, judge, clock });
+  const deprecations = new Deprecations({ rollouts, table, errors, counts, catalogue, report });
+  const list = new LegacyList({ commands, table, rollouts, nodeId, timeoutMs: settings.commandTimeoutMs });
+  const host = new LegacyHost({ sockets, authority, table, notes, report });
+  const messages = new LegacyMessages({
+    authority,
+    deprecations,
+    errors,
+    counts,
+    fanout,
+    report,
+    maxConsecutiveErrors: settings.maxConsecutiveErrors,
+    maxSubscriptions: settings.maxSubscriptions,
+  });
+  const inbound = new Inbound({
+    clock,
+    report,
+    messageRate: settings.messageRate,
+    messageBurst: settings.messageBurst,
+    sendError: (connection, error) => errors.tell(connection as LegacyConnection, error),
+    handle: (connection, text) => {
+      messages.handle(connection as LegacyConnection, text);
+      return undefined;
+    },
+    // Its token came with the upgrade, or it is closing.
+    onFirstMessage: () => undefined,
+  });
+  const acceptor = new LegacyAcceptor({
+    verifier,
+    roles,
+    clearances,
+    authority,
+    table,
+    notes,
+    replacements: new Replacements({ commands, table, counts }),
+    deprecations,
+    errors,
+    store,
+    fanout,
+    liveness,
+    clock,
+    logger,
+    report,
+    lease: leaseId,
+    mayDeliver: isServing,
+    onTokenRefused: calls.onTokenRefused,
+    onEstablished: (connection) => {
+      counts.connected(connection.group);
+      inbound.process(connection);
+    },
+  });
+  const legacy = new LegacyEndpoints({
+    isOn: settings.legacyEndpoints,
+    table,
+    counts,
+    standing,
+    orders,
+    authority,
+    deprecations,
+    list,
+    open: (group, ws, socket, origin, token) => {
+      const connection = new LegacyConnection(group, core.legacyIdleMs, ws, socket, origin, host, settings);
+      sockets.add(connection);
+      inbound.attach(connection);
+      acceptor.accept(connection, token);
+    },
+  });
+  return { legacy };
+}

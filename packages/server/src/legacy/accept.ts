@@ -1,0 +1,184 @@
+import { CLOSE } from '@unified-ws/protocol';
+import { revocationError } from '../auth/revocation.js';
+import type { RoleTable } from '../auth/roles.js';
+import type { Identity, TokenVerifier } from '../auth/token.js';
+import type { Clock } from '../clock.js';
+import type { Liveness } from '../edge/liveness.js';
+import { AppError } from '../errors.js';
+import type { Clearances } from '../fanout/clearance.js';
+import type { Fanout } from '../fanout/flush.js';
+import { fit } from '../fanout/membership.js';
+import type { Logger, Report } from '../observability/logger.js';
+import type { Amendment } from '../registry/amendment.js';
+import type { RegistryStore } from '../registry/store.js';
+import { closedToUser, type LegacyAuthority } from './authority.js';
+import { STAY_AWAY } from './closeCodes.js';
+import type { LegacyConnection } from './connection.js';
+import type { Deprecations } from './deprecation.js';
+import type { LegacyErrors } from './errors.js';
+import { mayUse } from './groups.js';
+import type { LegacyNotes } from './notes.js';
+import type { Replacements } from './replacement.js';
+import { isClosed } from './rollout.js';
+import type { LegacyTable } from './table.js';
+
+export interface LegacyAcceptorParts {
+  readonly verifier: TokenVerifier;
+  readonly roles: () => RoleTable;
+  readonly clearances: Clearances;
+  readonly authority: LegacyAuthority;
+  readonly table: LegacyTable;
+  readonly notes: LegacyNotes;
+  readonly replacements: Replacements;
+  readonly deprecations: Deprecations;
+  readonly errors: LegacyErrors;
+  readonly store: Pick<RegistryStore, 'entry'>;
+  readonly fanout: Fanout;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly report: Report;
+  readonly lease: () => string;
+  /** The right to deliver (C6). */
+  readonly mayDeliver: () => boolean;
+  readonly onTokenRefused: (ip: string, error: AppError) => void;
+  /** Established: what waited in the inbox may be handled. */
+  readonly onEstablished: (connection: LegacyConnection) => void;
+}
+
+/** The first half of a legacy connection's life: its token is judged as everybody's (F17), then it is noted, and told hello. */
+export class LegacyAcceptor {
+  private readonly parts: LegacyAcceptorParts;
+
+  constructor(parts: LegacyAcceptorParts) {
+    this.parts = parts;
+  }
+
+  /** @param token of the upgrade request; null: none, and an old client knows no other way to bring one. */
+  accept(connection: LegacyConnection, token: string | null): void {
+    this.parts.liveness.awaitAuth(connection);
+    if (token !== null) {
+      this.authenticate(connection, token);
+      return;
+    }
+    const error = new AppError('AUTH_ERROR', 'Authentication token required', { details: { reason: 'missing' } });
+    this.parts.errors.refuse(connection, error, STAY_AWAY, error.message);
+  }
+
+  private authenticate(connection: LegacyConnection, token: string): void {
+    let verified: Identity | Promise<Identity>;
+    try {
+      verified = this.parts.verifier.verify(token);
+    } catch (error) {
+      this.refuseToken(connection, error);
+      return;
+    }
+    if (!(verified instanceof Promise)) {
+      this.admit(connection, verified);
+      return;
+    }
+    connection.handling = true;
+    verified
+      .finally(() => {
+        connection.handling = false;
+      })
+      .then(
+        (identity) => this.admit(connection, identity),
+        (error: unknown) => this.refuseToken(connection, error),
+      )
+      .catch((error: unknown) => this.fail(connection, error));
+  }
+
+  private refuseToken(connection: LegacyConnection, error: unknown): void {
+    if (!(error instanceof AppError)) {
+      this.fail(connection, error);
+      return;
+    }
+    const { errors, onTokenRefused, logger } = this.parts;
+    onTokenRefused(connection.ip, error);
+    logger.debug({ conn: connection.id, ip: connection.ip, reason: error.details?.reason }, 'token refused');
+    const code = error.code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : STAY_AWAY;
+    errors.refuse(connection, error, code, error.code === 'UNAVAILABLE' ? 'unavailable' : 'Authentication failed');
+  }
+
+  private admit(connection: LegacyConnection, identity: Identity): void {
+    const { table, roles, clearances, liveness } = this.parts;
+    if (!connection.signal('authenticated')) return;
+    connection.token = identity;
+    connection.identity = identity;
+    connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
+    liveness.forget(connection);
+    table.add(connection);
+    this.note(connection).catch((error: unknown) => {
+      this.parts.report(error, 'legacy.note');
+      this.unavailable(connection);
+    });
+  }
+
+  /**
+   * Noted first, and the orders of admins read after it: an order is written first, and the notes read after it. So at least one of the
+   * two sees the other (C7).
+   */
+  private async note(connection: LegacyConnection): Promise<void> {
+    const { notes, store, errors, replacements, lease, report } = this.parts;
+    const taken = await notes.take(connection, lease());
+    const { revokedCode, revokedUntil, amendment } = await store.entry(connection);
+    if (!connection.isOpen()) {
+      // It closed before its note was written, and took back what was not there yet.
+      await notes.forget(connection);
+      return;
+    }
+    const revoked = revocationError(revokedCode, revokedUntil);
+    if (revoked) errors.refuse(connection, revoked, STAY_AWAY, revoked.message);
+    else if (this.establish(connection, amendment)) {
+      replacements.replace(taken, (error) => report(error, 'legacy.replace'));
+    }
+  }
+
+  private establish(connection: LegacyConnection, amendment: Amendment): boolean {
+    const { mayDeliver, authority, deprecations, errors, fanout, liveness, clock, logger, onEstablished } = this.parts;
+    if (!mayDeliver()) {
+      this.unavailable(connection);
+      return false;
+    }
+    const decision = deprecations.decide(connection.userId);
+    if (isClosed(decision)) {
+      errors.refuse(connection, deprecations.closed(), STAY_AWAY, 'use the unified endpoint');
+      return false;
+    }
+    authority.admit(connection, [], amendment);
+    if (!mayUse(connection.group, connection.clearance)) {
+      errors.refuse(connection, closedToUser(connection), STAY_AWAY, 'permission denied');
+      return false;
+    }
+    if (!connection.signal('held')) return false;
+    fit(connection, fanout.catalogue, fanout.typeSets);
+    // Frames could precede `connection_established` in the predecessor (PREDECESSOR §8.3). Flushed, told, and in the cohort within one turn.
+    fanout.flush();
+    const { group, types } = connection;
+    connection.tell('connection_established', { connection_type: group, subscribed_events: types?.names ?? [] });
+    // The answer to the upgrade may be held back for this (Upgrades).
+    connection.socket.uncork();
+    if (!connection.signal('established')) return false;
+    connection.established = true;
+    fanout.enter(connection);
+    liveness.watch(connection);
+    connection.heartbeatDue = connection.ownBeat(clock.mono());
+    const { id: conn, userId: user } = connection;
+    logger.debug({ mono: clock.mono(), conn, user, group }, 'legacy connection established');
+    deprecations.notify(connection, decision, 'connect');
+    onEstablished(connection);
+    return true;
+  }
+
+  private unavailable(connection: LegacyConnection): void {
+    const error = new AppError('UNAVAILABLE', 'The connection could not be registered, try again.');
+    this.parts.errors.refuse(connection, error, CLOSE.UNAVAILABLE, 'unavailable');
+  }
+
+  private fail(connection: LegacyConnection, error: unknown): void {
+    this.parts.report(error, 'legacy.accept');
+    const told = new AppError('UNEXPECTED_ERROR', 'The connection could not be accepted.');
+    this.parts.errors.refuse(connection, told, CLOSE.UNAVAILABLE, 'unavailable');
+  }
+}

@@ -1,0 +1,57 @@
+import type { SubscriptionChangeReason } from '@unified-ws/protocol';
+import type { Identity } from '../auth/token.js';
+import { Authority, type AuthorityParts } from '../edge/authority.js';
+import type { Connection } from '../edge/connection.js';
+import { AppError } from '../errors.js';
+import type { Clearance } from '../fanout/clearance.js';
+import { textFrame } from '../fanout/frame.js';
+import type { TypeSet } from '../fanout/typeSet.js';
+import { STAY_AWAY } from './closeCodes.js';
+import { LegacyConnection } from './connection.js';
+import type { LegacyErrors } from './errors.js';
+import { mayUse, permissionOf, typesOf } from './groups.js';
+
+/** That a group's endpoint is closed to this user. */
+export function closedToUser({ group }: LegacyConnection): AppError {
+  const message = `The ${group} endpoint needs the permission ${permissionOf(group)}.`;
+  return new AppError('PERMISSION_DENIED', message, { recoverable: false });
+}
+
+/** The authority over legacy connections: what they may see is decided as for all, within their group (G8). */
+export class LegacyAuthority extends Authority {
+  private readonly errors: LegacyErrors;
+
+  constructor(parts: AuthorityParts, errors: LegacyErrors) {
+    super(parts);
+    this.errors = errors;
+  }
+
+  override reevaluate(
+    connection: Connection,
+    reason: SubscriptionChangeReason,
+    frames?: Map<string, Buffer>,
+  ): readonly string[] {
+    const gone = super.reevaluate(connection, reason, frames);
+    if (connection instanceof LegacyConnection && !mayUse(connection.group, connection.clearance)) {
+      this.errors.refuse(connection, closedToUser(connection), STAY_AWAY, 'permission withdrawn');
+    }
+    return gone;
+  }
+
+  protected override typesFor(connection: Connection, identity: Identity, clearance: Clearance): Iterable<string> {
+    if (!(connection instanceof LegacyConnection)) return super.typesFor(connection, identity, clearance);
+    return typesOf(connection.group, connection.asked, clearance, this.parts.catalogue());
+  }
+
+  protected override changeFrame(_connection: Connection, _before: TypeSet, after: TypeSet): Buffer {
+    const timestamp = new Date(this.parts.clock.now()).toISOString();
+    return textFrame(
+      JSON.stringify({ type: 'subscription_updated', data: { subscribed_events: after.names }, timestamp }),
+    );
+  }
+
+  /** The registry holds nothing of a legacy connection. */
+  protected override storeFacts(): void {
+    return;
+  }
+}

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { ROLLOUT_REASONS, type RolloutEndpoint, type RolloutReason } from '@unified-ws/protocol';
+import type { RolloutState } from './rolloutState.js';
+
+/** What a user is assigned to, and why. */
+export interface RolloutDecision {
+  readonly endpoint: RolloutEndpoint;
+  readonly reason: RolloutReason;
+  /** The legacy endpoints refuse this user. Never true of who is assigned to them. */
+  readonly enforced: boolean;
+}
+
+/** The predecessor's: nobody moves back and forth when this system takes over at the same percentage (PREDECESSOR §8.4). */
+const BUCKET_PREFIX = 'websocket_rollout_';
+const BUCKETS = 100;
+
+/** 0 to 99, even over user ids, always the same for one. */
+export function bucketOf(userId: string): number {
+  const digest = createHash('md5').update(`${BUCKET_PREFIX}${userId}`).digest();
+  return digest.readUInt32BE(0) % BUCKETS;
+}
+
+/** Where the legacy endpoints are not served there is nothing to choose from. */
+export const LEGACY_OFF: RolloutDecision = { endpoint: 'unified', reason: 'legacy_endpoints_off', enforced: true };
+
+type Assignments = Pick<RolloutState, 'mode' | 'percentage' | 'userList' | 'forceLegacy' | 'enforce'>;
+
+/** Whether a client has to do something else by the one than by the other. */
+export function sameRollout(a: RolloutDecision, b: RolloutDecision): boolean {
+  return a.endpoint === b.endpoint && a.enforced === b.enforced;
+}
+
+/** Pure. With everything else the same, a higher percentage takes nobody back to the legacy endpoints. */
+export function decideRollout(state: Assignments, userId: string): RolloutDecision {
+  const { mode, userList, forceLegacy, percentage } = state;
+  if (forceLegacy.has(userId)) return legacy('force_legacy');
+  if (mode === 'disabled') return legacy('disabled');
+  if (mode === 'full') return unified(state, 'full');
+  if (userList.has(userId)) return unified(state, 'user_list');
+  if (mode === 'testing') return legacy('not_listed');
+  return bucketOf(userId) < percentage ? unified(state, 'within_percentage') : legacy('beyond_percentage');
+}
+
+/** One object for each decision: a node holds tens of thousands of them. */
+const LEGACY = made((reason) => ({ endpoint: 'legacy', reason, enforced: false }));
+const UNIFIED = made((reason) => ({ endpoint: 'unified', reason, enforced: false }));
+const ENFORCED = made((reason) => ({ endpoint: 'unified', reason, enforced: true }));
+
+function made(of: (reason: RolloutReason) => RolloutDecision): Readonly<Record<RolloutReason, RolloutDecision>> {
+  const entries = ROLLOUT_REASONS.map((reason) => [reason, Object.freeze(of(reason))]);
+  return Object.fromEntries(entries) as Record<RolloutReason, RolloutDecision>;
+}
+
+function legacy(reason: RolloutReason): RolloutDecision {
+  return LEGACY[reason];
+}
+
+function unified({ enforce }: Assignments, reason: RolloutReason): RolloutDecision {
+  return (enforce ? ENFORCED : UNIFIED)[reason];
+}

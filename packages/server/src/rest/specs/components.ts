@@ -1,0 +1,124 @@
+import {
+  allConnectionsSchema,
+  auditPageSchema,
+  auditRecordSchema,
+  catalogueReloadedSchema,
+  checksSchema,
+  clearQueueSchema,
+  clusterErrorsSchema,
+  clusterHealthSchema,
+  clusterNodeSchema,
+  clusterNodesSchema,
+  clusterStatsSchema,
+  connectionStatsSchema,
+  eventAcceptedSchema,
+  eventStatusSchema,
+  eventsAcceptedSchema,
+  failedRetriedSchema,
+  infoSchema,
+  type JSONSchema,
+  jobsPageReplySchema,
+  limitsSchema,
+  listedConnectionSchema,
+  mailboxSchema,
+  nodeHealthSchema,
+  nodeReloadSchema,
+  nodeStatsSchema,
+  permissionsChangedSchema,
+  preferenceChangesSchema,
+  preferencesSchema,
+  publishSchema,
+  queueClearedSchema,
+  queueJobSchema,
+  queueStatusSchema,
+  queueSummarySchema,
+  queueSwitchedSchema,
+  readinessSchema,
+  revokedSchema,
+  rolloutChangedSchema,
+  rolloutSchema,
+  routerStatsSchema,
+  systemMetricsSchema,
+  userReportSchema,
+} from '@unified-ws/protocol';
+
+/** A part of a document. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** Schemas that have a name of their own in the documents; any other stands where it is used. */
+const NAMED: Readonly<Record<string, JSONSchema>> = {
+  AllConnections: allConnectionsSchema,
+  AuditPage: auditPageSchema,
+  AuditRecord: auditRecordSchema,
+  CatalogueReloaded: catalogueReloadedSchema,
+  Checks: checksSchema,
+  ClearQueue: clearQueueSchema,
+  ClusterErrors: clusterErrorsSchema,
+  ClusterHealth: clusterHealthSchema,
+  ClusterNode: clusterNodeSchema,
+  ClusterNodes: clusterNodesSchema,
+  ClusterStats: clusterStatsSchema,
+  ConnectionStats: connectionStatsSchema,
+  EventAccepted: eventAcceptedSchema,
+  EventStatus: eventStatusSchema,
+  EventsAccepted: eventsAcceptedSchema,
+  FailedRetried: failedRetriedSchema,
+  Info: infoSchema,
+  JobsPage: jobsPageReplySchema,
+  Limits: limitsSchema,
+  ListedConnection: listedConnectionSchema,
+  Mailbox: mailboxSchema,
+  NodeHealth: nodeHealthSchema,
+  NodeReload: nodeReloadSchema,
+  NodeStats: nodeStatsSchema,
+  PermissionsChanged: permissionsChangedSchema,
+  PreferenceChanges: preferenceChangesSchema,
+  Preferences: preferencesSchema,
+  PublishRequest: publishSchema,
+  QueueCleared: queueClearedSchema,
+  QueueJob: queueJobSchema,
+  QueueStatus: queueStatusSchema,
+  QueueSummary: queueSummarySchema,
+  QueueSwitched: queueSwitchedSchema,
+  Readiness: readinessSchema,
+  Revoked: revokedSchema,
+  Rollout: rolloutSchema,
+  RolloutChanged: rolloutChangedSchema,
+  RouterStats: routerStatsSchema,
+  SystemMetrics: systemMetricsSchema,
+  UserReport: userReportSchema,
+};
+
+const NAMES: ReadonlyMap<unknown, string> = new Map(Object.entries(NAMED).map(([name, schema]) => [schema, name]));
+
+/** The schemas of one document: those with a name are put under `components` when they are used. */
+export class Components {
+  private readonly used = new Map<string, unknown>();
+
+  /** The schema as it stands in the document. */
+  schema(schema: JSONSchema): unknown {
+    const name = NAMES.get(schema);
+    if (name === undefined) return this.inside(schema);
+    if (!this.used.has(name)) {
+      // Before the walk: what is under way is not begun again.
+      this.used.set(name, {});
+      this.used.set(name, this.inside(schema));
+    }
+    return { $ref: `#/components/schemas/${name}` };
+  }
+
+  /** What was used so far, by name. */
+  schemas(): Json {
+    return Object.fromEntries([...this.used].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  private inside(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map((inner) => this.part(inner));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, this.part(inner)]));
+  }
+
+  private part(value: unknown): unknown {
+    return NAMES.has(value) ? this.schema(value as JSONSchema) : this.inside(value);
+  }
+}
