@@ -3,7 +3,7 @@ import { loadCatalogue } from '@unified-ws/server/events/catalogue';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type FuzzedRequest, requestTo } from '../support/arbitraries/requests.js';
-import { fuzzRun } from '../support/fuzzRun.js';
+import { fuzzRun, tellFigures } from '../support/fuzzRun.js';
 import { rawHttp } from '../support/rawHttp.js';
 import { TEST_SECRET, token } from '../support/tokens.js';
 import { Bystander } from './support/fuzz/bystander.js';
@@ -138,18 +138,17 @@ describe('fuzzed requests', function () {
       met.set(kind, (met.get(kind) ?? 0) + 1);
     }
 
-    if (process.env.FUZZ_TELL) {
-      console.log(Object.fromEntries([...met].sort()));
-      console.log({
-        slowest,
-        busyMs,
-        before,
-        after,
-        pings: bystander.pings,
-        worstMs: bystander.worstMs,
-        ended: victims.ended,
-      });
-    }
+    const { pings, worstMs } = bystander;
+    tellFigures({
+      met: Object.fromEntries([...met].sort()),
+      slowest,
+      busyMs,
+      before,
+      after,
+      pings,
+      worstMs,
+      ended: victims.ended,
+    });
     expect(findings).to.deep.equal([]);
     expect(output, 'said at level warn or above').to.deep.equal([]);
     expect(node.isRunning).to.equal(true);
@@ -161,7 +160,7 @@ describe('fuzzed requests', function () {
         name,
       ).to.equal(true);
     }
-    expect(bystander.pings).to.be.greaterThan(0);
+    expect(pings).to.be.greaterThan(0);
     expect(busyMs, 'ms at a stretch').to.be.lessThan(MAX_STALL_MS);
     expect(after.rss / before.rss, JSON.stringify({ before, after })).to.be.lessThan(1.1);
     expect((await fetch(`${node.http}/readyz`)).status).to.equal(200);
