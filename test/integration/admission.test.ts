@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { WS_PATH } from '@unified-ws/protocol';
 import { expect } from 'chai';
+import { NodeProcess } from '../support/cluster.js';
 import { RawClient, upgradeRequest } from '../support/rawClient.js';
 import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
-import { type LocalNode, World } from './support/world.js';
+import { World } from './support/world.js';
 
 interface Refusal {
   readonly status: number;
@@ -14,7 +15,7 @@ interface Refusal {
 }
 
 /** The whole answer to an upgrade request that is refused. */
-async function refused(node: LocalNode, request: string): Promise<Refusal> {
+async function refused(node: { readonly port: number }, request: string): Promise<Refusal> {
   const client = new RawClient(node.port);
   await once(client.socket, 'connect');
   const chunks: Buffer[] = [];
@@ -125,6 +126,35 @@ describe('admission, before any crypto', function () {
     await until(() => first.status === 101, { what: 'the first is taken' });
     expectProblem(await refused(node, request('10.0.0.2')), 429, 'RATE_LIMITED');
     first.destroy();
+  });
+
+  it('an operator who forgot the proxy must be told why everybody behind it is refused, once (F21)', async () => {
+    const env = { REDIS_URL: world.redis.url, CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '1' };
+    const node = new NodeProcess({ id: 'forgot', env });
+    try {
+      await node.start();
+      await node.ready();
+      const said = (): number => node.log.complaints.filter((line) => line.includes('TRUST_PROXY')).length;
+      const refusals = async (headers: Record<string, string>): Promise<void> => {
+        for (;;) {
+          const client = new RawClient(node.port);
+          await once(client.socket, 'connect');
+          client.socket.write(upgradeRequest({ headers }));
+          await until(() => client.status !== null, { what: 'an answer' });
+          client.destroy();
+          if (client.status === 429) return;
+        }
+      };
+      await refusals({});
+      await refusals({});
+      expect(said(), 'without a proxy').to.equal(0);
+      for (let n = 0; n < 3; n += 1) await refusals({ 'X-Forwarded-For': `192.0.2.${n}` });
+      await until(said, { what: 'the warning' });
+      await node.stop();
+      expect(said()).to.equal(1);
+    } finally {
+      await node.kill9();
+    }
   });
 
   it('a full node must say so and when to come back, and take connections again when there is room', async () => {

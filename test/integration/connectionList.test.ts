@@ -108,9 +108,16 @@ describe('the list of all connections', () => {
     const { connections } = await ask({ filter: { healthy: false } });
     expect(connections.sick?.health_reasons).to.deep.equal(['errors']);
     expect(connections.sick?.error_count).to.equal(1);
-    const { body } = await call(first, 'health', { token: adminToken() });
-    const { total_count } = await ask({ filter: { healthy: true } });
-    expect([body.healthy_connections, body.error_connections], 'as GET /health has it').to.deep.equal([total_count, 1]);
+    const health = async () => (await call(first, 'health', { token: adminToken() })).body;
+    const body = await until(
+      async () => {
+        const found = await health();
+        return found.nodes.length === 2 && found;
+      },
+      { what: 'the first has heard of the second' },
+    );
+    const well = users(await ask({ filter: { healthy: true } })).length;
+    expect([body.healthy_connections, body.error_connections], 'as GET /health has it').to.deep.equal([well, 1]);
   });
 
   it('pages of one, asked now here and now there, must make up the whole and end', async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import { NodeProcess } from '../support/cluster.js';
+import { LegacyClient } from '../support/legacyClient.js';
 import { adminToken, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
@@ -133,6 +134,7 @@ describe('the memory of a node', function () {
     const env = {
       REDIS_URL: world.redis.url,
       LOG_LEVEL: 'info',
+      LEGACY_ENDPOINTS: 'true',
       NODE_OPTIONS: `--heapsnapshot-signal=SIGUSR2 --diagnostic-dir=${dir}`,
     };
     node = new NodeProcess({ id: 'n1', env });
@@ -147,7 +149,7 @@ describe('the memory of a node', function () {
 
   // A dump of a node's memory would otherwise be a bunch of keys. Seen red: the client id and the position held the URL that they came in, and the token in it.
   it('must hold no token of those who are connected or called, the predecessor kept all (F20)', async () => {
-    const tokens = Array.from({ length: 7 }, (_, n) => token(`holder-${n}`, { roles: ['admin'] }));
+    const tokens = Array.from({ length: 8 }, (_, n) => token(`holder-${n}`, { roles: ['admin'] }));
     const at = (n: number): string => tokens[n] as string;
     const client = (n: number): string => `a-device-with-a-long-name-${n}.1`;
     const resume = 'an-epoch-that-is-long.1.a-tag-that-is-long~another-epoch-that-is-long.1.a-tag-that-is-long';
@@ -165,6 +167,8 @@ describe('the memory of a node', function () {
     first.send('authenticate', { token: at(3), client: client(3), resume });
     await Promise.all(clients.map((one) => one.established()));
     await refreshing.ask('refresh_token', { token: at(4) }, 'token_refreshed');
+    const legacy = new LegacyClient(node.ws, 'security', { token: at(7) });
+    await legacy.waitFor('connection_established');
     const forged = at(5).slice(0, -2);
     await world.dial(node, { token: forged }).closed();
     const response = await fetch(`${node.http}${REST_BASE}/nodes`, { headers: { authorization: `Bearer ${at(6)}` } });
@@ -184,6 +188,7 @@ describe('the memory of a node', function () {
     const found = tokens.map((one, n) => (dump.includes(one.slice(-40, -4)) ? n : -1)).filter((n) => n >= 0);
     expect(found, 'of the tokens are in the dump').to.deep.equal([]);
     for (const one of clients) expect(one.isOpen).to.equal(true);
+    legacy.ws.terminate();
   });
 });
 

@@ -238,3 +238,34 @@ describe('revoked tokens and bans', function () {
     expect(fields[0]).to.include.members(['unban', user, 'not_banned']);
   });
 });
+
+describe('revoked tokens and bans, after everything was restarted', function () {
+  this.timeout(20_000);
+  const world = new World();
+
+  before(() => world.start({ appendonly: true, args: ['--appendfsync', 'always'] }));
+  after(() => world.stop());
+
+  // Seen red with a Redis that keeps nothing.
+  it('must still be void: what voids them is in Redis, and on its disk', async () => {
+    const node = await world.node();
+    const post = (path: string, json: object) => call(node, path, { json, token: adminToken() });
+    const [revoked, session, banned] = [world.user(), world.user(), world.user()];
+    const texts = { [token(revoked)]: 4102, [token(session, { claims: { sid: 's' } })]: 4102, [token(banned)]: 4003 };
+    const live = await Promise.all(Object.keys(texts).map((text) => world.connect(node, '', [], { token: text })));
+    await Promise.all([
+      post(`users/${revoked}/revoke`, {}),
+      post(`users/${session}/revoke`, { session: 's' }),
+      post(`disconnect/${banned}`, { ban_seconds: 600 }),
+    ]);
+    for (const [n, code] of Object.values(texts).entries()) expect((await live[n]?.closed())?.code).to.equal(code);
+    await world.endNodes();
+    await world.redis.kill9();
+    await world.redis.restart();
+    const again = await world.node();
+    for (const [text, code] of Object.entries(texts)) {
+      expect((await world.dial(again, { token: text }).closed()).code).to.equal(code);
+    }
+    for (const user of [revoked, session]) await world.connect(again, user);
+  });
+});

@@ -13,7 +13,7 @@ import type { AddressLimit } from './addressLimit.js';
 import type { AuthFailures } from './authFailures.js';
 import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
-import { type HandshakeFault, handshakeFault, malformed } from './handshake.js';
+import { type HandshakeFault, handshakeFault, malformed, resourceOf } from './handshake.js';
 import { PeerSocket } from './peerSocket.js';
 import { Replacements } from './replacement.js';
 
@@ -89,6 +89,9 @@ const MIN_PIECES = 1024;
 /** Pongs that may wait for a peer which does not read, whatever MESSAGE_BURST is. */
 const MAX_PONGS = 4096;
 
+/** Refused for what others of the same address did. */
+const BY_ADDRESS: ReadonlySet<RefusalReason> = new Set(['rate', 'auth_failures']);
+
 interface Refusal extends HandshakeFault {
   readonly reason: RefusalReason;
   readonly retryAfterS?: number;
@@ -102,6 +105,7 @@ export class Upgrades {
   private readonly trusts: (address: string, hop: number) => boolean;
   /** Sockets whose answer is held back; hello lets go of most of them before the timer does. */
   private held: Socket[] = [];
+  private warned = false;
   private random = Buffer.alloc(0);
   private randomUsed = 0;
 
@@ -139,11 +143,12 @@ export class Upgrades {
     // Without a listener a peer that resets now would end the process.
     socket.on('error', ignoreReset);
     const ip = this.addressOf(request);
-    const url = request.url ?? '';
+    const url = resourceOf(request);
     const { token } = tokenFromRequest(request);
     const path = pathOf(url);
     const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
+      if (BY_ADDRESS.has(refusal.reason)) this.warnOfProxy(request);
       this.refuse(socket, refusal);
       return;
     }
@@ -233,6 +238,15 @@ export class Upgrades {
     if (wait === 0) return null;
     const detail = 'Too many bad tokens from this address, and this is one.';
     return { reason: 'auth_failures', status: 429, code: 'RATE_LIMITED', detail, retryAfterS: wait };
+  }
+
+  /** Behind a proxy that is not trusted one hostile client uses up the limits of all, and nothing else would say so (F21). */
+  private warnOfProxy(request: IncomingMessage): void {
+    if (this.warned || this.parts.trustProxy !== false || request.headers['x-forwarded-for'] === undefined) return;
+    this.warned = true;
+    this.parts.logger.warn(
+      'connects are refused by address, and all clients of a proxy count as one: TRUST_PROXY is not set, X-Forwarded-For is ignored',
+    );
   }
 
   private addressOf(request: IncomingMessage): string {

@@ -1,6 +1,8 @@
+import { CLOSE } from '@unified-ws/protocol';
 import { systemClock } from '@unified-ws/server/clock';
 import { Dispatcher, type Handlers } from '@unified-ws/server/dispatch/dispatcher';
 import type { Connection } from '@unified-ws/server/edge/connection';
+import { AppError } from '@unified-ws/server/errors';
 import { messageFrame } from '@unified-ws/server/fanout/frame';
 import { expect } from 'chai';
 
@@ -110,5 +112,45 @@ describe('a message whose work fails', () => {
     }
     expect(reported).to.have.length(20);
     expect([peer.endedWith, peer.consecutiveErrors]).to.deep.equal([null, 0]);
+  });
+});
+
+describe('bad messages in a row (F7)', () => {
+  // Seen red with the count begun anew before a message is worked on, and with faults of the server counted.
+  it('must end the connection at the fifth, of whatever kind, found at once or late; faults of the server aside', async () => {
+    let fault: AppError | null = null;
+    const late = async (): Promise<object> => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (fault) throw fault;
+      return {};
+    };
+    const { peer, ask, isAnswered } = world({ ping: () => ({}), subscribe_events: late, publish_event: late });
+    const types = { event_types: ['zone_created'] };
+    const event = { event_type: 'custom_event', data: {} };
+    let n = 0;
+    const answered = async (type: string, data?: unknown): Promise<unknown> => {
+      n += 1;
+      await ask(type, `m${n}`, data);
+      const { data: reply } = await isAnswered(`m${n}`);
+      return reply.error_code;
+    };
+    const bad = async (): Promise<void> => {
+      fault = new AppError('VALIDATION_ERROR', 'The event does not match its schema.');
+      expect(await answered('no_such_type')).to.equal('UNKNOWN_MESSAGE_TYPE');
+      expect(await answered('subscribe_events', {})).to.equal('VALIDATION_ERROR');
+      expect(await answered('publish_event', event)).to.equal('VALIDATION_ERROR');
+      expect(await answered('get_connection_stats')).to.equal('PERMISSION_DENIED');
+    };
+    await bad();
+    fault = new AppError('UNAVAILABLE', 'Redis is away.');
+    expect(await answered('subscribe_events', types), 'not the fault of the client').to.equal('UNAVAILABLE');
+    expect(peer.consecutiveErrors).to.equal(4);
+    expect(await answered('ping'), 'sense').to.equal(undefined);
+    expect(peer.consecutiveErrors).to.equal(0);
+    await bad();
+    expect(peer.endedWith).to.equal(null);
+    fault = new AppError('VALIDATION_ERROR', 'Late again.');
+    expect(await answered('publish_event', event)).to.equal('VALIDATION_ERROR');
+    expect(peer.endedWith).to.equal(CLOSE.TOO_MANY_ERRORS);
   });
 });
