@@ -6,10 +6,14 @@ import { type LocalNode, World } from './world.js';
 export class PairWorld extends World {
   private both: readonly [LocalNode, LocalNode] | null = null;
 
-  /** To be called in the `describe` whose tests it is for. */
-  static make(): PairWorld {
+  /**
+   * To be called in the `describe` whose tests it is for.
+   *
+   * @param env of both nodes, over the defaults of the tests.
+   */
+  static make(env: Readonly<Record<string, string>> = {}): PairWorld {
     const world = new PairWorld();
-    before(() => world.startPair());
+    before(() => world.startPair(env));
     afterEach(() => world.endClients());
     after(() => world.stop());
     return world;
@@ -39,8 +43,8 @@ export class PairWorld extends World {
     return this.both;
   }
 
-  private async startPair(): Promise<void> {
+  private async startPair(env: Readonly<Record<string, string>>): Promise<void> {
     await this.start();
-    this.both = await Promise.all([this.node({ NODE_ID: 'one' }), this.node({ NODE_ID: 'two' })]);
+    this.both = await Promise.all([this.node({ NODE_ID: 'one', ...env }), this.node({ NODE_ID: 'two', ...env })]);
   }
 }
