@@ -1,19 +1,27 @@
 // Proves docker-compose.yml: three, then five, then two nodes behind the balancer, without restarting anything that stays;
-// connections spread, broadcast and disconnect work across nodes. --no-build takes the image unified-ws-node that is there.
+// connections spread, broadcast and disconnect work across nodes; at last the conformance suite, through the balancer.
+// --no-build takes the image unified-ws-node that is there. --conformance-only runs the suite alone, against a project that is up
+// (--port 8080) and whose JWT_SECRET is in the environment, or the development secret that nodes take without one.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { build } from './lib/build.mjs';
 import { ComposeProject } from './lib/compose.mjs';
+import { conformanceTokens } from './lib/conformance.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { signToken } from './lib/dev-tokens.mjs';
-import { entry } from './lib/entry.mjs';
+import { entry, Stop } from './lib/entry.mjs';
 import { freePort } from './lib/ports.mjs';
 import { onStopSignals } from './lib/processes.mjs';
 import { SmokeUser, spread, until } from './lib/smoke-clients.mjs';
+import { filesOf, runFiles, SUITES } from './lib/suites.mjs';
 import { duration, note, step } from './lib/terminal.mjs';
 
 const USERS = 30;
 const LIFETIME_S = 3600;
 const HTTP_DEADLINE_MS = 10_000;
+/** Nodes with the default settings: the suite waits for a heartbeat, a missing pong and the end of a token. */
+const CONFORMANCE_LIMIT_MS = 600_000;
+const DEFAULT_PORT = 8080;
 
 class Smoke {
   constructor(project, WebSocket, port, secret) {
@@ -192,9 +200,39 @@ async function twoNodes(smoke) {
   note(`${moved.length} users moved, ${stayed.length} kept their connection`);
 }
 
+/** Without users of ours: whoever is there counts in what the suite asks for. */
+async function threeNodesAgain(smoke) {
+  smoke.end();
+  smoke.users = [];
+  await smoke.project.scale(3);
+  await smoke.untilBalancedOver(3);
+}
+
+/** The suite through the balancer, which puts each connection on a node of its choice. */
+async function conformance(url, secret) {
+  step('The conformance suite');
+  const suite = { ...SUITES.find(({ name }) => name === 'conformance'), limitMs: CONFORMANCE_LIMIT_MS };
+  const env = { CONFORMANCE_URL: url, ...conformanceTokens({ JWT_SECRET: secret }) };
+  const { passed, failed, problem } = await runFiles(suite, filesOf(suite), { mochaArgs: [], env });
+  if (failed > 0) throw new Stop(`The conformance suite failed${problem ? `: ${problem}` : ''}`);
+  note(`${passed} tests passed`);
+}
+
+/** Against a project that somebody else has started. */
+async function conformanceOnly(args) {
+  await build();
+  const at = args.indexOf('--port');
+  const port = at === -1 ? DEFAULT_PORT : Number(args[at + 1]);
+  const { DEVELOPMENT_SECRET } = await import('../packages/server/dist/settings.js');
+  // Of `new,old` the first signs.
+  const [secret] = (process.env.JWT_SECRET || DEVELOPMENT_SECRET).split(',');
+  await conformance(`http://127.0.0.1:${port}`, secret);
+}
+
 entry(async (args) => {
   const began = performance.now();
   await ensureDependencies();
+  if (args.includes('--conformance-only')) return conformanceOnly(args);
   const { WebSocket } = await import('ws');
   const port = await freePort();
   const secret = randomBytes(48).toString('base64url');
@@ -212,9 +250,12 @@ entry(async (args) => {
       step('Building the image');
       await project.build();
     }
+    await build();
     await threeNodes(smoke);
     await fiveNodes(smoke);
     await twoNodes(smoke);
+    await threeNodesAgain(smoke);
+    await conformance(smoke.url, secret);
   } catch (error) {
     console.error(await project.logs());
     throw error;

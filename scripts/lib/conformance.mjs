@@ -18,15 +18,17 @@ const TOKENS = {
 };
 const LIFETIME_S = 3600;
 
-/** Shorter than the defaults, so that what a client has to wait for comes soon. The suite asks /info how long to wait. */
-const QUICK = {
+/**
+ * Shorter than the defaults, so that what a client has to wait for comes soon: the suite asks /info how long to wait. With the
+ * endpoints of the predecessor, for the tests of the roll-out.
+ */
+const SETTINGS = {
   AUTH_TIMEOUT_MS: '1500',
   PING_INTERVAL_MS: '2000',
   PING_TIMEOUT_MS: '1500',
   HEARTBEAT_INTERVAL_MS: '1000',
   TOKEN_GRACE_MS: '1000',
-  RECOVERY_DELAY_MS: '100',
-  RECOVERY_ATTEMPTS: '2',
+  LEGACY_ENDPOINTS: 'true',
 };
 
 /** Of the target CONFORMANCE_SMALL_URL. */
@@ -105,9 +107,9 @@ export class ConformanceTarget {
     try {
       await target.#startRedis(redisServer);
       const urls = await Promise.all([
-        ...Array.from({ length: nodes }, (_, n) => target.#startNode({ ...QUICK, NODE_ID: `n${n + 1}` })),
-        target.#startNode({ ...QUICK, NODE_ID: 'reject', REDIS_PREFIX: 'reject', CONNECTION_POLICY: 'reject' }),
-        target.#startNode({ ...QUICK, NODE_ID: 'small', REDIS_PREFIX: 'small', ...SMALL }),
+        ...Array.from({ length: nodes }, (_, n) => target.#startNode({ ...SETTINGS, NODE_ID: `n${n + 1}` })),
+        target.#startNode({ ...SETTINGS, NODE_ID: 'reject', REDIS_PREFIX: 'reject', CONNECTION_POLICY: 'reject' }),
+        target.#startNode({ ...SETTINGS, NODE_ID: 'small', REDIS_PREFIX: 'small', ...SMALL }),
       ]);
       await untilAcquainted(urls.slice(0, nodes));
       target.env = {
@@ -115,6 +117,7 @@ export class ConformanceTarget {
         CONFORMANCE_JWT_ISSUER: TOKENS.JWT_ISSUER,
         CONFORMANCE_JWT_AUDIENCE: TOKENS.JWT_AUDIENCE,
         CONFORMANCE_URL: urls.slice(0, nodes).join(','),
+        CONFORMANCE_LEGACY_URL: urls.slice(0, nodes).join(','),
         CONFORMANCE_REJECT_URL: urls.at(-2),
         CONFORMANCE_SMALL_URL: urls.at(-1),
         CONFORMANCE_FAULTS: faults ? '1' : '',

@@ -54,6 +54,7 @@ function table(head, rows) {
 
 const TESTS = '../test/conformance';
 const SCHEMA = 'asyncapi.json';
+const LEGACY = '[MIGRATION.md](MIGRATION.md#the-legacy-endpoints)';
 const EVENTS = 'kept: with scope, position, category and severity';
 
 /** Where the tests of a message are; a message without one is an error. */
@@ -88,6 +89,14 @@ function everyMessage({ clientMessages, serverMessages }, claims) {
       ...gone(PREDECESSOR_REQUESTS).map((name) => row('client', name, { permission: '', there: false })),
       ...Object.keys(serverMessages).map((name) => row('server', name, { permission: '', there: true })),
       ['any event type', 'server', "the type's", `[event](${SCHEMA})`, EVENTS, testsOf(claims, 'server', 'event')],
+      [
+        code('deprecation'),
+        'server',
+        '',
+        LEGACY,
+        'new: on its own endpoints',
+        testsOf(claims, 'legacy', 'deprecation'),
+      ],
       ...gone(PREDECESSOR_REPLIES).map((name) => row('server', name, { permission: '', there: false })),
     ],
   );

@@ -100,10 +100,10 @@ describe('preferences', () => {
     'over the chosen rate durable events come late and ephemeral ones are dropped, and the client is told',
     async (t) => {
       const client = await chooser(t);
-      await choose(client, { max_message_rate: 2 });
+      await choose(client, { max_message_rate: 4 });
       const mark = t.name();
       const ids: string[] = [];
-      for (let n = 0; n < 6; n += 1) {
+      for (let n = 0; n < 8; n += 1) {
         ids.push(await t.publish({ event_type: 'custom_event', data: { name: mark, n }, ordering_key: mark }));
         await t.publish({ event_type: 'custom_event', data: { name: mark, tick: n }, delivery: 'ephemeral' });
       }

@@ -33,6 +33,12 @@ const PROTECTED: readonly [method: string, path: string, body?: Data][] = [
   ['POST', '/queue/pause', { reason: 7 }],
   ['POST', '/queue/resume', { reason: 7 }],
   ['POST', '/catalogue/reload', {}],
+  ['GET', '/rollout'],
+  ['PUT', '/rollout', { mode: 'none' }],
+  ['POST', '/rollout/rollback', { reason: 7 }],
+  ['POST', '/rollout/restore', { reason: 7 }],
+  ['GET', '/rollout/users/nobody'],
+  ['GET', '/legacy/connections'],
 ];
 
 function expectProblem(answer: Answer, status: number, code: string, what: string): void {

@@ -62,7 +62,7 @@ describe('the life of a session', () => {
     'a token that ends is announced, and without another one the connection ends with it',
     async (t) => {
       t.extend(GRACE_MS);
-      const exp = nowS() + 4;
+      const exp = nowS() + 3;
       const text = token(t.name(), { exp });
       const client = await t.connect({ token: text });
       const { data } = await client.waitFor('token_expiring');

@@ -100,7 +100,6 @@ describe('subscriptions', () => {
         expect(typesOf(reply).filter((type) => dns.includes(type))).to.deep.equal([]);
         expect(reply.categories).to.not.include('dns');
       }
-      await client.ask('subscribe_category', { categories: ['dns'] }, 'category_subscription_updated');
     },
   );
 

@@ -1,4 +1,4 @@
-import { ASYNCAPI_PATH, CLOSE, closeCodes } from '@unified-ws/protocol';
+import { ASYNCAPI_PATH, CLOSE, closeCodes, REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import type { Received, TestClient } from '../support/client.js';
 import { type AsyncApiContract, asyncApiContract } from '../support/contract.js';
@@ -28,6 +28,8 @@ describe('WebSocket messages as asyncapi.json says', function () {
       MESSAGE_RATE: '100000',
       MESSAGE_BURST: '1000000',
       TOKEN_NOTICE_MS: '60000',
+      // Without them nobody is told of a roll-out.
+      LEGACY_ENDPOINTS: 'true',
     });
     contract = asyncApiContract(await (await fetch(`${node.http}${ASYNCAPI_PATH}`)).json());
   });
@@ -181,13 +183,16 @@ describe('WebSocket messages as asyncapi.json says', function () {
     await (await connect('user-8', ['user'], ending)).waitFor('token_expiring');
     const changed = await connect('user-10', ['user']);
     await changed.ask('subscribe_events', { event_types: ['health_update'] }, 'subscription_updated');
-    const order = {
-      method: 'POST',
-      headers: { authorization: `Bearer ${adminToken()}`, 'content-type': 'application/json' },
+    const headers = { authorization: `Bearer ${adminToken()}`, 'content-type': 'application/json' };
+    const order = async (method: string, path: string, body: object): Promise<void> => {
+      const answer = await fetch(`${node.http}${REST_BASE}${path}`, { method, headers, body: JSON.stringify(body) });
+      expect(answer.status, await answer.text()).to.equal(200);
     };
-    const path = '/api/unified/ws/users/user-10/permissions-changed';
-    await (await fetch(`${node.http}${path}`, { ...order, body: '{"roles":[]}' })).json();
+    await order('POST', '/users/user-10/permissions-changed', { roles: [] });
     await changed.waitFor('subscription_updated', ({ data }) => data.reason === 'permissions_changed');
+    const nobody = { user_list: [], force_legacy: [], percentage: 0, enforce: false };
+    await order('PUT', '/rollout', { ...nobody, mode: 'full' });
+    await changed.waitFor('rollout_changed');
     const leaving = await world.node({ NODE_ID: 'leaving' });
     const drained = world.dial(leaving, { token: token('user-11'), onFrame: check });
     await drained.established();

@@ -4,19 +4,20 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ASYNCAPI_PATH, OPENAPI_PATH, problemSchema } from '@unified-ws/protocol';
+import { ASYNCAPI_PATH, OPENAPI_PATH, problemSchema, REST_BASE } from '@unified-ws/protocol';
 import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import { WebSocket } from 'ws';
 import { type AsyncApiContract, asyncApiContract, type OpenApiContract, openApiContract } from '../support/contract.js';
-import { TEST_SECRET, token } from '../support/tokens.js';
+import { adminToken, TEST_SECRET, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
-import { commandsOf, type DocBlock, docBlocks, scriptOf } from './support/docBlocks.js';
+import { assignmentsOf, commandsOf, type DocBlock, docBlocks, isTranscript, scriptOf } from './support/docBlocks.js';
 import { type LocalNode, World } from './support/world.js';
 
 /** From build/test/test/integration. */
 const ROOT = new URL('../../../../', import.meta.url);
 const CURL = fileURLToPath(new URL('./support/curlChild.js', import.meta.url));
+const WSCAT = fileURLToPath(new URL('./support/wscatChild.js', import.meta.url));
 const PAGES = ['README.md', 'docs/PROTOCOL.md', 'docs/OPERATIONS.md', 'docs/MIGRATION.md'];
 
 interface Recorded {
@@ -51,6 +52,12 @@ describe('the examples of the docs', function () {
     messages = asyncApiContract(await read(ASYNCAPI_PATH));
   });
 
+  // Each example is read for itself: what another one has left in the mailbox of its user would come first.
+  beforeEach(async () => {
+    const [box, ...rest] = ['box', 'boxmeta', 'seen'].map((name) => `uws:{u:user-1}:${name}`);
+    await world.redis.client().del(box ?? '', ...rest);
+  });
+
   after(async () => {
     await world.stop();
     rmSync(dir, { recursive: true });
@@ -61,7 +68,7 @@ describe('the examples of the docs', function () {
     const { PATH = '', HOME = '' } = process.env;
     const child = spawn('sh', ['-c', script], {
       cwd: ROOT,
-      env: { PATH, HOME, JWT_SECRET: TEST_SECRET, NODE: process.execPath, CURL, ...env },
+      env: { PATH, HOME, JWT_SECRET: TEST_SECRET, NODE: process.execPath, CURL, WSCAT, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
@@ -77,10 +84,18 @@ describe('the examples of the docs', function () {
   // Seen red with another path, a field that the server does not know, a role that may not, and the mark of a block taken away.
   for (const block of written('sh', 'bash')) {
     it(`${block.place}: the commands do what the page says`, async () => {
-      const [page = ''] = block.place.split('.');
+      const [page = ''] = block.place.split(':');
       const [record, heard] = [join(dir, 'record'), join(dir, `heard-${page.replaceAll('/', '-')}`)];
       for (const file of [record, heard]) writeFileSync(file, '');
-      await shell(scriptOf(commandsOf(block), node.http), { RECORD: record, HEARD: heard });
+      const before = written('sh', 'bash').filter(({ place }) => place.startsWith(`${page}:`));
+      const commands = [...assignmentsOf(before.slice(0, before.indexOf(block))), ...commandsOf(block)];
+      const next = blocks[blocks.indexOf(block) + 1];
+      await shell(scriptOf(commands, node.http), {
+        RECORD: record,
+        HEARD: heard,
+        TRANSCRIPT: next && isTranscript(next) ? next.text : '',
+        PUBLISH: `${node.http}${REST_BASE}/broadcast ${adminToken()}`,
+      });
       const lines = readFileSync(record, 'utf8').split('\n').filter(Boolean);
       for (const { method, target, status, headers, text } of lines.map((line) => JSON.parse(line) as Recorded)) {
         const operation = rest.match(method, target);
@@ -138,7 +153,7 @@ describe('the examples of the docs', function () {
   }
 
   it('a listener of the README hears the event that is published, and is closed by the admin', () => {
-    const said = readFileSync(join(dir, 'heard-README'), 'utf8');
+    const said = readFileSync(join(dir, 'heard-README.md'), 'utf8');
     expect(said)
       .to.match(/event health_update/)
       .and.match(/closed 4002/);

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { messageTexts } from '../support/arbitraries/messages.js';
 import { anyJson } from '../support/arbitraries/nasty.js';
 import type { Received } from '../support/client.js';
-import { fuzzRun } from '../support/fuzzRun.js';
+import { fuzzRun, tellFigures } from '../support/fuzzRun.js';
 import { TEST_SECRET, token } from '../support/tokens.js';
 import { Bystander } from './support/fuzz/bystander.js';
 import { FuzzPeer } from './support/fuzz/fuzzPeer.js';
@@ -142,10 +142,16 @@ describe('fuzzed messages', function () {
 
     const met = new Map<string, number>();
     for (const peer of peers) for (const [kind, count] of peer.met) met.set(kind, (met.get(kind) ?? 0) + count);
-    if (process.env.FUZZ_TELL) {
-      console.log(Object.fromEntries([...met].sort()));
-      console.log({ busyMs, before, after, pings: bystander.pings, worstMs: bystander.worstMs, ended: victims.ended });
-    }
+    const { pings, worstMs } = bystander;
+    tellFigures({
+      met: Object.fromEntries([...met].sort()),
+      busyMs,
+      before,
+      after,
+      pings,
+      worstMs,
+      ended: victims.ended,
+    });
     expect(findings).to.deep.equal([]);
     expect(output, 'said at level warn or above').to.deep.equal([]);
     expect(node.isRunning).to.equal(true);
@@ -153,7 +159,7 @@ describe('fuzzed messages', function () {
     const replies = EVERY_TYPE.map((type) => clientMessages[type].reply).filter((reply) => reply !== null);
     expect([...met.keys()]).to.include.members(replies.filter((reply) => reply !== 'pong'));
     expect(victims.ended, 'disconnected by a fuzzed order').to.be.greaterThan(0);
-    expect(bystander.pings).to.be.greaterThan(0);
+    expect(pings).to.be.greaterThan(0);
     expect(busyMs, 'ms at a stretch').to.be.lessThan(MAX_STALL_MS);
     expect(after.rss / before.rss, JSON.stringify({ before, after })).to.be.lessThan(1.1);
     expect((await fetch(`${node.http}/readyz`)).status).to.equal(200);

@@ -1,9 +1,7 @@
-import { DEFAULT_ROLLOUT, rolloutFields } from '@unified-ws/server/operations/rolloutState';
-import { Keys } from '@unified-ws/server/redis/keys';
 import { expect } from 'chai';
 import { token } from '../support/tokens.js';
-import { until } from '../support/wait.js';
 import { LegacyClients } from './support/legacy.js';
+import { set } from './support/rollout.js';
 import { type LocalNode, World } from './support/world.js';
 
 describe('the roll-out and legacy connections', function () {
@@ -11,7 +9,6 @@ describe('the roll-out and legacy connections', function () {
   const world = new World();
   const clients = new LegacyClients();
   let node: LocalNode;
-  let version = 0;
 
   before(async () => {
     await world.start();
@@ -23,24 +20,9 @@ describe('the roll-out and legacy connections', function () {
   });
   after(() => world.stop());
 
-  /** As an admin's order writes it: these are assigned to the unified endpoint. The node has it in force when this resolves. */
+  /** These are assigned to the unified endpoint; in force when it resolves. */
   async function put(users: readonly string[], enforce = false): Promise<void> {
-    version += 1;
-    const probe = `probe-${version}`;
-    const state = { ...DEFAULT_ROLLOUT, mode: 'testing', userList: new Set([...users, probe]), enforce } as const;
-    const fields = { ...rolloutFields(state), version: String(version), tag: `t${version}` };
-    await world.redis.client().hset(new Keys('uws').rollout(), fields);
-    await until(
-      async () => {
-        const client = clients.dial(node, 'health', { token: token(probe) });
-        if (enforce) {
-          const { type } = await until(() => client.frames[0], { what: 'the probe is answered' });
-          return type === 'error';
-        }
-        return (await client.waitFor('deprecation')).data?.assigned === 'unified';
-      },
-      { what: 'the roll-out is in force', everyMs: 50 },
-    );
+    await set(node, { mode: 'testing', user_list: [...users], enforce });
   }
 
   it('a user who is moved must be told at once, and all others left in peace', async () => {

@@ -131,6 +131,13 @@ const read: readonly RawCase[] = [
     headers: smallWindow,
   },
   {
+    name: 'a message within the smallest window is read',
+    rule: 'RFC 7692 §7.1.2.2',
+    send: [packed(one)],
+    back: ['1', ...ON],
+    headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits=8' },
+  },
+  {
     name: 'a message that inflates to MAX_PAYLOAD is read',
     rule: 'RFC 7692 §8, CONFIG "MAX_PAYLOAD"',
     send: [packed(deflated(askOf('1', MAX_PAYLOAD)))],

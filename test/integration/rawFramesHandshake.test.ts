@@ -136,6 +136,11 @@ const accepted: readonly Omit<Handshake, 'status'>[] = [
   },
   { name: 'a Connection that names more', rule: HANDSHAKE, request: instead('Connection', 'keep-alive, Upgrade') },
   { name: 'an Upgrade that names more', rule: HANDSHAKE, request: instead('Upgrade', 'h2c, websocket') },
+  {
+    name: 'an absolute URI',
+    rule: HANDSHAKE,
+    request: good.replace(WS_PATH, `http://127.0.0.1${WS_PATH}`),
+  },
   { name: 'an empty body', rule: HANDSHAKE, request: also('Content-Length: 0') },
   {
     name: 'our subprotocol',

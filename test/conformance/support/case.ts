@@ -122,13 +122,21 @@ export class Case {
 
   /** Puts the subscriptions of a connected user back at the end, as far as messages can tell them. */
   async keepSubscriptions(client: Client, reopen: () => Promise<Client>): Promise<void> {
-    const before = (await client.ask('get_subscription_info', undefined, 'subscription_info'))
-      .subscriptions as string[];
+    const read = async (of: Client): Promise<Record<'types' | 'categories', string[]>> => {
+      const info = await of.ask('get_subscription_info', undefined, 'subscription_info');
+      return { types: info.subscriptions as string[], categories: info.subscribed_categories as string[] };
+    };
+    const before = await read(client);
     this.undo(async () => {
       const again = await reopen();
-      const now = (await again.ask('get_subscription_info', undefined, 'subscription_info')).subscriptions as string[];
-      const more = now.filter((type) => !before.includes(type));
-      const less = before.filter((type) => !now.includes(type));
+      // A category that is chosen as a whole would hide what is chosen singly.
+      const chosen = (await read(again)).categories.filter((category) => !before.categories.includes(category));
+      if (chosen.length > 0) {
+        await again.ask('unsubscribe_category', { categories: chosen }, 'category_subscription_updated');
+      }
+      const now = (await read(again)).types;
+      const more = now.filter((type) => !before.types.includes(type));
+      const less = before.types.filter((type) => !now.includes(type));
       if (more.length > 0) await again.ask('unsubscribe_events', { event_types: more }, 'subscription_updated');
       if (less.length > 0) await again.ask('subscribe_events', { event_types: less }, 'subscription_updated');
     });

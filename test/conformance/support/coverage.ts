@@ -18,6 +18,8 @@ export interface Claim {
   /** Messages that the predecessor, its client or its documents knew, and this protocol does not. */
   readonly gone_client?: readonly string[];
   readonly gone_server?: readonly string[];
+  /** Messages of the endpoints of the predecessor. */
+  readonly legacy?: readonly string[];
   /** Extras without which the test is not registered. */
   readonly needs?: readonly Extra[];
 }

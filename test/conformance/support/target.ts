@@ -25,6 +25,10 @@ export const EXTRAS = {
     meaning:
       'a target with MAX_CONNECTIONS=2, MAX_SUBSCRIPTIONS=20, HISTORY_SIZE=20, WINDOW_SIZE=20, MAILBOX_SIZE=5 and the same tokens',
   },
+  legacy: {
+    env: 'CONFORMANCE_LEGACY_URL',
+    meaning: 'a target with LEGACY_ENDPOINTS=true and the same tokens, whose roll-out the suite may switch',
+  },
   faults: {
     env: 'CONFORMANCE_FAULTS',
     meaning: '1: this repository, whose own nodes and Redis the suite may start, stop and kill',
@@ -107,7 +111,7 @@ export function mainTarget(): Target {
 }
 
 /** @throws Error when the extra was not given: the test should not have been registered. */
-export function targetOf(extra: 'reject' | 'small'): Target {
+export function targetOf(extra: 'reject' | 'small' | 'legacy'): Target {
   return new Target(required(EXTRAS[extra].env));
 }
 

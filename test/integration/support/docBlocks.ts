@@ -32,12 +32,23 @@ export function docBlocks(file: URL, name: string): DocBlock[] {
 /** What the commands of the examples may be; anything else is to be marked. */
 const COMMANDS = [
   /^npm start\b/,
-  /^npm run -s token -- /,
+  /^npm run (-s|--silent) token -- /,
   /^node scripts\/(listen|token)\.mjs\b/,
+  /^npx wscat /,
   /^curl -/,
   /^curl http/,
-  /^\w+=\$\(npm run -s token -- [^)]*\)$/,
+  /^\w+=\$\(npm run (-s|--silent) token -- [^)]*\)$/,
 ];
+
+/** Lines of what a client of a WebSocket sees (<) and types (>), as wscat shows them. */
+export function isTranscript({ language, text }: DocBlock): boolean {
+  return language === '' && text.split('\n').every((line) => /^[<>] /.test(line));
+}
+
+/** What later examples of a page build on: the tokens that earlier ones have made. */
+export function assignmentsOf(blocks: readonly DocBlock[]): string[] {
+  return blocks.flatMap(commandsOf).filter((command) => /^\w+=/.test(command));
+}
 
 /** The commands of a block, one a line: without comments, and with continued lines joined. */
 export function commandsOf({ text, place }: DocBlock): string[] {
@@ -58,7 +69,13 @@ export function commandsOf({ text, place }: DocBlock): string[] {
  * a command makes it hear.
  */
 export function scriptOf(commands: readonly string[], http: string): string {
-  const lines = ['set -eu', 'curl() { "$NODE" "$CURL" "$@"; }', ': > "$HEARD"'];
+  const lines = [
+    'set -eu',
+    'curl() { "$NODE" "$CURL" "$@"; }',
+    // wscat comes from the registry and waits for a person.
+    'npx() { shift; "$NODE" "$WSCAT" "$@"; }',
+    ': > "$HEARD"',
+  ];
   let listens = false;
   for (const command of commands.map((line) => rebased(line, http))) {
     if (command.startsWith('npm start')) continue;

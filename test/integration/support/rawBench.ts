@@ -31,7 +31,8 @@ export class RawBench {
     this.socketsBefore = sockets();
     process.on('unhandledRejection', this.onRejection);
     await this.world.start();
-    this.local = await this.world.node(env);
+    // A command that a loaded machine answers late would be reported, and taken for a fault that a peer has made.
+    this.local = await this.world.node({ REDIS_COMMAND_TIMEOUT_MS: '10000', ...env });
     this.other = await this.world.connect(this.local, 'bystander');
   }
 
@@ -81,7 +82,7 @@ export class RawBench {
       await this.world.endClients();
       await until(async () => (await this.metric('uws_connections{')) === 0, { what: 'all connections are gone' });
       expect(await this.metric('uws_connections_pending_auth '), 'pending').to.equal(0);
-      expect(await this.metric('uws_reports_total'), 'faults of the node').to.equal(0);
+      expect(await this.series('uws_reports_total'), 'faults of the node').to.deep.equal([]);
     } finally {
       await this.world.stop();
       process.off('unhandledRejection', this.onRejection);
@@ -94,9 +95,12 @@ export class RawBench {
 
   /** The sum of a metric's series. */
   async metric(start: string): Promise<number> {
+    return (await this.series(start)).reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  private async series(start: string): Promise<string[]> {
     const text = await (await fetch(`${this.node.http}/metrics`)).text();
-    const lines = text.split('\n').filter((line) => line.startsWith(start));
-    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    return text.split('\n').filter((line) => line.startsWith(start));
   }
 
   /** All that came back, a word for each; a connection that goes on is asked for one answer more. */

@@ -1,5 +1,5 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import type { JSONSchema } from '@unified-ws/protocol';
+import type { JSONSchema, RestOperation } from '@unified-ws/protocol';
 import fc from 'fast-check';
 import { broken } from './broken.js';
 import { anyObject, anything, nastyString } from './nasty.js';
@@ -11,6 +11,8 @@ export interface RouteInput {
   readonly method: string;
   /** As in the router: `/queue/jobs/:id`. */
   readonly path: string;
+  /** Null: no operation of the table. */
+  readonly operation: RestOperation | null;
   readonly body?: JSONSchema;
   readonly query?: JSONSchema;
 }

@@ -22,7 +22,13 @@ export function validOf(schema: JSONSchema, hints: Hints = {}): fc.Arbitrary<unk
 function arbitraryOf(schema: JSONSchema, hints: Hints): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   if (schema.const !== undefined) return fc.constant(schema.const);
+  if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map((one) => arbitraryOf(one, hints)));
+  if (Array.isArray(schema.type))
+    return fc.oneof(...schema.type.map((type) => arbitraryOf({ ...schema, type }, hints)));
   switch (schema.type) {
+    case 'null':
+      return fc.constant(null);
+    case 'number':
     case 'string':
       return text(schema);
     case 'integer':

@@ -15,20 +15,28 @@ export class ContractClient {
   private readonly contract: OpenApiContract;
   private readonly base: () => string;
   private readonly token: string | null;
+  private readonly onAnswer: (id: string, answer: CheckedAnswer) => void;
 
   /**
    * @param base what `http://host:port` is at the moment of a call.
    * @param token sent with each call; null: none.
+   * @param onAnswer gets each answer that is as described.
    */
-  constructor(contract: OpenApiContract, base: () => string, token: string | null) {
+  constructor(
+    contract: OpenApiContract,
+    base: () => string,
+    token: string | null,
+    onAnswer: (id: string, answer: CheckedAnswer) => void = () => undefined,
+  ) {
     this.contract = contract;
     this.base = base;
     this.token = token;
+    this.onAnswer = onAnswer;
   }
 
   /** The same with another token. What is answered counts for both. */
   as(token: string | null): ContractClient {
-    const other = new ContractClient(this.contract, this.base, token);
+    const other = new ContractClient(this.contract, this.base, token, this.onAnswer);
     Object.assign(other, { seen: this.seen });
     return other;
   }
@@ -63,6 +71,7 @@ export class ContractClient {
       throw new Error(`${id} ${answer.status}: ${faults.join('; ')}\n${answer.text.slice(0, 2000)}`);
     const seen = this.seen.get(id) ?? new Set();
     this.seen.set(id, seen.add(answer.status));
+    this.onAnswer(id, answer);
     return answer;
   }
 }

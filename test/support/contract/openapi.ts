@@ -8,7 +8,7 @@ export interface DocumentedOperation {
   /** With `{parameter}`s. */
   readonly path: string;
   readonly tags: readonly string[];
-  /** One of these permissions is enough; null: nobody is asked who he is. */
+  /** One of these permissions is enough; none: a good token is; null: nobody is asked who he is. */
   readonly permissions: readonly string[] | null;
   /** Statuses that it may answer with. */
   readonly statuses: readonly number[];

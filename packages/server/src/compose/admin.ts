@@ -12,6 +12,7 @@ import { Reviews } from '../operations/review.js';
 import { Revocations } from '../operations/revocations.js';
 import { RolloutNotices } from '../operations/rolloutNotices.js';
 import { RolloutOrders } from '../operations/rolloutOrders.js';
+import { presentLeases } from '../registry/presentLeases.js';
 import type { ClusterParts } from './cluster.js';
 import type { ConnectionsParts } from './connections.js';
 import type { Core } from './core.js';
@@ -105,6 +106,8 @@ export function composeAdmin(
     drain,
     entry: () => (isDraining() ? 'draining' : recovery.standing === 'serving' ? 'open' : 'closed'),
     turn: new DrainTurn({ redis, keys, clock, report }),
+    leases: () => presentLeases(redis, keys, judge),
+    report,
   });
   const rolloutNotices = new RolloutNotices({ rollouts, table, report });
   const rolloutOrders = new RolloutOrders({

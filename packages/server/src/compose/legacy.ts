@@ -107,7 +107,7 @@ export function composeLegacy(
     authority,
     table,
     notes,
-    replacements: new Replacements({ commands, table, counts }),
+    replacements: new Replacements({ commands, judge, table, notes, counts, report }),
     deprecations,
     errors,
     store,
@@ -134,6 +134,7 @@ export function composeLegacy(
     deprecations,
     list,
     open: (group, ws, socket, origin, token) => {
+      counts.upgraded(group);
       const connection = new LegacyConnection(group, core.legacyIdleMs, ws, socket, origin, host, settings);
       sockets.add(connection);
       inbound.attach(connection);

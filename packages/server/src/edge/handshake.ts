@@ -20,6 +20,11 @@ export function asksForWebSocket({ headers, httpVersionMajor, httpVersionMinor }
   return !isOld && listOf(headers.upgrade).includes('websocket');
 }
 
+/** Path and query of a request, which may be written with its origin (RFC 6455 §4.2.1). */
+export function resourceOf({ url = '' }: IncomingMessage): string {
+  return url.replace(/^https?:\/\/[^/?#]*/i, '');
+}
+
 /** What RFC 6455 §4.2.1 demands of a request and this one has not; null: it is well formed. */
 export function handshakeFault({ method, headers }: IncomingMessage): HandshakeFault | null {
   if (method !== 'GET') {

@@ -13,7 +13,7 @@ import type { AddressLimit } from './addressLimit.js';
 import type { AuthFailures } from './authFailures.js';
 import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
-import { type HandshakeFault, handshakeFault, malformed } from './handshake.js';
+import { type HandshakeFault, handshakeFault, malformed, resourceOf } from './handshake.js';
 import { PeerSocket } from './peerSocket.js';
 import { Replacements } from './replacement.js';
 
@@ -143,7 +143,7 @@ export class Upgrades {
     // Without a listener a peer that resets now would end the process.
     socket.on('error', ignoreReset);
     const ip = this.addressOf(request);
-    const url = request.url ?? '';
+    const url = resourceOf(request);
     const { token } = tokenFromRequest(request);
     const path = pathOf(url);
     const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);

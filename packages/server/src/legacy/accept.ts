@@ -120,19 +120,17 @@ export class LegacyAcceptor {
    * two sees the other (C7).
    */
   private async note(connection: LegacyConnection): Promise<void> {
-    const { notes, store, errors, replacements, lease, report } = this.parts;
+    const { notes, store, errors, replacements, lease } = this.parts;
     const taken = await notes.take(connection, lease());
     const { revokedCode, revokedUntil, amendment } = await store.entry(connection);
     if (!connection.isOpen()) {
       // It closed before its note was written, and took back what was not there yet.
-      await notes.forget(connection);
+      await notes.forget(connection.userId, connection.id);
       return;
     }
     const revoked = revocationError(revokedCode, revokedUntil);
     if (revoked) errors.refuse(connection, revoked, STAY_AWAY, revoked.message);
-    else if (this.establish(connection, amendment)) {
-      replacements.replace(taken, (error) => report(error, 'legacy.replace'));
-    }
+    else if (this.establish(connection, amendment)) replacements.replace(connection.userId, taken);
   }
 
   private establish(connection: LegacyConnection, amendment: Amendment): boolean {
@@ -143,7 +141,7 @@ export class LegacyAcceptor {
     }
     const decision = deprecations.decide(connection.userId);
     if (isClosed(decision)) {
-      errors.refuse(connection, deprecations.closed(), STAY_AWAY, 'use the unified endpoint');
+      deprecations.refuse(connection, 'refused');
       return false;
     }
     authority.admit(connection, [], amendment);

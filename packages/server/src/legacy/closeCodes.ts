@@ -19,12 +19,13 @@ const CODES: ReadonlyMap<number, number> = new Map([
   [CLOSE.BANNED, STAY_AWAY],
   [CLOSE.TOKEN_REVOKED, STAY_AWAY],
   [CLOSE.AUTH_FAILED, STAY_AWAY],
-  [CLOSE.AUTH_TIMEOUT, STAY_AWAY],
   // The same client would do the same again.
   [CLOSE.TOO_MANY_ERRORS, STAY_AWAY],
   [CLOSE.PROTOCOL_VIOLATION, STAY_AWAY],
   // While connected: most fetch the token from where the page keeps it fresh. One that has no other is refused at its next connect.
   [CLOSE.TOKEN_EXPIRED, TRY_LATER],
+  // Its token came with the upgrade: it is the keys that did not come in time.
+  [CLOSE.AUTH_TIMEOUT, TRY_LATER],
   [CLOSE.DRAINING, RESTART],
   [CLOSE.TOO_SLOW, TRY_LATER],
   [CLOSE.NO_PONG, TRY_LATER],

@@ -2,7 +2,6 @@ import type { LegacyGroup, ServerData, ServerMessageType } from '@unified-ws/pro
 import { Connection } from '../edge/connection.js';
 import type { FrameShape } from '../fanout/eventFrame.js';
 import { textFrame } from '../fanout/frame.js';
-import type { RolloutDecision } from '../operations/rollout.js';
 import { legacyCode } from './closeCodes.js';
 
 type Parameters = ConstructorParameters<typeof Connection>;
@@ -15,8 +14,6 @@ export class LegacyConnection extends Connection {
   readonly group: LegacyGroup;
   /** What the client asked for by `subscribe_events`; null: it never did. */
   asked: readonly string[] | null = null;
-  /** What it was last told of its user's part in the roll-out. */
-  told: RolloutDecision | null = null;
   private readonly idleMs: number;
 
   /** @param idleMs it is sent a `ping` when it was silent for so long. */

@@ -4,6 +4,7 @@ import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Report } from '../observability/logger.js';
 import type { RolloutDecision } from '../operations/rollout.js';
+import { sameRollout } from '../operations/rolloutDecision.js';
 import { STAY_AWAY } from './closeCodes.js';
 import type { LegacyConnection } from './connection.js';
 import type { LegacyCounts, NoticeOccasion } from './counts.js';
@@ -48,7 +49,7 @@ export class Deprecations {
 
   notify(connection: LegacyConnection, decision: RolloutDecision, occasion: NoticeOccasion): void {
     const { group } = connection;
-    connection.told = decision;
+    connection.rollout = decision;
     this.parts.counts.notice(occasion);
     connection.tell('deprecation', {
       message: `This endpoint is deprecated and will be removed: connect to ${WS_PATH} and subscribe to the categories of the group.`,
@@ -61,11 +62,13 @@ export class Deprecations {
     });
   }
 
-  /** That the endpoint is closed to this user. */
-  closed(): AppError {
+  /** The endpoint is closed to this user: told where to go, and ended. */
+  refuse(connection: LegacyConnection, occasion: 'refused' | 'closed'): void {
+    this.parts.counts.notice(occasion);
     const message = `This endpoint is closed to this user: connect to ${WS_PATH} instead.`;
     const details = { replacement: WS_PATH, documentation: DOCUMENTATION };
-    return new AppError('PERMISSION_DENIED', message, { details, recoverable: false });
+    const error = new AppError('PERMISSION_DENIED', message, { details, recoverable: false });
+    this.parts.errors.refuse(connection, error, STAY_AWAY, `use ${WS_PATH}`);
   }
 
   async stop(): Promise<void> {
@@ -114,15 +117,14 @@ export class Deprecations {
 
   /** Whether it had to be told. One that is not established yet is judged before hello. */
   private judge(connection: LegacyConnection): boolean {
-    const { told, established } = connection;
-    if (!established || !connection.isOpen()) return false;
+    const { rollout: told, established } = connection;
+    if (told === null || !established || !connection.isOpen()) return false;
     const decision = this.decide(connection.userId);
     if (isClosed(decision)) {
-      this.parts.counts.notice('closed');
-      this.parts.errors.refuse(connection, this.closed(), STAY_AWAY, `use ${WS_PATH}`);
+      this.refuse(connection, 'closed');
       return true;
     }
-    if (told?.endpoint === decision.endpoint && told.enforced === decision.enforced) return false;
+    if (sameRollout(told, decision)) return false;
     this.notify(connection, decision, 'change');
     return true;
   }

@@ -51,7 +51,8 @@ export class LegacyHost implements ConnectionHost {
     const { table, notes, sockets, report } = this.parts;
     const legacy = connection as LegacyConnection;
     // A note that stays behind, because Redis is away, ends by its age; whoever follows it finds nothing.
-    if (table.remove(legacy)) notes.forget(legacy).catch((error: unknown) => report(error, 'legacy.forget'));
+    if (table.remove(legacy))
+      notes.forget(legacy.userId, legacy.id).catch((error: unknown) => report(error, 'legacy.forget'));
     sockets.onEnd(connection, code, detail);
   }
 

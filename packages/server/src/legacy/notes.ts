@@ -3,10 +3,12 @@ import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 
-/** A note that nobody renews is forgotten after this, seconds; the sweep renews those of living connections. */
+/** Notes that nobody renews are forgotten after this, seconds; the sweep renews those of living connections. */
 const NOTE_TTL_S = 3600;
 /** Replacements closer to each other than this are of clients that replace each other in turn, milliseconds. */
 const ROW_MS = 10_000;
+/** Until then a newer connection may come to nothing: refused, or closed before hello, milliseconds. */
+const SETTLED_MS = 10_000;
 
 const lua = (name: string): LuaScript => LuaScript.load(name, new URL(`./lua/${name}.lua`, import.meta.url));
 
@@ -15,25 +17,27 @@ export interface Noted {
   readonly id: string;
   readonly userId: string;
   readonly group: LegacyGroup;
+  /** Wall clock, ms. */
+  readonly connectedAt: number;
 }
 
 /** Where one is. */
 export interface Whereabouts {
-  readonly group: LegacyGroup;
   readonly conn: string;
   readonly lease: string;
 }
 
 export interface Taken {
-  /** Whom it replaced; null: nobody. */
-  readonly replaced: { readonly conn: string; readonly lease: string } | null;
+  /** Whom it replaces, once it is established: one, or several when a former replacement was lost. */
+  readonly replaced: readonly Whereabouts[];
   /** How often that happened in a row. */
   readonly row: number;
 }
 
 /**
- * Where the legacy connections of each user are, in Redis: so that the newest of a group ends the one before it and an order of an admin
- * asks those nodes alone. A note, no claim: it gives no right, and a lost one is written anew by the sweep.
+ * Where the legacy connections of each user are, in Redis: so that the newest of a group ends those before it and an order of an admin
+ * asks those nodes alone. A note, no claim: it gives no right, a lost one is written anew by the sweep, and none is taken back by
+ * anybody but its own connection, or an order could miss one that lives.
  */
 export class LegacyNotes {
   private readonly redis: RedisClient;
@@ -47,9 +51,12 @@ export class LegacyNotes {
 
   /** From now on it is the newest of its group. */
   async take(who: Noted, lease: string): Promise<Taken> {
-    const answer = await this.note(who, lease, 'take');
-    const [, conn, from, row] = answer as [number, string, string, number];
-    return { replaced: conn === '' ? null : { conn, lease: from }, row };
+    const [, row, ...others] = (await this.note(who, lease, 'take')) as [number, number, ...string[]];
+    const replaced: Whereabouts[] = [];
+    for (let i = 0; i + 1 < others.length; i += 2) {
+      replaced.push({ conn: others[i] as string, lease: others[i + 1] as string });
+    }
+    return { replaced, row };
   }
 
   /** Renews the note. Null when it stands; else why the connection is to end: the code of an admin's order, or 0, replaced. */
@@ -59,19 +66,20 @@ export class LegacyNotes {
   }
 
   /** It is gone. @param code for when it is not, because its node could not be told; default: it is. */
-  async forget({ id, userId, group }: Noted, code = 0): Promise<void> {
-    await this.scripts.unnote.run(this.redis, [this.keys.legacy(userId)], [group, id, code]);
+  async forget(userId: string, conn: string, code = 0): Promise<void> {
+    await this.scripts.unnote.run(this.redis, [this.keys.legacy(userId)], [conn, code]);
   }
 
   async of(userId: string): Promise<Whereabouts[]> {
     const notes = await this.redis.hgetall(this.keys.legacy(userId));
-    return Object.entries(notes).flatMap(([group, note]) => {
-      const { c: conn, l: lease } = JSON.parse(note) as { c: string; l: string };
-      return conn === '' ? [] : [{ group: group as LegacyGroup, conn, lease }];
+    return Object.entries(notes).flatMap(([conn, note]) => {
+      const { l: lease, code } = JSON.parse(note) as { l: string; code: number };
+      return code === 0 ? [{ conn, lease }] : [];
     });
   }
 
-  private note({ id, userId, group }: Noted, lease: string, mode: 'take' | 'keep'): Promise<unknown> {
-    return this.scripts.note.run(this.redis, [this.keys.legacy(userId)], [group, id, lease, mode, NOTE_TTL_S, ROW_MS]);
+  private note({ id, userId, group, connectedAt }: Noted, lease: string, mode: 'take' | 'keep'): Promise<unknown> {
+    const args = [id, group, lease, mode, connectedAt, NOTE_TTL_S, ROW_MS, SETTLED_MS];
+    return this.scripts.note.run(this.redis, [this.keys.legacy(userId)], args);
   }
 }

@@ -59,7 +59,7 @@ export class LegacyOrders implements LegacyReach {
         } else if (answer === undefined || answer === 'dead') {
           if (answer === undefined) silent = nodeOfLease(where.lease);
           // As a tombstone (C15): should its node wake, it reads it before it delivers.
-          await notes.forget({ id: where.conn, userId, group: where.group }, code);
+          await notes.forget(userId, where.conn, code);
         }
       },
     );

@@ -1,12 +1,14 @@
 import type { Commands } from '../bus/commands.js';
+import type { Report } from '../observability/logger.js';
+import type { Judge } from '../registry/judge.js';
 import { REPLACED, REPLACED_REASON, STAY_AWAY } from './closeCodes.js';
 import type { LegacyCounts } from './counts.js';
-import type { Taken } from './notes.js';
+import type { LegacyNotes, Taken, Whereabouts } from './notes.js';
 import type { LegacyTable } from './table.js';
 
 /** Of a user's group so often in a row, and whoever is replaced is told to stay away (F15): two old clients take turns for ever else. */
 const MAX_ROW = 3;
-/** The answer of the other node is not waited for: a lost order is made good by its sweep. */
+/** A lost order is made good by the sweep of the other node. */
 const TIMEOUT_MS = 1000;
 const REPLACE = 'legacy.replace';
 
@@ -17,11 +19,14 @@ interface ReplaceData {
 
 export interface ReplacementsParts {
   readonly commands: Commands;
+  readonly judge: Judge;
   readonly table: LegacyTable;
+  readonly notes: LegacyNotes;
   readonly counts: LegacyCounts;
+  readonly report: Report;
 }
 
-/** The newest connection of a user and group ends the one before it, on whatever node that is. */
+/** The newest connection of a user and group ends those before it, on whatever node they are. */
 export class Replacements {
   private readonly parts: ReplacementsParts;
 
@@ -30,11 +35,20 @@ export class Replacements {
     parts.commands.handle(REPLACE, (data) => this.end(data as ReplaceData));
   }
 
-  /** @param report where the order could not be sent. */
-  replace({ replaced, row }: Taken, report: (error: unknown) => void): void {
-    if (replaced === null) return;
-    const data: ReplaceData = { conn: replaced.conn, code: row > MAX_ROW ? STAY_AWAY : REPLACED };
-    this.parts.commands.request(replaced.lease, REPLACE, data, TIMEOUT_MS).catch(report);
+  /** Best effort: waits for nobody. */
+  replace(userId: string, { replaced, row }: Taken): void {
+    const code = row > MAX_ROW ? STAY_AWAY : REPLACED;
+    for (const where of replaced) {
+      this.one(userId, where, code).catch((error: unknown) => this.parts.report(error, 'legacy.replace'));
+    }
+  }
+
+  private async one(userId: string, { conn, lease }: Whereabouts, code: number): Promise<void> {
+    const { commands, judge, notes } = this.parts;
+    const data: ReplaceData = { conn, code };
+    // What a dead node left behind, or a node that could not take its note back, would be asked for ever.
+    const isGone = judge.isDead(lease) || (await commands.request(lease, REPLACE, data, TIMEOUT_MS)) === false;
+    if (isGone) await notes.forget(userId, conn);
   }
 
   private end({ conn, code }: ReplaceData): boolean {

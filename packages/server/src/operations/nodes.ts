@@ -2,6 +2,7 @@ import type { ClusterNode, ClusterNodes, DrainBody, NodeDrained, NodeStats } fro
 import type { Commands } from '../bus/commands.js';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
+import type { Report } from '../observability/logger.js';
 import { nodeOfLease } from '../registry/lease.js';
 import type { Actor, Audit } from './audit.js';
 import type { DrainTurn } from './drainTurn.js';
@@ -54,6 +55,9 @@ export interface DrainsParts {
   readonly drain: () => number;
   readonly entry: () => NodeEntry;
   readonly turn: DrainTurn;
+  /** Everybody in the cluster at this moment. */
+  readonly leases: () => Promise<readonly string[]>;
+  readonly report: Report;
 }
 
 /**
@@ -73,12 +77,13 @@ export class Drains {
   /**
    * Null when there is no such node. Answers within COMMAND_TIMEOUT_MS.
    *
-   * @throws AppError CONFLICT when no other node takes connections: then everybody would be sent away to nowhere.
+   * @throws AppError CONFLICT when no other node takes connections: then everybody would be sent away to nowhere. UNAVAILABLE when
+   *   Redis does not answer.
    */
   async drain(nodeId: string, { reason = '', force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
     const { commands, audit, clock, timeoutMs, turn } = this.parts;
     const startedAt = clock.mono();
-    const everybody = commands.everybody();
+    const everybody = await this.present();
     // More than one while the former life of a restarted node is not known dead.
     const leases = everybody.filter((lease) => nodeOfLease(lease) === nodeId);
     if (leases.length === 0) return null;
@@ -97,6 +102,15 @@ export class Drains {
     audit.write(actor, { action: 'drain', target: nodeId, reason, result });
     const took_ms = Math.round(clock.mono() - startedAt);
     return { node_id: nodeId, result, connections: connections ?? null, took_ms };
+  }
+
+  private async present(): Promise<readonly string[]> {
+    try {
+      return await this.parts.leases();
+    } catch (error) {
+      this.parts.report(error, 'operations.drain');
+      throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });
+    }
   }
 
   /** @throws AppError CONFLICT when no other node takes connections and this one is not on its way out already. */

@@ -19,7 +19,7 @@ export class Keys {
   subs(userId: string): string {
     return `${this.user(userId)}:subs`;
   }
-  /** Where the user's connections to legacy endpoints are: group -> connection and lease. */
+  /** Where the user's connections to legacy endpoints are: connection -> group and lease. */
   legacy(userId: string): string {
     return `${this.user(userId)}:legacy`;
   }

@@ -2,7 +2,7 @@
 export const KEY_PREFIX = 'zqkeysqz';
 
 const MARKS: readonly (readonly [what: string, mark: RegExp])[] = [
-  ['a stack', /\bat \S.*:\d+:\d+|\n\s+at /],
+  ['a stack', /\bat (?:async )?\S+ \(\S+:\d+:\d+\)|\.[cm]?[jt]s:\d+:\d+|\\n\s+at /],
   ['a name of a file', /node_modules|\.js:\d|file:\/\/|\/(?:work|home|usr|tmp|packages|build|dist)\//],
   [
     'the name of a library or a system error',

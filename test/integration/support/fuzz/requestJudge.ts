@@ -1,13 +1,13 @@
-import { errorCodes, type Problem, problemSchema } from '@unified-ws/protocol';
-import { Ajv } from 'ajv';
+import { errorCodes, type JSONSchema, type Problem, problemSchema, type RestOperation } from '@unified-ws/protocol';
+import { Ajv, type ValidateFunction } from 'ajv';
 import type { FuzzedRequest } from '../../../support/arbitraries/requests.js';
 import type { RawAnswer } from '../../../support/rawHttp.js';
 import { leakIn } from './leaks.js';
-import { PUBLIC_PATHS } from './routes.js';
 import { strict } from './strictSchemas.js';
 
 const ajv = new Ajv({ strict: false });
 const isProblem = ajv.compile<Problem>(strict(problemSchema));
+const replies = new Map<JSONSchema, ValidateFunction>();
 
 /** Statuses that say more than the one that goes with their code. */
 const FINER: Readonly<Record<string, readonly number[]>> = {
@@ -16,8 +16,6 @@ const FINER: Readonly<Record<string, readonly number[]>> = {
   MESSAGE_ERROR: [400, 415],
   VALIDATION_ERROR: [400, 422],
 };
-/** What an admin's request may come to (304: to `If-None-Match: *`). Redis is there, and nothing is over its limits. */
-const TO_AN_ADMIN: ReadonlySet<number> = new Set([200, 202, 204, 304, 400, 404, 409, 413, 415, 422, 426]);
 
 /** Why an answer is none that the protocol knows; null when it is. */
 export function faultOfAnswer(
@@ -32,26 +30,55 @@ export function faultOfAnswer(
   const leak = leakIn(`${[...headers].join('\n')}\n${body}`, secrets, sent);
   if (leak !== null) return leak;
   if (!(status >= 200 && status < 500)) return `status ${status}`;
-  const type = headers.get('content-type') ?? '';
   // The parser of HTTP answers what it cannot read, in its own words.
   if ((malformed || unfinished) && body === '') return null;
-  return faultOfStatus(request, status) ?? (request.method === 'HEAD' ? null : faultOfBody(status, type, body));
+  return faultOfStatus(request, status) ?? (request.method === 'HEAD' ? null : faultOfBody(request, answer));
 }
 
-function faultOfStatus({ route, asker, malformed, unfinished }: FuzzedRequest, status: number): string | null {
-  if (route === null || malformed || unfinished || PUBLIC_PATHS.has(route.path)) return null;
-  if (asker === 'admin') return TO_AN_ADMIN.has(status) ? null : `status ${status} to an admin`;
-  const due = asker === 'user' ? 403 : 401;
-  return status === due ? null : `status ${status} instead of ${due}`;
+function faultOfStatus({ route, asker, malformed, unfinished, bytes }: FuzzedRequest, status: number): string | null {
+  if (route === null || malformed || unfinished) return null;
+  // Express says so to `If-None-Match: *`, of whatever is there.
+  if (status === 304 && bytes.includes('If-None-Match')) return null;
+  if (route.operation === null) return status === 426 ? null : `status ${status} instead of 426`;
+  const { permissions } = route.operation;
+  const known = asker === 'admin' || asker === 'user';
+  if (permissions !== null && !known) return status === 401 ? null : `status ${status} instead of 401`;
+  if (permissions !== null && permissions !== 'any' && asker === 'user') {
+    return status === 403 ? null : `status ${status} instead of 403`;
+  }
+  return statusesOf(route.operation).has(status) ? null : `status ${status}, which its operation does not know`;
 }
 
-function faultOfBody(status: number, type: string, body: string): string | null {
+/** What may come of a request of somebody who may make it. Redis is there, and nothing is over its limits. */
+function statusesOf({ answers, problems = [], body, params, query, method }: RestOperation): Set<number> {
+  const statuses = new Set([...Object.keys(answers).map(Number), ...problems]);
+  if (body) for (const status of [400, 413, 415]) statuses.add(status);
+  if (params || query || method === 'delete') statuses.add(400);
+  return statuses;
+}
+
+function faultOfBody(
+  { route, malformed, unfinished }: FuzzedRequest,
+  { status, headers, body }: RawAnswer,
+): string | null {
+  const type = headers.get('content-type') ?? '';
   if (status === 204 || status === 304) return body === '' ? null : 'a body where there is none';
-  if (status < 400) return type.startsWith('application/json') ? notJson(body) : null;
-  if (!type.startsWith('application/problem+json')) return `an error as ${type || 'nothing'}`;
-  const unreadable = notJson(body);
-  if (unreadable !== null) return unreadable;
-  const problem: unknown = JSON.parse(body);
+  if (status >= 400) {
+    if (!type.startsWith('application/problem+json')) return `an error as ${type || 'nothing'}`;
+    return notJson(body) ?? faultOfProblem(JSON.parse(body), status);
+  }
+  if (!type.startsWith('application/json')) return type.startsWith('text/plain') ? null : `an answer as ${type}`;
+  const schema = malformed || unfinished ? undefined : route?.operation?.answers[status]?.schema;
+  return notJson(body) ?? (schema === undefined ? null : faultOfReply(schema, JSON.parse(body)));
+}
+
+function faultOfReply(schema: JSONSchema, reply: unknown): string | null {
+  const validate = replies.get(schema) ?? ajv.compile(strict(schema));
+  replies.set(schema, validate);
+  return validate(reply) ? null : ajv.errorsText(validate.errors);
+}
+
+function faultOfProblem(problem: unknown, status: number): string | null {
   if (!isProblem(problem)) return ajv.errorsText(isProblem.errors);
   if (problem.status !== status) return `the problem says ${problem.status}`;
   const due = FINER[problem.code] ?? [errorCodes[problem.code as keyof typeof errorCodes].http];

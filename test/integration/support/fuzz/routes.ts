@@ -1,17 +1,4 @@
-import {
-  auditQuerySchema,
-  clearQueueSchema,
-  connectionsQuerySchema,
-  disconnectBodySchema,
-  type JSONSchema,
-  jobsPageSchema,
-  permissionsChangedBodySchema,
-  publishSchema,
-  queueReasonSchema,
-  REST_BASE,
-  retryFailedSchema,
-  revokeBodySchema,
-} from '@unified-ws/protocol';
+import { type RestOperation, restOperations, WS_PATH } from '@unified-ws/protocol';
 import { RoleTable } from '@unified-ws/server/auth/roles';
 import { systemClock } from '@unified-ws/server/clock';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue';
@@ -19,42 +6,12 @@ import { createRestApp, type RestParts } from '@unified-ws/server/rest/app';
 import { loadSettings } from '@unified-ws/server/settings';
 import type { RouteInput } from '../../../support/arbitraries/requests.js';
 
-/** What is known of a route's input. One that is not here is fuzzed all the same, with anything. */
-const INPUTS: Readonly<Record<string, { readonly body?: JSONSchema; readonly query?: JSONSchema }>> = {
-  'POST /events': { body: publishSchema },
-  'POST /broadcast': { body: publishSchema },
-  'POST /disconnect/:user_id': { body: disconnectBodySchema },
-  'POST /users/:user_id/revoke': { body: revokeBodySchema },
-  'POST /users/:user_id/permissions-changed': { body: permissionsChangedBodySchema },
-  'GET /connections': { query: connectionsQuerySchema },
-  'POST /nodes/:node_id/drain': { body: queueReasonSchema },
-  'DELETE /queue': { query: clearQueueSchema },
-  'GET /queue/jobs': { query: jobsPageSchema },
-  'DELETE /queue/jobs/:id': { query: queueReasonSchema },
-  'POST /queue/jobs/:id/retry': { body: queueReasonSchema },
-  'POST /queue/retry-failed': { body: retryFailedSchema },
-  'POST /queue/pause': { body: queueReasonSchema },
-  'POST /queue/resume': { body: queueReasonSchema },
-  'GET /audit': { query: auditQuerySchema },
-};
-
-/** Answered to whoever asks (DESIGN §8); all others need a token. */
-export const PUBLIC_PATHS: ReadonlySet<string> = new Set([
-  '/livez',
-  '/readyz',
-  '/metrics',
-  REST_BASE,
-  `${REST_BASE}/info`,
-  '/api/unified/openapi.json',
-  '/api/unified/asyncapi.json',
-]);
-
 interface Layer {
   readonly route?: { readonly path: string; readonly methods: Readonly<Record<string, boolean>> };
 }
 
-/** All routes of a node, as its router knows them: a new one is among them by itself. */
-export function routesOfNode(): RouteInput[] {
+/** What the router of a node really has, as `GET /path/:parameter`. */
+function routesOfRouter(): string[] {
   const catalogue = loadCatalogue();
   const roles = new RoleTable(catalogue.raw);
   // Nothing of these is called: routes are mounted, and no request comes.
@@ -62,18 +19,28 @@ export function routesOfNode(): RouteInput[] {
   const app = createRestApp({ ...parts, reports: {}, siblings: null } as unknown as RestParts);
   const { stack } = app.router as unknown as { readonly stack: readonly Layer[] };
   return stack.flatMap(({ route }) => {
-    if (route === undefined) return [];
-    const methods = Object.keys(route.methods).filter((method) => method !== '_all');
-    return methods.map((name) => {
-      const method = name.toUpperCase();
-      const below = route.path.startsWith(`${REST_BASE}/`) ? route.path.slice(REST_BASE.length) : route.path;
-      return { method, path: route.path, ...INPUTS[`${method} ${below}`] };
-    });
+    const methods = Object.keys(route?.methods ?? {}).filter((method) => method !== '_all');
+    return methods.map((method) => `${method.toUpperCase()} ${route?.path}`);
   });
 }
 
-/** Names in the table above that no route has any more. */
-export function orphanedInputs(routes: readonly RouteInput[]): string[] {
-  const known = new Set(routes.map(({ method, path }) => `${method} ${path.replace(REST_BASE, '')}`));
-  return Object.keys(INPUTS).filter((name) => !known.has(name));
+/** All that can be asked for: the table of operations, by which routes are mounted, and the path of WebSockets. */
+export function routesOfNode(): RouteInput[] {
+  const operations = Object.values(restOperations).map((operation: RestOperation): RouteInput => {
+    const { method, path, body, query } = operation;
+    return {
+      method: method.toUpperCase(),
+      path: path.replace(/\{(\w+)\}/g, ':$1'),
+      operation,
+      ...(body === undefined ? {} : { body: body.schema }),
+      ...(query === undefined ? {} : { query }),
+    };
+  });
+  return [...operations, { method: 'GET', path: WS_PATH, operation: null }];
+}
+
+/** Mounted past the table: nobody would fuzz it. */
+export function unknownRoutes(routes: readonly RouteInput[]): string[] {
+  const known = new Set(routes.map(({ method, path }) => `${method} ${path}`));
+  return routesOfRouter().filter((name) => !known.has(name));
 }

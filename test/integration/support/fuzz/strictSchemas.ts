@@ -5,9 +5,10 @@ const ajv = new Ajv({ strict: false });
 
 /** As the schema, but nothing that it does not name: what is sent and not documented is a leak, or a gap in the documents. */
 export function strict(schema: JSONSchema): JSONSchema {
-  const { properties, items, additionalProperties } = schema;
+  const { properties, items, additionalProperties, anyOf } = schema;
   return {
     ...schema,
+    ...(anyOf === undefined ? {} : { anyOf: anyOf.map(strict) }),
     ...(items === undefined ? {} : { items: strict(items) }),
     ...(typeof additionalProperties === 'object' ? { additionalProperties: strict(additionalProperties) } : {}),
     ...(properties === undefined

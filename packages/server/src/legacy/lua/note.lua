@@ -1,34 +1,46 @@
 #!lua flags=allow-oom
--- Notes where a user's connection to a legacy endpoint is: the newest of each group. Idempotent by connection id.
+-- Notes where a user's connection to a legacy endpoint is. Idempotent by connection id.
 --
--- KEYS 1 legacy <prefix>:{u:<user>}:legacy   hash: group -> {c=conn ('' = barred), l=lease, t=since (ms), n=replacements in a row, code=of
---               whoever comes back without having taken the note anew, 0 = replaced}
--- ARGV 1 group
---      2 conn
+-- KEYS 1 legacy <prefix>:{u:<user>}:legacy   hash: conn -> {g=group, l=lease, t=since (ms), n=replacements in a row, code=close code of an
+--               order that could not be brought to it, 0 = none}
+-- ARGV 1 conn
+--      2 group
 --      3 lease
---      4 'take': it is new, and replaces whoever is noted; 'keep': it was noted, and gives way to whoever is
---      5 time to live of the notes, seconds
---      6 replacements that follow each other within this (ms) are in a row
+--      4 'take': it is new, and replaces the others of its group; 'keep': it was noted, and gives way to a newer one
+--      5 since (ms), for a note that is lost
+--      6 time to live of the notes, seconds
+--      7 replacements that follow each other within this (ms) are in a row
+--      8 a newer one counts when it is this old (ms): until then it may come to nothing
 --
--- Result: {1, conn and lease of whoever was replaced ('' = nobody), replacements in a row}
---         {0, code}   'keep' alone: another is noted (code 0), or an admin ended it (code)
-local stored = redis.call('HGET', KEYS[1], ARGV[1])
-local known = stored and cjson.decode(stored) or nil
-local other = known and known.c ~= ARGV[2]
-if other and ARGV[4] == 'keep' then
-  return { 0, known.code }
-end
+-- Result: {1, replacements in a row, conn and lease of each other of the group, one after the other ('keep': none)}
+--         {0, code}   'keep' alone: a newer one is there (code 0), or an order ends it
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local since, row = now, 0
-if known and not other then
-  since, row = known.t, known.n
-elseif other and known.c ~= '' and now - known.t < tonumber(ARGV[6]) then
-  row = known.n + 1
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+local mine = stored and cjson.decode(stored) or { g = ARGV[2], t = ARGV[4] == 'take' and now or tonumber(ARGV[5]), n = 0, code = 0 }
+if mine.code ~= 0 then
+  return { 0, mine.code }
 end
-redis.call('HSET', KEYS[1], ARGV[1], cjson.encode({ c = ARGV[2], l = ARGV[3], t = since, n = row, code = 0 }))
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-if other then
-  return { 1, known.c, known.l, row }
+mine.l = ARGV[3]
+local others = {}
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local other = cjson.decode(all[i + 1])
+  if all[i] ~= ARGV[1] and other.g == ARGV[2] and other.code == 0 then
+    if ARGV[4] == 'take' then
+      others[#others + 1] = all[i]
+      others[#others + 1] = other.l
+      if not stored and now - other.t < tonumber(ARGV[7]) then
+        mine.n = math.max(mine.n, other.n + 1)
+      end
+    else
+      local newer = other.t > mine.t or (other.t == mine.t and all[i] > ARGV[1])
+      if newer and now - other.t >= tonumber(ARGV[8]) then
+        return { 0, 0 }
+      end
+    end
+  end
 end
-return { 1, '', '', row }
+redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(mine))
+redis.call('EXPIRE', KEYS[1], ARGV[6])
+return { 1, mine.n, unpack(others) }

@@ -1,19 +1,19 @@
 #!lua flags=allow-oom
--- Takes back the note of a legacy connection, unless another is noted by now. Idempotent.
+-- Takes back the note of a legacy connection. Idempotent.
 --
 -- KEYS 1 legacy <prefix>:{u:<user>}:legacy   hash, see note.lua
--- ARGV 1 group
---      2 conn
---      3 close code for when it comes back all the same, because its node could not be told to end it; 0: it is gone
+-- ARGV 1 conn
+--      2 close code for when it is not gone, because its node could not be told to end it; 0: it is gone
 --
--- Result: 1 done, 0 another is noted, or none
+-- Result: 1 done, 0 there is no such note
 local stored = redis.call('HGET', KEYS[1], ARGV[1])
-if not stored or cjson.decode(stored).c ~= ARGV[2] then
+if not stored then
   return 0
 end
-if ARGV[3] == '0' then
-  redis.call('HDEL', KEYS[1], ARGV[1])
-else
-  redis.call('HSET', KEYS[1], ARGV[1], cjson.encode({ c = '', l = '', t = 0, n = 0, code = tonumber(ARGV[3]) }))
+if ARGV[2] == '0' then
+  return redis.call('HDEL', KEYS[1], ARGV[1])
 end
+local note = cjson.decode(stored)
+note.code = tonumber(ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(note))
 return 1

@@ -1,0 +1,52 @@
+import { STANDINGS } from '../../registry/recovery.js';
+import { age, counter, gauge, one, type ReadMetric } from './metric.js';
+
+/** How the node stands in the cluster. */
+export const CLUSTER_METRICS: readonly ReadMetric[] = [
+  gauge(
+    'uws_build_info',
+    'Always 1; what runs here.',
+    ({ stats }) => [[1, { version: stats.version, node_version: stats.node_version, node_id: stats.node_id }]],
+    ['version', 'node_version', 'node_id'],
+  ),
+  gauge('uws_ready', '1 when /readyz answers 200.', ({ stats }) => one(stats.ready)),
+  gauge(
+    'uws_check_ok',
+    '1 for each check of /readyz that holds.',
+    ({ stats }) => Object.entries(stats.checks).map(([check, { ok }]) => [Number(ok), { check }]),
+    ['check'],
+  ),
+  gauge(
+    'uws_standing',
+    '1 for the standing of the node in the cluster, 0 for the others; only a serving node delivers.',
+    ({ stats }) => STANDINGS.map((standing) => [Number(stats.standing === standing), { standing }]),
+    ['standing'],
+  ),
+  counter('uws_fenced_total', 'How often the node lost the right to deliver.', ({ stats }) =>
+    one(stats.registry.fenced_periods),
+  ),
+  counter('uws_fenced_seconds_total', 'Time without the right to deliver, seconds.', ({ stats }) =>
+    one(stats.registry.fenced_seconds),
+  ),
+  gauge('uws_lease_age_seconds', 'Time since the last confirmed renewal of the lease was sent, seconds.', ({ stats }) =>
+    age(stats.checks.redis.value),
+  ),
+  gauge('uws_bus_age_seconds', 'Age of the last own message that came back over the bus, seconds.', ({ stats }) =>
+    age(stats.checks.bus.value),
+  ),
+  gauge(
+    'uws_redis_connected',
+    '1 while the connection to Redis stands.',
+    ({ connected }) => Object.entries(connected).map(([connection, up]) => [Number(up), { connection }]),
+    ['connection'],
+  ),
+  gauge(
+    'uws_leases',
+    'Leases in the cluster as this node judges them.',
+    ({ stats: { registry } }) => [
+      [registry.live_leases, { state: 'live' }],
+      [registry.dead_leases, { state: 'dead' }],
+    ],
+    ['state'],
+  ),
+];

@@ -1,0 +1,48 @@
+import { counter, each, gauge, one, type ReadMetric } from './metric.js';
+
+/** Connections, and how they came and went. */
+export const CONNECTION_METRICS: readonly ReadMetric[] = [
+  gauge(
+    'uws_connections',
+    'Connections by their status on the wire; connecting includes those that have not authenticated.',
+    ({ stats }) => each(stats.connections.by_status, 'status'),
+    ['status'],
+  ),
+  gauge('uws_connections_pending_auth', 'Connections that have not authenticated.', ({ stats }) =>
+    one(stats.connections.pending_auth),
+  ),
+  gauge('uws_connections_max', 'MAX_CONNECTIONS.', ({ stats }) => one(stats.connections.max)),
+  gauge('uws_socket_buffered_bytes', 'Bytes that wait in the sockets of all connections.', ({ stats }) =>
+    one(stats.connections.buffered_bytes),
+  ),
+  counter('uws_connections_accepted_total', 'Upgrades that became a WebSocket.', ({ stats }) =>
+    one(stats.connections.accepted),
+  ),
+  counter('uws_connections_established_total', 'Connections that became current and were told so.', ({ stats }) =>
+    one(stats.connections.established),
+  ),
+  counter(
+    'uws_connections_closed_total',
+    'Connections that ended, by close code; a code that means nothing is other.',
+    ({ stats }) => each(stats.connections.closed, 'code'),
+    ['code'],
+  ),
+  counter(
+    'uws_upgrades_refused_total',
+    'Upgrade requests that were refused before authentication.',
+    ({ stats }) => each(stats.connections.refused, 'reason'),
+    ['reason'],
+  ),
+  counter('uws_takeovers_total', 'Connections that displaced another and waited for its end.', ({ stats }) =>
+    one(stats.registry.takeovers),
+  ),
+  gauge('uws_takeovers_waiting', 'Connections that wait for displaced ones to end.', ({ stats }) =>
+    one(stats.registry.waiting_takeovers),
+  ),
+  counter('uws_evictions_total', 'Connections of this node that a newer claim ended.', ({ stats }) =>
+    one(stats.registry.evictions),
+  ),
+  gauge('uws_releases_pending', 'Closed connections that the registry has not let go yet.', ({ stats }) =>
+    one(stats.registry.pending_releases),
+  ),
+];

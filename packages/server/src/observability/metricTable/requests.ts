@@ -1,0 +1,30 @@
+import { counter, each, type ReadMetric } from './metric.js';
+
+/** What clients sent, and what failed. */
+export const REQUEST_METRICS: readonly ReadMetric[] = [
+  counter(
+    'uws_messages_received_total',
+    'Messages of clients by type; those of an unknown type are errors with the code UNKNOWN_MESSAGE_TYPE.',
+    ({ stats }) => each(stats.messages_by_type, 'type'),
+    ['type'],
+  ),
+  counter(
+    'uws_errors_total',
+    'Errors that clients were told, over WebSocket and REST.',
+    ({ stats }) => each(stats.errors.by_code, 'code'),
+    ['code'],
+  ),
+  counter(
+    'uws_reports_total',
+    'Failures that had no caller to be told, by place.',
+    ({ reported }) => each(bounded(reported), 'where'),
+    ['where'],
+  ),
+];
+
+/** More places than there are in the code: a label must not grow with what comes in. */
+const MAX_PLACES = 200;
+
+function bounded(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].slice(0, MAX_PLACES));
+}
