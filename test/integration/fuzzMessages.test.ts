@@ -46,6 +46,7 @@ describe('fuzzed messages', function () {
         MESSAGE_BURST: '1000000',
         // Small, and so full after the warm-up.
         HISTORY_SIZE: '100',
+        WINDOW_SIZE: '100',
         LOG_LEVEL: 'warn',
       },
       { onOutput: (text) => output.push(text) },

@@ -43,6 +43,7 @@ describe('fuzzed requests', function () {
         EVENT_QUEUE_MAX: '10000000',
         MESSAGE_RATE: '100000',
         HISTORY_SIZE: '100',
+        WINDOW_SIZE: '100',
         LOG_LEVEL: 'warn',
       },
       { onOutput: (text) => output.push(text) },
