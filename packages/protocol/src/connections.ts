@@ -1,5 +1,6 @@
 import { MAX_EVENT_TYPE_LENGTH, MAX_ROLE_LENGTH, MAX_USER_ID_LENGTH } from './publish.js';
 import type { FromSchema, JSONSchema } from './schema.js';
+import { count, text, texts, time } from './schemaParts.js';
 
 /** States of a connection as they are named on the wire. */
 export const CONNECTION_STATUSES = [
@@ -93,11 +94,6 @@ export const connectionsQuerySchema = {
   additionalProperties: false,
 } as const satisfies JSONSchema;
 export type ConnectionsQuery = FromSchema<typeof connectionsQuerySchema>;
-
-const text = { type: 'string' } as const satisfies JSONSchema;
-const texts = { type: 'array', items: text } as const satisfies JSONSchema;
-const time = { type: 'string', description: 'RFC 3339, UTC' } as const satisfies JSONSchema;
-const count = { type: 'integer', minimum: 0 } as const satisfies JSONSchema;
 
 export const listedConnectionSchema = {
   type: 'object',

@@ -1,5 +1,6 @@
 import { queueReasonSchema } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
+import { amount, count, text, texts, time } from './schemaParts.js';
 
 /** What a node is to those who look at it. `draining`: it takes no connections and sends its own away. */
 export const NODE_STATES = ['ready', 'not_ready', 'draining', 'no_answer'] as const;
@@ -7,12 +8,6 @@ export type NodeState = (typeof NODE_STATES)[number];
 
 /** What became of the order to drain a node. `node_unreachable`: no answer; the order may reach it yet. */
 export const DRAIN_RESULTS = ['draining', 'node_unreachable'] as const;
-
-const text = { type: 'string' } as const satisfies JSONSchema;
-const texts = { type: 'array', items: text } as const satisfies JSONSchema;
-const time = { type: 'string', description: 'RFC 3339, UTC' } as const satisfies JSONSchema;
-const count = { type: 'integer', minimum: 0 } as const satisfies JSONSchema;
-const amount = { type: 'number', minimum: 0 } as const satisfies JSONSchema;
 
 export const clusterNodeSchema = {
   type: 'object',

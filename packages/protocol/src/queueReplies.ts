@@ -1,14 +1,6 @@
 import { QUEUE_JOB_STATES } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
-
-const text = { type: 'string' } as const satisfies JSONSchema;
-const texts = { type: 'array', items: text } as const satisfies JSONSchema;
-const textOrNull = { type: ['string', 'null'] } as const satisfies JSONSchema;
-const time = { type: 'string', description: 'RFC 3339, UTC' } as const satisfies JSONSchema;
-const timeOrNull = { type: ['string', 'null'], description: 'RFC 3339, UTC' } as const satisfies JSONSchema;
-const flag = { type: 'boolean' } as const satisfies JSONSchema;
-const count = { type: 'integer', minimum: 0 } as const satisfies JSONSchema;
-const countOrNull = { type: ['integer', 'null'], minimum: 0 } as const satisfies JSONSchema;
+import { count, countOrNull, flag, text, textOrNull, texts, time, timeOrNull } from './schemaParts.js';
 
 /** One job carries up to 100 events of one publish. */
 const jobsAndEvents = {

@@ -10,6 +10,7 @@ import {
 } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
 
+const eventId = { type: 'string', maxLength: MAX_EVENT_ID_LENGTH, pattern: EVENT_ID_PATTERN } as const;
 const event = { event_type: 'health_update', data: { status: 'ok' } };
 
 /** Publishing. */
@@ -24,9 +25,7 @@ export const eventOperations = {
     permissions: ['events:publish', 'admin:broadcast'],
     headers: {
       'Idempotency-Key': {
-        type: 'string',
-        maxLength: MAX_EVENT_ID_LENGTH,
-        pattern: EVENT_ID_PATTERN,
+        ...eventId,
         description: 'k is the id k of the event; of an array k_0, k_1, …, each of at most 64 characters',
       },
     },
@@ -43,12 +42,7 @@ export const eventOperations = {
     description: '202: Redis has the event, and it survives the death of every node; who it reached is not known yet.',
     permissions: ['events:publish', 'admin:broadcast'],
     headers: {
-      'Idempotency-Key': {
-        type: 'string',
-        maxLength: MAX_EVENT_ID_LENGTH,
-        pattern: EVENT_ID_PATTERN,
-        description: 'the id of the event',
-      },
+      'Idempotency-Key': { ...eventId, description: 'the id of the event' },
     },
     body: { schema: broadcastBodySchema, required: true },
     answers: { 202: { meaning: 'accepted', schema: eventAcceptedSchema } },

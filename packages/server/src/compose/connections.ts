@@ -1,6 +1,6 @@
 import { createKeySource } from '../auth/keys.js';
 import { TokenVerifier } from '../auth/token.js';
-import { Authority } from '../edge/authority.js';
+import { Authority, type AuthorityParts } from '../edge/authority.js';
 import { Backpressure } from '../edge/backpressure.js';
 import type { Connection } from '../edge/connection.js';
 import { Liveness } from '../edge/liveness.js';
@@ -62,7 +62,7 @@ export function composeConnections(
     },
   });
   const clearances = new Clearances();
-  const authority = new Authority({
+  const authorityParts: AuthorityParts = {
     catalogue,
     roles,
     clearances,
@@ -75,7 +75,8 @@ export function composeConnections(
     maxSubscriptions: settings.maxSubscriptions,
     noticeMs: settings.tokenNoticeMs,
     graceMs: settings.tokenGraceMs,
-  });
+  };
+  const authority = new Authority(authorityParts);
   const sockets = new Sockets({
     clock,
     logger,
@@ -89,5 +90,5 @@ export function composeConnections(
     healthLimits: { ...settings, clock },
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
-  return { verifier, liveness, backpressure, clearances, authority, sockets };
+  return { verifier, liveness, backpressure, clearances, authorityParts, authority, sockets };
 }

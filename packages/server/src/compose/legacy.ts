@@ -40,29 +40,13 @@ export function composeLegacy(
   const { settings, nodeId, clock, logger, report, keys, redis, errorLog, legacyTable: table } = core;
   const { commands, store, judge, lease, isServing, rollouts } = cluster;
   const { catalogue, roles } = events;
-  const { fanout, typeSets } = delivery;
+  const { fanout } = delivery;
   const { verifier, liveness, clearances, sockets } = connections;
   const leaseId = (): string => lease.id;
   const counts = new LegacyCounts();
   const notes = new LegacyNotes(redis, keys);
   const errors = new LegacyErrors({ onError: (connection, error) => errorLog.onConnection(connection, error.code) });
-  const authority = new LegacyAuthority(
-    {
-      catalogue,
-      roles,
-      clearances,
-      typeSets,
-      fanout,
-      liveness,
-      store,
-      clock,
-      report,
-      maxSubscriptions: settings.maxSubscriptions,
-      noticeMs: settings.tokenNoticeMs,
-      graceMs: settings.tokenGraceMs,
-    },
-    errors,
-  );
+  const authority = new LegacyAuthority(connections.authorityParts, errors);
   const standing = new LegacyStanding({
     table,
     notes,

@@ -13,6 +13,7 @@ import {
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Clock } from '../clock.js';
 import type { Connection } from '../edge/connection.js';
+import { parseMessage } from '../edge/parseMessage.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import { Pipeline } from './pipeline.js';
@@ -84,7 +85,7 @@ export class Dispatcher {
   handle(connection: Connection, text: Buffer): Promise<void> | undefined {
     let id: string | undefined;
     try {
-      const message = this.parse(text);
+      const message = parseMessage(text);
       // Before the envelope is judged: who awaits the reply to this id is to hear of the error.
       id = idOf(message);
       const { type, data: given } = this.checked(message);
@@ -128,7 +129,7 @@ export class Dispatcher {
    * @throws AppError for anything else.
    */
   readAuthenticate(connection: Connection, text: Buffer): ClientData<'authenticate'> {
-    const message = this.parse(text);
+    const message = parseMessage(text);
     connection.authenticateId = idOf(message);
     const { type, data } = this.checked(message);
     if (type !== 'authenticate') {
@@ -156,20 +157,6 @@ export class Dispatcher {
     } else {
       connection.send('error', body, replyTo);
     }
-  }
-
-  private parse(text: Buffer): object {
-    let value: unknown;
-    try {
-      value = JSON.parse(text.toString('utf8'));
-    } catch {
-      // The parser's text quotes the input: it goes nowhere.
-      throw new AppError('MESSAGE_ERROR', 'The message is not valid JSON.');
-    }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new AppError('MESSAGE_ERROR', 'The message must be a JSON object.');
-    }
-    return value;
   }
 
   private checked(value: object): Envelope {

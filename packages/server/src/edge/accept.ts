@@ -28,6 +28,7 @@ import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
 import type { ConnectionTable } from './table.js';
 import { expiryOf } from './tokenEnd.js';
+import { verify } from './verify.js';
 
 export interface AcceptorParts {
   readonly verifier: TokenVerifier;
@@ -103,27 +104,11 @@ export class Acceptor {
   }
 
   private authenticate(connection: Connection, token: string): void {
-    let verified: Identity | Promise<Identity>;
-    try {
-      verified = this.parts.verifier.verify(token);
-    } catch (error) {
-      this.refuseToken(connection, error);
-      return;
-    }
-    if (!(verified instanceof Promise)) {
-      this.claim(connection, verified);
-      return;
-    }
-    connection.handling = true;
-    verified
-      .finally(() => {
-        connection.handling = false;
-      })
-      .then(
-        (identity) => this.claim(connection, identity),
-        (error: unknown) => this.refuseToken(connection, error),
-      )
-      .catch((error: unknown) => this.fail(connection, error));
+    verify(this.parts.verifier, token, connection, {
+      verified: (identity) => this.claim(connection, identity),
+      refused: (error) => this.refuseToken(connection, error),
+      failed: (error) => this.fail(connection, error),
+    });
   }
 
   private refuseToken(connection: Connection, error: unknown): void {

@@ -4,6 +4,7 @@ import type { RoleTable } from '../auth/roles.js';
 import type { Identity, TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import type { Liveness } from '../edge/liveness.js';
+import { verify } from '../edge/verify.js';
 import { AppError } from '../errors.js';
 import type { Clearances } from '../fanout/clearance.js';
 import type { Fanout } from '../fanout/flush.js';
@@ -66,27 +67,11 @@ export class LegacyAcceptor {
   }
 
   private authenticate(connection: LegacyConnection, token: string): void {
-    let verified: Identity | Promise<Identity>;
-    try {
-      verified = this.parts.verifier.verify(token);
-    } catch (error) {
-      this.refuseToken(connection, error);
-      return;
-    }
-    if (!(verified instanceof Promise)) {
-      this.admit(connection, verified);
-      return;
-    }
-    connection.handling = true;
-    verified
-      .finally(() => {
-        connection.handling = false;
-      })
-      .then(
-        (identity) => this.admit(connection, identity),
-        (error: unknown) => this.refuseToken(connection, error),
-      )
-      .catch((error: unknown) => this.fail(connection, error));
+    verify(this.parts.verifier, token, connection, {
+      verified: (identity) => this.admit(connection, identity),
+      refused: (error) => this.refuseToken(connection, error),
+      failed: (error) => this.fail(connection, error),
+    });
   }
 
   private refuseToken(connection: LegacyConnection, error: unknown): void {

@@ -1,10 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { WS_PATH } from '@unified-ws/protocol';
 import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Report } from '../observability/logger.js';
 import type { RolloutDecision } from '../operations/rollout.js';
 import { sameRollout } from '../operations/rolloutDecision.js';
+import { RolloutRound } from '../operations/rolloutRound.js';
 import { STAY_AWAY } from './closeCodes.js';
 import type { LegacyConnection } from './connection.js';
 import type { LegacyCounts, NoticeOccasion } from './counts.js';
@@ -13,8 +13,6 @@ import { isClosed, type RolloutSource } from './rollout.js';
 import type { LegacyTable } from './table.js';
 
 const DOCUMENTATION = 'docs/MIGRATION.md';
-/** Connections looked at in one turn of the event loop: about a millisecond. */
-const LOOKED_AT = 500;
 /**
  * Told, or closed, before a rest of so many ms. Whoever is told, or finds his endpoint closed, comes back at another, and a handshake
  * costs a node about 0.15 ms: at most 200 a second of them.
@@ -34,13 +32,19 @@ export interface DeprecationsParts {
 /** Tells users of the legacy endpoints what to use instead, and closes the endpoints to those for whom the roll-out demands it. */
 export class Deprecations {
   private readonly parts: DeprecationsParts;
-  private readonly ending = new AbortController();
-  private round: Promise<void> | null = null;
-  private changes = 0;
+  private readonly round: RolloutRound<LegacyConnection>;
 
   constructor(parts: DeprecationsParts) {
     this.parts = parts;
-    parts.rollouts.onChange(() => this.changed());
+    this.round = new RolloutRound({
+      all: () => parts.table.all(),
+      tell: (connection) => this.judge(connection),
+      atOnce: AT_ONCE,
+      restMs: REST_MS,
+      report: parts.report,
+      where: 'legacy.deprecation',
+    });
+    parts.rollouts.onChange(() => this.round.changed());
   }
 
   decide(userId: string): RolloutDecision {
@@ -71,48 +75,8 @@ export class Deprecations {
     this.parts.errors.refuse(connection, error, STAY_AWAY, `use ${WS_PATH}`);
   }
 
-  async stop(): Promise<void> {
-    this.ending.abort();
-    await this.round;
-  }
-
-  private changed(): void {
-    this.changes += 1;
-    this.round ??= this.walk()
-      .catch((error: unknown) => {
-        if (!this.ending.signal.aborted) this.parts.report(error, 'legacy.deprecation');
-      })
-      .finally(() => {
-        this.round = null;
-      });
-  }
-
-  /** Until all know the newest: a change that comes in between is told from the start. */
-  private async walk(): Promise<void> {
-    for (let known = -1; known !== this.changes; ) {
-      known = this.changes;
-      await this.tellAll(known);
-    }
-  }
-
-  private async tellAll(changes: number): Promise<void> {
-    let looked = 0;
-    let told = 0;
-    for (const connection of [...this.parts.table.all()]) {
-      looked += 1;
-      if (this.judge(connection)) told += 1;
-      if (told === AT_ONCE) {
-        told = 0;
-        await this.rest(REST_MS);
-      } else if (looked % LOOKED_AT === 0) {
-        await this.rest(0);
-      }
-      if (changes !== this.changes) return;
-    }
-  }
-
-  private rest(ms: number): Promise<void> {
-    return pause(ms, undefined, { signal: this.ending.signal });
+  stop(): Promise<void> {
+    return this.round.stop();
   }
 
   /** Whether it had to be told. One that is not established yet is judged before hello. */

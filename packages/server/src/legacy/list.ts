@@ -1,7 +1,7 @@
 import type { LegacyGroup, LegacyUsers } from '@unified-ws/protocol';
 import type { Commands } from '../bus/commands.js';
 import { AppError } from '../errors.js';
-import { nodeOfLease } from '../registry/lease.js';
+import { merge, missingNodes } from '../operations/stats.js';
 import type { RolloutSource } from './rollout.js';
 import type { LegacyTable } from './table.js';
 
@@ -58,11 +58,7 @@ export class LegacyList {
     const page = ids.slice(0, limit);
     const more = ids.length > limit || slices.some((slice) => slice.more);
     const last = page.at(-1);
-    const byGroup: Record<string, number> = {};
-    for (const slice of slices) {
-      for (const [group, count] of Object.entries(slice.byGroup)) byGroup[group] = (byGroup[group] ?? 0) + count;
-    }
-    const answered = new Set([...answers.keys()].map(nodeOfLease));
+    const byGroup = merge(slices.map((slice) => slice.byGroup));
     return {
       users: page.map((userId) => {
         const { endpoint, enforced } = rollouts.decide(userId);
@@ -71,7 +67,7 @@ export class LegacyList {
       total_connections: Object.values(byGroup).reduce((sum, count) => sum + count, 0),
       connections_by_group: byGroup,
       next_cursor: more && last !== undefined ? Buffer.from(last).toString('base64url') : null,
-      missing_nodes: [...new Set(missing.map(nodeOfLease))].filter((node) => !answered.has(node)).sort(),
+      missing_nodes: missingNodes({ answers, missing }),
     };
   }
 

@@ -1,4 +1,5 @@
 import { CLOSE, envelopeSchema } from '@unified-ws/protocol';
+import { parseMessage } from '../edge/parseMessage.js';
 import { AppError } from '../errors.js';
 import type { Fanout } from '../fanout/flush.js';
 import { textFrame } from '../fanout/frame.js';
@@ -56,7 +57,7 @@ export class LegacyMessages {
         counted = 'raw_ping';
         connection.sendFrame(textFrame('pong'));
       } else {
-        const message = parse(text);
+        const message = parseMessage(text) as Message;
         const type = typeOf(message);
         counted = type;
         this.handlers[type](connection, message);
@@ -110,20 +111,6 @@ export class LegacyMessages {
     connection.consecutiveErrors += 1;
     if (connection.consecutiveErrors >= maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
   }
-}
-
-function parse(text: Buffer): Message {
-  let value: unknown;
-  try {
-    value = JSON.parse(text.toString('utf8'));
-  } catch {
-    // The parser's text quotes the input: it goes nowhere.
-    throw new AppError('MESSAGE_ERROR', 'The message is not valid JSON.');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new AppError('MESSAGE_ERROR', 'The message must be a JSON object.');
-  }
-  return value as Message;
 }
 
 function typeOf({ type }: Message): Type {

@@ -1,12 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Connection } from '../edge/connection.js';
 import type { ConnectionTable } from '../edge/table.js';
 import type { Report } from '../observability/logger.js';
 import type { Rollouts } from './rollout.js';
 import { sameRollout } from './rolloutDecision.js';
+import { RolloutRound } from './rolloutRound.js';
 
-/** Connections looked at in one turn of the event loop: about a millisecond. */
-const LOOKED_AT = 500;
 /**
  * Connections told before a rest of so many ms, 5,000 a second: whoever is told comes back at another endpoint, and a handshake
  * costs the node about 0.15 ms (DESIGN §5). A full node has told all of its 50,000 within 10 s.
@@ -28,13 +26,19 @@ export class RolloutNotices {
   /** Messages sent. */
   sent = 0;
   private readonly parts: RolloutNoticesParts;
-  private readonly ending = new AbortController();
-  private round: Promise<void> | null = null;
-  private changes = 0;
+  private readonly round: RolloutRound<Connection>;
 
   constructor(parts: RolloutNoticesParts) {
     this.parts = parts;
-    if (parts.rollouts.legacyEndpoints) parts.rollouts.onChange(() => this.changed());
+    this.round = new RolloutRound({
+      all: () => parts.table.all(),
+      tell: (connection) => this.tell(connection),
+      atOnce: TOLD,
+      restMs: REST_MS,
+      report: parts.report,
+      where: 'operations.rollout',
+    });
+    if (parts.rollouts.legacyEndpoints) parts.rollouts.onChange(() => this.round.changed());
   }
 
   /**
@@ -48,48 +52,8 @@ export class RolloutNotices {
     if (connection.rollout.endpoint === 'legacy' && rollouts.state.version > 0) this.send(connection);
   }
 
-  async stop(): Promise<void> {
-    this.ending.abort();
-    await this.round;
-  }
-
-  private changed(): void {
-    this.changes += 1;
-    this.round ??= this.walk()
-      .catch((error: unknown) => {
-        if (!this.ending.signal.aborted) this.parts.report(error, 'operations.rollout');
-      })
-      .finally(() => {
-        this.round = null;
-      });
-  }
-
-  /** Until all know the newest: a change that comes in between is told from the start, and to those first who know the former. */
-  private async walk(): Promise<void> {
-    for (let known = -1; known !== this.changes; ) {
-      known = this.changes;
-      await this.tellAll(known);
-    }
-  }
-
-  private async tellAll(changes: number): Promise<void> {
-    let looked = 0;
-    let told = 0;
-    for (const connection of [...this.parts.table.all()]) {
-      looked += 1;
-      if (this.tell(connection)) told += 1;
-      if (told === TOLD) {
-        await this.rest(REST_MS);
-        told = 0;
-      } else if (looked % LOOKED_AT === 0) {
-        await this.rest(0);
-      }
-      if (changes !== this.changes) return;
-    }
-  }
-
-  private rest(ms: number): Promise<void> {
-    return pause(ms, undefined, { signal: this.ending.signal });
+  stop(): Promise<void> {
+    return this.round.stop();
   }
 
   /** Whether it had to be told. One that is not established yet comes to it after hello. */
