@@ -17,11 +17,15 @@ import { World } from './support/world.js';
 const MAX_PAYLOAD = 65_536;
 /** Blocked longer than this by one message, a node would not see its lease run out in time. */
 const MAX_STALL_MS = 200;
+/** More would hide what they have in common. */
+const MAX_FINDINGS = 5;
 const ROLES = ['admin', 'admin', 'operator', 'user'] as const;
 const VICTIMS = ['victim-1', 'victim-2', 'victim-é', 'victim.4'];
 
 const EVERY_TYPE = Object.keys(clientMessages).filter((type) => type !== 'authenticate') as ClientMessageType[];
 
+// Seen red: replies without reply_to; the parser's words in an error; messages kept for ever (heap + 51 %); 300 ms spent on a large
+// message; `disconnect_user` with a lone surrogate answered UNAVAILABLE.
 describe('fuzzed messages', function () {
   const run = fuzzRun(10_000);
   this.timeout(60_000 + run.runs * 20);
@@ -62,8 +66,7 @@ describe('fuzzed messages', function () {
   });
 
   function find(finding: string): void {
-    findings.push(finding);
-    if (findings.length > 5) throw new Error(`too much is wrong:\n${findings.join('\n')}`);
+    if (findings.length < MAX_FINDINGS) findings.push(finding);
   }
 
   it(`must neither break a node, nor leak, nor go without the one answer that the protocol names (${run.told})`, async () => {

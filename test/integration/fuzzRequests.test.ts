@@ -16,11 +16,15 @@ import { larger, NodeMemory } from './support/nodeMemory.js';
 import { World } from './support/world.js';
 
 const MAX_STALL_MS = 200;
+/** More would hide what they have in common. */
+const MAX_FINDINGS = 5;
 const AT_A_TIME = 12;
 /** Less than Node.js keeps a connection that is done with: whoever asked for its end must not wait for that. */
 const PATIENCE_MS = 5000;
 const VICTIMS = ['victim-1', 'victim-2'];
 
+// Seen red: a gate that lets everybody in; a target with a malformed origin answered 500 and by a page of HTML; 426 that kept the
+// connection; a cursor of /audit that Redis does not take answered 503.
 describe('fuzzed requests', function () {
   const run = fuzzRun(5000);
   this.timeout(60_000 + run.runs * 20);
@@ -59,8 +63,7 @@ describe('fuzzed requests', function () {
   });
 
   function find(finding: string): void {
-    findings.push(finding);
-    if (findings.length > 5) throw new Error(`too much is wrong:\n${findings.join('\n')}`);
+    if (findings.length < MAX_FINDINGS) findings.push(finding);
   }
 
   it('a route that is mounted past the table of operations would be fuzzed by nobody', () => {

@@ -17,6 +17,8 @@ import { faultOfFrame } from './support/fuzz/strictSchemas.js';
 import { NodeMemory } from './support/nodeMemory.js';
 import { World } from './support/world.js';
 
+/** More would hide what they have in common. */
+const MAX_FINDINGS = 5;
 const AT_A_TIME = 8;
 const MAX_PAYLOAD = 16_384;
 const ajv = new Ajv({ strict: false });
@@ -63,8 +65,7 @@ describe('fuzzed strangers', function () {
   });
 
   function find(finding: string): void {
-    findings.push(finding);
-    if (findings.length > 5) throw new Error(`too much is wrong:\n${findings.join('\n')}`);
+    if (findings.length < MAX_FINDINGS) findings.push(finding);
   }
 
   function expectNothingFound(): void {

@@ -13,6 +13,9 @@ import { type LocalNode, World } from './support/world.js';
 const LANES = 20;
 const MAX_COMMANDS = 14;
 
+// Seen red, with what is left of the commands: a category that brings a dropped type back [subscribe_category a, unsubscribe_events a1]
+// or does not bring it [unsubscribe_events a1, subscribe_category a]; a default that cannot be dropped [unsubscribe_events a1]; a cohort
+// that is not changed with the roles [refresh_token, publish]; muted types that come [mute b1, publish].
 describe('subscriptions against a model', function () {
   const run = fuzzRun(100);
   this.timeout(60_000 + run.runs * 500);
