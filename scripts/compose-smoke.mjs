@@ -1,7 +1,7 @@
 // Proves docker-compose.yml: three, then five, then two nodes behind the balancer, without restarting anything that stays;
 // connections spread, broadcast and disconnect work across nodes; at last the conformance suite, through the balancer.
 // --no-build takes the image unified-ws-node that is there. --conformance-only runs the suite alone, against a project that is up
-// (--port 8080) and whose JWT_SECRET is in the environment, or the development secret that nodes take without one.
+// (--port 8080), with its JWT_SECRET, JWT_ISSUER and JWT_AUDIENCE in the environment; without a secret it is the development secret.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { build } from './lib/build.mjs';
@@ -209,10 +209,10 @@ async function threeNodesAgain(smoke) {
 }
 
 /** The suite through the balancer, which puts each connection on a node of its choice. */
-async function conformance(url, secret) {
+async function conformance(url, settings) {
   step('The conformance suite');
   const suite = { ...SUITES.find(({ name }) => name === 'conformance'), limitMs: CONFORMANCE_LIMIT_MS };
-  const env = { CONFORMANCE_URL: url, ...conformanceTokens({ JWT_SECRET: secret }) };
+  const env = { CONFORMANCE_URL: url, ...conformanceTokens(settings) };
   const { passed, failed, problem } = await runFiles(suite, filesOf(suite), { mochaArgs: [], env });
   if (failed > 0) throw new Stop(`The conformance suite failed${problem ? `: ${problem}` : ''}`);
   note(`${passed} tests passed`);
@@ -224,9 +224,12 @@ async function conformanceOnly(args) {
   const at = args.indexOf('--port');
   const port = at === -1 ? DEFAULT_PORT : Number(args[at + 1]);
   const { DEVELOPMENT_SECRET } = await import('../packages/server/dist/settings.js');
-  // Of `new,old` the first signs.
-  const [secret] = (process.env.JWT_SECRET || DEVELOPMENT_SECRET).split(',');
-  await conformance(`http://127.0.0.1:${port}`, secret);
+  const { JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE } = process.env;
+  await conformance(`http://127.0.0.1:${port}`, {
+    JWT_SECRET: JWT_SECRET || DEVELOPMENT_SECRET,
+    JWT_ISSUER,
+    JWT_AUDIENCE,
+  });
 }
 
 entry(async (args) => {
@@ -255,7 +258,7 @@ entry(async (args) => {
     await fiveNodes(smoke);
     await twoNodes(smoke);
     await threeNodesAgain(smoke);
-    await conformance(smoke.url, secret);
+    await conformance(smoke.url, { JWT_SECRET: secret });
   } catch (error) {
     console.error(await project.logs());
     throw error;

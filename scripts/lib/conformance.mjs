@@ -117,8 +117,6 @@ export class ConformanceTarget {
       await untilAcquainted(urls.slice(0, nodes));
       target.env = {
         ...conformanceTokens(TOKENS),
-        CONFORMANCE_JWT_ISSUER: TOKENS.JWT_ISSUER,
-        CONFORMANCE_JWT_AUDIENCE: TOKENS.JWT_AUDIENCE,
         CONFORMANCE_URL: urls.slice(0, nodes).join(','),
         CONFORMANCE_LEGACY_URL: urls.slice(0, nodes).join(','),
         CONFORMANCE_REJECT_URL: urls.at(-2),
@@ -173,12 +171,15 @@ export class ConformanceTarget {
   }
 }
 
-/** What the suite needs to know of a target with these settings of its tokens. */
+/** What the suite needs to know of a target with these settings of its tokens. Of a list the first counts. */
 export function conformanceTokens(settings) {
   const token = (sub, role) => signToken({ sub, roles: [role], lifetime: LIFETIME_S }, settings);
+  const [secret, issuer, audience] = ['JWT_SECRET', 'JWT_ISSUER', 'JWT_AUDIENCE'].map((name) => settings[name] ?? '');
   return {
     CONFORMANCE_ADMIN_TOKEN: token('conformance-admin', 'admin'),
     CONFORMANCE_USER_TOKEN: token('conformance-user', 'user'),
-    CONFORMANCE_JWT_SECRET: settings.JWT_SECRET,
+    CONFORMANCE_JWT_SECRET: secret.split(',')[0],
+    CONFORMANCE_JWT_ISSUER: issuer,
+    CONFORMANCE_JWT_AUDIENCE: audience.split(',')[0],
   };
 }

@@ -145,6 +145,30 @@ describe('one connection per user', () => {
     },
   );
 
+  covers(
+    { closes: [4001], needs: ['nodes'] },
+    'from node to node: each takes the user over from the one before, and what is published on one comes from the other',
+    async (t) => {
+      const nodes = new Set<unknown>();
+      let before: Client | null = null;
+      for (const url of t.target.urls) {
+        const user = await t.user({}, url);
+        nodes.add(user.hello.node_id);
+        if (before) expect((await before.closed()).code).to.equal(4001);
+        const admin = await t.admin(
+          {},
+          t.target.urls.find((other) => other !== url),
+        );
+        expect(admin.hello.node_id).to.not.equal(user.hello.node_id);
+        const event = { event_type: 'custom_event', data: {} };
+        const { event_id } = await admin.ask('publish_event', event, 'event_accepted');
+        await user.event(event_id);
+        before = user;
+      }
+      expect(nodes.size).to.equal(t.target.urls.length);
+    },
+  );
+
   covers({ closes: [4001] }, 'of connections that come together, one is left', async (t) => {
     const clients: Client[] = [];
     for (let n = 0; n < 6; n += 1) clients.push(await t.dial({ token: userToken() }));

@@ -13,6 +13,10 @@ const RESERVED: Readonly<Record<string, string>> = {
   'errors TIMEOUT': 'an order of unknown outcome is answered with UNAVAILABLE, or with node_unreachable as its result',
 };
 
+// Seen red with a message, and with routes, that no test claimed. The suite as a whole was seen red with each of 22 builds (UWS_NODE_MAIN)
+// with one rule taken out: reply_to, permissions, supported_types, the count of errors, binary frames, duplicates, exclude, sensitive fields,
+// what is not in the documents, ids of pongs, bans, dropped defaults, refresh for another user, heartbeat, token_expiring, resume, ack, Allow,
+// WWW-Authenticate, Idempotency-Key, audit, rollout_changed.
 describe('coverage', () => {
   /** What is not covered, by the extras that it would take. */
   const missing = new Map<string, string[]>();
