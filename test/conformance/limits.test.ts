@@ -67,6 +67,15 @@ describe('limits', () => {
     expect(await socket.closed()).to.equal(1007);
   });
 
+  covers({ closes: [4009] }, 'a message in pieces without end is not waited for', async (t) => {
+    const { max_payload = 0 } = (await t.target.info()).limits;
+    const most = Math.max(1024, max_payload / 1024);
+    const socket = await raw(t);
+    socket.send(0x01, 'x');
+    for (let n = 0; n < most; n += 1) socket.send(0x00, 'x');
+    expect(await socket.closed()).to.equal(4009);
+  });
+
   covers({ closes: [1002] }, 'a frame that RFC 6455 does not allow ends the connection', async (t) => {
     for (const first of [0xc1, 0x83, 0x80, 0x09]) {
       const socket = await raw(t);
