@@ -1,7 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
-import type { Settings } from '../settings.js';
 import { type Algorithm, algorithmsOf, SECRET_ALGORITHMS } from './algorithms.js';
 import { JwksKeys } from './jwks.js';
 import { loadPublicKeys } from './public-key.js';
@@ -76,7 +75,14 @@ export function secretKey(secret: string): KeyObject {
   return createSecretKey(Buffer.from(secret, 'utf8'));
 }
 
-export type KeySettings = Pick<Settings, 'jwtSecret' | 'jwtPublicKey' | 'jwtJwksUrl' | 'jwtIssuer' | 'jwtAlgorithms'>;
+/** JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL, JWT_ISSUER and JWT_ALGORITHMS. */
+export interface KeySettings {
+  readonly jwtSecret: readonly string[];
+  readonly jwtPublicKey: string | null;
+  readonly jwtJwksUrl: string | null;
+  readonly jwtIssuer: string | null;
+  readonly jwtAlgorithms: readonly Algorithm[];
+}
 
 /**
  * The key source that the settings describe.
