@@ -6,7 +6,7 @@ import type { RedisClient } from './connect.js';
 const SOURCES = new URL('../', import.meta.url);
 
 /** The text of every script of the server. */
-export function scriptSources(): readonly string[] {
+function scriptSources(): readonly string[] {
   return readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.lua'))
     .sort()
