@@ -11,6 +11,7 @@ import { note } from './lib/terminal.mjs';
 const PARTS = {
   messages: /^test\/integration\/fuzzMessages\.test\.js$/,
   requests: /^test\/integration\/fuzzRequests\.test\.js$/,
+  strangers: /^test\/integration\/fuzzStrangers\.test\.js$/,
   subscriptions: /^test\/integration\/subscriptionModel\.test\.js$/,
   properties: /^packages\/[^/]+\/test\/(?:properties\/.*|properties)\.test\.js$/,
 };

@@ -40,6 +40,9 @@ const SMALL = {
   MAILBOX_SIZE: '5',
 };
 
+/** UWS_NODE_MAIN: another build of the node, to see the suite fail when a rule is taken out of it. */
+const nodeMain = () => process.env.UWS_NODE_MAIN ?? path.join(root, 'packages', 'server', 'dist', 'main.js');
+
 /** One way to deploy the cluster, with which the whole suite is run. */
 export const TOPOLOGIES = [
   { name: 'one node', nodes: 1, faults: true },
@@ -144,8 +147,7 @@ export class ConformanceTarget {
     const { PATH, HOME, TMPDIR } = process.env;
     // No setting of the surroundings reaches the nodes.
     const env = { PATH, HOME, TMPDIR, HOST: '127.0.0.1', PORT: String(port), REDIS_URL: this.#redisUrl };
-    const main = path.join(root, 'packages', 'server', 'dist', 'main.js');
-    const child = spawnOwned(process.execPath, [main], {
+    const child = spawnOwned(process.execPath, [nodeMain()], {
       env: { ...env, ...TOKENS, LOG_LEVEL: 'warn', EVENT_QUEUE_PARTITIONS: '2', ...settings },
       stdout: 'pipe',
       stderr: 'pipe',

@@ -11,7 +11,7 @@ import { Saboteur } from './saboteur.js';
 import { SdkClient } from './sdkClient.js';
 
 const NODES = 3;
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 60_000;
 
 export interface DeliveryWorldOptions {
   readonly seed: number;

@@ -12,7 +12,7 @@ const { seed, plays } = chaosConfig();
 
 if (plays('offline')) {
   describe(`chaos: users who are offline while nodes are killed (seed ${seed})`, function () {
-    this.timeout(90_000);
+    this.timeout(240_000);
     let world: DeliveryWorld;
 
     beforeEach(async () => {
@@ -28,7 +28,7 @@ if (plays('offline')) {
     const ids = (): string[] => [...client().inbox.events.user.keys()];
     const received = (count: number): Promise<unknown> =>
       until(() => client().inbox.events.user.size >= count, {
-        timeoutMs: 15_000,
+        timeoutMs: 30_000,
         what: () => `${count} events are received, not only ${client().inbox.events.user.size}`,
       });
 
@@ -38,13 +38,16 @@ if (plays('offline')) {
       const publishing = world.source.publish(count);
       for (const number of world.cluster.nodes.keys()) {
         const { begun } = world.source;
-        await until(() => world.source.begun > begun || world.source.begun >= count, { what: 'publishing goes on' });
+        await until(() => world.source.begun > begun || world.source.begun >= count, {
+          timeoutMs: 30_000,
+          what: 'publishing goes on',
+        });
         await world.cluster.node(number).kill9();
         await world.cluster.restart(number);
       }
       await publishing;
       // A job of a node that was killed is taken up again within 12 s (Q1).
-      await until(async () => (await world.queued()) === 0, { timeoutMs: 25_000, what: 'all are in the mailbox' });
+      await until(async () => (await world.queued()) === 0, { timeoutMs: 60_000, what: 'all are in the mailbox' });
       client().start();
     }
 

@@ -6,7 +6,7 @@ import { ClusterWorld } from './world.js';
 const COMMAND_TIMEOUT_MS = 1000;
 
 describe('the health of a cluster whose nodes come and go', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let world: ClusterWorld;
 
   before(async () => {
@@ -30,7 +30,7 @@ describe('the health of a cluster whose nodes come and go', function () {
         const report = await health();
         return performance.now() - startedAt < COMMAND_TIMEOUT_MS / 2 && report;
       },
-      { timeoutMs: 20_000, everyMs: 100, what: 'a dead node is not waited for' },
+      { timeoutMs: 40_000, everyMs: 100, what: 'a dead node is not waited for' },
     );
   }
 
@@ -55,7 +55,7 @@ describe('the health of a cluster whose nodes come and go', function () {
       ]);
       await back();
       const whole = async (): Promise<boolean> => (await health()).nodes.every(({ state }) => state === 'ready');
-      await until(whole, { timeoutMs: 20_000, everyMs: 100, what: 'n2 is back' });
+      await until(whole, { timeoutMs: 40_000, everyMs: 100, what: 'n2 is back' });
       expect(await health()).to.deep.include({ status: 'healthy', score: 100, reasons: [], missing_nodes: [] });
     });
   }
@@ -63,7 +63,7 @@ describe('the health of a cluster whose nodes come and go', function () {
   it('a node that was stopped in good order must not be missed', async () => {
     await world.node(2).stop();
     const two = async (): Promise<boolean> => (await health()).nodes.length === 2;
-    await until(two, { timeoutMs: 20_000, everyMs: 100, what: 'two are left' });
+    await until(two, { timeoutMs: 40_000, everyMs: 100, what: 'two are left' });
     expect(await forgotten()).to.deep.include({ status: 'healthy', score: 100, reasons: [], missing_nodes: [] });
   });
 });

@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import type { TestClient } from '../support/client.js';
-import { logOf, storedEvent } from './support/events.js';
+import { PairWorld } from './support/pairWorld.js';
 import { expectMessage } from './support/schemas.js';
-import { type LocalNode, World } from './support/world.js';
 
 const SECURITY = [
   'malware_blocked',
@@ -20,16 +19,7 @@ const SECURITY = [
 
 describe('subscriptions by category', function () {
   this.timeout(10_000);
-  const world = new World();
-  let node: LocalNode;
-  let other: LocalNode;
-
-  before(async () => {
-    await world.start();
-    [node, other] = await Promise.all([world.node({ NODE_ID: 'one' }), world.node({ NODE_ID: 'two' })]);
-  });
-  afterEach(() => world.endClients());
-  after(() => world.stop());
+  const world = PairWorld.make();
 
   const subscribe = (client: TestClient, ...categories: string[]) =>
     client.ask('subscribe_category', { categories }, 'category_subscription_updated');
@@ -38,33 +28,24 @@ describe('subscriptions by category', function () {
   const single = (client: TestClient, type: 'subscribe_events' | 'unsubscribe_events', ...event_types: string[]) =>
     client.ask(type, { event_types }, 'subscription_updated');
 
-  async function received(client: TestClient, types: readonly string[]): Promise<string[]> {
-    const events = types.map((type) => storedEvent({}, { type }));
-    const mark = storedEvent({}, { type: 'admin_broadcast' });
-    await logOf(world.redis).append([...events, mark]);
-    await client.waitFor('admin_broadcast', (frame) => frame.id === mark.id);
-    const ids = new Set(events.map(({ id }) => id));
-    return client.events.filter(({ id = '' }) => ids.has(id)).map(({ type }) => type);
-  }
-
   it('a category must bring all of its types, from the reply on and after a reconnect', async () => {
     const user = world.user();
-    const client = await world.connect(node, user);
+    const client = await world.connect(world.one, user);
     const frame = await client.request('subscribe_category', { categories: ['security'] });
     expectMessage(frame, 'category_subscription_updated');
     expect(frame.data).to.deep.include({ categories: ['security'], errors: [] });
     expect(frame.data.subscriptions).to.include.members(SECURITY);
-    expect(await received(client, SECURITY)).to.deep.equal(SECURITY);
+    expect(await world.received(client, SECURITY)).to.deep.equal(SECURITY);
     const info = await client.request('get_subscription_info');
     expectMessage(info, 'subscription_info');
     expect(info.data.subscribed_categories).to.deep.equal(['security']);
     await client.close();
-    const again = await world.connect(other, user);
+    const again = await world.connect(world.two, user);
     expect(again.hello?.subscriptions).to.deep.equal(frame.data.subscriptions);
   });
 
   it('the five groups of the predecessor stand for their categories', async () => {
-    const client = await world.admin(node);
+    const client = await world.admin(world.one);
     const groups = {
       health: ['health'],
       dns_management: ['bulk_operation', 'dns'],
@@ -79,7 +60,7 @@ describe('subscriptions by category', function () {
   });
 
   it('types that are not permitted must be named, and must not cost the others', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const { subscriptions, categories, errors } = await subscribe(client, 'system', 'audit', 'nope', 'constructor');
     expect(subscriptions).to.include.members(['backup_failed', 'error_occurred']).and.not.include('service_started');
     expect(categories).to.deep.equal(['error', 'system']);
@@ -91,36 +72,36 @@ describe('subscriptions by category', function () {
       { category: 'audit', event_type: 'audit_log', error: 'permission_denied' },
     ]);
     expect(errors).to.have.length(9);
-    expect(await received(client, ['service_started', 'backup_failed'])).to.deep.equal(['backup_failed']);
+    expect(await world.received(client, ['service_started', 'backup_failed'])).to.deep.equal(['backup_failed']);
   });
 
   it('a type that was dropped singly must stay dropped, also when the SDK repeats the category', async () => {
     const user = world.user();
-    const client = await world.connect(node, user);
+    const client = await world.connect(world.one, user);
     await subscribe(client, 'security');
     await single(client, 'unsubscribe_events', 'malware_blocked', 'rpz_update');
     const { subscriptions } = await subscribe(client, 'security');
     expect(subscriptions).to.not.include.members(['malware_blocked', 'rpz_update']);
     expect(subscriptions).to.include('phishing_blocked');
     await client.close();
-    const again = await world.connect(other, user);
+    const again = await world.connect(world.two, user);
     expect(again.hello?.subscriptions).to.deep.equal(subscriptions);
     await single(again, 'subscribe_events', 'malware_blocked');
-    expect(await received(again, ['malware_blocked', 'rpz_update'])).to.deep.equal(['malware_blocked']);
+    expect(await world.received(again, ['malware_blocked', 'rpz_update'])).to.deep.equal(['malware_blocked']);
   });
 
   it('a category that is dropped must take its defaults and single types along, and stay dropped', async () => {
     const user = world.user();
-    const client = await world.connect(node, user);
+    const client = await world.connect(world.one, user);
     const defaults = client.hello?.subscriptions ?? [];
     await single(client, 'subscribe_events', 'malware_blocked');
     const { subscriptions, categories } = await unsubscribe(client, 'security');
     expect(categories).to.deep.equal([]);
     expect(subscriptions).to.deep.equal(defaults.filter((type) => !SECURITY.includes(type)));
-    expect(await received(client, SECURITY)).to.deep.equal([]);
+    expect(await world.received(client, SECURITY)).to.deep.equal([]);
     expect((await unsubscribe(client, 'security')).subscriptions).to.deep.equal(subscriptions);
     await client.close();
-    const again = await world.connect(other, user);
+    const again = await world.connect(world.two, user);
     expect(again.hello?.subscriptions).to.deep.equal(subscriptions);
     expect((await subscribe(again, 'security')).subscriptions).to.include.members(SECURITY);
   });
@@ -138,7 +119,7 @@ describe('subscriptions by category', function () {
   });
 
   it('a change that Redis did not store must not be confirmed, nor made (L7)', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const redis = world.redis.client();
     const key = `uws:{u:${client.hello?.user_id}}:subs`;
     await redis.set(key, 'not a hash');

@@ -1,62 +1,36 @@
-import { Socket } from 'node:net';
 import { parsePosition } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import type { Received } from '../support/client.js';
+import { writesTo } from '../support/socketWrites.js';
 import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
-import { type LocalNode, World } from './support/world.js';
-
-/** Runs `work` and returns the buffers that were written meanwhile to the socket whose peer has this port. */
-async function writesTo(peerPort: number, work: () => Promise<void>): Promise<Buffer[]> {
-  const written: Buffer[] = [];
-  const { write } = Socket.prototype;
-  const watched = function (this: Socket, ...args: Parameters<typeof write>): boolean {
-    if (this.remotePort === peerPort && Buffer.isBuffer(args[0])) written.push(args[0]);
-    return write.apply(this, args);
-  };
-  Socket.prototype.write = watched as typeof write;
-  try {
-    await work();
-  } finally {
-    Socket.prototype.write = write;
-  }
-  return written;
-}
+import { PairWorld } from './support/pairWorld.js';
 
 describe('delivery of events', function () {
   this.timeout(10_000);
-  const world = new World();
-  let node: LocalNode;
-  let other: LocalNode;
-
-  before(async () => {
-    await world.start();
-    [node, other] = await Promise.all([world.node({ NODE_ID: 'one' }), world.node({ NODE_ID: 'two' })]);
-  });
-  afterEach(() => world.endClients());
-  after(() => world.stop());
+  const world = PairWorld.make();
 
   const offsetOf = (position: unknown): number => parsePosition(String(position))?.offset ?? Number.NaN;
 
   it('positions that do not grow by one hide what is missing', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     await logOf(world.redis).append(Array.from({ length: 5 }, (_, n) => storedEvent({ n })));
     await client.waitFor('custom_event', (frame) => frame.data.n === 4);
     const offsets = client.events.map((frame) => offsetOf(frame.position));
     const start = offsetOf(client.hello?.positions.broadcast);
     expect(offsets).to.deep.equal([1, 2, 3, 4, 5].map((n) => start + n));
-    const next = await world.connect(other);
+    const next = await world.connect(world.two);
     expect(offsetOf(next.hello?.positions.broadcast), 'hello carries the cursor').to.equal(start + 5);
     expect(next.hello?.positions.broadcast).to.equal(client.events.at(-1)?.position);
   });
 
   it('several events of one turn must share one write per socket, in order', async () => {
-    const raw = await world.raw(node, { token: token(world.user()) });
+    const raw = await world.raw(world.one, { token: token(world.user()) });
     await raw.waitFor('connection_established');
     const { localPort = 0 } = raw.socket;
     const count = 50;
-    const written = await writesTo(localPort, async () => {
+    const [written] = await writesTo([localPort], async () => {
       await logOf(world.redis).append(Array.from({ length: count }, (_, n) => storedEvent({ n })));
       await until(() => raw.messages.length === count + 1, { what: 'all events' });
     });
@@ -67,8 +41,8 @@ describe('delivery of events', function () {
   });
 
   it('an event must come once to each subscriber of each node, and whole', async () => {
-    const clients = await Promise.all([world.connect(node), world.connect(other), world.connect(other)]);
-    const admin = await world.admin(node);
+    const clients = await Promise.all([world.connect(world.one), world.connect(world.two), world.connect(world.two)]);
+    const admin = await world.admin(world.one);
     const event = {
       event_type: 'zone_updated',
       data: { zone_name: 'exämple.org', nested: { list: [1, 'two', null, { three: 3 }] } },
@@ -101,7 +75,7 @@ describe('delivery of events', function () {
   });
 
   it('a sensitive field must be hidden at any depth, and an emptied object stay empty (F12)', async () => {
-    const [user, admin] = await Promise.all([world.connect(node), world.admin(node)]);
+    const [user, admin] = await Promise.all([world.connect(world.one), world.admin(world.one)]);
     const secretive = {
       title: 'break-in',
       source_ip: '10.1.2.3',
@@ -134,10 +108,10 @@ describe('delivery of events', function () {
   it('exclude, roles and permission of a publish must limit who receives it, and never be shown', async () => {
     const left = world.user();
     const [kept, excluded, admin, service] = await Promise.all([
-      world.connect(node),
-      world.connect(node, left),
-      world.admin(node),
-      world.connect(other, world.user(), ['user', 'service']),
+      world.connect(world.one),
+      world.connect(world.one, left),
+      world.admin(world.one),
+      world.connect(world.two, world.user(), ['user', 'service']),
     ]);
     const publish = (data: Record<string, unknown>, limits: object) =>
       admin.ask(
@@ -167,7 +141,7 @@ describe('delivery of events', function () {
 
   it('an event that excludes one user must not cost him the others of the same flush, nor their order', async () => {
     const left = world.user();
-    const [kept, excluded] = await Promise.all([world.connect(node), world.connect(node, left)]);
+    const [kept, excluded] = await Promise.all([world.connect(world.one), world.connect(world.one, left)]);
     const events = Array.from({ length: 20 }, (_, n) => storedEvent({ n }, n % 3 === 0 ? { exclude: [left] } : {}));
     await logOf(world.redis).append([...events, storedEvent({ n: 'last' })]);
     await Promise.all(
@@ -179,7 +153,7 @@ describe('delivery of events', function () {
   });
 
   it('events of one ordering key must keep the order of their publishing across nodes', async () => {
-    const [client, admin] = await Promise.all([world.connect(node), world.admin(other)]);
+    const [client, admin] = await Promise.all([world.connect(world.one), world.admin(world.two)]);
     const count = 60;
     const replies: Promise<unknown>[] = [];
     for (let n = 0; n < count; n += 1) {
@@ -194,7 +168,7 @@ describe('delivery of events', function () {
   });
 
   it('a critical event must overtake those that wait in the queue', async () => {
-    const [client, admin] = await Promise.all([world.connect(node), world.admin(node)]);
+    const [client, admin] = await Promise.all([world.connect(world.one), world.admin(world.one)]);
     const count = 150;
     const send = (event_type: string, n: number): Promise<unknown> =>
       admin.ask('publish_event', { event_type, data: { n } }, 'event_accepted');
@@ -209,7 +183,7 @@ describe('delivery of events', function () {
   });
 
   it('an expired event must be dropped and not delivered late', async () => {
-    const [client, admin] = await Promise.all([world.connect(node), world.admin(node)]);
+    const [client, admin] = await Promise.all([world.connect(world.one), world.admin(world.one)]);
     const expires_at = new Date(Date.now() + 100).toISOString();
     const late = { event_type: 'custom_event', data: { n: 'late' }, delay_ms: 300, expires_at };
     await admin.ask('publish_event', late, 'event_accepted');

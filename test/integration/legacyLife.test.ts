@@ -13,6 +13,8 @@ import { until } from '../support/wait.js';
 import { LegacyClients, publish } from './support/legacy.js';
 import { type LocalNode, World } from './support/world.js';
 
+// Seen red: without `apart` in Sockets.pendingAuth (MAX_CONNECTIONS), without the shape of the member in Readers (slowly), without
+// `reevaluateAll` (reload), and where a test says so.
 describe('the life of a legacy connection', function () {
   this.timeout(20_000);
   const world = new World();
@@ -194,7 +196,12 @@ describe('the life of a legacy connection', function () {
     const value = (name: string, labels: object): number | undefined =>
       families.get(name)?.series.find((series) => JSON.stringify(series.labels) === JSON.stringify(labels))?.value;
     expect(value('uws_legacy_connections', { group: 'health' })).to.equal(1);
-    expect(value('uws_legacy_established_total', { group: 'health' })).to.be.greaterThan(0);
+    const established = value('uws_legacy_established_total', { group: 'health' }) ?? 0;
+    expect(established).to.be.greaterThan(0);
+    await clients.dial(one, 'health', { token: 'bad' }).closed();
+    const later = parseMetrics(await (await fetch(`${one.http}/metrics`)).text());
+    const upgrades = later.get('uws_legacy_upgrades_total')?.series.find(({ labels }) => labels.group === 'health');
+    expect(upgrades?.value).to.be.greaterThan(established);
     expect(value('uws_legacy_messages_total', { type: 'raw_ping' })).to.be.greaterThan(0);
     expect(value('uws_legacy_messages_total', { type: 'other' })).to.be.greaterThan(0);
     expect(value('uws_legacy_notices_total', { occasion: 'connect' })).to.be.greaterThan(0);

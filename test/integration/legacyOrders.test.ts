@@ -10,6 +10,8 @@ import { until } from '../support/wait.js';
 import { LegacyClients, publish } from './support/legacy.js';
 import { type LocalNode, World } from './support/world.js';
 
+// Seen red: without LegacyConnection.wireCode (codes), with LegacyConnection.send telling what an old client does not know (stops), and
+// where a test says so.
 describe('orders of admins and legacy connections', function () {
   this.timeout(20_000);
   const world = new World();
@@ -131,7 +133,8 @@ describe('orders of admins and legacy connections', function () {
     expect(ending.types).to.deep.equal(['connection_established', 'deprecation']);
   });
 
-  // Seen red: without the command of Replacements; and the second, without `keep` in LegacyStanding.review.
+  // Seen red: without the command of Replacements; and the second, without `keep` in LegacyStanding.review, with SETTLED_MS = 0, and
+  // without LegacyHost's forget.
   it('the newest of a user and group must replace the one on another node', async () => {
     const user = world.user();
     const former = await clients.connect(two, 'health', user);
@@ -165,7 +168,13 @@ describe('orders of admins and legacy connections', function () {
     await redis.hdel(keys.legacy(user), String((await noteOf(user, 'security'))?.[0]));
     expect(await former.closed()).to.include({ code: 1000 });
     await until(() => noteOf(user, 'security'), { what: 'the note is back' });
+    // One that is being made just now may come to nothing.
+    const young = { ...note, g: 'security', t: Date.now() + 1000 };
+    await redis.hset(keys.legacy(user), 'young', JSON.stringify(young));
+    await redis.expire(keys.legacy(user), 100);
+    await until(async () => (await redis.ttl(keys.legacy(user))) > 100, { what: 'the sweep has come round' });
     expect(kept.isOpen).to.equal(true);
+    await redis.hdel(keys.legacy(user), 'young');
     kept.terminate();
     await until(async () => (await noteOf(user, 'security')) === null, { what: 'it is taken back' });
   });
@@ -184,6 +193,7 @@ describe('orders of admins and legacy connections', function () {
     expect((await live.closed()).code).to.equal(1008);
   });
 
+  // Seen red: without `forget` in Replacements.
   it('what a node left behind must be cleared away by the next connection', async () => {
     const user = world.user();
     const note = { g: 'health', t: Date.now(), n: 0, code: 0 };
@@ -199,7 +209,7 @@ describe('orders of admins and legacy connections', function () {
     return body.nodes.find(({ node_id }: { node_id: string }) => node_id === body.node_id);
   }
 
-  // Seen red: without `reconcileLegacy` in Recovery's reconcile: the event came before the end.
+  // Seen red: without `reconcileLegacy` in Recovery's reconcile, and without the tombstone of LegacyOrders.end.
   it('a node that was cut off must obey what was ordered meanwhile, before it delivers anything (C12)', async () => {
     const proxy = await RedisProxy.start(world.redis.port);
     const far = await world.node({ ...ON, NODE_ID: 'far', REDIS_URL: proxy.url });

@@ -6,38 +6,33 @@ import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { storedEvent } from './support/events.js';
 import { gapsOf, mailNumbers, mailOf, upTo } from './support/mail.js';
+import { PairWorld } from './support/pairWorld.js';
 import { expectMessage } from './support/schemas.js';
-import { type LocalNode, World } from './support/world.js';
 
 const events = (count: number, from = 0) => upTo(count, from).map((n) => storedEvent({ n }));
 const last = (n: number) => (frame: { data: Record<string, unknown> }) => frame.data.n === n;
 const resumeUser = (position: unknown): string => formatResume(null, String(position));
 
+const ENV = { HEARTBEAT_INTERVAL_MS: '200', SWEEP_INTERVAL_MS: '1000', EVENT_QUEUE_PARTITIONS: '4' };
+
 describe('mailboxes', function () {
   this.timeout(15_000);
-  const world = new World();
-  let one: LocalNode;
-  let two: LocalNode;
+  const world = PairWorld.make(ENV);
   let redis: Redis;
 
-  before(async () => {
-    await world.start();
+  before(() => {
     redis = world.redis.client();
-    const env = { HEARTBEAT_INTERVAL_MS: '200', SWEEP_INTERVAL_MS: '1000', EVENT_QUEUE_PARTITIONS: '4' };
-    [one, two] = await Promise.all([world.node({ NODE_ID: 'one', ...env }), world.node({ NODE_ID: 'two', ...env })]);
   });
-  afterEach(() => world.endClients());
-  after(() => world.stop());
 
   const publish = (admin: TestClient, users: readonly string[], data: Record<string, unknown>, more: object = {}) =>
     admin.ask('publish_event', { event_type: 'custom_event', data, target_user_ids: users, ...more }, 'event_accepted');
 
   it('a user who was offline for 80 events must get all 80 on return', async () => {
     const user = world.user();
-    const admin = await world.admin(one);
+    const admin = await world.admin(world.one);
     await Promise.all(upTo(80).map((n) => publish(admin, [user], { n })));
     await until(async () => (await mailOf(world.redis).head(user))?.offset === 80, { what: 'all in the mailbox' });
-    const client = await world.connect(two, user);
+    const client = await world.connect(world.two, user);
     expectMessage(client.frames[0] as never, 'connection_established');
     expect(client.hello?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
     await client.waitFor('custom_event', last(79));
@@ -51,7 +46,7 @@ describe('mailboxes', function () {
   it('a user who was offline for 150 events must get the newest 100, and be told that older ones are gone', async () => {
     const user = world.user();
     await mailOf(world.redis).append(user, events(150));
-    const client = await world.connect(one, user);
+    const client = await world.connect(world.one, user);
     await client.waitFor('custom_event', last(149));
     expect(mailNumbers(client)).to.deep.equal(upTo(100, 50));
     const gap = client.frames[1];
@@ -67,8 +62,12 @@ describe('mailboxes', function () {
 
   it('an event must reach its users alone, once, whole and in order, on whatever nodes they are', async () => {
     const [here, there, other] = [world.user(), world.user('üser one'), world.user()];
-    const clients = await Promise.all([world.connect(one, here), world.connect(two, there), world.connect(two, other)]);
-    const admin = await world.admin(one);
+    const clients = await Promise.all([
+      world.connect(world.one, here),
+      world.connect(world.two, there),
+      world.connect(world.two, other),
+    ]);
+    const admin = await world.admin(world.one);
     const { event_id, queue } = await publish(admin, [here, there, here], { n: 0 }, { metadata: { trace: 't' } });
     expect(queue).to.match(/^events-\d(,events-\d)?$/);
     for (let n = 1; n < 5; n += 1) await publish(admin, [there, here], { n });
@@ -95,7 +94,7 @@ describe('mailboxes', function () {
 
   it('the first event of a user without a mailbox must come live', async () => {
     const user = world.user();
-    const client = await world.connect(two, user);
+    const client = await world.connect(world.two, user);
     expect(client.hello?.positions.user).to.equal(null);
     await mailOf(world.redis).append(user, events(1));
     await client.waitFor('custom_event');
@@ -104,7 +103,7 @@ describe('mailboxes', function () {
 
   it('an event that the bus lost must be read before a later one is delivered (L3)', async () => {
     const user = world.user();
-    const client = await world.connect(one, user);
+    const client = await world.connect(world.one, user);
     const [heard, lost] = [mailOf(world.redis), mailOf(world.redis, { bus: 'lost' })];
     for (let n = 0; n < 30; n += 1) await (n % 4 === 0 || n === 29 ? heard : lost).append(user, events(1, n));
     await client.waitFor('custom_event', last(29));
@@ -114,7 +113,7 @@ describe('mailboxes', function () {
 
   it('a lost last event must be found by the sweep, which reads the heads (L4)', async () => {
     const user = world.user();
-    const client = await world.connect(one, user);
+    const client = await world.connect(world.one, user);
     await mailOf(world.redis, { bus: 'lost' }).append(user, events(2));
     await client.waitFor('custom_event', last(1));
     expect(mailNumbers(client)).to.deep.equal([0, 1]);
@@ -122,7 +121,7 @@ describe('mailboxes', function () {
 
   it('acknowledged events must not come again, and all others must, to whoever gives no position', async () => {
     const user = world.user();
-    const first = await world.connect(one, user);
+    const first = await world.connect(world.one, user);
     const mail = mailOf(world.redis);
     await mail.append(user, events(10));
     await first.waitFor('custom_event', last(9));
@@ -130,7 +129,7 @@ describe('mailboxes', function () {
     first.send('ack', { user: first.events[3]?.position });
     await until(async () => (await mail.read(user, 1, 1))?.acked === 7, { what: 'the newest acknowledgement counts' });
     await first.close();
-    const second = await world.connect(two, user);
+    const second = await world.connect(world.two, user);
     expect(second.hello?.positions.user).to.equal(first.events[6]?.position);
     await second.waitFor('custom_event', last(9));
     expect(mailNumbers(second)).to.deep.equal([7, 8, 9]);
@@ -139,7 +138,7 @@ describe('mailboxes', function () {
 
   it('a position must be resumed exactly when it is good, and refused when it is not (L1, L8)', async () => {
     const user = world.user();
-    const first = await world.connect(one, user);
+    const first = await world.connect(world.one, user);
     const mail = mailOf(world.redis);
     await mail.append(user, events(6));
     await first.waitFor('custom_event', last(5));
@@ -156,36 +155,36 @@ describe('mailboxes', function () {
       ['nonsense', 'fresh', upTo(6)],
     ];
     for (const [position, result, expected] of cases) {
-      const client = await world.connect(two, user, ['user'], { resume: resumeUser(position) });
+      const client = await world.connect(world.two, user, ['user'], { resume: resumeUser(position) });
       expect(client.hello?.resume.user, String(position)).to.equal(result);
       await until(() => mailNumbers(client).length >= expected.length, { what: `replay from ${String(position)}` });
       await client.close();
       expect(mailNumbers(client), String(position)).to.deep.equal(expected);
     }
-    const acking = await world.connect(one, user);
+    const acking = await world.connect(world.one, user);
     await acking.waitFor('custom_event', last(5));
     acking.send('ack', { user: positions[4] });
     await until(async () => (await mail.read(user, 1, 1))?.acked === 5, { what: 'acknowledged' });
     await acking.close();
-    const older = await world.connect(two, user, ['user'], { resume: resumeUser(positions[1]) });
+    const older = await world.connect(world.two, user, ['user'], { resume: resumeUser(positions[1]) });
     expect(older.hello?.resume.user).to.equal('partial');
     await older.waitFor('custom_event');
     expect(mailNumbers(older)).to.deep.equal([5]);
     await older.close();
-    const exact = await world.connect(two, user, ['user'], { resume: resumeUser(positions[4]) });
+    const exact = await world.connect(world.two, user, ['user'], { resume: resumeUser(positions[4]) });
     expect(exact.hello?.resume.user).to.equal('full');
   });
 
   it('a position of a mailbox that is no more must not pass for a good one', async () => {
     const resume = resumeUser('gone.4.tag');
-    const client = await world.connect(one, world.user(), ['user'], { resume });
+    const client = await world.connect(world.one, world.user(), ['user'], { resume });
     expect(client.hello?.resume.user).to.equal('none');
     expect(client.hello?.positions.user).to.equal(null);
   });
 
   it('subscription and permission must be judged at delivery, and the cursor be told when nothing was', async () => {
     const user = world.user();
-    const client = await world.connect(one, user);
+    const client = await world.connect(world.one, user);
     await client.ask('unsubscribe_events', { event_types: ['custom_event'] }, 'subscription_updated');
     const mail = mailOf(world.redis);
     const hidden = [
@@ -212,7 +211,7 @@ describe('mailboxes', function () {
     await client.waitFor('custom_event', last(7));
     expect(mailNumbers(client)).to.deep.equal([0, 7]);
     await client.close();
-    const again = await world.connect(two, user, ['user'], { resume: resumeUser(cursor) });
+    const again = await world.connect(world.two, user, ['user'], { resume: resumeUser(cursor) });
     expect(again.hello?.resume.user).to.equal('full');
     await again.waitFor('custom_event');
     expect(mailNumbers(again)).to.deep.equal([7]);
@@ -220,7 +219,7 @@ describe('mailboxes', function () {
 
   it('a sensitive field must be hidden from a target who may not see it', async () => {
     const [user, admin] = [world.user(), world.user('admin')];
-    const clients = await Promise.all([world.connect(one, user), world.connect(one, admin, ['admin'])]);
+    const clients = await Promise.all([world.connect(world.one, user), world.connect(world.one, admin, ['admin'])]);
     const event = { event_type: 'security_alert', data: { title: 't', source_ip: '10.0.0.1' } };
     await clients[1]?.ask('publish_event', { ...event, target_user_ids: [user, admin] }, 'event_accepted');
     const frames = await Promise.all(clients.map((client) => client.waitFor('security_alert')));
@@ -230,8 +229,8 @@ describe('mailboxes', function () {
   it('the order of one user must hold whoever else his events are for, and whoever publishes them', async () => {
     const users = upTo(6).map(() => world.user());
     const [watched = ''] = users;
-    const client = await world.connect(two, watched);
-    const admin = await world.admin(one);
+    const client = await world.connect(world.two, watched);
+    const admin = await world.admin(world.one);
     const replies: Promise<unknown>[] = [];
     for (let n = 0; n < 90; n += 1) {
       const targets = n % 3 === 0 ? [watched] : n % 3 === 1 ? users : [users[3] ?? '', watched];
@@ -244,8 +243,8 @@ describe('mailboxes', function () {
 
   it('a repeat must be told and delivered to nobody twice, also while it waits (L2)', async () => {
     const [user, second] = [world.user(), world.user()];
-    const [client, other] = await Promise.all([world.connect(one, user), world.connect(two, second)]);
-    const admin = await world.admin(one);
+    const [client, other] = await Promise.all([world.connect(world.one, user), world.connect(world.two, second)]);
+    const admin = await world.admin(world.one);
     const event = { id: `once-${user}`, delay_ms: 200 };
     const first = await publish(admin, [user, second], { n: 0 }, event);
     const again = await publish(admin, [user, second], { n: 0 }, event);
@@ -265,7 +264,7 @@ describe('mailboxes', function () {
 
   it('an acknowledgement must be refused when malformed, and ignored when it is not of this mailbox', async () => {
     const user = world.user();
-    const client = await world.connect(one, user);
+    const client = await world.connect(world.one, user);
     const mail = mailOf(world.redis);
     await mail.append(user, events(3));
     await client.waitFor('custom_event', last(2));
@@ -288,90 +287,12 @@ describe('mailboxes', function () {
     expect(client.isOpen).to.equal(true);
   });
 
-  it('a subscription that breaks under load must lose nothing, repeat nothing and keep the order', async () => {
-    const user = world.user();
-    const client = await world.connect(one, user);
-    const mail = mailOf(world.redis, { size: 1000 });
-    for (let n = 0; n < 400; n += 1) {
-      await mail.append(user, events(1, n));
-      if (n % 150 === 75) await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    }
-    await client.waitFor('custom_event', last(399));
-    expect(mailNumbers(client)).to.deep.equal(upTo(400));
-    expect(gapsOf(client)).to.deep.equal([]);
-  });
-
-  it('a connection that is claimed again must go on from its own cursor, without a gap', async () => {
-    const user = world.user();
-    const client = await world.connect(one, user);
-    const [heard, lost] = [mailOf(world.redis), mailOf(world.redis, { bus: 'lost' })];
-    await heard.append(user, events(2));
-    await client.waitFor('custom_event', last(1));
-    // Nobody owns the user now: what is appended is told to nobody, until the sweep claims again.
-    await redis.del(`uws:{u:${user}}:conn`);
-    await lost.append(user, events(2, 2));
-    await until(async () => (await world.entry(redis, user)).conn === client.hello?.connection_id, {
-      what: 'claimed again',
-    });
-    await heard.append(user, events(1, 4));
-    await client.waitFor('custom_event', last(4));
-    expect(mailNumbers(client)).to.deep.equal(upTo(5));
-    expect(gapsOf(client).filter(({ scope }) => scope === 'user')).to.deep.equal([]);
-  });
-
-  it('a mailbox that went back under the same epoch must be announced, and nothing published later be missed (L1)', async () => {
-    const user = world.user();
-    const client = await world.connect(one, user);
-    const mail = mailOf(world.redis);
-    await mail.append(user, events(4));
-    await client.waitFor('custom_event', last(3));
-    const key = `uws:{u:${user}}`;
-    const { tag, offset } = parsePosition(String(client.events[1]?.position)) ?? { tag: '', offset: 0 };
-    // As after a fail-over to a replica that lagged by two events: their offsets are given to others.
-    const kept = await redis.xrange(`${key}:box`, '-', `${offset}-0`);
-    await redis.del(`${key}:box`);
-    for (const [id, fields] of kept) await redis.xadd(`${key}:box`, id, ...fields);
-    await redis.hset(`${key}:boxmeta`, { offset: String(offset), tag });
-    await mail.append(user, events(2, 10));
-    await client.waitFor('custom_event', last(11));
-    expect(gapsOf(client)).to.have.length(1);
-    expect(gapsOf(client)[0]).to.include({
-      scope: 'user',
-      reason: 'log_reset',
-      from: client.events[3]?.position,
-    });
-    expect(mailNumbers(client).slice(4), 'all that is not acknowledged').to.deep.equal([0, 1, 10, 11]);
-    await mail.append(user, events(1, 12));
-    await client.waitFor('custom_event', last(12));
-  });
-
-  it('a Redis that lost everything must be announced, and what comes then be delivered', async () => {
-    const user = world.user();
-    const client = await world.connect(two, user);
-    const mail = mailOf(world.redis);
-    await mail.append(user, events(3));
-    const before = await client.waitFor('custom_event', last(2));
-    await redis.flushall();
-    await until(async () => (await world.entry(redis, user)).conn === client.hello?.connection_id, {
-      what: 'claimed again',
-    });
-    await mail.append(user, events(2, 3));
-    await client.waitFor('custom_event', last(4));
-    expect(mailNumbers(client)).to.deep.equal(upTo(5));
-    const gaps = gapsOf(client).filter(({ scope }) => scope === 'user');
-    expect(gaps).to.have.length(1);
-    expect(gaps[0]).to.include({ reason: 'log_reset', from: before.position });
-    await client.close();
-    const again = await world.connect(one, user, ['user'], { resume: resumeUser(before.position) });
-    expect(again.hello?.resume.user).to.equal('none');
-  });
-
   it('what became of a targeted event must be told, however many queues it lies in', async () => {
     const users = upTo(12).map(() => world.user());
-    const admin = await world.admin(one);
+    const admin = await world.admin(world.one);
     const status = async (id: unknown): Promise<unknown> => {
       const headers = { authorization: `Bearer ${token('caller', { roles: ['admin'] })}` };
-      const response = await fetch(`${one.http}${REST_BASE}/events/${id}`, { headers });
+      const response = await fetch(`${world.one.http}${REST_BASE}/events/${id}`, { headers });
       return ((await response.json()) as { status: unknown }).status;
     };
     const single = await publish(admin, users.slice(0, 1), { n: 0 });
@@ -395,7 +316,7 @@ describe('mailboxes', function () {
       storedEvent({ n: 1 }, { type: 'notification_sent' }),
     ]);
     const get = async (path: string, roles: string[], claims = {}) => {
-      const response = await fetch(`${one.http}${REST_BASE}/users/${path}/mailbox`, {
+      const response = await fetch(`${world.one.http}${REST_BASE}/users/${path}/mailbox`, {
         headers: { authorization: `Bearer ${token('caller', { roles, claims })}` },
       });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };

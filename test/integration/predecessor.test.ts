@@ -1,5 +1,4 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -9,6 +8,7 @@ import { REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import { NodeProcess } from '../support/cluster.js';
 import { LegacyClient } from '../support/legacyClient.js';
+import { writesTo } from '../support/socketWrites.js';
 import { adminToken, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
@@ -82,22 +82,13 @@ describe('faults of the predecessor', function () {
         return raw;
       }),
     );
-    const written = new Map<number, Buffer[]>();
-    const { write } = Socket.prototype;
-    const watched = function (this: Socket, ...args: Parameters<typeof write>): boolean {
-      if (Buffer.isBuffer(args[0])) written.get(this.remotePort ?? 0)?.push(args[0]);
-      return write.apply(this, args);
-    };
-    for (const { socket } of users) written.set(socket.localPort ?? 0, []);
-    Socket.prototype.write = watched as typeof write;
     const data = { title: 'break-in', source_ip: '10.1.2.3' };
-    try {
+    const ports = users.map(({ socket }) => socket.localPort ?? 0);
+    const written = await writesTo(ports, async () => {
       await logOf(world.redis).append([storedEvent(data, { type: 'security_alert' })]);
       await Promise.all(users.map((raw) => raw.waitFor('security_alert')));
-    } finally {
-      Socket.prototype.write = write;
-    }
-    const buffers = users.map(({ socket }) => written.get(socket.localPort ?? 0)?.[0]);
+    });
+    const buffers = written.map(([first]) => first);
     expect(new Set(buffers.slice(0, 4)).size, 'buffers for four users').to.equal(1);
     expect(new Set(buffers.slice(4)).size, 'buffers for two admins').to.equal(1);
     const seen = users.map((raw) => raw.messages.find(({ type }) => type === 'security_alert')?.data);

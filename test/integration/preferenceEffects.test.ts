@@ -4,8 +4,8 @@ import { expect } from 'chai';
 import type { Received, TestClient } from '../support/client.js';
 import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
+import { PairWorld } from './support/pairWorld.js';
 import { expectMessage } from './support/schemas.js';
-import { type LocalNode, World } from './support/world.js';
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 const numbers = (client: TestClient): unknown[] =>
@@ -35,16 +35,7 @@ class Writes {
 // Each preference as the client sees it. Seen to fail with the effect taken out of `singleService`, `deliveredTypes` or `passes`.
 describe('the effect of a preference', function () {
   this.timeout(15_000);
-  const world = new World();
-  let node: LocalNode;
-  let other: LocalNode;
-
-  before(async () => {
-    await world.start();
-    [node, other] = await Promise.all([world.node({ NODE_ID: 'one' }), world.node({ NODE_ID: 'two' })]);
-  });
-  afterEach(() => world.endClients());
-  after(() => world.stop());
+  const world = PairWorld.make();
 
   const prefer = async (client: TestClient, preferences: PreferenceChanges): Promise<void> => {
     expectMessage(await client.request('set_message_preferences', { preferences }), 'message_preferences_updated');
@@ -58,7 +49,7 @@ describe('the effect of a preference', function () {
     limited(client).reduce((sum, { data }) => sum + Number(data.dropped), 0);
 
   async function metric(name: string): Promise<number> {
-    const text = await (await fetch(`${node.http}/metrics`)).text();
+    const text = await (await fetch(`${world.one.http}/metrics`)).text();
     return Number(
       text
         .split('\n')
@@ -69,7 +60,7 @@ describe('the effect of a preference', function () {
   }
 
   it('batch_messages false: one write per event, where a flush is one write otherwise', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const count = async (): Promise<number> => {
       const writes = new Writes(client);
       try {
@@ -92,7 +83,7 @@ describe('the effect of a preference', function () {
   it('priority_filter: what is below it does not come, durable or ephemeral, after a reconnect too', async () => {
     const user = world.user();
     const events = () => PRIORITIES.map((priority) => storedEvent({ n: priority }, { priority }));
-    const first = await world.connect(node, user);
+    const first = await world.connect(world.one, user);
     await prefer(first, { priority_filter: 'high' });
     const check = async (client: TestClient): Promise<void> => {
       const before = numbers(client).length;
@@ -104,7 +95,7 @@ describe('the effect of a preference', function () {
     };
     await check(first);
     await first.close();
-    const again = await world.connect(other, user);
+    const again = await world.connect(world.two, user);
     await check(again);
     await prefer(again, { priority_filter: 'low' });
     const before = numbers(again).length;
@@ -113,8 +104,8 @@ describe('the effect of a preference', function () {
   });
 
   it('max_message_rate: durable events come late and complete, in order, and the client is told', async () => {
-    const client = await world.connect(node);
-    const free = await world.connect(node);
+    const client = await world.connect(world.one);
+    const free = await world.connect(world.one);
     await prefer(client, { max_message_rate: 40 });
     const started = performance.now();
     await append(...upTo(30).map((n) => storedEvent({ n })));
@@ -134,7 +125,7 @@ describe('the effect of a preference', function () {
   });
 
   it('max_message_rate: a lifted limit must not hold back what waits', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     await prefer(client, { max_message_rate: 1 });
     await append(...upTo(20).map((n) => storedEvent({ n })));
     await client.waitFor('rate_limited');
@@ -144,8 +135,8 @@ describe('the effect of a preference', function () {
   });
 
   it('max_message_rate: of ephemeral events the latest of each key comes when it may, the others are counted', async () => {
-    const client = await world.connect(node);
-    const free = await world.connect(node);
+    const client = await world.connect(world.one);
+    const free = await world.connect(world.one);
     await prefer(client, { max_message_rate: 2 });
     const keyed = (n: number, key: string) => storedEvent({ n }, { conflation_key: key });
     for (const n of upTo(6)) {
@@ -162,8 +153,8 @@ describe('the effect of a preference', function () {
 
   it('max_message_rate must hold for targeted ephemeral events too', async () => {
     const user = world.user();
-    const client = await world.connect(node, user);
-    const admin = await world.admin(other);
+    const client = await world.connect(world.one, user);
+    const admin = await world.admin(world.two);
     await prefer(client, { max_message_rate: 1 });
     for (const n of upTo(5)) {
       const event = { event_type: 'custom_event', delivery: 'ephemeral', data: { n }, target_user_ids: [user] };
@@ -175,8 +166,8 @@ describe('the effect of a preference', function () {
 
   it('a client that does not read gets the latest ephemeral values when it does, and costs no memory meanwhile', async () => {
     const user = world.user();
-    const slow = await world.connect(node, user);
-    const fast = await world.connect(node);
+    const slow = await world.connect(world.one, user);
+    const fast = await world.connect(world.one);
     const before = await metric('uws_ephemeral_withheld_total');
     const { _socket: socket } = slow.ws as unknown as { _socket: Socket };
     socket.pause();

@@ -1,24 +1,14 @@
 import { DEFAULT_PREFERENCES, type MessagePreferences, type PreferenceChanges } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import type { TestClient } from '../support/client.js';
-import { logOf, storedEvent } from './support/events.js';
+import { PairWorld } from './support/pairWorld.js';
 import { expectMessage } from './support/schemas.js';
-import { type LocalNode, World } from './support/world.js';
 
 const DAYS_90_S = 90 * 24 * 3600;
 
 describe('message preferences', function () {
   this.timeout(10_000);
-  const world = new World();
-  let node: LocalNode;
-  let other: LocalNode;
-
-  before(async () => {
-    await world.start();
-    [node, other] = await Promise.all([world.node({ NODE_ID: 'one' }), world.node({ NODE_ID: 'two' })]);
-  });
-  afterEach(() => world.endClients());
-  after(() => world.stop());
+  const world = PairWorld.make();
 
   async function set(client: TestClient, preferences: PreferenceChanges): Promise<MessagePreferences> {
     const frame = await client.request('set_message_preferences', { preferences });
@@ -35,52 +25,48 @@ describe('message preferences', function () {
 
   const keyOf = (client: TestClient): string => `uws:{u:${client.hello?.user_id}}:prefs`;
 
-  /** What the client is really sent of one event of each type. */
-  async function received(client: TestClient, types: readonly string[]): Promise<string[]> {
-    const before = client.events.length;
-    const mark = storedEvent({ mark: world.user() }, { type: 'admin_broadcast' });
-    await logOf(world.redis).append([...types.map((type) => storedEvent({}, { type })), mark]);
-    await client.waitFor('admin_broadcast', (frame) => frame.data.mark === mark.data.mark);
-    return client.events.slice(before, -1).map((frame) => frame.type);
-  }
-
   it('what a user chose must stand after a reconnect, on whatever node, and a later change must not undo an earlier one', async () => {
     const user = world.user();
-    const client = await world.connect(node, user);
+    const client = await world.connect(world.one, user);
     expect(await get(client)).to.deep.equal(DEFAULT_PREFERENCES);
     await set(client, { muted_event_types: ['zone_created'], priority_filter: 'low' });
     const chosen = await set(client, { compress_data: true });
     expect(chosen).to.deep.equal({ ...DEFAULT_PREFERENCES, muted_event_types: ['zone_created'], compress_data: true });
     await client.close();
-    const again = await world.connect(other, user);
+    const again = await world.connect(world.two, user);
     expect(await get(again)).to.deep.equal(chosen);
-    expect(await received(again, ['zone_created', 'zone_deleted'])).to.deep.equal(['zone_deleted']);
+    expect(await world.received(again, ['zone_created', 'zone_deleted'])).to.deep.equal(['zone_deleted']);
     await set(again, { muted_event_types: [], compress_data: false });
     await again.close();
-    expect(await get(await world.connect(node, user))).to.deep.equal(DEFAULT_PREFERENCES);
+    expect(await get(await world.connect(world.one, user))).to.deep.equal(DEFAULT_PREFERENCES);
   });
 
   it('a muted type must not be delivered from the reply on, and stay subscribed to', async () => {
-    const client = await world.connect(node);
-    expect(await received(client, ['zone_created', 'zone_deleted'])).to.deep.equal(['zone_created', 'zone_deleted']);
+    const client = await world.connect(world.one);
+    expect(await world.received(client, ['zone_created', 'zone_deleted'])).to.deep.equal([
+      'zone_created',
+      'zone_deleted',
+    ]);
     await set(client, { muted_event_types: ['zone_created'] });
-    expect(await received(client, ['zone_created', 'zone_deleted'])).to.deep.equal(['zone_deleted']);
+    expect(await world.received(client, ['zone_created', 'zone_deleted'])).to.deep.equal(['zone_deleted']);
     const { subscriptions } = await client.ask('get_subscription_info', {}, 'subscription_info');
     expect(subscriptions).to.include('zone_created');
     await set(client, { muted_event_types: [] });
-    expect(await received(client, ['zone_created'])).to.deep.equal(['zone_created']);
+    expect(await world.received(client, ['zone_created'])).to.deep.equal(['zone_created']);
   });
 
   it('categories must limit delivery, also for types that are subscribed to later', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     await set(client, { categories: ['dns_management', 'system'] });
-    expect(await received(client, ['zone_created', 'custom_event', 'health_update'])).to.deep.equal(['zone_created']);
+    expect(await world.received(client, ['zone_created', 'custom_event', 'health_update'])).to.deep.equal([
+      'zone_created',
+    ]);
     await client.ask('subscribe_events', { event_types: ['disk_metrics', 'zone_imported'] }, 'subscription_updated');
-    expect(await received(client, ['disk_metrics', 'zone_imported'])).to.deep.equal(['zone_imported']);
+    expect(await world.received(client, ['disk_metrics', 'zone_imported'])).to.deep.equal(['zone_imported']);
   });
 
   it('bad preferences must be refused as a whole, with the place, and change nothing', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const bad: [unknown, string][] = [
       [{ max_message_rate: 10_001 }, '/preferences/max_message_rate'],
       [{ max_message_rate: 0.5 }, '/preferences/max_message_rate'],
@@ -104,7 +90,7 @@ describe('message preferences', function () {
   });
 
   it('a change that Redis did not store must not be confirmed, nor made', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const redis = world.redis.client();
     // A key of another kind: the server can only fail to write.
     await redis.set(keyOf(client), 'not a hash');
@@ -115,20 +101,20 @@ describe('message preferences', function () {
     expect(answer.data).to.include({ error_code: 'UNAVAILABLE', recoverable: true });
     await redis.del(keyOf(client));
     expect(await get(client)).to.deep.equal(DEFAULT_PREFERENCES);
-    expect(await received(client, ['zone_created'])).to.deep.equal(['zone_created']);
+    expect(await world.received(client, ['zone_created'])).to.deep.equal(['zone_created']);
   });
 
   // Seen to fail with the EXPIRE of claim.lua taken out.
   it('preferences must outlive a user who only reads: each connect renews them', async () => {
     const user = world.user();
-    const client = await world.connect(node, user);
+    const client = await world.connect(world.one, user);
     await set(client, { max_message_rate: 100 });
     const redis = world.redis.client();
     const key = keyOf(client);
     expect(await redis.ttl(key)).to.be.within(DAYS_90_S - 60, DAYS_90_S);
     await redis.expire(key, 1000);
     await client.close();
-    await world.connect(other, user);
+    await world.connect(world.two, user);
     expect(await redis.ttl(key)).to.be.within(DAYS_90_S - 60, DAYS_90_S);
   });
 
@@ -136,7 +122,7 @@ describe('message preferences', function () {
     const user = world.user();
     const redis = world.redis.client();
     await redis.hset(`uws:{u:${user}}:prefs`, { max_message_rate: 'fast', compress_data: 'true', categories: '7' });
-    const client = await world.connect(node, user);
+    const client = await world.connect(world.one, user);
     expect(await get(client)).to.deep.equal({ ...DEFAULT_PREFERENCES, compress_data: true });
   });
 });

@@ -3,8 +3,8 @@ import type { TestClient } from '../support/client.js';
 import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
+import { PairWorld } from './support/pairWorld.js';
 import { expectMessage } from './support/schemas.js';
-import { type LocalNode, World } from './support/world.js';
 
 const USER_DEFAULTS = [
   'admin_broadcast',
@@ -27,41 +27,23 @@ const USER_DEFAULTS = [
 
 describe('subscriptions', function () {
   this.timeout(10_000);
-  const world = new World();
-  let node: LocalNode;
-  let other: LocalNode;
-
-  before(async () => {
-    await world.start();
-    [node, other] = await Promise.all([world.node({ NODE_ID: 'one' }), world.node({ NODE_ID: 'two' })]);
-  });
-  afterEach(() => world.endClients());
-  after(() => world.stop());
+  const world = PairWorld.make();
 
   const subscribe = (client: TestClient, ...event_types: string[]) =>
     client.ask('subscribe_events', { event_types }, 'subscription_updated');
   const unsubscribe = (client: TestClient, ...event_types: string[]) =>
     client.ask('unsubscribe_events', { event_types }, 'subscription_updated');
 
-  /** What the client is really sent of one event of each type. */
-  async function received(client: TestClient, types: readonly string[]): Promise<string[]> {
-    const before = client.events.length;
-    const mark = storedEvent({ mark: world.user() }, { type: 'admin_broadcast' });
-    await logOf(world.redis).append([...types.map((type) => storedEvent({}, { type })), mark]);
-    await client.waitFor('admin_broadcast', (frame) => frame.id === mark.id);
-    return client.events.slice(before, -1).map((frame) => frame.type);
-  }
-
   it('defaults that hello lists and nobody delivers lie to every user (F4)', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     expect(client.hello?.subscriptions).to.deep.equal(USER_DEFAULTS);
-    expect(await received(client, USER_DEFAULTS)).to.deep.equal(USER_DEFAULTS);
-    const admin = await world.admin(node);
+    expect(await world.received(client, USER_DEFAULTS)).to.deep.equal(USER_DEFAULTS);
+    const admin = await world.admin(world.one);
     expect(admin.hello?.subscriptions).to.include.members([...USER_DEFAULTS, 'user_login', 'session_expired']);
   });
 
   it('a reply that lists the additions alone leaves the client guessing at its subscriptions (F5)', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const frame = await client.request('subscribe_events', { event_types: ['zone_imported', 'disk_metrics'] });
     expectMessage(frame, 'subscription_updated');
     const all = [...USER_DEFAULTS, 'zone_imported', 'disk_metrics'].sort();
@@ -77,7 +59,7 @@ describe('subscriptions', function () {
   });
 
   it('a repeated subscribe or unsubscribe that counts as an error punishes every retry (F5)', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const first = await subscribe(client, 'zone_imported', 'zone_imported', 'zone_created');
     const second = await subscribe(client, 'zone_imported');
     expect(second).to.deep.include({ subscriptions: first.subscriptions, errors: [] });
@@ -87,7 +69,7 @@ describe('subscriptions', function () {
   });
 
   it('one unknown or forbidden type must not lose the rest of the request, nor pass in silence', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const answer = await subscribe(client, 'zone_imported', 'nope', 'user_login', '__proto__', 'constructor');
     expect(answer.errors).to.deep.equal([
       { event_type: 'nope', error: 'unknown_event_type' },
@@ -99,61 +81,64 @@ describe('subscriptions', function () {
     expect((await unsubscribe(client, 'nope')).errors).to.deep.equal([
       { event_type: 'nope', error: 'unknown_event_type' },
     ]);
-    expect(await received(client, ['user_login', 'zone_imported'])).to.deep.equal(['zone_imported']);
+    expect(await world.received(client, ['user_login', 'zone_imported'])).to.deep.equal(['zone_imported']);
   });
 
   it('an event of a type that was not subscribed to must not be delivered, and one that was, from the reply on', async () => {
-    const client = await world.connect(node);
-    expect(await received(client, ['zone_imported', 'zone_created'])).to.deep.equal(['zone_created']);
+    const client = await world.connect(world.one);
+    expect(await world.received(client, ['zone_imported', 'zone_created'])).to.deep.equal(['zone_created']);
     await subscribe(client, 'zone_imported');
-    expect(await received(client, ['zone_imported', 'zone_created'])).to.deep.equal(['zone_imported', 'zone_created']);
+    expect(await world.received(client, ['zone_imported', 'zone_created'])).to.deep.equal([
+      'zone_imported',
+      'zone_created',
+    ]);
     await unsubscribe(client, 'zone_imported', 'zone_created');
-    expect(await received(client, ['zone_imported', 'zone_created'])).to.deep.equal([]);
+    expect(await world.received(client, ['zone_imported', 'zone_created'])).to.deep.equal([]);
   });
 
   it('what a user chose must stand after a reconnect, on whatever node, a dropped default too', async () => {
     const user = world.user();
-    const client = await world.connect(node, user);
+    const client = await world.connect(world.one, user);
     await subscribe(client, 'zone_imported');
     const { subscriptions } = await unsubscribe(client, 'zone_created', 'custom_event');
     await client.close();
-    const again = await world.connect(other, user);
+    const again = await world.connect(world.two, user);
     expect(again.hello?.subscriptions).to.deep.equal(subscriptions);
-    expect(await received(again, ['zone_created', 'zone_imported'])).to.deep.equal(['zone_imported']);
+    expect(await world.received(again, ['zone_created', 'zone_imported'])).to.deep.equal(['zone_imported']);
     await subscribe(again, 'zone_created', 'custom_event');
     await unsubscribe(again, 'zone_imported');
     await again.close();
-    expect((await world.connect(node, user)).hello?.subscriptions).to.deep.equal(USER_DEFAULTS);
+    expect((await world.connect(world.one, user)).hello?.subscriptions).to.deep.equal(USER_DEFAULTS);
   });
 
   it('all defaults dropped must not read as "never chosen" at the next connect', async () => {
     const user = world.user();
-    const client = await world.connect(node, user);
+    const client = await world.connect(world.one, user);
     expect((await unsubscribe(client, ...USER_DEFAULTS)).subscriptions).to.deep.equal([]);
     await client.close();
-    const again = await world.connect(node, user);
+    const again = await world.connect(world.one, user);
     expect(again.hello?.subscriptions).to.deep.equal([]);
   });
 
   it('a saved subscription must not outlive the permission for it', async () => {
     const user = world.user();
-    const admin = await world.connect(node, user, ['admin']);
+    const admin = await world.connect(world.one, user, ['admin']);
     await subscribe(admin, 'audit_log', 'zone_imported');
     await admin.close();
-    const demoted = await world.connect(node, user, ['user']);
+    const demoted = await world.connect(world.one, user, ['user']);
     expect(demoted.hello?.subscriptions).to.include('zone_imported').and.not.include('audit_log');
-    expect(await received(demoted, ['audit_log'])).to.deep.equal([]);
+    expect(await world.received(demoted, ['audit_log'])).to.deep.equal([]);
     await demoted.close();
-    const promoted = await world.connect(node, user, ['admin']);
+    const promoted = await world.connect(world.one, user, ['admin']);
     expect(promoted.hello?.subscriptions).to.include('audit_log');
   });
 
   it('a permission in the token itself is as good as one of a role', async () => {
     const user = world.user();
     const text = token(user, { claims: { permissions: ['events:admin'] } });
-    const client = await world.connect(node, user, [], { token: text });
+    const client = await world.connect(world.one, user, [], { token: text });
     expect((await subscribe(client, 'user_login')).errors).to.deep.equal([]);
-    expect(await received(client, ['user_login'])).to.deep.equal(['user_login']);
+    expect(await world.received(client, ['user_login'])).to.deep.equal(['user_login']);
   });
 
   it('subscriptions without bound would let one client fill memory and every cohort table', async () => {
@@ -167,7 +152,7 @@ describe('subscriptions', function () {
   });
 
   it('a change that Redis did not store must not be confirmed, nor made (L7)', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const redis = world.redis.client();
     // A key of another kind: the server can only fail to write.
     const key = `uws:{u:${client.hello?.user_id}}:subs`;
@@ -178,11 +163,11 @@ describe('subscriptions', function () {
     await redis.del(key);
     const { subscriptions } = await client.ask('get_subscription_info', {}, 'subscription_info');
     expect(subscriptions).to.deep.equal(USER_DEFAULTS);
-    expect(await received(client, ['zone_imported'])).to.deep.equal([]);
+    expect(await world.received(client, ['zone_imported'])).to.deep.equal([]);
   });
 
   it('a change between two events of one burst must cut exactly at its reply: none lost, none twice (L5)', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const log = logOf(world.redis);
     const count = 300;
     const appended = (async () => {
@@ -199,7 +184,7 @@ describe('subscriptions', function () {
   });
 
   it('a reply must come after the last event of the old subscriptions, or the client applies it too early', async () => {
-    const client = await world.connect(node);
+    const client = await world.connect(world.one);
     const log = logOf(world.redis);
     let running = true;
     const appended = (async () => {

@@ -181,6 +181,7 @@ export const nodeStatsSchema = whole({
   legacy: whole({
     connections: { ...count, description: 'to the endpoints of the predecessor' },
     by_group: tally,
+    upgrades: { ...tally, description: 'by group, those that were refused then too' },
     established: { ...tally, description: 'by group' },
     messages: { ...tally, description: 'of clients, by type' },
     notices: { ...tally, description: 'deprecation notices, by occasion' },

@@ -13,6 +13,15 @@ export interface Memory {
   readonly arrayBuffers: number;
 }
 
+/** What two measurements came to at most. */
+export function larger(one: Memory, other: Memory): Memory {
+  return {
+    heapUsed: Math.max(one.heapUsed, other.heapUsed),
+    rss: Math.max(one.rss, other.rss),
+    arrayBuffers: Math.max(one.arrayBuffers, other.arrayBuffers),
+  };
+}
+
 /** The longest time, ms, for which the event loop was busy with one thing since this was asked last. */
 export interface Stall {
   readonly busyMs: number;

@@ -118,6 +118,7 @@ export function composeLegacy(
     deprecations,
     list,
     open: (group, ws, socket, origin, token) => {
+      counts.upgraded(group);
       const connection = new LegacyConnection(group, core.legacyIdleMs, ws, socket, origin, host, settings);
       sockets.add(connection);
       inbound.attach(connection);

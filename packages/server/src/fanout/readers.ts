@@ -1,20 +1,13 @@
-import type { Clock } from '../clock.js';
-import type { EventCatalogue } from '../events/catalogue.js';
-import type { LogEntry, LogHead } from '../events/log.js';
+import type { LogHead } from '../events/log.js';
 import type { LogPages } from '../events/logPages.js';
-import type { Logger, Report } from '../observability/logger.js';
-import { type Clearance, hiddenFields } from './clearance.js';
+import type { Report } from '../observability/logger.js';
 import type { Member } from './cohort.js';
-import type { Compression } from './compression.js';
-import { type Cursor, cursorText } from './cursor.js';
-import { messageFrame } from './frame.js';
+import type { Cursor } from './cursor.js';
 import { Places } from './places.js';
+import { type Reader, type ReaderCounts, Replay, type ReplayParts } from './replay.js';
 import { ReplayPace } from './replayPace.js';
-import { wants } from './wants.js';
-import { type Entry, frameOf, type Window } from './window.js';
+import type { Entry, Window } from './window.js';
 
-/** Written to one reader before the next one has its turn, bytes: as much as a peer that reads takes at once. */
-const TURN_BYTES = 64 * 1024;
 /** Readers are served for at most this long before the event loop goes on, milliseconds: live events come between. */
 const TURN_MS = 4;
 /** Readers that read the log in Redis at the same time; each holds a page. */
@@ -25,46 +18,13 @@ const READ_RETRY_MS = 500;
 /** Those who are delayed are looked at together, at most this often. */
 const MIN_DELAY_MS = 20;
 
-export interface ReadersParts {
+export interface ReadersParts extends ReplayParts {
   readonly window: Window;
   readonly pages: LogPages;
-  readonly catalogue: () => EventCatalogue;
-  readonly clock: Clock;
-  readonly compression: Compression;
-  readonly logger: Logger;
   readonly report: Report;
   readonly mayDeliver: () => boolean;
-  /** Where the cohorts stand. */
-  readonly position: () => LogHead;
   /** It stands where the cohorts stand: it goes on with them. Within the same turn. */
   readonly onCaughtUp: (member: Member) => void;
-  /** Its message rate holds events back: it is to be told. */
-  readonly onLimited: (member: Member) => void;
-}
-
-export interface ReaderCounts {
-  /** Events written to connections that were behind. */
-  replayed: number;
-  writes: number;
-  bytes: number;
-  /** Of those: from the log in Redis, not from the window. */
-  fromLog: number;
-  gaps: number;
-}
-
-interface Reader {
-  readonly member: Member;
-  cursor: Cursor;
-  /** Where the cohorts stood when it came. */
-  readonly entered: Cursor;
-  /** The log was shorter than its cursor when it was last looked at. */
-  doubted: boolean;
-  /** A page is asked for; what comes of it goes on by itself. */
-  reading: boolean;
-  /** Read from the log, to be written next. */
-  page: readonly LogEntry[] | null;
-  /** Monotonic ms. */
-  notBefore: number;
 }
 
 /**
@@ -72,8 +32,8 @@ interface Reader {
  * Each has a cursor of its own and is served singly, from the window or the log, until it has caught up (L5).
  */
 export class Readers {
-  readonly counts: ReaderCounts = { replayed: 0, writes: 0, bytes: 0, fromLog: 0, gaps: 0 };
   private readonly parts: ReadersParts;
+  private readonly replay: Replay;
   private readonly all = new Map<Member, Reader>();
   /** To be served, in turn. */
   private readonly queue = new Set<Reader>();
@@ -94,6 +54,11 @@ export class Readers {
 
   constructor(parts: ReadersParts) {
     this.parts = parts;
+    this.replay = new Replay(parts);
+  }
+
+  get counts(): ReaderCounts {
+    return this.replay.counts;
   }
 
   get size(): number {
@@ -260,13 +225,13 @@ export class Readers {
     const { page } = reader;
     if (page !== null) {
       reader.page = null;
-      this.write(reader, page, position, true);
+      this.replay.write(reader, page, true, this.checkedAt);
     } else if (reader.cursor.offset < position.offset) {
       if (!window.covers(reader.cursor.offset)) {
         this.read(reader);
         return;
       }
-      this.write(reader, this.fromWindow(reader.cursor.offset, position.offset), position, false);
+      this.replay.write(reader, this.fromWindow(reader.cursor.offset, position.offset), false, this.checkedAt);
     }
     if (this.all.get(member) !== reader) return;
     if (reader.cursor.offset === position.offset && reader.page === null) {
@@ -295,7 +260,7 @@ export class Readers {
     this.ahead.delete(reader);
     reader.doubted = false;
     reader.page = null;
-    this.skip(reader, reader.entered, { ...reader.entered, epoch: this.parts.position().epoch }, 'log_reset');
+    this.replay.skip(reader, reader.entered, { ...reader.entered, epoch: this.parts.position().epoch }, 'log_reset');
     this.enqueue(reader);
   }
 
@@ -305,54 +270,6 @@ export class Readers {
       if (!entry) return;
       yield entry;
     }
-  }
-
-  /** Writes what fits into a turn; the rest of a page waits for the next. */
-  private write(reader: Reader, entries: Iterable<Entry>, position: LogHead, fromLog: boolean): void {
-    const { member } = reader;
-    const limit = member.single?.batch === false ? 1 : TURN_BYTES;
-    const frames: Buffer[] = [];
-    let bytes = 0;
-    let written = 0;
-    for (const entry of entries) {
-      if (entry.offset <= reader.cursor.offset) continue;
-      const frame = this.frameFor(member, entry, position.epoch);
-      if (bytes >= limit || (frame !== null && !this.mayTake(reader))) {
-        if (fromLog) reader.page = entries as readonly LogEntry[];
-        break;
-      }
-      reader.cursor = { offset: entry.offset, tag: entry.tag };
-      if (frame === null) continue;
-      frames.push(frame);
-      bytes += frame.length;
-      written += 1;
-    }
-    if (written === 0) return;
-    member.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, bytes));
-    const { logger } = this.parts;
-    if (logger.isLevelEnabled('trace')) logger.trace({ mono: this.checkedAt, conns: [member.id] }, 'flush');
-    this.counts.replayed += written;
-    this.counts.writes += 1;
-    this.counts.bytes += bytes;
-    if (fromLog) this.counts.fromLog += written;
-  }
-
-  /** Null: it is not to have this event. */
-  private frameFor(member: Member, entry: Entry, epoch: string): Buffer | null {
-    const definition = this.parts.catalogue().get(entry.event.type);
-    if (!definition || !wants(member, entry.event, definition)) return null;
-    const compression = member.compress ? this.parts.compression : null;
-    return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch, compression, member.shape);
-  }
-
-  /** A durable event over the member's rate is late, never dropped. */
-  private mayTake(reader: Reader): boolean {
-    const limit = reader.member.single?.limit;
-    const now = this.parts.clock.mono();
-    if (!limit || limit.take(now)) return true;
-    reader.notBefore = now + limit.retryAfterMs(now);
-    this.parts.onLimited(reader.member);
-    return false;
   }
 
   private read(reader: Reader): void {
@@ -388,25 +305,14 @@ export class Readers {
     const [first] = entries;
     if (first !== undefined) {
       if (first.offset > cursor.offset + 1) {
-        this.skip(reader, { offset: first.offset - 1, tag: '' }, { ...first, epoch }, 'trimmed');
+        this.replay.skip(reader, { offset: first.offset - 1, tag: '' }, { ...first, epoch }, 'trimmed');
       }
       reader.page = entries;
     } else if (position().offset === to) {
       // The head itself is gone by age: there is nothing between.
-      this.skip(reader, position(), position(), 'trimmed');
+      this.replay.skip(reader, position(), position(), 'trimmed');
     }
     // Nothing, and the cohorts moved on meanwhile: what they were given is read for again.
     this.enqueue(reader);
-  }
-
-  /** What lies between cannot be delivered: told, never skipped in silence (L8). */
-  private skip(reader: Reader, cursor: Cursor, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
-    const { clock, position } = this.parts;
-    const from = cursorText(position().epoch, reader.cursor);
-    reader.cursor = { offset: cursor.offset, tag: cursor.tag };
-    this.counts.gaps += 1;
-    if (reader.member.shape === 'legacy') return;
-    const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
-    reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }
 }

@@ -126,7 +126,7 @@ export class LegacyAcceptor {
     }
     const decision = deprecations.decide(connection.userId);
     if (isClosed(decision)) {
-      errors.refuse(connection, deprecations.closed(), STAY_AWAY, 'use the unified endpoint');
+      deprecations.refuse(connection, 'refused');
       return false;
     }
     authority.admit(connection, [], amendment);

@@ -66,11 +66,13 @@ export class Deprecations {
     });
   }
 
-  /** That the endpoint is closed to this user. */
-  closed(): AppError {
+  /** The endpoint is closed to this user: told where to go, and ended. */
+  refuse(connection: LegacyConnection, occasion: 'refused' | 'closed'): void {
+    this.parts.counts.notice(occasion);
     const message = `This endpoint is closed to this user: connect to ${WS_PATH} instead.`;
     const details = { replacement: WS_PATH, documentation: DOCUMENTATION };
-    return new AppError('PERMISSION_DENIED', message, { details, recoverable: false });
+    const error = new AppError('PERMISSION_DENIED', message, { details, recoverable: false });
+    this.parts.errors.refuse(connection, error, STAY_AWAY, `use ${WS_PATH}`);
   }
 
   stop(): Promise<void> {
@@ -83,8 +85,7 @@ export class Deprecations {
     if (told === null || !established || !connection.isOpen()) return false;
     const decision = this.decide(connection.userId);
     if (isClosed(decision)) {
-      this.parts.counts.notice('closed');
-      this.parts.errors.refuse(connection, this.closed(), STAY_AWAY, `use ${WS_PATH}`);
+      this.refuse(connection, 'closed');
       return true;
     }
     if (sameRollout(told, decision)) return false;

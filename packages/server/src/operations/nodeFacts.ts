@@ -111,6 +111,7 @@ export class NodeFacts {
     return {
       connections: table.size,
       by_group: { ...table.countByGroup() },
+      upgrades: counts.upgrades.toRecord(),
       established: counts.established.toRecord(),
       messages: counts.messages.toRecord(),
       notices: counts.notices.toRecord(),

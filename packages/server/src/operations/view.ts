@@ -39,6 +39,7 @@ export interface LegacyView {
     countByGroup(): Readonly<Record<string, number>>;
   };
   readonly counts: {
+    readonly upgrades: Tally;
     readonly established: Tally;
     readonly messages: Tally;
     readonly notices: Tally;

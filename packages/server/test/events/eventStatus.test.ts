@@ -1,37 +1,14 @@
 import { EventStatuses } from '@unified-ws/server/events/eventStatus';
 import { Queue } from 'bullmq';
 import { expect } from 'chai';
-import { type RedisServer, startRedis } from '../../../../test/support/redis.js';
-import {
-  type EventNode,
-  type EventNodeOptions,
-  failure,
-  SERVICE,
-  startEventNode,
-  storedEvent,
-  until,
-} from './support.js';
+import { EventSuite } from './eventSuite.js';
+import { type EventNode, failure, SERVICE, storedEvent, until } from './support.js';
 
 const EVENT = { event_type: 'zone_updated', data: {} } as const;
 
 describe('what became of an event', function () {
   this.timeout(20_000);
-  let server: RedisServer;
-  const nodes: EventNode[] = [];
-
-  beforeEach(async () => {
-    server = await startRedis();
-  });
-  afterEach(async () => {
-    await Promise.all(nodes.splice(0).map((node) => node.stop()));
-    await server.stop();
-  });
-
-  async function start(options: EventNodeOptions = {}): Promise<EventNode> {
-    const node = await startEventNode(server.url, options);
-    nodes.push(node);
-    return node;
-  }
+  const suite = EventSuite.make('each');
 
   function statuses(node: EventNode): EventStatuses {
     return new EventStatuses({ log: node.log, lookups: () => node.queues.lookups() });
@@ -42,7 +19,7 @@ describe('what became of an event', function () {
   }
 
   it('is told of each event of a shared job by its id alone, and nothing is kept for it', async () => {
-    const node = await start({ workers: false });
+    const node = await suite.start({ workers: false });
     const receipts = await node.publisher.publish(
       Array.from({ length: 30 }, () => EVENT),
       SERVICE,
@@ -55,15 +32,15 @@ describe('what became of an event', function () {
     // The id after the last one has the same job, which does not hold it.
     const none = `${receipts[0]?.eventId.slice(0, -2)}1e`;
     expect(await statuses(node).find(none)).to.deep.equal({ event_id: none, status: 'unknown' });
-    expect(await server.client().keys('*fates*')).to.deep.equal([]);
+    expect(await suite.server.client().keys('*fates*')).to.deep.equal([]);
     await node.queues.startWorkers();
     const last = receipts.at(-1)?.eventId ?? '';
     await until('the last to be appended', async () => (await statusOf(node, last)) === 'appended');
-    expect(await server.client().keys('*fates*')).to.deep.equal([]);
+    expect(await suite.server.client().keys('*fates*')).to.deep.equal([]);
   });
 
   it('is told of events that came with ids, alone and in a shared job', async () => {
-    const node = await start({ workers: false });
+    const node = await suite.start({ workers: false });
     const call = [
       { ...EVENT, id: 'a' },
       { ...EVENT, id: 'b' },
@@ -81,11 +58,11 @@ describe('what became of an event', function () {
 
   // Seen red without `record` in the processor: the expired one of a shared job passed for appended, the poisoned for unknown.
   it('is that it expired, or failed, also when others of its job were appended', async () => {
-    const node = await start({ partitions: 1 });
+    const node = await suite.start({ partitions: 1 });
     const soon = new Date(Date.now() + 1).toISOString();
     const [expired] = await node.publisher.publish({ ...EVENT, delay_ms: 50, expires_at: soon }, SERVICE);
     await until('the first to expire', async () => (await statusOf(node, expired?.eventId ?? '')) === 'expired');
-    const queue = new Queue('events-0', { connection: server.client(), prefix: node.keys.queuePrefix(0) });
+    const queue = new Queue('events-0', { connection: suite.server.client(), prefix: node.keys.queuePrefix(0) });
     const events = [
       storedEvent('good'),
       { ...storedEvent('late'), expires_at: '2026-01-01T00:00:00.000Z' },
@@ -99,9 +76,9 @@ describe('what became of an event', function () {
   });
 
   it('cannot be told without Redis, which must not pass for unknown', async () => {
-    const node = await start({ workers: false });
-    server.pause();
+    const node = await suite.start({ workers: false });
+    suite.server.pause();
     expect(await failure(statuses(node).find('x'))).to.include({ code: 'UNAVAILABLE' });
-    server.resume();
+    suite.server.resume();
   });
 });

@@ -1,8 +1,8 @@
 import type { JobFilter, LaneJobs, WalkAction, WalkPlace } from '@unified-ws/server/events/laneJobs';
 import { expect } from 'chai';
 import { fillQueues } from '../../../../test/support/queueFill.js';
-import { type RedisServer, startRedis } from '../../../../test/support/redis.js';
-import { type EventNode, type EventNodeOptions, logged, startEventNode, until } from './support.js';
+import { EventSuite } from './eventSuite.js';
+import { type EventNode, type EventNodeOptions, logged, until } from './support.js';
 
 const WAIT = '{uws:q0}:events-0:wait';
 const ACTIVE = '{uws:q0}:events-0:active';
@@ -11,31 +11,17 @@ const everything = (): JobFilter => ({ addedUntil: Date.now() + 1000, types: nul
 
 describe('the jobs of a queue, as admins see them', function () {
   this.timeout(20_000);
-
-  let server: RedisServer;
-  const nodes: EventNode[] = [];
-
-  before(async () => {
-    server = await startRedis();
-  });
-
-  afterEach(async () => {
-    await Promise.all(nodes.splice(0).map((node) => node.stop()));
-    await server.client().flushall();
-  });
-
-  after(() => server.stop());
+  const suite = EventSuite.make('emptied');
 
   async function start(options: EventNodeOptions = {}): Promise<EventNode & { readonly lane: LaneJobs }> {
-    const node = await startEventNode(server.url, { partitions: 1, workers: false, ...options });
-    nodes.push(node);
+    const node = await suite.start({ partitions: 1, workers: false, ...options });
     const [lane] = node.queues.jobs();
     if (!lane) throw new Error('no queue');
     return { ...node, lane };
   }
 
   /** Ids of the waiting jobs, next to run first. */
-  const waiting = async (): Promise<string[]> => (await server.client().lrange(WAIT, 0, -1)).reverse();
+  const waiting = async (): Promise<string[]> => (await suite.server.client().lrange(WAIT, 0, -1)).reverse();
 
   /** Walks to the end, `between` two steps, and sums up. */
   async function walk(
@@ -70,7 +56,7 @@ describe('the jobs of a queue, as admins see them', function () {
     const filter = { ...everything(), types: ['zone_created'] };
     expect(await walk(lane, 'waiting', 'remove', filter, 70)).to.include({ jobs: 334, events: 334 });
     expect(await waiting()).to.deep.equal(before.filter(isKept));
-    expect(await server.client().exists('{uws:q0}:events-0:e-0', '{uws:q0}:events-0:e-1')).to.equal(1);
+    expect(await suite.server.client().exists('{uws:q0}:events-0:e-0', '{uws:q0}:events-0:e-1')).to.equal(1);
   });
 
   // With the anchor taken out of laneWalk.lua (the place alone kept), every second matching job is missed here.
@@ -132,8 +118,8 @@ describe('the jobs of a queue, as admins see them', function () {
       const removed = await walk(lane, 'waiting', 'remove', { ...everything(), types }, 40);
       expect(removed).to.include({ jobs: counted.jobs, events: counted.events });
     }
-    expect(await server.client().keys('*:e-*')).to.deep.equal([]);
-    expect(await server.client().keys('*batch*')).to.deep.equal([]);
+    expect(await suite.server.client().keys('*:e-*')).to.deep.equal([]);
+    expect(await suite.server.client().keys('*batch*')).to.deep.equal([]);
   });
 
   it('jobs added after the bound stay', async () => {

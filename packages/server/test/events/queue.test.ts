@@ -2,17 +2,8 @@ import { loadCatalogue } from '@unified-ws/server/events/catalogue';
 import type { StoredEvent } from '@unified-ws/server/events/storedEvent';
 import { Queue } from 'bullmq';
 import { expect } from 'chai';
-import { type RedisServer, startRedis } from '../../../../test/support/redis.js';
-import {
-  type EventNode,
-  type EventNodeOptions,
-  failure,
-  logged,
-  SERVICE,
-  startEventNode,
-  storedEvent,
-  until,
-} from './support.js';
+import { EventSuite } from './eventSuite.js';
+import { type EventNode, failure, logged, SERVICE, storedEvent, until } from './support.js';
 
 const EVENT = { event_type: 'zone_updated', data: {} } as const;
 
@@ -32,24 +23,7 @@ function gate(): { pass: () => Promise<void>; open: () => void; waiting: () => n
 
 describe('event queues', function () {
   this.timeout(20_000);
-
-  let server: RedisServer;
-  const nodes: EventNode[] = [];
-
-  beforeEach(async () => {
-    server = await startRedis();
-  });
-
-  afterEach(async () => {
-    await Promise.all(nodes.splice(0).map((node) => node.stop()));
-    await server.stop();
-  });
-
-  async function start(options: EventNodeOptions = {}): Promise<EventNode> {
-    const node = await startEventNode(server.url, options);
-    nodes.push(node);
-    return node;
-  }
+  const suite = EventSuite.make('each');
 
   async function appended(node: EventNode, count: number, ms = 5000): Promise<StoredEvent[]> {
     await until(`${count} in the log`, async () => (await node.log.head()).offset >= count, ms);
@@ -57,7 +31,7 @@ describe('event queues', function () {
   }
 
   it('keep the order of each key with workers on three nodes', async () => {
-    const three = await Promise.all([1, 2, 3].map((index) => start({ nodeId: `node-${index}`, partitions: 4 })));
+    const three = await Promise.all([1, 2, 3].map((index) => suite.start({ nodeId: `node-${index}`, partitions: 4 })));
     const [first] = three;
     if (!first) throw new Error('no node');
     const keys = Array.from({ length: 12 }, (_, index) => `key-${index}`);
@@ -81,7 +55,7 @@ describe('event queues', function () {
     const { pass, open, waiting } = gate();
     const slow = (events: readonly StoredEvent[]): Promise<void> =>
       events.some(({ priority }) => priority === 'urgent' || priority === 'critical') ? Promise.resolve() : pass();
-    const node = await start({ partitions: 1, beforeAppend: slow });
+    const node = await suite.start({ partitions: 1, beforeAppend: slow });
     const backlog = Array.from({ length: 300 }, (_, index) => ({ ...EVENT, data: { index } }));
     await node.publisher.publish(backlog, SERVICE);
     await until('the backlog to block its queue', () => waiting() === 1);
@@ -101,7 +75,7 @@ describe('event queues', function () {
 
   it('append nothing while the node is fenced, and lose nothing by it', async () => {
     let fenced = true;
-    const node = await start({ mayAppend: () => !fenced });
+    const node = await suite.start({ mayAppend: () => !fenced });
     await node.publisher.publish(EVENT, SERVICE);
     await until('the job to be taken', async () => active(node));
     expect((await node.log.head()).offset).to.equal(0);
@@ -115,11 +89,11 @@ describe('event queues', function () {
 
   it('leave the jobs of a node that stays fenced to the others, in order', async () => {
     let fenced = true;
-    const lame = await start({ partitions: 1, mayAppend: () => !fenced, nodeId: 'lame' });
+    const lame = await suite.start({ partitions: 1, mayAppend: () => !fenced, nodeId: 'lame' });
     const events = Array.from({ length: 5 }, (_, index) => ({ ...EVENT, id: `${index}`, data: { index } }));
     for (const event of events) await lame.publisher.publish(event, SERVICE);
     await until('a job to be taken', () => active(lame));
-    const sound = await start({ partitions: 1, nodeId: 'sound' });
+    const sound = await suite.start({ partitions: 1, nodeId: 'sound' });
     const log = await appended(sound, 5);
     expect(log.map(({ data }) => data.index)).to.deep.equal([0, 1, 2, 3, 4]);
     expect(lame.queues.stats().standingAside).to.equal(true);
@@ -133,7 +107,7 @@ describe('event queues', function () {
   it('retry infrastructure errors in place, so that the order stays and nothing fails', async () => {
     let failures = 3;
     const flaky = (): Promise<void> => (failures-- > 0 ? Promise.reject(new Error('MISCONF disk')) : Promise.resolve());
-    const node = await start({ partitions: 1, beforeAppend: flaky });
+    const node = await suite.start({ partitions: 1, beforeAppend: flaky });
     for (const index of [0, 1, 2]) await node.publisher.publish({ ...EVENT, data: { index } }, SERVICE);
     await until('a retry to show', () => node.queues.stats().lanes.some(({ retrying }) => retrying !== null));
     const shown = node.queues.stats().lanes.find(({ retrying }) => retrying !== null);
@@ -146,8 +120,8 @@ describe('event queues', function () {
   });
 
   it('put what can never be appended into the failed set, and append the rest of its job', async () => {
-    const node = await start({ partitions: 1 });
-    const queue = new Queue('events-0', { connection: server.client(), prefix: node.keys.queuePrefix(0) });
+    const node = await suite.start({ partitions: 1 });
+    const queue = new Queue('events-0', { connection: suite.server.client(), prefix: node.keys.queuePrefix(0) });
     const good = [storedEvent('good-1'), storedEvent('good-2')];
     const bad = [
       { ...storedEvent('unknown'), type: 'gone_type' },
@@ -172,20 +146,21 @@ describe('event queues', function () {
   });
 
   it('refuse to start with another number of partitions than the cluster has (Q7)', async () => {
-    const node = await start({ partitions: 4 });
-    const error = await failure(start({ partitions: 8 }));
+    const node = await suite.start({ partitions: 4 });
+    const error = await failure(suite.start({ partitions: 8 }));
     expect(String(error)).to.match(/EVENT_QUEUE_PARTITIONS is 8, but this cluster runs with 4.*empty.*uws:partitions/);
     await node.stop();
-    expect(await server.client().get('uws:partitions')).to.equal('4');
+    expect(await suite.server.client().get('uws:partitions')).to.equal('4');
   });
 
   it('go on by themselves after Redis was restarted and emptied, one job at a time again (Q4)', async () => {
-    const node = await start({ partitions: 2 });
+    const node = await suite.start({ partitions: 2 });
     await node.publisher.publish(EVENT, SERVICE);
     await appended(node, 1);
-    const concurrency = (): Promise<string | null> => server.client().hget('{uws:q0}:events-0:meta', 'concurrency');
+    const concurrency = (): Promise<string | null> =>
+      suite.server.client().hget('{uws:q0}:events-0:meta', 'concurrency');
     expect(await concurrency()).to.equal('1');
-    await server.restart();
+    await suite.server.restart();
     await until('the limit to be set again', async () => (await concurrency()) === '1');
     await until("the log's connection to be back", () => node.command.status === 'ready');
     await until('an accepted event', async () => {
@@ -193,38 +168,37 @@ describe('event queues', function () {
       return Array.isArray(answer);
     });
     await appended(node, 1, 10_000);
-    await server.client().flushall();
+    await suite.server.client().flushall();
     await node.queues.ensureConcurrency();
     expect(await concurrency()).to.equal('1');
-    expect(await server.client().get('uws:partitions')).to.equal('2');
+    expect(await suite.server.client().get('uws:partitions')).to.equal('2');
     await node.publisher.publish(EVENT, SERVICE);
     await appended(node, 1);
   });
 
   it('keep what was accepted over a restart of Redis with an append-only file', async () => {
-    await server.stop();
-    server = await startRedis({ appendonly: true, args: ['--appendfsync', 'always'] });
-    const idle = await start({ workers: false });
+    await suite.replaceRedis({ appendonly: true, args: ['--appendfsync', 'always'] });
+    const idle = await suite.start({ workers: false });
     await idle.publisher.publish(
       Array.from({ length: 50 }, (_, index) => ({ ...EVENT, data: { index } })),
       SERVICE,
     );
-    await server.kill9();
-    await server.restart();
-    const node = await start();
+    await suite.server.kill9();
+    await suite.server.restart();
+    const node = await suite.start();
     const events = await appended(node, 50);
     expect(events.map(({ data }) => data.index)).to.deep.equal(Array.from({ length: 50 }, (_, index) => index));
   });
 
   it('wait out a frozen Redis, and append what was in work once', async () => {
     const { pass, open, waiting } = gate();
-    const node = await start({ partitions: 1, beforeAppend: pass });
+    const node = await suite.start({ partitions: 1, beforeAppend: pass });
     await node.publisher.publish({ ...EVENT, id: '1' }, SERVICE);
     await until('the job to be in work', () => waiting() === 1);
-    server.pause();
+    suite.server.pause();
     open();
     await until('a retry', () => node.queues.stats().lanes.some(({ retrying }) => retrying !== null));
-    server.resume();
+    suite.server.resume();
     const [event] = await appended(node, 1);
     expect(event?.id).to.match(/_1$/);
     await until('the job to end', async () => !(await active(node)));
@@ -232,7 +206,7 @@ describe('event queues', function () {
   });
 
   it('count the jobs by queue and state', async () => {
-    const node = await start({ partitions: 2, workers: false });
+    const node = await suite.start({ partitions: 2, workers: false });
     await node.publisher.publish({ ...EVENT, priority: 'critical' }, SERVICE);
     await node.publisher.publish([{ ...EVENT, delay_ms: 60_000 }, EVENT], SERVICE);
     const counts = await node.queues.counts();
@@ -244,7 +218,7 @@ describe('event queues', function () {
   });
 
   it('know every type of the default catalogue, or whole types would be poison', async () => {
-    const node = await start({ partitions: 1 });
+    const node = await suite.start({ partitions: 1 });
     const types = loadCatalogue().types();
     await node.publisher.publish(
       types.map((event_type) => ({ event_type, data: {} })),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@unified-ws/server/clock';
 import { Appender } from '@unified-ws/server/events/appender';
 import { type EventCatalogue, loadCatalogue } from '@unified-ws/server/events/catalogue';
@@ -148,6 +148,18 @@ export async function until(what: string, condition: () => boolean | Promise<boo
     if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
     await sleep(5);
   }
+}
+
+/** Turns of the event loop until `work` is settled: what waits for nothing takes few of them, however slow the machine is. */
+export async function turnsOf(work: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let settled = false;
+  const end = (): void => {
+    settled = true;
+  };
+  work.then(end, end);
+  for (; !settled; turns += 1) await nextTurn();
+  return turns;
 }
 
 /** The error with which `work` fails. */

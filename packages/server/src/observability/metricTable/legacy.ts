@@ -10,6 +10,12 @@ export const LEGACY_METRICS: readonly ReadMetric[] = [
     ['group'],
   ),
   counter(
+    'uws_legacy_upgrades_total',
+    'Upgrades on those endpoints that became a WebSocket, by group; those that were refused for their token or by the roll-out too.',
+    ({ stats }) => each(stats.legacy.upgrades, 'group'),
+    ['group'],
+  ),
+  counter(
     'uws_legacy_established_total',
     'Connections to the endpoints of the predecessor that were established, by group.',
     ({ stats }) => each(stats.legacy.established, 'group'),
@@ -23,7 +29,7 @@ export const LEGACY_METRICS: readonly ReadMetric[] = [
   ),
   counter(
     'uws_legacy_notices_total',
-    'Deprecation notices: at connect, when the roll-out of the user changed (`change`), and when the endpoint was closed to him (`closed`).',
+    'Deprecation notices: at connect, when the roll-out of the user changed (`change`), and where it closed the endpoint to him, at connect (`refused`) or while connected (`closed`).',
     ({ stats }) => each(stats.legacy.notices, 'occasion'),
     ['occasion'],
   ),
