@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
-import type { Judge } from './judge.js';
+import { ENDED, type Judge } from './judge.js';
 
 /** A lease is renewed this often, milliseconds. */
 export const BEAT_INTERVAL_MS = 1000;
@@ -12,8 +12,6 @@ export const BEAT_INTERVAL_MS = 1000;
 const SAFETY_MS = 1000;
 /** A wall clock that ran this far from the monotonic one means that the machine was suspended (C6). */
 const SUSPENDED_MS = 1000;
-/** The beat of a node that ended itself: every judge takes its lease for dead at once. */
-export const ENDED = 'ended';
 
 /** What a renewal found. `forgotten`: Redis did not know the lease any more, so it lost data. */
 export type Renewal = 'renewed' | 'forgotten';
