@@ -1,5 +1,4 @@
-import { Judge } from '@unified-ws/server/registry/judge';
-import { ENDED } from '@unified-ws/server/registry/lease';
+import { ENDED, Judge } from '@unified-ws/server/registry/judge';
 import { expect } from 'chai';
 
 /** LEASE_TTL_MS. */

@@ -20,8 +20,9 @@ import {
 export const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'draining'] as const;
 export type CheckName = (typeof CHECKS)[number];
 
-/** How a node stands in the cluster. */
-const STANDINGS = ['starting', 'rejoining', 'serving', 'interrupted', 'stopped'] as const;
+/** How a node stands in the cluster. `serving` alone may deliver. */
+export const STANDINGS = ['starting', 'rejoining', 'serving', 'interrupted', 'stopped'] as const;
+export type Standing = (typeof STANDINGS)[number];
 
 const checkSchema = whole({
   ok: flag,

@@ -131,6 +131,8 @@ const decision = {
 
 /** The data of the server message `rollout_changed`. */
 export const rolloutDecisionSchema = whole(decision);
+/** What a user is assigned to, and why. `enforced` is never true of who is assigned to the legacy endpoints. */
+export type RolloutDecision = FromSchema<typeof rolloutDecisionSchema>;
 
 /** Answer of `GET /rollout/me`. */
 export const ownRolloutSchema = whole({

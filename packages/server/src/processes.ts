@@ -30,7 +30,7 @@ export interface Siblings {
 export type Answers = Readonly<Record<Question, () => unknown | Promise<unknown>>>;
 
 /** The id of the n-th process of a container. */
-export function workerNodeId(nodeId: string, index: number): string {
+function workerNodeId(nodeId: string, index: number): string {
   return `${nodeId}-${index}`;
 }
 

@@ -41,11 +41,6 @@ export function selectProtocol(request: TokenRequest): typeof SUBPROTOCOL | null
   return offeredProtocols(request).includes(SUBPROTOCOL) ? SUBPROTOCOL : null;
 }
 
-/** The URL of a request as it may be logged. */
-export function maskedUrl(url: string): string {
-  return url.replace(/([?&]token=)[^&#]*/gi, '$1***');
-}
-
 function offeredProtocols(request: TokenRequest): string[] {
   const offered = request.headers['sec-websocket-protocol'];
   return offered === undefined ? [] : offered.split(',').map((name) => name.trim());

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import type { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import { type Algorithm, algorithmsOf } from './algorithms.js';
-import type { KeyQuery, KeySource } from './keys.js';
+import type { KeyQuery, KeySource } from './keySource.js';
 import { authError } from './reasons.js';
 
 /** Time-outs and bounds of the key set, milliseconds unless named otherwise. */

@@ -1,32 +1,10 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
-import type { Settings } from '../settings.js';
 import { type Algorithm, algorithmsOf, SECRET_ALGORITHMS } from './algorithms.js';
 import { JwksKeys } from './jwks.js';
+import type { KeyQuery, KeySource } from './keySource.js';
 import { loadPublicKeys } from './public-key.js';
-
-/** What a token says about its key. Nothing of it is proven yet. */
-export interface KeyQuery {
-  /** One of the accepted algorithms: the verifier has refused all others. */
-  readonly algorithm: Algorithm;
-  readonly kid: string | null;
-  /** The token's `iss`. A function: only a key set needs it, and reading it costs a parse. */
-  issuer(): unknown;
-}
-
-/** Where verification keys come from. */
-export interface KeySource {
-  /** What any of its keys may verify. */
-  readonly algorithms: ReadonlySet<Algorithm>;
-  /**
-   * The keys that may have signed such a token, each one fit for `algorithm`; never an empty list. A promise only where a
-   * key set has to be fetched first.
-   *
-   * @throws AppError `wrong_algorithm`, `wrong_issuer`, `unknown_key` or `keys_unavailable` (also as a rejection).
-   */
-  find(query: KeyQuery): readonly KeyObject[] | Promise<readonly KeyObject[]>;
-}
 
 /** Keys known at start: secrets, or public keys. The first secret is the newest; tokens name no key, so each is tried in turn. */
 export class StaticKeys implements KeySource {
@@ -76,7 +54,14 @@ export function secretKey(secret: string): KeyObject {
   return createSecretKey(Buffer.from(secret, 'utf8'));
 }
 
-export type KeySettings = Pick<Settings, 'jwtSecret' | 'jwtPublicKey' | 'jwtJwksUrl' | 'jwtIssuer' | 'jwtAlgorithms'>;
+/** JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL, JWT_ISSUER and JWT_ALGORITHMS. */
+export interface KeySettings {
+  readonly jwtSecret: readonly string[];
+  readonly jwtPublicKey: string | null;
+  readonly jwtJwksUrl: string | null;
+  readonly jwtIssuer: string | null;
+  readonly jwtAlgorithms: readonly Algorithm[];
+}
 
 /**
  * The key source that the settings describe.

@@ -3,7 +3,7 @@ import jwt from 'jsonwebtoken';
 import type { Clock } from '../clock.js';
 import type { Algorithm } from './algorithms.js';
 import { type ClaimRules, type Claims, type Identity, identityOf } from './claims.js';
-import type { KeySource } from './keys.js';
+import type { KeySource } from './keySource.js';
 import { authError } from './reasons.js';
 
 export { CLOCK_TOLERANCE_S, type Identity } from './claims.js';

@@ -1,3 +1,4 @@
+import type { Standing } from '@unified-ws/protocol';
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import { Redis } from 'ioredis';
 import { Bus } from '../bus/bus.js';
@@ -12,7 +13,7 @@ import { Housekeeping } from '../registry/housekeeping.js';
 import { Judge } from '../registry/judge.js';
 import { Lease } from '../registry/lease.js';
 import { type ReconcileParts, Reconciler, Sweep } from '../registry/reconcile.js';
-import { Recovery, type Standing } from '../registry/recovery.js';
+import { Recovery } from '../registry/recovery.js';
 import { Releases } from '../registry/releases.js';
 import { RegistryStore } from '../registry/store.js';
 import type { Core } from './core.js';

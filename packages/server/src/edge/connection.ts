@@ -5,6 +5,7 @@ import {
   closeReason,
   DEFAULT_PREFERENCES,
   parsePosition,
+  type RolloutDecision,
   type ServerData,
   type ServerMessageType,
 } from '@unified-ws/protocol';
@@ -21,7 +22,6 @@ import type { SingleService } from '../fanout/singly.js';
 import { type Choices, NO_CHOICES } from '../fanout/subscriptions.js';
 import type { TypeSet } from '../fanout/typeSet.js';
 import type { MailRecipient } from '../fanout/userScope.js';
-import type { RolloutDecision } from '../operations/rolloutDecision.js';
 import { type Amendment, NO_AMENDMENT } from '../registry/amendment.js';
 import type { Holder } from '../registry/reconcile.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';

@@ -1,3 +1,4 @@
+import { QUEUE_JOB_STATES, type QueueJobState } from '@unified-ws/protocol';
 import { type IRedisClient, Queue } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
@@ -10,10 +11,7 @@ import { LaneWorker } from './laneWorker.js';
 import { JobProcessor, type ProcessorParts } from './processor.js';
 import type { StoredEvent } from './storedEvent.js';
 
-/** States of jobs; BullMQ's words. */
-export const JOB_STATES = ['waiting', 'active', 'delayed', 'failed', 'completed'] as const;
-export type JobState = (typeof JOB_STATES)[number];
-export type JobCounts = Readonly<Record<JobState, number>>;
+export type JobCounts = Readonly<Record<QueueJobState, number>>;
 
 /** Redelivery after a worker's death took 4.4-8.7 s with these two (Q1). */
 const LOCK_MS = 6000;
@@ -113,8 +111,8 @@ export class Lane {
   }
 
   async counts(): Promise<JobCounts> {
-    const counts = await this.queue.getJobCounts(...JOB_STATES);
-    const count = (state: JobState): number => counts[state] ?? 0;
+    const counts = await this.queue.getJobCounts(...QUEUE_JOB_STATES);
+    const count = (state: QueueJobState): number => counts[state] ?? 0;
     return {
       waiting: count('waiting'),
       active: count('active'),

@@ -1,8 +1,8 @@
+import type { QueueJobState } from '@unified-ws/protocol';
 import type { Queue } from 'bullmq';
 import type { RedisClient } from '../redis/connect.js';
 import { LuaScript } from '../redis/scripts.js';
 import type { JobData } from './job.js';
-import type { JobState } from './lane.js';
 import {
   type JobReply,
   type LaneStatus,
@@ -26,7 +26,7 @@ const PAGE_BYTES = 256 * 1024;
 /** Above every timestamp and score. */
 const NO_BOUND = 1e300;
 
-const KEY_OF: Readonly<Record<JobState, string>> = {
+const KEY_OF: Readonly<Record<QueueJobState, string>> = {
   waiting: 'wait',
   active: 'active',
   delayed: 'delayed',
@@ -34,7 +34,7 @@ const KEY_OF: Readonly<Record<JobState, string>> = {
   completed: 'completed',
 };
 /** Waiting, active and delayed jobs: next to run first; the others: finished last first. */
-const ORDER_OF: Readonly<Record<JobState, 'tail' | 'low' | 'high'>> = {
+const ORDER_OF: Readonly<Record<QueueJobState, 'tail' | 'low' | 'high'>> = {
   waiting: 'tail',
   active: 'tail',
   delayed: 'low',
@@ -72,7 +72,7 @@ export interface WalkStep {
 
 export interface JobOutcome {
   /** In which the job was found; null: there is none. */
-  readonly state: JobState | null;
+  readonly state: QueueJobState | null;
   /** False: its state forbids it. */
   readonly done: boolean;
   /** Events that it was made with. */
@@ -111,7 +111,7 @@ export class LaneJobs {
   }
 
   /** Jobs of a state by index, both ends included, in the order of the state. */
-  async page(state: JobState, first: number, last: number): Promise<StoredJob[]> {
+  async page(state: QueueJobState, first: number, last: number): Promise<StoredJob[]> {
     const args = [this.prefix, ORDER_OF[state], first, last, PAGE_JOB_BYTES, PAGE_BYTES];
     const jobs = (await pageScript.run(this.redis, [this.queue.toKey(KEY_OF[state])], args)) as [string, ...JobReply][];
     return jobs.map(([id, ...job]) => readJob(id, state, job));
@@ -139,7 +139,7 @@ export class LaneJobs {
    * @param most jobs to match: the walk is over with the last of them.
    */
   async walk(
-    state: Exclude<JobState, 'active'>,
+    state: Exclude<QueueJobState, 'active'>,
     action: WalkAction,
     filter: JobFilter,
     at: WalkPlace | null,
@@ -182,7 +182,7 @@ export class LaneJobs {
       keys.map((key) => this.queue.toKey(key)),
       [id, action, Number.MAX_SAFE_INTEGER],
     );
-    const [state, done, ...job] = reply as [JobState | '', number, ...JobReply];
+    const [state, done, ...job] = reply as [QueueJobState | '', number, ...JobReply];
     const found = state === '' ? null : readJob(id, state, job);
     return { outcome: { state: found?.state ?? null, done: done === 1, events: found?.eventCount ?? 0 }, job: found };
   }

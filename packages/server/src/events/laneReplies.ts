@@ -1,6 +1,6 @@
+import type { QueueJobState } from '@unified-ws/protocol';
 import { eventCount } from './eventCount.js';
 import type { JobData } from './job.js';
-import type { JobState } from './lane.js';
 
 export interface StateCount {
   readonly jobs: number;
@@ -12,7 +12,7 @@ export interface StateCount {
 /** How one queue is. Times are wall-clock ms. */
 export interface LaneStatus {
   readonly paused: boolean;
-  readonly counts: Readonly<Record<JobState, StateCount>>;
+  readonly counts: Readonly<Record<QueueJobState, StateCount>>;
   /** When the oldest job that is due was added, or became due; null: none is due. */
   readonly oldestDueAt: number | null;
   /** The node whose worker has a job; null: none has. */
@@ -22,7 +22,7 @@ export interface LaneStatus {
 /** A job as it lies in Redis. Times are wall-clock ms. */
 export interface StoredJob {
   readonly id: string;
-  readonly state: JobState;
+  readonly state: QueueJobState;
   readonly type: string;
   /** Events that it was made with. */
   readonly eventCount: number;
@@ -73,20 +73,20 @@ export const STATUS_ORDER = [
   'delayed',
   'failed',
   'completed',
-] as const satisfies readonly JobState[];
+] as const satisfies readonly QueueJobState[];
 
 export function readStatus([paused, counts, waiting, active]: StatusReply): LaneStatus {
   const due = [waiting, active].flatMap((job) => (job.length === 0 ? [] : [dueAt(job[0], asObject(parsed(job[1])))]));
   const byState = STATUS_ORDER.map((state, index) => [state, stateCount(counts[index] ?? [0, 0, 0])] as const);
   return {
     paused: paused === 1,
-    counts: Object.fromEntries(byState) as Record<JobState, StateCount>,
+    counts: Object.fromEntries(byState) as Record<QueueJobState, StateCount>,
     oldestDueAt: due.length === 0 ? null : Math.min(...due),
     activeOn: active[2] || null,
   };
 }
 
-export function readJob(id: string, state: JobState, [bytes, fields]: JobReply): StoredJob {
+export function readJob(id: string, state: QueueJobState, [bytes, fields]: JobReply): StoredJob {
   const [name, timestamp, opts, processedOn, finishedOn, failedReason, processedBy, data] = fields;
   const options = asObject(parsed(opts ?? ''));
   return {

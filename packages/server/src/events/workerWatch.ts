@@ -12,7 +12,7 @@ export interface WatchedLane {
   workerRuns(): boolean;
 }
 
-export const RENEWAL_REASONS = ['stalled', 'ended'] as const;
+const RENEWAL_REASONS = ['stalled', 'ended'] as const;
 export type RenewalReason = (typeof RENEWAL_REASONS)[number];
 
 export interface WorkerWatchParts {

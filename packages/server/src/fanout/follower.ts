@@ -34,11 +34,6 @@ export class Follower {
     this.parts = parts;
   }
 
-  /** Whether live batches are taken as they come. */
-  get isFollowing(): boolean {
-    return this.following;
-  }
-
   /** Before this node serves for the first time: everybody starts at the head of this moment (C13). */
   async readHead(): Promise<void> {
     const { log, fanout } = this.parts;

@@ -6,7 +6,7 @@ import type { RolloutSource } from './rollout.js';
 import type { LegacyTable } from './table.js';
 
 const LIST = 'legacy.list';
-export const DEFAULT_LEGACY_PAGE = 100;
+const DEFAULT_LEGACY_PAGE = 100;
 
 type Connected = LegacyUsers['users'][number]['connections'][number];
 

@@ -1,7 +1,5 @@
-import type { ClientMessageType } from '@unified-ws/protocol';
+import type { ClientMessageType, Standing } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
-import type { RefusalReason } from '../edge/upgrade.js';
-import type { Standing } from '../registry/recovery.js';
 import { Tally } from './tally.js';
 
 /** What happened on this node since it started, as far as no other part counts it. One call per happening, never per delivery. */
@@ -29,7 +27,7 @@ export class NodeCounts {
     this.startedAt = clock.mono();
   }
 
-  upgradeRefused(reason: RefusalReason): void {
+  upgradeRefused(reason: string): void {
     this.refused.add(reason);
   }
 

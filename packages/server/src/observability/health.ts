@@ -1,6 +1,5 @@
-import type { Check, ReadinessReport } from '@unified-ws/protocol';
-import type { NodeView } from '../operations/view.js';
-import { SAFETY_MS } from '../registry/lease.js';
+import type { Check, ReadinessReport, Standing } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
 import type { LoopLag } from './lag.js';
 
 /** Two missed renewals or own messages, at one a second, and some room: an outage is seen well within 5 s (G7). */
@@ -10,10 +9,24 @@ const MAX_LAG_P50_MS = 250;
 /** Longer than the longest pause between two tries of a worker (Q2). */
 const MAX_RETRYING_MS = 10_000;
 
-type ReadinessView = Pick<
-  NodeView,
-  'settings' | 'clock' | 'redis' | 'lease' | 'bus' | 'recovery' | 'queues' | 'isDraining'
->;
+/** What of a node its readiness rests on. */
+export interface ReadinessView {
+  readonly settings: { readonly nodeId: string; readonly workerStallMs: number };
+  readonly clock: Clock;
+  readonly redis: { readonly status: string };
+  readonly lease: { readonly ageMs: number; readonly rightMs: number; isValid(): boolean };
+  /** Monotonic ms. */
+  readonly bus: { readonly heardAt: number };
+  readonly recovery: { readonly standing: Standing };
+  readonly queues: { stats(): { readonly lanes: readonly LaneView[] } };
+  readonly isDraining: () => boolean;
+}
+
+interface LaneView {
+  readonly queue: string;
+  readonly retrying: { readonly since: number } | null;
+  readonly stalledMs: number;
+}
 
 /**
  * Whether this node can serve (G7). All of it is known already when it is asked: a Redis that hangs must not make the
@@ -31,7 +44,7 @@ export class Readiness {
     this.view = view;
     this.lag = lag;
     // The right to deliver ends a second before the lease (C6); being told of it later would be no use.
-    this.maxSilenceMs = Math.min(MAX_SILENCE_MS, view.settings.leaseTtlMs - 1000);
+    this.maxSilenceMs = Math.min(MAX_SILENCE_MS, view.lease.rightMs);
   }
 
   read(): ReadinessReport {
@@ -88,10 +101,9 @@ export class Readiness {
 
   /** The right to deliver rests on two things (C6): whoever reads this at night wants to know which of them is gone. */
   private whatRanOut(): string {
-    const { bus, clock, lease, settings } = this.view;
-    const limit = settings.leaseTtlMs - SAFETY_MS;
-    if (clock.mono() - bus.heardAt >= limit) return 'own messages are not heard on the bus';
-    return lease.ageMs >= limit ? 'it is not renewed' : 'the clock jumped';
+    const { bus, clock, lease } = this.view;
+    if (clock.mono() - bus.heardAt >= lease.rightMs) return 'own messages are not heard on the bus';
+    return lease.ageMs >= lease.rightMs ? 'it is not renewed' : 'the clock jumped';
   }
 
   private eventLoop(failing: (reason: string) => void): Check {

@@ -1,8 +1,9 @@
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { cpuUsage } from 'node:process';
+import type { NodeStats } from '@unified-ws/protocol';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { NodeFacts } from '../operations/nodeFacts.js';
-import type { NodeView } from '../operations/view.js';
+import type { Clock } from '../clock.js';
+import type { NodeCounts } from './counts.js';
 import { DISTRIBUTIONS, type MetricFacts, READ_METRICS } from './metricTable.js';
 import type { QueueSample } from './queueSample.js';
 
@@ -14,19 +15,33 @@ const GC_KINDS: ReadonlyMap<number, string> = new Map([
 ]);
 
 type Name = keyof typeof DISTRIBUTIONS;
-type MetricsView = Pick<NodeView, 'clock' | 'redis' | 'subscriber' | 'reported' | 'counts'>;
+
+/** What of a node the metrics read, besides its facts. */
+export interface MetricsView {
+  readonly clock: Clock;
+  readonly redis: { readonly status: string };
+  readonly subscriber: { readonly status: string };
+  /** What went to `report`, by place. */
+  readonly reported: ReadonlyMap<string, number>;
+  readonly counts: Pick<NodeCounts, 'established' | 'takeovers'>;
+}
+
+/** The facts of a node as they are now. */
+export interface StatsSource {
+  read(): NodeStats;
+}
 
 /** The metrics of one node, with a registry of their own: several nodes can live in one process. */
 export class Metrics {
   private readonly view: MetricsView;
-  private readonly facts: Pick<NodeFacts, 'read'>;
+  private readonly facts: StatsSource;
   private readonly registry = new Registry();
   private readonly readers: ReadonlyArray<(facts: MetricFacts) => void>;
   private readonly histograms: Readonly<Record<Name, Histogram<string>>>;
   private readonly queue: QueueSample;
   private gc: PerformanceObserver | null = null;
 
-  constructor(view: MetricsView, facts: Pick<NodeFacts, 'read'>, queue: QueueSample) {
+  constructor(view: MetricsView, facts: StatsSource, queue: QueueSample) {
     this.view = view;
     this.facts = facts;
     this.queue = queue;

@@ -1,9 +1,11 @@
+import type { QueueJobState } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
-import type { JobCounts } from '../events/lane.js';
 import type { Report } from './logger.js';
 
 /** A sample this old, milliseconds, is renewed when somebody looks. */
 const FRESH_MS = 5000;
+
+type JobCounts = Readonly<Record<QueueJobState, number>>;
 
 export interface Sample {
   readonly counts: ReadonlyMap<string, JobCounts>;

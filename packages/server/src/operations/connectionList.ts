@@ -5,7 +5,8 @@ import {
   DEFAULT_CONNECTIONS_PAGE,
 } from '@unified-ws/protocol';
 import { AppError } from '../errors.js';
-import { ENDED, nodeOfLease } from '../registry/lease.js';
+import { ENDED } from '../registry/judge.js';
+import { nodeOfLease } from '../registry/lease.js';
 import { mergeSlices, shareOf } from './connectionPage.js';
 import { type Slice, type SliceRequest, sliceOf } from './connectionSlice.js';
 import { missingNodes } from './stats.js';

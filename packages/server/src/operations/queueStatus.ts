@@ -1,6 +1,5 @@
-import type { JobsPage, QueueStatusReport } from '@unified-ws/protocol';
+import { type JobsPage, QUEUE_JOB_STATES, type QueueJobState, type QueueStatusReport } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
-import { JOB_STATES, type JobState } from '../events/lane.js';
 import type { LaneJobs } from '../events/laneJobs.js';
 import type { LaneStatus, StateCount } from '../events/laneReplies.js';
 import type { EventQueues } from '../events/queue.js';
@@ -77,8 +76,8 @@ function sumCounts(statuses: readonly LaneStatus[]): Counts {
   }));
 }
 
-function countsOf(of: (state: JobState) => StateCount): Counts {
-  const counts = JOB_STATES.map((state) => {
+function countsOf(of: (state: QueueJobState) => StateCount): Counts {
+  const counts = QUEUE_JOB_STATES.map((state) => {
     const { jobs, events, estimated } = of(state);
     return [state, { jobs, events, events_estimated: estimated }] as const;
   });

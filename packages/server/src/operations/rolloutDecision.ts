@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto';
-import { ROLLOUT_REASONS, type RolloutEndpoint, type RolloutReason } from '@unified-ws/protocol';
+import { ROLLOUT_REASONS, type RolloutDecision, type RolloutReason } from '@unified-ws/protocol';
 import type { RolloutState } from './rolloutState.js';
 
-/** What a user is assigned to, and why. */
-export interface RolloutDecision {
-  readonly endpoint: RolloutEndpoint;
-  readonly reason: RolloutReason;
-  /** The legacy endpoints refuse this user. Never true of who is assigned to them. */
-  readonly enforced: boolean;
-}
+export type { RolloutDecision } from '@unified-ws/protocol';
 
 /** The predecessor's: nobody moves back and forth when this system takes over at the same percentage (PREDECESSOR §8.4). */
 const BUCKET_PREFIX = 'websocket_rollout_';

@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Cluster, type Redis } from 'ioredis';
-import type { RedisClient } from './connect.js';
 
 /** Folders of the server that have their scripts in a folder `lua`. */
 const SOURCES = new URL('../', import.meta.url);
 
 /** The text of every script of the server. */
-export function scriptSources(): readonly string[] {
+function scriptSources(): readonly string[] {
   return readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.lua'))
     .sort()
@@ -20,7 +19,7 @@ export function scriptSources(): readonly string[] {
  * Redis an enlisting could be overtaken by the claim that it must precede (C11), and thousands of releases would each be
  * refused once. What follows SCRIPT FLUSH alone is left to that second way.
  */
-export function loadScriptsFirst(client: RedisClient, sources = scriptSources()): void {
+export function loadScriptsFirst(client: Redis | Cluster, sources = scriptSources()): void {
   if (client instanceof Cluster) {
     const known = new WeakSet<Redis>();
     const meet = (node: Redis): void => {
@@ -38,7 +37,7 @@ export function loadScriptsFirst(client: RedisClient, sources = scriptSources())
   }
 }
 
-function load(node: Redis, sources: readonly string[], client: RedisClient): void {
+function load(node: Redis, sources: readonly string[], client: Redis | Cluster): void {
   const loading = sources.map((source) => node.script('LOAD', source));
   // One connection, one reason: the others fail with it. The scripts are loaded again with the next connection.
   Promise.all(loading).catch((error: unknown) => client.emit('error', error));

@@ -1,4 +1,5 @@
-import { ENDED } from './lease.js';
+/** The beat of a node that ended itself: every judge takes its lease for dead at once. */
+export const ENDED = 'ended';
 
 interface Observation {
   beat: string;

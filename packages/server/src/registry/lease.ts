@@ -4,16 +4,14 @@ import type { Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
-import type { Judge } from './judge.js';
+import { ENDED, type Judge } from './judge.js';
 
 /** A lease is renewed this often, milliseconds. */
 export const BEAT_INTERVAL_MS = 1000;
 /** Part of the lease that is never used, so that a node stops delivering well before anybody may call it dead (C6, C9). */
-export const SAFETY_MS = 1000;
+const SAFETY_MS = 1000;
 /** A wall clock that ran this far from the monotonic one means that the machine was suspended (C6). */
 const SUSPENDED_MS = 1000;
-/** The beat of a node that ended itself: every judge takes its lease for dead at once. */
-export const ENDED = 'ended';
 
 /** What a renewal found. `forgotten`: Redis did not know the lease any more, so it lost data. */
 export type Renewal = 'renewed' | 'forgotten';
@@ -58,9 +56,14 @@ export class Lease {
     return this.held;
   }
 
+  /** How long a renewal, or an own message on the bus, gives the right to deliver, ms. */
+  get rightMs(): number {
+    return this.parts.ttlMs - SAFETY_MS;
+  }
+
   /** Monotonic ms until when this node may deliver; in the past when it may not. */
   get validUntil(): number {
-    return Math.min(this.renewedAt, this.parts.bus.heardAt) + this.parts.ttlMs - SAFETY_MS;
+    return Math.min(this.renewedAt, this.parts.bus.heardAt) + this.rightMs;
   }
 
   /** Whether both the lease and the own bus loop-back are fresh, now. */
@@ -72,10 +75,10 @@ export class Lease {
 
   /** True when the lease was held and its time ran out: others may have called this node dead (C10). */
   isLost(): boolean {
-    const { clock, ttlMs } = this.parts;
+    const { clock } = this.parts;
     const mono = clock.mono();
     if (!this.held) return false;
-    return mono >= this.renewedAt + ttlMs - SAFETY_MS || Math.abs(clock.now() - mono - this.wallOffset) >= SUSPENDED_MS;
+    return mono >= this.renewedAt + this.rightMs || Math.abs(clock.now() - mono - this.wallOffset) >= SUSPENDED_MS;
   }
 
   /** Milliseconds since the last confirmed renewal was sent. */

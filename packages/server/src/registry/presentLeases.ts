@@ -1,7 +1,6 @@
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
-import type { Judge } from './judge.js';
-import { ENDED } from './lease.js';
+import { ENDED, type Judge } from './judge.js';
 
 /**
  * Everybody in the cluster at this moment. Read afresh: a node that the judge has not seen yet would go on with what was in force

@@ -1,15 +1,13 @@
+import type { Standing } from '@unified-ws/protocol';
 import type { Bus } from '../bus/bus.js';
 import type { Clock } from '../clock.js';
 import type { Logger, Report } from '../observability/logger.js';
 import type { Judge } from './judge.js';
 import { BEAT_INTERVAL_MS, type Lease } from './lease.js';
 
-/** `serving` alone may deliver. Every way back to it leads through `rejoining`. */
-export const STANDINGS = ['starting', 'serving', 'interrupted', 'rejoining', 'stopped'] as const;
-export type Standing = (typeof STANDINGS)[number];
-
 type Signal = 'begin' | 'interrupt' | 'rejoin' | 'rejoined' | 'stop';
 
+/** Every way back to `serving` leads through `rejoining`. */
 const NEXT: Readonly<Record<Standing, Partial<Record<Signal, Standing>>>> = {
   starting: { begin: 'rejoining', stop: 'stopped' },
   serving: { interrupt: 'interrupted', stop: 'stopped' },

@@ -1,6 +1,6 @@
 import type { Entry } from './entry.js';
 
-export const MASK = '***';
+const MASK = '***';
 
 /**
  * Hides the password of a URL, and of what was meant to be one: everything between the user and the last `@`, and query

@@ -245,7 +245,8 @@ describe('JwksKeys', () => {
     });
 
     it('and never answers, or byte by byte, it gives up in time', async () => {
-      build({ timeoutMs: 100 });
+      // Long enough for a busy machine to have taken the request before it is given up.
+      build({ timeoutMs: 1000 });
       answer = () => undefined;
       await expectUnavailable();
       nowMs += JWKS_LIMITS.cooldownMs;

@@ -1,7 +1,8 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { Algorithm } from '@unified-ws/server/auth/algorithms';
 import { ALGORITHMS } from '@unified-ws/server/auth/algorithms';
-import { type KeySource, StaticKeys, secretKey } from '@unified-ws/server/auth/keys';
+import type { KeySource } from '@unified-ws/server/auth/keySource';
+import { StaticKeys, secretKey } from '@unified-ws/server/auth/keys';
 import { type AuthReason, type Identity, TokenVerifier } from '@unified-ws/server/auth/token';
 import { AppError } from '@unified-ws/server/errors';
 import { expect } from 'chai';

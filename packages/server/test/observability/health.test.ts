@@ -25,10 +25,10 @@ function readiness(changes: Partial<typeof SERVING> = {}): ReturnType<Readiness[
   const now = 1_000_000;
   const retrying = state.retryingMs === null ? null : { since: now - state.retryingMs, attempts: 3, error: 'secret' };
   const view = {
-    settings: { nodeId: 'n1', leaseTtlMs: 5000 },
+    settings: { nodeId: 'n1' },
     clock: { now: () => now, mono: () => 5000 },
     redis: { status: state.redisStatus },
-    lease: { ageMs: state.ageMs, isValid: () => state.isValid },
+    lease: { ageMs: state.ageMs, rightMs: 4000, isValid: () => state.isValid },
     bus: { heardAt: 5000 - state.heardAgeMs },
     recovery: { standing: state.standing, reason: 'connect ECONNREFUSED 10.0.0.1' },
     queues: { stats: () => ({ standingAside: false, lanes: [{ queue: 'events-0', retrying }] }) },

@@ -1,4 +1,4 @@
-import { STANDINGS } from '../../registry/recovery.js';
+import { STANDINGS } from '@unified-ws/protocol';
 import { age, counter, gauge, one, type ReadMetric } from './metric.js';
 
 /** How the node stands in the cluster. */
