@@ -130,7 +130,8 @@ describe('admission, before any crypto', function () {
 
   it('an operator who forgot the proxy must be told why everybody behind it is refused, once (F21)', async function () {
     this.timeout(60_000);
-    const env = { REDIS_URL: world.redis.url, CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '1' };
+    const limits = { CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '1' };
+    const env = { REDIS_URL: world.redis.url, EVENT_QUEUE_PARTITIONS: '1', ...limits };
     const node = new NodeProcess({ id: 'forgot', env });
     try {
       await node.start();
