@@ -128,21 +128,28 @@ describe('admission, before any crypto', function () {
     first.destroy();
   });
 
-  it('an operator who forgot the proxy must be told why everybody behind it is refused, once (F21)', async () => {
-    const env = { REDIS_URL: world.redis.url, CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '1' };
+  it('an operator who forgot the proxy must be told why everybody behind it is refused, once (F21)', async function () {
+    this.timeout(60_000);
+    const limits = { CONNECT_RATE_PER_IP: '1', CONNECT_BURST_PER_IP: '1' };
+    const env = { REDIS_URL: world.redis.url, EVENT_QUEUE_PARTITIONS: '1', ...limits };
     const node = new NodeProcess({ id: 'forgot', env });
     try {
       await node.start();
       await node.ready();
       const said = (): number => node.log.complaints.filter((line) => line.includes('TRUST_PROXY')).length;
+      const attempt = async (headers: Record<string, string>): Promise<number | null> => {
+        const client = new RawClient(node.port);
+        await once(client.socket, 'connect');
+        client.socket.write(upgradeRequest({ headers }));
+        await until(() => client.status !== null, { what: 'an answer' });
+        client.destroy();
+        return client.status;
+      };
+      // Several at once: of those that come one by one each may find a new token on a slow machine.
       const refusals = async (headers: Record<string, string>): Promise<void> => {
         for (;;) {
-          const client = new RawClient(node.port);
-          await once(client.socket, 'connect');
-          client.socket.write(upgradeRequest({ headers }));
-          await until(() => client.status !== null, { what: 'an answer' });
-          client.destroy();
-          if (client.status === 429) return;
+          const statuses = await Promise.all(Array.from({ length: 5 }, () => attempt(headers)));
+          if (statuses.includes(429)) return;
         }
       };
       await refusals({});
