@@ -12,11 +12,11 @@ const built = path.join(root, 'build', 'test');
 
 /** Each suite: its compiled files below build/test, and how long it may take at most, on a slow machine too. */
 export const SUITES = [
-  { name: 'unit', files: /^packages\/[^/]+\/test\/.*\.test\.js$/, limitMs: 300_000 },
-  { name: 'model', files: /^test\/model\/.*\.test\.js$/, limitMs: 300_000 },
-  { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 480_000 },
-  { name: 'cluster', files: /^test\/cluster\/.*\.test\.js$/, limitMs: 480_000 },
-  { name: 'conformance', files: /^test\/conformance\/.*\.test\.js$/, limitMs: 300_000, topologies: TOPOLOGIES },
+  { name: 'unit', files: /^packages\/[^/]+\/test\/.*\.test\.js$/, limitMs: 600_000 },
+  { name: 'model', files: /^test\/model\/.*\.test\.js$/, limitMs: 600_000 },
+  { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 900_000 },
+  { name: 'cluster', files: /^test\/cluster\/.*\.test\.js$/, limitMs: 600_000 },
+  { name: 'conformance', files: /^test\/conformance\/.*\.test\.js$/, limitMs: 600_000, topologies: TOPOLOGIES },
   { name: 'chaos', files: /^test\/chaos\/.*\.test\.js$/, limitMs: 1_200_000 },
 ];
 
