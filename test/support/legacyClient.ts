@@ -32,7 +32,7 @@ export interface LegacyClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A client of a legacy endpoint that speaks its protocol literally (PREDECESSOR §8.3) and knows nothing of this one. */
+/** A client of a legacy endpoint that speaks its protocol literally (docs/MIGRATION.md) and knows nothing of this one. */
 export class LegacyClient {
   readonly ws: WebSocket;
   readonly frames: LegacyFrame[] = [];

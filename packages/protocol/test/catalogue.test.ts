@@ -174,7 +174,7 @@ describe('default catalogue', () => {
 
   it('names no type like a control message, or a client could not tell them apart', () => {
     for (const name of RESERVED_NAMES) expect(catalogue.event_types).not.to.have.property(name);
-    // A frame with `scope` is an event: that alone tells this one from the reply of its name (DESIGN: it is both).
+    // A frame with `scope` is an event: that alone tells this one from the reply of its name (it is both).
     const both = ['system_metrics'];
     const names = Object.keys(serverMessages).filter((name) => !both.includes(name));
     for (const name of names) expect(catalogue.event_types).not.to.have.property(name);

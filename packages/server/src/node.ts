@@ -25,7 +25,7 @@ const CONCURRENCY_TICKS = 10;
 /** So is the roll-out: a message about a change that was lost is made up for within 2 s and a round trip. */
 const ROLLOUT_TICKS = 2;
 
-/** PREDECESSOR §8.3. */
+/** As the predecessor did (docs/MIGRATION.md). */
 const LEGACY_IDLE_MS = 300_000;
 
 export interface NodeOptions {

@@ -49,7 +49,7 @@ export class KeyRing implements KeySource {
   }
 }
 
-/** A text secret costs 4.6 times as much per token (PERFORMANCE.md): jsonwebtoken first tries it as a public key. */
+/** A text secret costs 4.6 times as much per token: jsonwebtoken first tries it as a public key. */
 export function secretKey(secret: string): KeyObject {
   return createSecretKey(Buffer.from(secret, 'utf8'));
 }

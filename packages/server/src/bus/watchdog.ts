@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { Bus } from './bus.js';
 
-/** Own messages are due this often; two missed ones mean that the subscription is deaf (DESIGN §6). */
+/** Own messages are due this often; two missed ones mean that the subscription is deaf. */
 export const WATCHDOG_INTERVAL_MS = 1000;
 const SILENCE_MS = 2 * WATCHDOG_INTERVAL_MS + 500;
 

@@ -45,7 +45,7 @@ export interface DispatcherParts {
   readonly onError: (connection: Connection, error: AppError) => void;
 }
 
-/** Faults that are the client's: so many in a row end the connection (DESIGN §3.7). What the server lacks is not held against it. */
+/** Faults that are the client's: so many in a row end the connection. What the server lacks is not held against it. */
 const CLIENT_FAULTS: ReadonlySet<string> = new Set([
   'MESSAGE_ERROR',
   'VALIDATION_ERROR',

@@ -67,7 +67,7 @@ interface Held {
   readonly startedAt: number;
 }
 
-/** The first half of a connection's life: authenticate, claim, hello (DESIGN §3). */
+/** The first half of a connection's life: authenticate, claim, hello. */
 export class Acceptor {
   private readonly parts: AcceptorParts;
   constructor(parts: AcceptorParts) {

@@ -57,7 +57,7 @@ export interface ConnectionOrigin {
 }
 
 /**
- * One WebSocket of this node. Holds no timers, no closures and no request: tens of thousands of these exist (DESIGN §5).
+ * One WebSocket of this node. Holds no timers, no closures and no request: tens of thousands of these exist.
  */
 export class Connection implements Holder, Member, MailRecipient {
   readonly id: string;
@@ -255,7 +255,7 @@ export class Connection implements Holder, Member, MailRecipient {
     if (!this.signal('close')) return;
     this.writer.end();
     this.host.onEnd(this, code, detail);
-    // A close frame behind a backlog is not read in time by a peer that is too slow (PERFORMANCE.md).
+    // A close frame behind a backlog is not read in time by a peer that is too slow.
     if (code === CLOSE.TOO_SLOW || code === CLOSE.NO_PONG) this.ws.terminate();
     else this.ws.close(this.wireCode(code), detail);
   }

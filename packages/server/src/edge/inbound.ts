@@ -41,7 +41,7 @@ export class Inbound {
   constructor(parts: InboundParts) {
     this.parts = parts;
     const self = this;
-    // Shared by all connections, which find themselves through `this`: no closure per connection (DESIGN §5).
+    // Shared by all connections, which find themselves through `this`: no closure per connection.
     this.onMessage = function (data, isBinary) {
       const connection = (this as Tagged)[CONNECTION];
       if (connection) self.receive(connection, data, isBinary);

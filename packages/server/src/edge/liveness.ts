@@ -159,7 +159,7 @@ export class Liveness {
     if (!connection.isOpen()) return;
     const { clock, pingIntervalMs, pingTimeoutMs } = this.parts;
     if (connection.isCongested()) {
-      // A ping lies behind what it does not read: its tests, which are more patient, say whether it lives (DESIGN §3.7).
+      // A ping lies behind what it does not read: its tests, which are more patient, say whether it lives.
       connection.pongDue = 0;
       connection.pingDue = now + pingIntervalMs;
     }

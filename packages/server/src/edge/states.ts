@@ -1,7 +1,7 @@
 import type { ConnectionStatus } from '@unified-ws/protocol';
 
 /**
- * The life of a connection as a table (DESIGN §3). `open` alone receives events. `recovering`: established, but not known to be
+ * The life of a connection as a table. `open` alone receives events. `recovering`: established, but not known to be
  * current, so nothing is delivered until the registry says so. `congested`: its peer takes less than it is sent, so nothing is
  * written until that has drained.
  */

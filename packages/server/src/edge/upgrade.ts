@@ -97,7 +97,7 @@ interface Refusal extends HandshakeFault {
   readonly retryAfterS?: number;
 }
 
-/** HTTP upgrades: everything that costs little is checked before anything that costs more (DESIGN §3). */
+/** HTTP upgrades: everything that costs little is checked before anything that costs more. */
 export class Upgrades {
   private readonly parts: UpgradesParts;
   private readonly wss: Server<typeof PeerSocket>;

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 const CONGESTED_BYTES = 64 * 1024;
 
 /**
- * The only writer of data frames to a connection, or frames overtake each other (DESIGN §5). Writes whole frames to the
+ * The only writer of data frames to a connection, or frames overtake each other. Writes whole frames to the
  * raw socket, without a callback per write; `ws` itself only writes control frames.
  */
 export class Writer {

@@ -11,7 +11,7 @@ export interface FatesParts {
   readonly clock: Pick<Clock, 'now'>;
 }
 
-/** Fates are told for 15 minutes at least (DESIGN §8): they lie in buckets of five, of which the newest four are read. */
+/** Fates are told for 15 minutes at least: they lie in buckets of five, of which the newest four are read. */
 const BUCKET_MS = 5 * 60 * 1000;
 const BUCKETS = 4;
 /** Of one HSET: with some 60,000 at once the call itself fails, and all publishers of that moment were told that nothing was queued. */

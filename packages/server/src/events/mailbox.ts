@@ -85,7 +85,7 @@ const EPOCH_BYTES = 9;
 const MAX_EVENTS_PER_CALL = 100;
 const MAX_CHARACTERS_PER_CALL = 1024 * 1024;
 
-/** The mailboxes of all users: one small stream each, in the user's slot (DESIGN §4). */
+/** The mailboxes of all users: one small stream each, in the user's slot. */
 export class Mailboxes {
   readonly counts: MailboxCounts = { appended: 0, duplicates: 0, trimmedUnacknowledged: 0 };
   private readonly parts: MailboxesParts;

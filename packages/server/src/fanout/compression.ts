@@ -26,7 +26,7 @@ const COMPRESSED_TEXT = 0xc1;
 
 /**
  * permessage-deflate (RFC 7692) for events: each is compressed once and shared by all who get the same bytes, which needs
- * `server_no_context_takeover`. ws's own compressor is never used: it would keep a context per socket (PERFORMANCE.md).
+ * `server_no_context_takeover`. ws's own compressor is never used: it would keep a context per socket.
  */
 export class Compression {
   readonly counts = {

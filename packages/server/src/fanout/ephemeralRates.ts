@@ -1,6 +1,6 @@
 import { TokenBucket } from './tokenBucket.js';
 
-/** Rates are per minute (DESIGN §7). */
+/** Rates are per minute. */
 const MINUTE_MS = 60_000;
 /** Of a minute's events a sixth may come at once. A whole minute's worth would let twice the rate into one minute. */
 const BURSTS_PER_MINUTE = 6;

@@ -59,7 +59,7 @@ export interface FanoutCounts {
 
 /**
  * Delivers the broadcast log to the local connections: all entries that came within a turn of the event loop become one buffer
- * per cohort, written once to each member's socket (DESIGN §5). `position` is the cursor of every cohort's members: whoever joins
+ * per cohort, written once to each member's socket. `position` is the cursor of every cohort's members: whoever joins
  * does so between flushes, so that nothing is sent twice and nothing is left out (L5). Who stands elsewhere is a reader.
  */
 export class Fanout {

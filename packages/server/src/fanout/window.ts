@@ -20,7 +20,7 @@ export function frameOf(
 
 /**
  * The newest broadcast events, without a hole, for connections that are behind: each holds a position and no queue, so a
- * slow one costs the same memory whatever it missed (DESIGN §5).
+ * slow one costs the same memory whatever it missed.
  */
 export class Window {
   private readonly maxEntries: number;

@@ -136,7 +136,7 @@ export class LegacyAcceptor {
     }
     if (!connection.signal('held')) return false;
     fit(connection, fanout.catalogue, fanout.typeSets);
-    // Frames could precede `connection_established` in the predecessor (PREDECESSOR §8.3). Flushed, told, and in the cohort within one turn.
+    // Frames could precede `connection_established` in the predecessor (docs/MIGRATION.md). Flushed, told, and in the cohort within one turn.
     fanout.flush();
     const { group, types } = connection;
     connection.tell('connection_established', { connection_type: group, subscribed_events: types?.names ?? [] });

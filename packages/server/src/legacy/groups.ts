@@ -12,7 +12,7 @@ const ZONES_AND_RECORDS = [
   'record_deleted',
 ] as const;
 
-/** What the predecessor delivered to a group unasked (PREDECESSOR §8.2). Types that the catalogue lacks are left out. */
+/** What the predecessor delivered to a group unasked (docs/MIGRATION.md). Types that the catalogue lacks are left out. */
 const DEFAULTS: Readonly<Record<LegacyGroup, readonly string[]>> = {
   health: ['health_update', 'health_alert', 'forwarder_status_change', 'system_status'],
   dns_management: [...ZONES_AND_RECORDS, 'bind_reload', 'config_change'],

@@ -4,7 +4,7 @@ import type { RolloutState } from './rolloutState.js';
 
 export type { RolloutDecision } from '@unified-ws/protocol';
 
-/** The predecessor's: nobody moves back and forth when this system takes over at the same percentage (PREDECESSOR §8.4). */
+/** The predecessor's: nobody moves back and forth when this system takes over at the same percentage (docs/MIGRATION.md). */
 const BUCKET_PREFIX = 'websocket_rollout_';
 const BUCKETS = 100;
 

@@ -7,7 +7,7 @@ import { RolloutRound } from './rolloutRound.js';
 
 /**
  * Connections told before a rest of so many ms, 5,000 a second: whoever is told comes back at another endpoint, and a handshake
- * costs the node about 0.15 ms (DESIGN §5). A full node has told all of its 50,000 within 10 s.
+ * costs the node about 0.15 ms. A full node has told all of its 50,000 within 10 s.
  */
 const TOLD = 250;
 const REST_MS = 50;

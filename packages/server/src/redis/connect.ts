@@ -94,7 +94,7 @@ const UNPIPELINED = ['publish', 'script'];
 function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptions {
   const common: ClientOptions = {
     connectionName: options.name,
-    protocol: 2, // 10-20 % less CPU than RESP3 for pub/sub and BullMQ (PERFORMANCE.md)
+    protocol: 2, // 10-20 % less CPU than RESP3 for pub/sub and BullMQ
     connectTimeout: 5000,
     disconnectTimeout: 500, // a node that ends waits no longer for a server that does not answer its goodbye
     keepAlive: 10_000,

@@ -1,5 +1,5 @@
 /**
- * Names of all Redis keys and channels (DESIGN §6). Hash tags keep what one script touches in one slot: one per user, one
+ * Names of all Redis keys and channels. Hash tags keep what one script touches in one slot: one per user, one
  * for the broadcast log, one per lease, one per queue.
  */
 export class Keys {

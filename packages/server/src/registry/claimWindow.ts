@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 
-/** Claims of a connect storm wait for each other at most this long, milliseconds (DESIGN §5). */
+/** Claims of a connect storm wait for each other at most this long, milliseconds. */
 const WINDOW_MS = 5;
 /** Fewer within a window are no storm, and go at once. */
 const STORM = 4;
@@ -9,7 +9,7 @@ const MAX_BATCH = 1000;
 
 /**
  * Lets the claims of a connect storm go together: Node.js accepts one connection per turn, so each would be a system call and
- * a round trip of its own (PERFORMANCE.md: 200 µs per connect one by one, 137 together). Outside of a storm nothing waits. The
+ * a round trip of its own (measured: 200 µs per connect one by one, 137 together). Outside of a storm nothing waits. The
  * order of arrival is kept. Needs no stop: what waits is written within the window.
  */
 export class ClaimWindow<T> {

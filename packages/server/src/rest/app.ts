@@ -77,7 +77,7 @@ export interface RestParts {
 const UNMATCHED = 'unmatched';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** The HTTP side of a node (DESIGN §8), for its server. WebSocket upgrades never come here. */
+/** The HTTP side of a node, for its server. WebSocket upgrades never come here. */
 export function createRestListener(parts: RestParts): RequestListener {
   const app = createRestApp(parts);
   return (request, response) => {

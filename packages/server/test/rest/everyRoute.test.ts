@@ -5,7 +5,7 @@ import { forge, NOW_S, SECRET, verifierOf } from '../auth/support.js';
 import { StubApp } from './stubApp.js';
 import { call, expectProblem } from './support.js';
 
-/** What anybody may read (DESIGN §8); `/metrics` has a token of its own. */
+/** What anybody may read; `/metrics` has a token of its own. */
 const PUBLIC: ReadonlySet<string> = new Set([
   '/livez',
   '/readyz',
