@@ -140,7 +140,8 @@ export class Bus {
       this.subscribed = true;
       this.subscribedAt = clock.mono();
       this.heard = Number.NEGATIVE_INFINITY;
-      await this.sendOwn();
+      // While the command link is not there yet, as at a start, the watchdog sends it a moment later.
+      if (this.parts.command.status === 'ready') await this.sendOwn();
     } catch (error) {
       // The watchdog reconnects a subscription that stays silent.
       if (!this.stopped) report(error, 'bus.subscribe');

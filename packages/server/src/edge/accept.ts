@@ -160,6 +160,9 @@ export class Acceptor {
       if (error) this.parts.sendError(connection, error);
     } else if (code === CLOSE.ALREADY_CONNECTED) {
       this.parts.sendError(connection, new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.'));
+    } else if (code === CLOSE.LEASE_LOST) {
+      this.refuseUnregistered(connection, code);
+      return;
     }
     connection.end(code);
   }
