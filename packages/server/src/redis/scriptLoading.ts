@@ -29,6 +29,7 @@ export function loadScriptsFirst(client: Redis | Cluster, sources = scriptSource
       load(node, sources, client);
     };
     client.on('+node', meet);
+    askWhenConnected(client);
     // Replicas that became masters.
     client.on('refresh', () => client.nodes('master').forEach(meet));
   } else {
@@ -41,4 +42,26 @@ function load(node: Redis, sources: readonly string[], client: Redis | Cluster):
   const loading = sources.map((source) => node.script('LOAD', source));
   // One connection, one reason: the others fail with it. The scripts are loaded again with the next connection.
   Promise.all(loading).catch((error: unknown) => client.emit('error', error));
+}
+
+/**
+ * Before it is ready, ioredis asks some one of the nodes for CLUSTER INFO, and takes "still connecting" for a failure: it throws all
+ * connections away and begins anew. As `load` has them all connect at once, that could go on for minutes. So it asks when each has
+ * connected, or failed to.
+ */
+function askWhenConnected(client: Cluster): void {
+  const ask = client.cluster.bind(client) as (...args: unknown[]) => unknown;
+  const patient = (...args: unknown[]): void => {
+    // Its callback tells of failures.
+    void Promise.all(client.nodes('all').map(connected)).then(() => void ask(...args));
+  };
+  client.cluster = patient as unknown as Cluster['cluster'];
+}
+
+/** Resolves when the connection stands, or is not being made. */
+function connected(node: Redis): Promise<void> {
+  if (node.status !== 'connecting' && node.status !== 'connect') return Promise.resolve();
+  return new Promise((resolve) => {
+    for (const event of ['ready', 'close', 'end']) node.once(event, () => resolve());
+  });
 }

@@ -64,6 +64,7 @@ describe('scripts on a new connection to Redis', function () {
     });
   });
 
+  // Seen red without `askWhenConnected`: three connects in ten were thrown away and begun anew for more than 30 s.
   it('must be known by every master of a Cluster', async () => {
     const cluster = await startRedisCluster();
     const client = open(cluster.url);
