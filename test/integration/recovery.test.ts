@@ -277,6 +277,23 @@ describe('a node that is cut off', function () {
     expect(entry).to.include({ conn: newer.hello?.connection_id, fence: String(newer.hello?.fence) });
   });
 
+  // Seen red without the comparison of fences in judgeEntry and claim.lua: the older connection took its place back.
+  it('from Redis, where the evict got lost too, it must not take the place of who is connected elsewhere by now (C4, C12)', async () => {
+    const user = world.user();
+    const old = await world.connect(far, user);
+    proxy.partition();
+    // What was published to it meanwhile is gone for good, not late.
+    proxy.subscriber.destroy();
+    const newer = world.dial(near, { token: token(user) });
+    await newer.established();
+    expect(old.ending).to.equal(null);
+    proxy.heal();
+    expect(await old.closed()).to.include({ code: 4001 });
+    await newer.request('ping');
+    const entry = await world.entry(redis, user);
+    expect(entry).to.include({ conn: newer.hello?.connection_id, fence: String(newer.hello?.fence) });
+  });
+
   it('while it waits for Redis, what needs it must be refused, and the rest answered', async () => {
     const admin = await world.admin(far);
     proxy.partition();
