@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { pid } from 'node:process';
 import type { Standing } from '@unified-ws/protocol';
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import { Redis } from 'ioredis';
@@ -5,6 +8,7 @@ import { Bus } from '../bus/bus.js';
 import { Commands } from '../bus/commands.js';
 import type { EphemeralMessage, MailBatch } from '../bus/messages.js';
 import { Watchdog } from '../bus/watchdog.js';
+import { serverVersion } from '../observability/version.js';
 import { Rollouts } from '../operations/rollout.js';
 import { Claims } from '../registry/claim.js';
 import { Displacements } from '../registry/displacement.js';
@@ -12,6 +16,7 @@ import { Evictions } from '../registry/evictions.js';
 import { Housekeeping } from '../registry/housekeeping.js';
 import { Judge } from '../registry/judge.js';
 import { Lease } from '../registry/lease.js';
+import { NodeCards } from '../registry/nodeCards.js';
 import { type ReconcileParts, Reconciler, Sweep } from '../registry/reconcile.js';
 import { Recovery } from '../registry/recovery.js';
 import { Releases } from '../registry/releases.js';
@@ -41,6 +46,14 @@ export type ClusterParts = ReturnType<typeof composeCluster>;
 /** This node among the others: the bus, the lease, the registry of connections, and the way back after an interruption. */
 export function composeCluster(core: Core, calls: ClusterCalls) {
   const { settings, nodeId, clock, logger, report, counts, keys, redis, subscriber, table } = core;
+  const cards = new NodeCards({
+    node: nodeId,
+    process: randomBytes(6).toString('hex'),
+    version: serverVersion(),
+    host: hostname(),
+    pid,
+    lease_ttl_ms: settings.leaseTtlMs,
+  });
   const judge = new Judge(settings.leaseTtlMs);
   const bus = new Bus(
     { command: redis, subscriber, keys, clock, report },
@@ -59,7 +72,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   );
   const evictions = new Evictions({ bus, find: (conn) => table.get(conn) });
   const watchdog = new Watchdog(bus, clock, report);
-  const lease = new Lease({ redis, bus, keys, clock, judge, nodeId, ttlMs: settings.leaseTtlMs });
+  const lease = new Lease({ redis, bus, keys, clock, judge, cards, nodeId, ttlMs: settings.leaseTtlMs });
   const commands = new Commands({ bus, report, lease: () => lease.id, liveLeases: () => judge.live() });
   const store = new RegistryStore({
     redis,
@@ -120,6 +133,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
   return {
     judge,
+    cards,
     bus,
     evictions,
     watchdog,

@@ -41,6 +41,10 @@ export class Keys {
   nodes(): string {
     return `${this.prefix}:nodes`;
   }
+  /** lease -> what its node tells of itself. In the slot of the beats: one script writes both. */
+  nodeCards(): string {
+    return `{${this.nodes()}}:cards`;
+  }
   nodeInfo(lease: string): string {
     return `${this.prefix}:{n:${lease}}:info`;
   }

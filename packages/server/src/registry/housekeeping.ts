@@ -84,6 +84,7 @@ export class Housekeeping {
     }
     await redis.del(keys.nodeInfo(lease));
     await redis.hdel(keys.nodes(), lease);
+    await redis.hdel(keys.nodeCards(), lease);
     return removed;
   }
 

@@ -5,6 +5,7 @@ import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import { ENDED, type Judge } from './judge.js';
+import type { NodeCards } from './nodeCards.js';
 
 /** A lease is renewed this often, milliseconds. */
 export const BEAT_INTERVAL_MS = 1000;
@@ -24,6 +25,7 @@ export interface LeaseParts {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly judge: Judge;
+  readonly cards: NodeCards;
   readonly nodeId: string;
   readonly ttlMs: number;
 }
@@ -99,13 +101,14 @@ export class Lease {
    * @throws when Redis did not confirm.
    */
   async pulse(): Promise<Renewal> {
-    const { redis, keys, clock, judge } = this.parts;
+    const { clock, judge, cards } = this.parts;
     const lease = this.current;
     const sentAt = clock.mono();
     const offset = clock.now() - sentAt;
     this.beat += 1;
-    const answer = await this.script.run(redis, [keys.nodes()], [lease, this.beat]);
-    const [created, flat] = answer as [number, string[]];
+    const [created, flat, flatCards] = await this.write(lease, this.beat, cards.ownText);
+    // First: the judge goes by them.
+    cards.take(flatCards);
     judge.observe(pairs(flat), sentAt, clock.mono());
     // A lease that changed or ran out while the answer was under way is not revived by it.
     if (lease !== this.current || this.isLost()) return 'renewed';
@@ -118,10 +121,15 @@ export class Lease {
 
   /** Says that this node has ended: everything closed, nothing more will be delivered. */
   async end(): Promise<void> {
-    const { redis, keys } = this.parts;
     const lease = this.current;
     this.renew();
-    await this.script.run(redis, [keys.nodes()], [lease, ENDED]);
+    await this.write(lease, ENDED, '');
+  }
+
+  private async write(lease: string, beat: number | string, card: string): Promise<[number, string[], string[]]> {
+    const { redis, keys, cards } = this.parts;
+    const answer = await this.script.run(redis, [keys.nodes(), keys.nodeCards()], [lease, beat, card, cards.mark]);
+    return answer as [number, string[], string[]];
   }
 }
 
