@@ -171,6 +171,10 @@ export const nodeStatsSchema = whole({
   draining: flag,
   checks: checksSchema,
   reasons: texts,
+  notices: {
+    ...listOf(whole({ text, penalty: { ...count, description: 'what it takes off the score of the cluster' } })),
+    description: 'what the node noticed and keeps it from nothing',
+  },
   connections,
   messages_received: count,
   messages_by_type: tally,

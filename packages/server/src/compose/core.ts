@@ -4,6 +4,7 @@ import type { ComposeOptions } from '../nodeParts.js';
 import { NodeCounts } from '../observability/counts.js';
 import { ErrorLog } from '../observability/errorLog.js';
 import { createLogger, createReport } from '../observability/logger.js';
+import { Notices } from '../observability/notices.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
 import type { Settings } from '../settings.js';
@@ -37,6 +38,8 @@ export function composeCore(settings: Settings, { clock, random, isDraining, dra
     report,
     /** What went to `report`, by place. */
     reported,
+    /** What the parts of this node notice and must be known. */
+    notices: new Notices(),
     counts: new NodeCounts(clock),
     errorLog: new ErrorLog(clock),
     keys: new Keys(settings.redisPrefix),

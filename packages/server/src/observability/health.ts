@@ -1,6 +1,7 @@
 import type { Check, ReadinessReport, Standing } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import type { LoopLag } from './lag.js';
+import type { Notice } from './notices.js';
 
 /** Two missed renewals or own messages, at one a second, and some room: an outage is seen well within 5 s (G7). */
 const MAX_SILENCE_MS = 3000;
@@ -20,6 +21,7 @@ export interface ReadinessView {
   readonly recovery: { readonly standing: Standing };
   readonly queues: { stats(): { readonly lanes: readonly LaneView[] } };
   readonly isDraining: () => boolean;
+  readonly notices: { read(): readonly Notice[] };
 }
 
 interface LaneView {
@@ -65,7 +67,11 @@ export class Readiness {
       node_id: this.view.settings.nodeId,
       checks,
       reasons,
-      notices: [...this.paused().map((queue) => `event_queue: ${queue} is paused by an admin`), ...this.stalled()],
+      notices: [
+        ...this.paused().map((queue) => `event_queue: ${queue} is paused by an admin`),
+        ...this.stalled(),
+        ...this.view.notices.read().map(({ text }) => text),
+      ],
     };
   }
 

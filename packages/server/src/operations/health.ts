@@ -19,7 +19,7 @@ const QUEUE_PENALTIES = { unanswered: 40, full: 40, stalled: 40, nearlyFull: 20,
 const NEARLY_FULL = 0.8;
 
 /**
- * How well the cluster is. The score is the mean of its nodes' scores, less what the queues take off; nodes that drain are
+ * How well the cluster is. The score is the mean of its nodes' scores, less what the queues or a notice take off; nodes that drain are
  * on their way out and do not count while another serves. It says nothing of how many connections there are: a cluster
  * without any is well.
  */
@@ -41,12 +41,14 @@ export class ClusterHealth {
       ? nodes.filter(({ state }) => state !== 'draining')
       : nodes;
     const mean = counted.reduce((sum, node) => sum + node.score, 0) / Math.max(1, counted.length);
-    const score = Math.max(0, Math.round(mean - queue.penalty));
+    const noticed = noticesOf(report.nodes);
+    const penalty = Math.max(queue.penalty, ...noticed.values());
+    const score = Math.max(0, Math.round(mean - penalty));
     const reasons = nodes.flatMap(({ node_id, reasons: own }) => own.map((reason) => `${node_id}: ${reason}`));
     return {
       status: score >= HEALTHY_FROM ? 'healthy' : score >= DEGRADED_FROM ? 'degraded' : 'unhealthy',
       score,
-      reasons: [...reasons, ...queue.reasons],
+      reasons: [...reasons, ...queue.reasons, ...noticed.keys()],
       generated_at: report.generated_at,
       total_connections: report.total_connections,
       healthy_connections: report.nodes.reduce((sum, { connections }) => sum + connections.healthy, 0),
@@ -76,6 +78,15 @@ export function nodeHealth(node: NodeStats): NodeHealth {
 export function missingNode(nodeId: string): NodeHealth {
   const reasons = ['did not answer; it is paused, cut off, or died about a minute ago or less'];
   return { node_id: nodeId, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
+}
+
+/** What nodes noticed, each once: what it takes off. */
+function noticesOf(nodes: readonly NodeStats[]): ReadonlyMap<string, number> {
+  const noticed = new Map<string, number>();
+  for (const { notices } of nodes) {
+    for (const { text, penalty } of notices) noticed.set(text, Math.max(penalty, noticed.get(text) ?? 0));
+  }
+  return noticed;
 }
 
 /** Queues whose next job nobody starts: how long, by name, as the node says that has watched longest. */

@@ -44,6 +44,7 @@ export class NodeFacts {
       draining: view.isDraining(),
       checks,
       reasons,
+      notices: view.notices.read().map(({ text, penalty }) => ({ text, penalty })),
       connections: this.connections(),
       messages_received: counts.messages.total,
       messages_by_type: counts.messages.toRecord(),

@@ -23,7 +23,9 @@ export class ClusterStats {
       commands.askAll(STATS, null, settings.commandTimeoutMs),
       this.queue(),
     ]);
-    const nodes = ([...answers.values()] as NodeStats[]).sort((a, b) => (a.node_id < b.node_id ? -1 : 1));
+    const nodes = ([...answers.values()] as NodeStats[])
+      .map(completed)
+      .sort((a, b) => (a.node_id < b.node_id ? -1 : 1));
     const sum = (pick: (node: NodeStats) => number): number => nodes.reduce((total, node) => total + pick(node), 0);
     return {
       generated_at: new Date(clock.now()).toISOString(),
@@ -62,6 +64,13 @@ export class ClusterStats {
       return null;
     }
   }
+}
+
+/** A node of an earlier version does not tell what was added since. */
+const ADDED = { notices: [] } satisfies Partial<NodeStats>;
+
+function completed(stats: NodeStats): NodeStats {
+  return { ...ADDED, ...stats };
 }
 
 /**

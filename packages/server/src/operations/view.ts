@@ -17,6 +17,7 @@ import type { UserScope } from '../fanout/userScope.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
 import type { Report } from '../observability/logger.js';
+import type { Notices } from '../observability/notices.js';
 import type { Tally } from '../observability/tally.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
@@ -52,6 +53,7 @@ export interface NodeView {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly report: Report;
+  readonly notices: Notices;
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly subscriber: RedisClient;

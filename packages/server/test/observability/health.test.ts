@@ -32,6 +32,7 @@ function readiness(changes: Partial<typeof SERVING> = {}): ReturnType<Readiness[
     bus: { heardAt: 5000 - state.heardAgeMs },
     recovery: { standing: state.standing, reason: 'connect ECONNREFUSED 10.0.0.1' },
     queues: { stats: () => ({ standingAside: false, lanes: [{ queue: 'events-0', retrying }] }) },
+    notices: { read: () => [] },
     isDraining: () => state.draining,
   };
   const lag = { read: () => ({ p50: state.p50, p99: 0, mean: 0, max: 0 }) };

@@ -15,6 +15,7 @@ function node(id: string, failing: readonly (keyof typeof CHECKS)[] = [], stalle
     ready: failing.length === 0,
     draining: failing.includes('draining'),
     reasons: failing.map((name) => `${name}: broken`),
+    notices: [],
     checks: { ...CHECKS, ...Object.fromEntries(failed) },
     connections: { total: 3, max: 10, healthy: 2, with_errors: 1 },
     queue_workers: { lanes: [{ queue: 'events-0', stalled_ms: stalledMs }] },
@@ -94,6 +95,16 @@ describe('The health of the cluster', () => {
       expect([report.status, report.score, report.reasons]).to.deep.equal([status, score, reasons]);
     });
   }
+
+  it('what several nodes notice must be told once, and take off once', async () => {
+    const notice = { text: 'queue: is odd', penalty: 20 };
+    const noticing = (id: string): NodeStats => ({ ...node(id), notices: [notice] });
+    const report = await health({ nodes: [noticing('a'), noticing('b')] });
+    expect([report.status, report.score, report.reasons]).to.deep.equal(['degraded', 80, [notice.text]]);
+    const mention = { ...notice, penalty: 0 };
+    const mentioned = await health({ nodes: [{ ...node('a'), notices: [mention] }, node('b')] });
+    expect([mentioned.status, mentioned.score, mentioned.reasons]).to.deep.equal(['healthy', 100, [mention.text]]);
+  });
 
   it('of several faults of the queue the worst counts, and each is told', async () => {
     const report = await health({ queue: { size: 100, paused: ['events-0'], counts: { failed: 1 } } });
