@@ -184,8 +184,9 @@ export function onInterruption(w: World, s: State, n: number, lostLease: boolean
         break;
       case Phase.waiting:
       case Phase.settled:
-        if (s.hello(c)) s.setPhase(c, Phase.unsynced);
-        else if (lostLease || w.rules.interruptionCloses) closeUnanswered(s, c, Why.excused);
+        if (s.hello(c)) {
+          if (w.rules.leaseBinds) s.setPhase(c, Phase.unsynced);
+        } else if (lostLease || w.rules.interruptionCloses) closeUnanswered(s, c, Why.excused);
         break;
       default:
         closeUnanswered(s, c, Why.excused);

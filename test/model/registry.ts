@@ -101,6 +101,7 @@ export type SettleResult = 'settled' | 'superseded' | 'kicked' | 'absent';
 export function settle(w: World, s: State, c: number): SettleResult {
   if (s.owner === NONE) return isTombstoned(s, c) ? 'kicked' : 'absent';
   if (s.owner !== c) return 'superseded';
+  if (w.rules.leaseBinds && s.lease !== Lease.current) return 'absent';
   for (const e of CONNS) {
     if (!w.rules.C5 || !w.isEarlierAttempt(e, c)) s.setDisplaced(e, Displaced.absent);
   }

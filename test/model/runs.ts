@@ -49,6 +49,7 @@ export const DEMONSTRATIONS: Readonly<Record<Switch, Demonstration>> = {
   deadOutranks: { shape: SHAPES.different, faults: ['pause'], invariant: 'I2' },
   ownFenceStays: { shape: SHAPES.different, faults: ['cut'], invariant: 'I2' },
   unsettledWaits: { shape: SHAPES.mixed, faults: ['empty'], invariant: 'I1' },
+  leaseBinds: { shape: SHAPES.mixed, faults: ['empty', 'pause'], invariant: 'I1' },
   interruptionCloses: { shape: SHAPES.different, faults: ['deaf'], invariant: 'I1' },
 };
 

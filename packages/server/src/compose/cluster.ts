@@ -112,6 +112,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     report,
     onNewLease: () => {
       releases.useLease(lease.id);
+      claims.onNewLease();
       calls.endUnestablished(CLOSE.LEASE_LOST);
     },
     reconcile: async () => {

@@ -7,7 +7,7 @@ import type { Displacements } from './displacement.js';
 import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
 import type { Releases } from './releases.js';
-import type { RegistryStore, Successor } from './store.js';
+import type { RegistryStore, PriorClaim, Successor } from './store.js';
 import { type ClaimAnswer, type Claimant, type ClaimedMailbox, compareFences } from './types.js';
 
 export type ClaimOutcome =
@@ -23,7 +23,11 @@ export type ClaimOutcome =
   /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
   | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
   /** The socket closed, or was evicted, meanwhile. Nothing is left to do. */
-  | { readonly status: 'gone' };
+  | { readonly status: 'gone' }
+  /** Another re-claim of the connection, or another lease of this node, took its place: it decides nothing any more. */
+  | { readonly status: 'lapsed' }
+  /** The entry is the connection's own, but under another lease than was read: it is to be read again. */
+  | { readonly status: 'moved' };
 
 export interface ClaimsParts {
   readonly store: RegistryStore;
@@ -42,6 +46,11 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** A re-claim that was sent and is not settled; the newest of its connection. */
+interface Reclaim {
+  readonly lease: string;
+}
+
 /**
  * Makes connections current (CONSISTENCY C1-C8). The caller has put the connection into the node's table before (C1), so an
  * evict that overtakes the claim's answer finds it.
@@ -49,8 +58,8 @@ interface Waiting {
 export class Claims {
   private readonly parts: ClaimsParts;
   private readonly window: ClaimWindow<Waiting>;
-  /** Connections whose re-claim was sent and is not settled: "mine" in the registry is no leave to deliver for them (C4). */
-  private readonly unsettled = new Set<string>();
+  /** By connection: while its re-claim is not settled, "mine" in the registry is no leave to deliver for it (C4). */
+  private readonly reclaims = new Map<string, Reclaim>();
 
   constructor(parts: ClaimsParts) {
     this.parts = parts;
@@ -69,36 +78,48 @@ export class Claims {
     });
     if (answer === null) return { status: 'gone' };
     if (answer.status !== 'ok') return refusal(answer);
-    return this.settle(who, answer);
+    const { lease } = who;
+    const outcome = await this.settle(who, answer, () => this.parts.lease.id === lease);
+    // Nothing that was not established outlives its lease.
+    const isOver = outcome.status === 'lapsed' || outcome.status === 'moved';
+    return isOver ? { status: 'refused', code: CLOSE.LEASE_LOST } : outcome;
   }
 
   /**
    * Claims again for an established connection: under a new lease, or after a Redis that forgot (C4). `waiting` calls
-   * `onSettled` later; until then the connection delivers nothing.
+   * `onSettled` later; until then the connection delivers nothing. An earlier re-claim of it decides nothing from now on.
+   *
+   * @param from the lease in the connection's own entry, as it was read; '' when the entry is another's.
    */
   async reclaim(
     who: Claimant,
+    from: string,
     onSettled: (outcome: ClaimOutcome) => void,
   ): Promise<ClaimOutcome | { status: 'waiting' }> {
     if (!who.isOpen()) return { status: 'gone' };
-    this.unsettled.add(who.id);
+    const { lease, releases, displacements, report } = this.parts;
+    const attempt: Reclaim = { lease: lease.id };
+    this.reclaims.set(who.id, attempt);
+    const holds = (): boolean => this.reclaims.get(who.id) === attempt && lease.id === attempt.lease;
+    displacements.forget(who.id);
     // Past the window: many are re-claimed at once anyway, and nothing is delivered while they wait.
-    const answer = await this.send(who, who.fence, this.parts.releases.enlist([who.userId]));
+    const answer = await this.send(who, { fence: who.fence, from }, releases.enlist([who.userId]));
     if (answer === null) return { status: 'gone' };
+    if (!holds()) return { status: 'lapsed' };
     if (answer.status !== 'ok') return refusal(answer);
     if (answer.displaced.length === 0) {
-      this.unsettled.delete(who.id);
+      this.reclaims.delete(who.id);
       const { saved, preferences, amendment, mailbox } = answer;
       return { status: 'held', saved, preferences, amendment, displaced: false, mailbox };
     }
-    this.settle(who, answer).then(
+    this.settle(who, answer, holds).then(
       (outcome) => {
-        this.unsettled.delete(who.id);
+        if (outcome.status === 'held') this.reclaims.delete(who.id);
         onSettled(outcome);
       },
       (error: unknown) => {
-        this.parts.report(error, 'registry.settle');
-        onSettled({ status: 'refused', code: CLOSE.UNAVAILABLE });
+        report(error, 'registry.settle');
+        onSettled(holds() ? { status: 'refused', code: CLOSE.UNAVAILABLE } : { status: 'lapsed' });
       },
     );
     return { status: 'waiting' };
@@ -106,7 +127,7 @@ export class Claims {
 
   /** Whether a re-claim of it was sent, answered or not, and its displaced owners are not settled: it may not deliver (C4). */
   isUnsettled(who: Claimant): boolean {
-    return this.unsettled.has(who.id);
+    return this.reclaims.has(who.id);
   }
 
   /** Whether it waits for displaced owners just now. */
@@ -114,10 +135,15 @@ export class Claims {
     return this.parts.displacements.isWaiting(who.id);
   }
 
+  /** What was waited for under the former lease is worth nothing under the new one: the reconcile that follows re-claims (C10). */
+  onNewLease(): void {
+    for (const conn of this.reclaims.keys()) this.parts.displacements.forget(conn);
+  }
+
   /** The connection left the table. A claim that is still under way is released when its answer comes (C1). */
   release(who: Claimant): void {
     this.parts.displacements.forget(who.id);
-    this.unsettled.delete(who.id);
+    this.reclaims.delete(who.id);
     if (who.fence !== '') this.parts.releases.release(who.userId, who.id, who.fence);
   }
 
@@ -127,11 +153,11 @@ export class Claims {
     for (const { who, resolve } of batch) if (!who.isOpen()) resolve(null);
     if (open.length === 0) return;
     const enlisted = this.parts.releases.enlist(open.map(({ who }) => who.userId));
-    for (const { who, resolve, reject } of open) this.send(who, '', enlisted).then(resolve, reject);
+    for (const { who, resolve, reject } of open) this.send(who, null, enlisted).then(resolve, reject);
   }
 
-  /** Null when the connection closed meanwhile. */
-  private async send(who: Claimant, reclaimFence: string, enlisted: Promise<void>): Promise<ClaimAnswer | null> {
+  /** Null when the connection closed meanwhile. @param again of a re-claim. */
+  private async send(who: Claimant, again: PriorClaim | null, enlisted: Promise<void>): Promise<ClaimAnswer | null> {
     const { store, lease, judge, releases, displacements } = this.parts;
     const under = lease.id;
     displacements.expect(who.id);
@@ -146,11 +172,11 @@ export class Claims {
           return null;
         }
       }
-      [answer] = await Promise.all([store.claim(who, under, judge.dead(), reclaimFence), enlisted]);
+      [answer] = await Promise.all([store.claim(who, under, judge.dead(), again), enlisted]);
     } catch (error) {
       displacements.forget(who.id);
       // A re-claim is repeated by its caller: it keeps the connection. A first claim ends with its socket (C8).
-      if (reclaimFence === '' || !who.isOpen()) releases.releaseUnanswered(who.userId, who.id);
+      if (again === null || !who.isOpen()) releases.releaseUnanswered(who.userId, who.id);
       throw error;
     }
     if (answer.status === 'ok') {
@@ -168,6 +194,7 @@ export class Claims {
   private async settle(
     who: Claimant,
     { displaced, saved, preferences, amendment, mailbox }: Extract<ClaimAnswer, { status: 'ok' }>,
+    holds: () => boolean,
   ): Promise<ClaimOutcome> {
     const { store, displacements, lease } = this.parts;
     if (displaced.length === 0) {
@@ -180,9 +207,12 @@ export class Claims {
         if (settled) this.clear(who);
       });
       if (!who.isOpen()) return { status: 'gone' };
+      if (!holds()) return { status: 'lapsed' };
       const successor = await store.settle(who, own);
-      if (successor !== null) return { status: 'refused', code: codeAfter(who, successor) };
       if (!who.isOpen()) return { status: 'gone' };
+      if (!holds()) return { status: 'lapsed' };
+      if (successor?.conn === who.id) return { status: 'moved' };
+      if (successor !== null) return { status: 'refused', code: codeAfter(who, successor) };
       // Not before the answer: a script that Redis does not know is sent again, and would put the list back after the clear.
       settled = true;
       if (confirmed) this.clear(who);
@@ -224,5 +254,7 @@ function refusal(answer: Exclude<ClaimAnswer, { status: 'ok' }>): ClaimOutcome {
       return { status: 'refused', code: CLOSE.ALREADY_CONNECTED };
     case 'busy':
       return { status: 'refused', code: CLOSE.UNAVAILABLE };
+    case 'moved':
+      return answer;
   }
 }

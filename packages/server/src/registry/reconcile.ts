@@ -108,11 +108,13 @@ export class Reconciler {
       who.fence = entry.fence;
       who.regain();
       this.parts.onMailbox?.(who, entry.mailbox);
-    } else if (!claims.isWaiting(who)) {
+    } else if (verdict.action === 'reclaim' || !claims.isWaiting(who)) {
+      // Also one that waits: what it waits for, it waits for under another entry than this.
       who.suspend();
       const token = { issuedAt: who.issuedAt, sessionId: who.sessionId };
-      const outcome = await claims.reclaim(who, (later) => this.settled(who, later, token));
-      if (outcome.status !== 'waiting') this.settled(who, outcome, token);
+      const settled = (outcome: ClaimOutcome): void => this.settled(who, outcome, token);
+      const outcome = await claims.reclaim(who, entry.conn === who.id ? entry.lease : '', settled);
+      if (outcome.status !== 'waiting') settled(outcome);
     }
   }
 
@@ -158,7 +160,11 @@ export class Reconciler {
       if (isToken(who, token)) who.amend(outcome.amendment);
       who.regain();
       this.parts.onMailbox?.(who, outcome.mailbox);
-    } else if (outcome.status === 'refused') who.end(outcome.code);
+    } else if (outcome.status === 'refused') {
+      who.end(outcome.code);
+    } else if (outcome.status === 'moved') {
+      this.one(who).catch((error: unknown) => this.parts.report(error, 'registry.reclaim'));
+    }
   }
 }
 

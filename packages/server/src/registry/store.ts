@@ -51,6 +51,14 @@ export interface AmendmentOrder {
   readonly renewBy?: number;
 }
 
+/** What a re-claim goes by (C4). */
+export interface PriorClaim {
+  /** The fence that the connection has. */
+  readonly fence: string;
+  /** The lease in its own entry, as it was read; '' when the entry is another's. */
+  readonly from: string;
+}
+
 /** What settle.lua found in the place of a claimer that is current no more. */
 export interface Successor {
   /** '' when nobody is current. */
@@ -82,8 +90,13 @@ export class RegistryStore {
     this.parts = parts;
   }
 
-  /** @param reclaimFence the connection's fence when it is re-claimed, '' for a first claim. */
-  async claim(who: Claimant, lease: string, deadLeases: readonly string[], reclaimFence: string): Promise<ClaimAnswer> {
+  /** @param again null for a first claim. */
+  async claim(
+    who: Claimant,
+    lease: string,
+    deadLeases: readonly string[],
+    again: PriorClaim | null,
+  ): Promise<ClaimAnswer> {
     const { redis, keys, policy, mailboxTtlMs = MAILBOX_TTL_MS } = this.parts;
     const raw = (await this.scripts.claim.run(
       redis,
@@ -106,10 +119,11 @@ export class RegistryStore {
         who.issuedAt,
         who.sessionId,
         who.facts(),
-        reclaimFence,
+        again?.fence ?? '',
         SAVED_TTL_S,
         who.mailOffset ?? '',
         mailboxTtlMs,
+        again?.from ?? '',
       ],
     )) as [string, ...unknown[]];
     const [status, first, second, third, fourth, fifth, sixth] = raw;
@@ -131,17 +145,18 @@ export class RegistryStore {
       case 'stale':
       case 'exists':
       case 'busy':
+      case 'moved':
         return { status };
       default:
         throw new Error(`claim.lua answered ${String(status)}`);
     }
   }
 
-  /** Null when the claimer is current, else what is stored in its place. */
+  /** Null when the claimer is current under its lease, else what is stored in its place. */
   async settle(who: Claimant, keep: readonly Displaced[]): Promise<Successor | null> {
     const { redis, keys } = this.parts;
     const kept = keep.length === 0 ? '[]' : JSON.stringify(keep);
-    const answer = await this.scripts.settle.run(redis, [keys.conn(who.userId)], [who.id, who.fence, kept]);
+    const answer = await this.scripts.settle.run(redis, [keys.conn(who.userId)], [who.id, who.fence, kept, who.lease]);
     const [current, conn, fence, client, code, attempt] = answer as [number, string, string, string, number, number];
     return current === 1 ? null : { conn, fence, client, code, attempt };
   }

@@ -50,7 +50,9 @@ export type ClaimAnswer =
   | { readonly status: 'revoked'; readonly code: number; readonly until: number }
   | { readonly status: 'stale' }
   | { readonly status: 'exists' }
-  | { readonly status: 'busy' };
+  | { readonly status: 'busy' }
+  /** A re-claim that came late: the entry is under a later lease already. */
+  | { readonly status: 'moved' };
 
 /** The current connection of a user. */
 export interface Owner {

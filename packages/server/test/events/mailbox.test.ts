@@ -57,7 +57,7 @@ describe('mailbox', function () {
       facts: () => '{}',
       isOpen: () => true,
     };
-    const answer = await store.claim(who, 'n.1', [], '');
+    const answer = await store.claim(who, 'n.1', [], null);
     if (answer.status !== 'ok') throw new Error(`the claim was answered ${answer.status}`);
     return answer;
   }

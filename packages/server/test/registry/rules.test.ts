@@ -44,8 +44,14 @@ describe('the registry scripts', () => {
     };
   }
 
-  async function claim(who: Claimant, lease = 'a.1', dead: readonly string[] = [], reclaim = ''): Promise<ClaimAnswer> {
-    const answer = await store.claim(who, lease, dead, reclaim);
+  async function claim(
+    who: Claimant,
+    lease = 'a.1',
+    dead: readonly string[] = [],
+    reclaim = '',
+    from = '',
+  ): Promise<ClaimAnswer> {
+    const answer = await store.claim(who, lease, dead, reclaim === '' ? null : { fence: reclaim, from });
     if (answer.status === 'ok') {
       who.fence = answer.fence;
       who.lease = lease;
@@ -145,6 +151,29 @@ describe('the registry scripts', () => {
     await claim(newer, 'b.1');
     await store.release(user, newer.id, newer.fence, '');
     expect(judgeEntry(who, await store.entry(who), 'cut.2')).to.deep.equal({ action: 'end', code: 4001 });
+  });
+
+  it('refuse a re-claim that a broken link held back, or a lost lease takes the place of the one after it (C10)', async () => {
+    const who = claimant();
+    await claim(who, 'n.1');
+    expect((await claim(who, 'n.2', [], who.fence, 'n.1')).status).to.equal('ok');
+    expect((await claim(who, 'n.3', [], who.fence, 'n.2')).status).to.equal('ok');
+    // Sent under n.2 when the entry was under n.1, and run only now.
+    expect(await claim(who, 'n.2', [], who.fence, 'n.1')).to.deep.equal({ status: 'moved' });
+    expect((await store.owner(user))?.lease).to.equal('n.3');
+    // Repeated under its own lease, its answer having been lost.
+    expect((await claim(who, 'n.3', [], who.fence, 'n.2')).status).to.equal('ok');
+  });
+
+  it('settle under the lease of the claim alone, or a right to deliver outlives its lease (C10)', async () => {
+    const [old, who] = [claimant(), claimant()];
+    await claim(old, 'a.1');
+    await claim(who, 'n.1');
+    await redis.hset(keys.conn(user), 'lease', 'n.2');
+    expect(await store.settle(who, [])).to.include({ conn: who.id, fence: who.fence });
+    expect(await redis.hexists(keys.conn(user), 'displaced'), 'the list stays').to.equal(1);
+    who.lease = 'n.2';
+    expect(await store.settle(who, [])).to.equal(null);
   });
 
   it('release nobody else (I3)', async () => {

@@ -21,6 +21,7 @@
 --     12 time to live of :subs and :prefs, seconds
 --     13 offset of the mailbox position that the client gave, '' when none
 --     14 MAILBOX_TTL_MS
+--     15 of a re-claim: the lease in the claimer's own entry as it was read, '' when the entry was another's
 --
 -- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
 --          saved preferences (flat array),
@@ -30,6 +31,7 @@
 --         {'stale'}              an older attempt than the newest one known of the same client
 --         {'exists'}             policy 'reject': the user is connected elsewhere
 --         {'busy'}               more than 8 displaced owners are not yet confirmed
+--         {'moved'}              a re-claim that came late: the entry is under a later lease
 --         {'revoked', code, until (ms, 0 = for good)}
 local conn, lease, client, attempt = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local entry = redis.call('HMGET', KEYS[1], 'conn', 'lease', 'fence', 'client', 'attempt', 'displaced', 'code',
@@ -75,7 +77,11 @@ local function is_dead(id)
 end
 
 if stored_conn == conn then
-  -- Mine already: a repeated claim (C8), or a re-claim under a new lease (C4). The fence stays.
+  -- Mine already: a repeated claim (C8), or a re-claim under a new lease (C4). The fence stays. One that a broken link held back
+  -- must not put a lost lease in the place of the one that followed it (C10).
+  if ARGV[11] ~= '' and stored_lease ~= lease and stored_lease ~= ARGV[15] then
+    return { 'moved' }
+  end
   redis.call('HSET', KEYS[1], 'lease', lease)
 else
   local same_client = client ~= '' and client == stored_client
