@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
+import type { StepClock } from './stepClock.js';
 
 export interface StartRedisOptions {
   /** Default: a free port. */
@@ -17,6 +18,8 @@ export interface StartRedisOptions {
   dir?: string;
   /** Runs it as a sentinel: writes its configuration into the directory and gives its path. */
   sentinel?: (dir: string) => string;
+  /** A wall clock of its own for the server. */
+  clock?: StepClock;
 }
 
 /** ioredis's constructors are generic over the reply mapping and refuse a bare `RedisOptions`. */
@@ -146,7 +149,8 @@ export class RedisServer {
       'noeviction',
       ...(options.args ?? []),
     ];
-    const child = spawnProcess(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...options.clock?.env };
+    const child = spawnProcess(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     let output = '';
     const keep = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-4096);

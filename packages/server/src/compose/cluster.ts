@@ -45,7 +45,7 @@ export type ClusterParts = ReturnType<typeof composeCluster>;
 
 /** This node among the others: the bus, the lease, the registry of connections, and the way back after an interruption. */
 export function composeCluster(core: Core, calls: ClusterCalls) {
-  const { settings, nodeId, clock, logger, report, counts, keys, redis, subscriber, table } = core;
+  const { settings, nodeId, clock, clusterTime, logger, report, counts, keys, redis, subscriber, table } = core;
   const cards = new NodeCards({
     node: nodeId,
     process: randomBytes(6).toString('hex'),
@@ -72,7 +72,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   );
   const evictions = new Evictions({ bus, find: (conn) => table.get(conn) });
   const watchdog = new Watchdog(bus, clock, report);
-  const lease = new Lease({ redis, bus, keys, clock, judge, cards, nodeId, ttlMs: settings.leaseTtlMs });
+  const lease = new Lease({ redis, bus, keys, clock, judge, cards, clusterTime, nodeId, ttlMs: settings.leaseTtlMs });
   const commands = new Commands({ bus, report, lease: () => lease.id, liveLeases: () => judge.live() });
   const store = new RegistryStore({
     redis,

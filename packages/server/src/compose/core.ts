@@ -7,6 +7,7 @@ import { createLogger, createReport } from '../observability/logger.js';
 import { Notices } from '../observability/notices.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
+import { ClusterTime } from '../registry/clusterTime.js';
 import type { Settings } from '../settings.js';
 
 export type Core = ReturnType<typeof composeCore>;
@@ -27,10 +28,15 @@ export function composeCore(settings: Settings, { clock, random, isDraining, dra
     client.on('error', (error: unknown) => report(error, `redis.${role}`));
     return client;
   };
+  const keys = new Keys(settings.redisPrefix);
+  const redis = connect('command', settings.redisUrl);
   return {
     settings,
     nodeId,
+    /** Of this machine: for what one machine compares with itself. */
     clock,
+    /** For what two machines compare. */
+    clusterTime: new ClusterTime({ redis, keys, clock }),
     random,
     isDraining,
     drain,
@@ -42,9 +48,9 @@ export function composeCore(settings: Settings, { clock, random, isDraining, dra
     notices: new Notices(),
     counts: new NodeCounts(clock),
     errorLog: new ErrorLog(clock),
-    keys: new Keys(settings.redisPrefix),
+    keys,
     connect,
-    redis: connect('command', settings.redisUrl),
+    redis,
     subscriber: connect('subscriber', settings.redisUrl),
     table: new ConnectionTable(),
     legacyTable: new LegacyTable(),

@@ -45,6 +45,10 @@ export class Keys {
   nodeCards(): string {
     return `{${this.nodes()}}:cards`;
   }
+  /** Cluster time, in the slot of `nodes`. */
+  time(): string {
+    return `{${this.nodes()}}:time`;
+  }
   nodeInfo(lease: string): string {
     return `${this.prefix}:{n:${lease}}:info`;
   }

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
+import type { ClusterTime } from './clusterTime.js';
 import { ENDED, type Judge } from './judge.js';
 import type { NodeCards } from './nodeCards.js';
 
@@ -26,6 +27,8 @@ export interface LeaseParts {
   readonly clock: Clock;
   readonly judge: Judge;
   readonly cards: NodeCards;
+  /** Asked with each beat. */
+  readonly clusterTime: Pick<ClusterTime, 'sample'>;
   readonly nodeId: string;
   readonly ttlMs: number;
 }
@@ -101,12 +104,13 @@ export class Lease {
    * @throws when Redis did not confirm.
    */
   async pulse(): Promise<Renewal> {
-    const { clock, judge, cards } = this.parts;
+    const { clock, judge, cards, clusterTime } = this.parts;
     const lease = this.current;
     const sentAt = clock.mono();
     const offset = clock.now() - sentAt;
     this.beat += 1;
-    const [created, flat, flatCards] = await this.write(lease, this.beat, cards.ownText);
+    const written = this.write(lease, this.beat, cards.ownText);
+    const [[created, flat, flatCards]] = await Promise.all([written, clusterTime.sample()]);
     // First: the judge goes by them.
     cards.take(flatCards);
     judge.observe(pairs(flat), sentAt, clock.mono());
