@@ -92,7 +92,7 @@ export class NodeProcess {
       if (this.child === child) this.child = null;
     });
     this.log.read(child.stdout);
-    child.stderr.on('data', (chunk: Buffer) => this.log.complaints.push(String(chunk)));
+    child.stderr.on('data', (chunk: Buffer) => this.log.complain(String(chunk)));
     await until(() => this.log.listens > listens || child.exitCode !== null, {
       timeoutMs: START_DEADLINE_MS,
       what: `${this.id} listens`,
@@ -160,6 +160,7 @@ export class NodeProcess {
       }
     }
     await closed;
+    this.log.guard.assertClean();
     return child.exitCode;
   }
 }

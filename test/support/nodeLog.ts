@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { LogGuard } from './logGuard.js';
 
 /** What a node says of a connection, and of its own standing, in the order of its log. Times are monotonic ms of the machine. */
 export type NodeRecord =
@@ -53,6 +54,8 @@ export class NodeLog {
   readonly records: Exclude<NodeRecord, { event: 'flush' }>[] = [];
   /** Gets every line as it came, of whatever level. */
   onLine: (line: string) => void = () => undefined;
+  /** Sees every line, of standard error too. */
+  readonly guard = new LogGuard();
   private readonly onRecord: ((record: NodeRecord) => void) | undefined;
   private rest = '';
 
@@ -75,6 +78,7 @@ export class NodeLog {
   }
 
   private line(text: string): void {
+    this.guard.look(text);
     this.onLine(text);
     let line: Line;
     try {
@@ -95,7 +99,9 @@ export class NodeLog {
     else if (record.event !== 'flush') this.records.push(record);
   }
 
-  private complain(text: string): void {
+  /** What came on standard error. */
+  complain(text: string): void {
+    this.guard.look(text);
     this.complaints.push(text);
     if (this.complaints.length > MAX_KEPT) this.complaints.shift();
   }

@@ -1,10 +1,13 @@
 import cluster from 'node:cluster';
 import { CatalogueError, loadCatalogue } from './events/catalogue.js';
 import { createNode } from './node.js';
+import { messageOf } from './observability/errorRecord.js';
 import { createLogger } from './observability/logger.js';
+import { logProcess } from './observability/processLog.js';
+import { Scrubber } from './observability/scrubber.js';
 import { joinProcessGroup, ProcessGroup } from './processes.js';
 import { createRedis, parseRedisUrl, requireVersion } from './redis/connect.js';
-import { describeSettings, loadSettings, type Settings, SettingsError } from './settings.js';
+import { describeSettings, loadSettings, type Settings, SettingsError, secretsOf } from './settings.js';
 
 /** Exit codes: 0 ended as told, 1 failed, 2 wrong settings. */
 const FAILED = 1;
@@ -13,6 +16,7 @@ const WRONG_SETTINGS = 2;
 const args = process.argv.slice(2);
 const checkOnly = args.includes('--check');
 const settings = readSettings();
+const scrubber = new Scrubber(secretsOf(settings));
 checkCatalogue(settings);
 if (checkOnly) await check(settings);
 else if (settings.nodes > 1 && cluster.isPrimary) runGroup(settings);
@@ -57,7 +61,7 @@ async function check(settings: Settings): Promise<void> {
     const version = await requireVersion(redis);
     process.stdout.write(`${JSON.stringify({ settings: describeSettings(settings), redis: version })}\n`);
   } catch (error) {
-    process.stderr.write(`Redis: ${String(failure ?? error)}\n`);
+    process.stderr.write(`Redis: ${textOf(failure ?? error)}\n`);
     process.exitCode = FAILED;
   } finally {
     redis.disconnect();
@@ -65,7 +69,9 @@ async function check(settings: Settings): Promise<void> {
 }
 
 function runGroup(settings: Settings): void {
-  const group = new ProcessGroup(settings, createLogger(settings.logLevel, settings.nodeId));
+  const logger = createLogger(settings.logLevel, settings.nodeId, { secrets: secretsOf(settings) });
+  logProcess(logger);
+  const group = new ProcessGroup(settings, logger);
   onStop(() => group.stop());
   onReload(() => group.reload());
   group.start();
@@ -73,6 +79,7 @@ function runGroup(settings: Settings): void {
 
 async function runNode(settings: Settings): Promise<void> {
   const node = createNode(settings, cluster.isWorker ? { siblings: joinProcessGroup } : {});
+  logProcess(node.logger);
   const stop = onStop(() => node.stop());
   onReload(() => node.reloadCatalogue());
   // The primary is gone, however that happened: nobody would end this process.
@@ -86,10 +93,15 @@ async function runNode(settings: Settings): Promise<void> {
   }
 }
 
+/** For standard error: what goes there passes no log. */
+function textOf(error: unknown): string {
+  return scrubber.text(messageOf(error));
+}
+
 /** SIGHUP. What comes of it, a refusal too, is in the log. */
 function onReload(reload: () => Promise<void>): void {
   process.on('SIGHUP', () => {
-    reload().catch((error: unknown) => process.stderr.write(`SIGHUP: ${String(error)}\n`));
+    reload().catch((error: unknown) => process.stderr.write(`SIGHUP: ${textOf(error)}\n`));
   });
 }
 
@@ -102,7 +114,7 @@ function onStop(end: () => Promise<void>): () => void {
     end().then(
       () => process.exit(),
       (error: unknown) => {
-        process.stderr.write(`${String(error)}\n`);
+        process.stderr.write(`${textOf(error)}\n`);
         process.exit(FAILED);
       },
     );

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import type { DestinationStream } from 'pino';
 import { WATCHDOG_INTERVAL_MS } from './bus/watchdog.js';
 import { type Clock, systemClock } from './clock.js';
 import { compose } from './compose.js';
@@ -35,6 +36,8 @@ export interface NodeOptions {
   readonly siblings?: (answers: Answers) => Siblings;
   /** A legacy connection is sent a `ping` when it was silent for so long, ms. Default: as the predecessor did, 300,000. */
   readonly legacyIdleMs?: number;
+  /** Where the log goes, a line at a time. Default: to standard output. */
+  readonly logTo?: DestinationStream;
 }
 
 export interface ClusterNode {
@@ -85,6 +88,7 @@ class Node implements ClusterNode {
       isDraining: () => this.draining,
       drain: () => this.drain(),
       legacyIdleMs: options.legacyIdleMs ?? LEGACY_IDLE_MS,
+      logTo: options.logTo ?? null,
     });
     this.logger = this.parts.logger;
   }

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { DestinationStream } from 'pino';
 import type { Bus } from './bus/bus.js';
 import type { Watchdog } from './bus/watchdog.js';
 import type { Clock } from './clock.js';
@@ -62,6 +63,8 @@ export interface ComposeOptions {
   readonly isDraining: () => boolean;
   /** A legacy connection is sent a `ping` when it was silent for so long, ms. */
   readonly legacyIdleMs: number;
+  /** Where the log goes; null: to standard output. */
+  readonly logTo: DestinationStream | null;
   /** Begins to drain the node, or goes on; the connections that are open. */
   readonly drain: () => number;
 }

@@ -13,6 +13,7 @@ export { SettingsError, type SettingsProblem } from './settings/error.js';
 export { settingsMarkdown } from './settings/markdown.js';
 export { maskUrl } from './settings/mask.js';
 export { DEVELOPMENT_SECRET } from './settings/rules.js';
+export { secretsOf } from './settings/secrets.js';
 
 /** All settings, frozen. `console.log` and JSON show them with secrets and passwords masked; those of a copy they do not. */
 export type Settings = SettingValues;

@@ -2,6 +2,7 @@ import { type ClusterNode, createNode, type NodeOptions } from '@unified-ws/serv
 import { loadSettings } from '@unified-ws/server/settings';
 import type { Redis } from 'ioredis';
 import { type ClientOptions, TestClient } from '../../support/client.js';
+import { LogGuard } from '../../support/logGuard.js';
 import { RawClient, type RawOptions } from '../../support/rawClient.js';
 import { type RedisServer, type StartRedisOptions, startRedis } from '../../support/redis.js';
 import { TEST_SECRET, token } from '../../support/tokens.js';
@@ -35,10 +36,16 @@ export class LocalNode {
   }
 }
 
+/** To see what the nodes say when a test fails. Their log is looked through in any case. */
+const SHOWN_LEVEL = process.env.TEST_LOG_LEVEL;
+
 /** One Redis, nodes in this process, and clients. A suite makes one, and ends it whatever happened. */
 export class World {
   private server: RedisServer | null = null;
   private readonly nodes: LocalNode[] = [];
+  private readonly logGuard = new LogGuard();
+  /** Gets every line of the nodes' logs. */
+  onLog: (line: string) => void = () => undefined;
   private readonly clients = new Set<TestClient>();
   private readonly rawClients: RawClient[] = [];
   private users = 0;
@@ -66,14 +73,19 @@ export class World {
       REDIS_URL: this.redis.url,
       JWT_SECRET: TEST_SECRET,
       EVENT_QUEUE_PARTITIONS: '1',
-      // TEST_LOG_LEVEL: to see what the nodes say when a test fails.
-      LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
+      LOG_LEVEL: SHOWN_LEVEL ?? 'info',
       ...env,
     });
-    const local = new LocalNode(createNode(settings, options));
+    const local = new LocalNode(createNode(settings, { logTo: { write: (line) => this.log(line) }, ...options }));
     this.nodes.push(local);
     await local.node.start();
     return local;
+  }
+
+  private log(line: string): void {
+    this.logGuard.look(line);
+    this.onLog(line);
+    if (SHOWN_LEVEL !== undefined) process.stdout.write(line);
   }
 
   /** A user id that no other test of this world has. */
@@ -131,6 +143,7 @@ export class World {
 
   async endNodes(): Promise<void> {
     await Promise.all(this.nodes.splice(0).map(({ node }) => node.stop()));
+    this.logGuard.assertClean();
   }
 
   async stop(): Promise<void> {

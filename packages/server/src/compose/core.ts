@@ -8,14 +8,20 @@ import { Notices } from '../observability/notices.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
 import { ClusterTime } from '../registry/clusterTime.js';
-import type { Settings } from '../settings.js';
+import { type Settings, secretsOf } from '../settings.js';
 
 export type Core = ReturnType<typeof composeCore>;
 
 /** What all others stand on: settings, clock, log, counters, the connections to Redis and the table of connections. */
-export function composeCore(settings: Settings, { clock, random, isDraining, drain, legacyIdleMs }: ComposeOptions) {
+export function composeCore(
+  settings: Settings,
+  { clock, random, isDraining, drain, legacyIdleMs, logTo }: ComposeOptions,
+) {
   const { nodeId } = settings;
-  const logger = createLogger(settings.logLevel, nodeId);
+  const logger = createLogger(settings.logLevel, nodeId, {
+    secrets: secretsOf(settings),
+    ...(logTo ? { destination: logTo } : {}),
+  });
   const reported = new Map<string, number>();
   const report = createReport(
     logger,

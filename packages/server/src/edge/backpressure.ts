@@ -95,8 +95,8 @@ export class Backpressure {
       if (now < test.due) continue;
       if (test.attempts >= attempts) {
         this.counts.ended += 1;
-        const { id: conn, userId: user, buffered } = connection;
-        logger.info({ conn, user, buffered, afterMs: Math.round(now - test.since) }, 'ended: too slow');
+        const { id: conn, buffered } = connection;
+        logger.info({ conn, buffered, afterMs: Math.round(now - test.since) }, 'ended: too slow');
         connection.end(CLOSE.TOO_SLOW);
         continue;
       }

@@ -1,4 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { errorRecord, messageOf } from './errorRecord.js';
+import { Scrubber } from './scrubber.js';
 
 export type { Logger } from 'pino';
 
@@ -8,15 +10,47 @@ export type Report = (error: unknown, where: string) => void;
 /** Fields that could carry a credential are masked wherever they turn up. */
 const REDACTED = ['token', 'authorization', 'headers.authorization', 'headers["sec-websocket-protocol"]', 'data.token'];
 
-export function createLogger(level: string, nodeId: string, destination?: DestinationStream): Logger {
+export interface LoggerOptions {
+  /** What must not stand in the log, wherever it comes from: passwords, keys. */
+  readonly secrets?: readonly string[];
+  /** Default: standard output. */
+  readonly destination?: DestinationStream;
+}
+
+/**
+ * The log: JSON, a line a record. An error is shown by its type, message, code, command name and stack alone, under whatever
+ * key it was given; every line goes through the scrubber once more, so that no other field can hold a secret either.
+ */
+export function createLogger(level: string, nodeId: string, { secrets = [], destination }: LoggerOptions = {}): Logger {
+  const scrubber = new Scrubber(secrets);
+  const record = (thrown: unknown): unknown => errorRecord(thrown, (text) => scrubber.text(text));
   const options = {
     level,
     base: { node: nodeId },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: REDACTED, censor: '[masked]' },
-    formatters: { level: (label: string) => ({ level: label }) },
+    // What comes here is a record already; pino's own serializer would take all that hangs on an error.
+    serializers: { err: (shown: unknown) => shown },
+    formatters: {
+      level: (label: string) => ({ level: label }),
+      log: (fields: Record<string, unknown>) => withoutErrors(fields, record),
+    },
+    hooks: { streamWrite: (line: string) => scrubber.line(line) },
   };
   return destination ? pino(options, destination) : pino(options);
+}
+
+/** `err` is whatever was thrown. As JSON an error shows whatever a library hung on it, under any key. */
+function withoutErrors(fields: Record<string, unknown>, record: (thrown: unknown) => unknown): Record<string, unknown> {
+  const isThrown = (key: string): boolean =>
+    fields[key] instanceof Error || (key === 'err' && fields[key] !== undefined);
+  for (const name in fields) {
+    if (!isThrown(name)) continue;
+    return Object.fromEntries(
+      Object.entries(fields).map(([key, value]) => [key, isThrown(key) ? record(value) : value]),
+    );
+  }
+  return fields;
 }
 
 /**
@@ -27,7 +61,7 @@ export function createReport(logger: Logger, now: () => number, count: (where: s
   const last = new Map<string, { at: number; suppressed: number }>();
   return (error, where) => {
     count(where);
-    const text = error instanceof Error ? error.message : String(error);
+    const text = messageOf(error);
     const key = `${where}\n${text}`;
     const seen = last.get(key);
     const at = now();
