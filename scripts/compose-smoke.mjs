@@ -1,7 +1,7 @@
 // Proves docker-compose.yml: three, then five, then two nodes behind the balancer, without restarting anything that stays;
 // connections spread, broadcast and disconnect work across nodes; at last the conformance suite, through the balancer.
 // --no-build takes the image unified-ws-node that is there. --conformance-only runs the suite alone, against a project that is up
-// (--port 8080), with its JWT_SECRET, JWT_ISSUER and JWT_AUDIENCE in the environment; without a secret it is the development secret.
+// (--port 8080), with its JWT_SECRET, JWT_ISSUER and JWT_AUDIENCE in the environment.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { build } from './lib/build.mjs';
@@ -223,13 +223,9 @@ async function conformanceOnly(args) {
   await build();
   const at = args.indexOf('--port');
   const port = at === -1 ? DEFAULT_PORT : Number(args[at + 1]);
-  const { DEVELOPMENT_SECRET } = await import('../packages/server/dist/settings.js');
   const { JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE } = process.env;
-  await conformance(`http://127.0.0.1:${port}`, {
-    JWT_SECRET: JWT_SECRET || DEVELOPMENT_SECRET,
-    JWT_ISSUER,
-    JWT_AUDIENCE,
-  });
+  if (!JWT_SECRET) throw new Stop('JWT_SECRET is not set: give that of the project that is up.');
+  await conformance(`http://127.0.0.1:${port}`, { JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE });
 }
 
 entry(async (args) => {

@@ -26,6 +26,8 @@ async function nodeEnvironment(flags) {
   return {
     ...given,
     NODES: given.NODES || '2',
+    // A cluster to try things on: other machines get in by `--host 0.0.0.0` alone.
+    HOST: given.HOST || '127.0.0.1',
     // 0 means any: chosen here, as it must be printed.
     PORT: given.PORT === '0' ? String(await freePort()) : given.PORT || '8080',
     ...(keyed ? {} : { JWT_SECRET: devSecret() }),

@@ -8,7 +8,7 @@ import type { Logger } from './observability/logger.js';
 import type { Answers, Siblings } from './processes.js';
 import { type RedisClient, requireVersion } from './redis/connect.js';
 import { persist, unlessAborted } from './redis/persist.js';
-import type { Settings } from './settings.js';
+import { openDoors, type Settings } from './settings.js';
 
 /** A draining node tells its clients to come back after up to this long, spread evenly, milliseconds. */
 const RECONNECT_SPREAD_MS = 1000;
@@ -112,6 +112,7 @@ class Node implements ClusterNode {
       });
     });
     logger.info({ port: this.port, host: settings.host }, 'listening');
+    for (const door of openDoors(settings)) logger.warn({ host: settings.host }, `open: ${door}`);
     bus.useLease(lease.id);
     releases.useLease(lease.id);
     const { signal } = this.ending;

@@ -1,18 +1,20 @@
 import { inspect } from 'node:util';
 import type { ErrorObject } from 'ajv';
+import { DEVELOPMENT_SECRET } from './settings/developmentSecret.js';
 import { type Entry, propertyOf } from './settings/entry.js';
 import { SettingsError, type SettingsProblem } from './settings/error.js';
 import { settingsAjv } from './settings/formats.js';
 import { quotedValue, shownValue } from './settings/mask.js';
 import { parseText, readTexts } from './settings/read.js';
-import { DEVELOPMENT_SECRET, RULES } from './settings/rules.js';
+import { RULES } from './settings/rules.js';
 import { ENTRIES, type SettingValues } from './settings/table.js';
 
+export { DEVELOPMENT_SECRET } from './settings/developmentSecret.js';
 export type { TrustProxy } from './settings/entry.js';
 export { SettingsError, type SettingsProblem } from './settings/error.js';
 export { settingsMarkdown } from './settings/markdown.js';
 export { maskUrl } from './settings/mask.js';
-export { DEVELOPMENT_SECRET } from './settings/rules.js';
+export { openDoors } from './settings/openDoors.js';
 export { secretsOf } from './settings/secrets.js';
 
 /** All settings, frozen. `console.log` and JSON show them with secrets and passwords masked; those of a copy they do not. */

@@ -8,7 +8,8 @@ describe('settings', () => {
     const settings = loadSettings({});
     expect(settings).to.include({
       port: 8080,
-      host: '0.0.0.0',
+      host: '127.0.0.1',
+      allowDevelopmentSecret: false,
       nodes: 1,
       redisUrl: 'redis://127.0.0.1:6379',
       redisQueueUrl: null,

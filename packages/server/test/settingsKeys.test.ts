@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
-import { DEVELOPMENT_SECRET, describeSettings, loadSettings, maskUrl } from '@unified-ws/server/settings';
+import { DEVELOPMENT_SECRET, describeSettings, loadSettings, maskUrl, openDoors } from '@unified-ws/server/settings';
 import { expect } from 'chai';
-import { PRODUCTION, problemOf, problemsOf, STRONG } from './settingsSupport.js';
+import { type Env, PRODUCTION, problemOf, problemsOf, STRONG } from './settingsSupport.js';
 
 describe('settings that are secret, or kept from being unsafe', () => {
   describe('keys', () => {
@@ -14,6 +14,45 @@ describe('settings that are secret, or kept from being unsafe', () => {
       expect(loadSettings({ JWT_PUBLIC_KEY: PEM }).jwtSecret).to.deep.equal([]);
       expect(loadSettings({ JWT_JWKS_URL: 'https://id.example/jwks', ...ISSUER }).jwtSecret).to.deep.equal([]);
       expect(loadSettings({ NODE_ENV: 'test' }).jwtSecret).to.deep.equal([DEVELOPMENT_SECRET]);
+    });
+
+    it('the development secret is refused where other machines can connect, or the world would be an admin', () => {
+      for (const HOST of ['0.0.0.0', '::', '10.0.0.1', 'node-1', '127.0.0.1.example.com', '128.0.0.1']) {
+        for (const NODE_ENV of [undefined, 'development', 'test']) {
+          expect(problemOf('JWT_SECRET', { HOST, NODE_ENV })).to.include('ALLOW_DEVELOPMENT_SECRET').and.include(HOST);
+        }
+        // Given by hand, or beside another one, it lets everybody in all the same.
+        problemOf('JWT_SECRET', { HOST, JWT_SECRET: DEVELOPMENT_SECRET });
+        problemOf('JWT_SECRET', { HOST, JWT_SECRET: `${STRONG},${DEVELOPMENT_SECRET}` });
+        expect(problemsOf({ HOST, ALLOW_DEVELOPMENT_SECRET: 'true' })).to.deep.equal([]);
+        expect(problemsOf({ HOST, JWT_SECRET: STRONG })).to.deep.equal([]);
+      }
+      problemOf('JWT_SECRET', { JWT_SECRET: DEVELOPMENT_SECRET });
+      problemOf('JWT_SECRET', { ...PRODUCTION, JWT_SECRET: DEVELOPMENT_SECRET, ALLOW_DEVELOPMENT_SECRET: 'true' });
+      for (const HOST of ['127.0.0.1', '127.8.9.1', '::1', 'localhost', undefined]) {
+        expect(loadSettings({ HOST }).jwtSecret).to.deep.equal([DEVELOPMENT_SECRET]);
+      }
+    });
+
+    it('without a key a node listens on its own machine alone, with one on every interface', () => {
+      expect(loadSettings({}).host).to.equal('127.0.0.1');
+      expect(loadSettings({ JWT_SECRET: STRONG }).host).to.equal('0.0.0.0');
+      expect(loadSettings({ JWT_PUBLIC_KEY: PEM }).host).to.equal('0.0.0.0');
+      expect(loadSettings(PRODUCTION).host).to.equal('0.0.0.0');
+    });
+
+    it('what a node leaves open to strangers is told, each thing by its setting', () => {
+      const doors = (env: Env): string[] =>
+        openDoors(loadSettings(env)).map((door) => /\((\w+)\)$/.exec(door)?.[1] ?? '');
+      expect(doors({})).to.deep.equal(['JWT_SECRET']);
+      expect(doors({ HOST: '::', ALLOW_DEVELOPMENT_SECRET: 'true' })).to.deep.equal([
+        'JWT_SECRET',
+        'METRICS_TOKEN',
+        'ALLOWED_ORIGINS',
+      ]);
+      expect(doors({ JWT_SECRET: STRONG, METRICS_TOKEN: 'x', ALLOWED_ORIGINS: 'https://a.example' })).to.deep.equal([]);
+      expect(doors({ HOST: '127.0.0.1', JWT_SECRET: STRONG })).to.deep.equal([]);
+      expect(doors(PRODUCTION)).to.deep.equal([]);
     });
 
     it('a key set without an issuer, with a password, or beside a public key is refused', () => {

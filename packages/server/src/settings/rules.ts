@@ -1,12 +1,10 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { type Algorithm, algorithmsOf, PUBLIC_KEY_ALGORITHMS } from '../auth/algorithms.js';
 import { loadPublicKeys, PublicKeyError } from '../auth/public-key.js';
+import { DEVELOPMENT_SECRET, isLoopback } from './developmentSecret.js';
 import type { SettingsProblem } from './error.js';
 import { quotedValue } from './mask.js';
 import { REPLACE_MARGIN_MS, type SettingValues } from './table.js';
-
-/** Signs tokens on a developer's machine when nothing is configured. Known to everybody: refused in production. */
-export const DEVELOPMENT_SECRET = 'unified-ws-development-secret-known-to-everybody';
 
 /** RFC 7518 §3.2: a key as long as the hash output. */
 const MIN_SECRET_BYTES = 32;
@@ -46,6 +44,18 @@ export const RULES: readonly Rule[] = [
   {
     reads: ['jwtSecret', 'nodeEnv'],
     check: (values) => (production(values) ? values.jwtSecret.flatMap(weakSecret) : []),
+  },
+  {
+    reads: ['jwtSecret', 'nodeEnv', 'host', 'allowDevelopmentSecret'],
+    check: (values) =>
+      when(
+        !production(values) &&
+          values.jwtSecret.includes(DEVELOPMENT_SECRET) &&
+          !isLoopback(values.host) &&
+          !values.allowDevelopmentSecret,
+        'JWT_SECRET',
+        `everybody knows the development secret, and HOST ${quotedValue(OPEN, values.host)} is no loopback address: set JWT_SECRET (openssl rand -hex 32), HOST=127.0.0.1, or ALLOW_DEVELOPMENT_SECRET=true`,
+      ),
   },
   {
     reads: ['jwtIssuer', 'nodeEnv'],

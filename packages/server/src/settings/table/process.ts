@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
-import { choice, integer, text } from '../entry.js';
+import { choice, integer, type KnownValues, text } from '../entry.js';
 
 /** The process: where it listens, what it is called, how it ends. */
 export const PROCESS = [
@@ -16,9 +16,9 @@ export const PROCESS = [
     section: 'Node',
     schema: { pattern: '^[A-Za-z0-9.:_-]{1,255}$' },
     allowed: 'an IP address or a host name',
-    default: '0.0.0.0',
+    default: { derive: hostOf, text: '`0.0.0.0`; `127.0.0.1` with the development secret' },
     meaning:
-      'Address to listen on; every IPv4 interface by default, because in a container the loopback address cannot be reached from outside (`::` adds IPv6, `127.0.0.1` keeps a node to its machine).',
+      'Address to listen on (`::` adds IPv6). With a key it is every IPv4 interface by default, because in a container the loopback address cannot be reached from outside.',
   }),
   text('NODE_ID', {
     section: 'Node',
@@ -40,7 +40,7 @@ export const PROCESS = [
     values: ['development', 'test', 'production'],
     default: 'development',
     meaning:
-      '`production` turns the safety rules on: no development secret, no open origins, issuer and audience compulsory.',
+      '`production` turns the safety rules on: no development secret, no open origins, issuer and audience compulsory. The container image sets it.',
   }),
   integer('DRAIN_MS', {
     section: 'Node',
@@ -50,6 +50,13 @@ export const PROCESS = [
     meaning: 'Time given to closing the connections after SIGTERM, in milliseconds.',
   }),
 ] as const;
+
+/** Only a node with a key of its own listens to other machines unless told so. */
+function hostOf({ nodeEnv, jwtSecret, jwtPublicKey, jwtJwksUrl }: KnownValues): string {
+  const secrets = Array.isArray(jwtSecret) ? jwtSecret.length : 0;
+  const keyed = secrets > 0 || (jwtPublicKey ?? null) !== null || (jwtJwksUrl ?? null) !== null;
+  return keyed || nodeEnv === 'production' ? '0.0.0.0' : '127.0.0.1';
+}
 
 /** Two nodes of one name would share metrics and admin answers: the random part keeps clones of a container apart. */
 function randomNodeId(): string {

@@ -1,5 +1,5 @@
 import { ALGORITHMS, type Algorithm } from '../../auth/algorithms.js';
-import { integer, list, optionalText } from '../entry.js';
+import { boolean, integer, list, optionalText } from '../entry.js';
 
 /** Keys, what a token must hold, and how long it is good for. */
 export const TOKENS = [
@@ -10,7 +10,13 @@ export const TOKENS = [
     allowed: 'one or more texts without commas, comma-separated; in production each of at least 32 bytes',
     default: [],
     meaning:
-      'Secrets for the HS algorithms, newest first: the first signs, all verify; a development secret stands in outside production when no key is configured at all.',
+      'Secrets for the HS algorithms, newest first: the first signs, all verify. When no key is configured at all, a development secret that everybody knows stands in, outside production and on a loopback `HOST` alone.',
+  }),
+  boolean('ALLOW_DEVELOPMENT_SECRET', {
+    section: 'Tokens',
+    default: false,
+    meaning:
+      'Lets a node that other machines can reach trust the development secret. Whoever reaches the port is then an admin if he likes; never in production.',
   }),
   optionalText('JWT_PUBLIC_KEY', {
     section: 'Tokens',
