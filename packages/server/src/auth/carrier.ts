@@ -19,15 +19,20 @@ export interface TokenRequest {
  * Finds the token of an upgrade request: `Authorization: Bearer`, else the subprotocol list (`unified.v1, bearer.<jwt>`),
  * else `?token=`. The first carrier that is there decides, even when its token turns out to be bad.
  *
- * @returns token null and carrier `none` when there is none: the client may still authenticate by its first message.
+ * @param inQuery `TOKEN_IN_QUERY`: false, and a token of the query counts as none.
+ * @returns token null and carrier `none` when there is none: the client may still authenticate by its first message. Token null and
+ * carrier `query` when there is one in the query alone, and it is not to be taken.
  */
-export function tokenFromRequest(request: TokenRequest): { readonly token: string | null; readonly carrier: Carrier } {
+export function tokenFromRequest(
+  request: TokenRequest,
+  inQuery = true,
+): { readonly token: string | null; readonly carrier: Carrier } {
   const header = bearerToken(request.headers.authorization);
   if (header !== null) return { token: header, carrier: 'header' };
   const protocol = offeredProtocols(request).find((name) => name.startsWith(BEARER_PROTOCOL));
   if (protocol !== undefined) return { token: protocol.slice(BEARER_PROTOCOL.length), carrier: 'subprotocol' };
   const query = queryToken(request.url ?? '');
-  if (query !== null) return { token: query, carrier: 'query' };
+  if (query !== null) return { token: inQuery ? query : null, carrier: 'query' };
   return { token: null, carrier: 'none' };
 }
 

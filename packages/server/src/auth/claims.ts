@@ -1,10 +1,12 @@
+import { type ClaimNames, claimAt, DEFAULT_CLAIM_NAMES, isListedText } from './claimNames.js';
+import type { GrantCap } from './grantCap.js';
 import { authError } from './reasons.js';
 
 /** Who a verified token speaks for. Times in seconds since the epoch. */
 export interface Identity {
-  /** The token's `sub`. */
+  /** The token's `sub`, or what JWT_USER_CLAIM names. */
   readonly userId: string;
-  /** The token's `username`, else its `sub`. */
+  /** The token's `username`, else its user id. */
   readonly username: string;
   readonly roles: readonly string[];
   /** The token's own `permissions`, besides those of its roles. */
@@ -12,9 +14,15 @@ export interface Identity {
   /** The session, for revocation by session. */
   readonly sid: string | null;
   readonly jti: string | null;
+  /** Of the token itself, for the log: the same token is known again by it, and nobody gets in with it. */
+  readonly tokenId: string;
   /** The token's `iat`; 0 when it has none, so that every revoke-before hits it. */
   readonly issuedAt: number;
   readonly expiresAt: number;
+  /** The issuer that it names; null: none. */
+  readonly issuer: string | null;
+  /** What the token asked for beyond the cap of its issuer and did not get: `role:admin`, `admin:queue`. */
+  readonly refused: readonly string[];
 }
 
 /** How far the issuer's clock may be from ours, in seconds: a token is taken this much before its start and after its end. */
@@ -22,9 +30,10 @@ export const CLOCK_TOLERANCE_S = 5;
 
 const MAX_ID_BYTES = 128;
 const MAX_USERNAME_BYTES = 256;
-const MAX_NAME_BYTES = 64;
-const MAX_ROLES = 32;
-const MAX_PERMISSIONS = 64;
+/** Entra ID's app roles have up to 120 characters. */
+const MAX_NAME_BYTES = 128;
+/** Directories put a user's groups and client roles here; the token as a whole is bounded too (MAX_TOKEN_BYTES). */
+const MAX_NAMES = 200;
 
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -33,6 +42,10 @@ export interface ClaimRules {
   readonly issuer: string | null;
   /** One of these must be in `aud`; empty: not checked. */
   readonly audience: readonly string[];
+  /** Where the issuer writes what we need; default: the names of our own tokens. */
+  readonly names?: ClaimNames;
+  /** What its tokens may grant at most; absent: all. */
+  readonly cap?: GrantCap;
 }
 
 /**
@@ -41,20 +54,28 @@ export interface ClaimRules {
  * @param nowS seconds since the epoch.
  * @throws AppError with the reason; of several the first in this order: form, issuer, audience, use, time.
  */
-export function identityOf(claims: Claims, rules: ClaimRules, nowS: number): Identity {
-  const userId = requiredText(claims, 'sub', MAX_ID_BYTES);
+export function identityOf(claims: Claims, rules: ClaimRules, nowS: number, tokenId = ''): Identity {
+  const names = rules.names ?? DEFAULT_CLAIM_NAMES;
+  const userId = requiredText(claims, 'sub', names.user, MAX_ID_BYTES);
   const expiresAt = requiredTime(claims, 'exp');
   const issuedAt = time(claims, 'iat') ?? 0;
   const notBefore = time(claims, 'nbf') ?? 0;
+  const roles = rolesOf(claims, names.roles);
+  const permissions = union(claims, 'permissions', names.permissions) ?? [];
+  const { cap } = rules;
   const identity: Identity = {
     userId,
-    username: optionalText(claims, 'username', MAX_USERNAME_BYTES) ?? userId,
-    roles: rolesOf(claims),
-    permissions: names(claims, 'permissions', MAX_PERMISSIONS) ?? [],
-    sid: optionalText(claims, 'sid', MAX_ID_BYTES),
-    jti: optionalText(claims, 'jti', MAX_ID_BYTES),
+    username: optionalText(claims, 'username', names.username, MAX_USERNAME_BYTES) ?? userId,
+    // That a token which says nothing is a plain user's is our word, not the issuer's.
+    roles: cap && roles !== USER ? cap.roles(roles) : roles,
+    permissions: cap ? cap.permissions(permissions) : permissions,
+    sid: optionalText(claims, 'sid', names.session, MAX_ID_BYTES),
+    jti: optionalText(claims, 'jti', 'jti', MAX_ID_BYTES),
+    tokenId,
     issuedAt,
     expiresAt,
+    issuer: typeof claims.iss === 'string' ? claims.iss : null,
+    refused: cap ? cap.refused(roles === USER ? [] : roles, permissions) : [],
   };
   if (rules.issuer !== null && claims.iss !== rules.issuer) throw authError('wrong_issuer');
   if (rules.audience.length > 0 && !hasAudience(claims, rules.audience)) throw authError('wrong_audience');
@@ -65,11 +86,15 @@ export function identityOf(claims: Claims, rules: ClaimRules, nowS: number): Ide
   return identity;
 }
 
-/** `roles`, else `role`, else `is_admin`, the first that is there; a token that says nothing of the kind is a plain user's. */
-function rolesOf(claims: Claims): readonly string[] {
-  const roles = names(claims, 'roles', MAX_ROLES);
+/**
+ * `roles`, else `role`, else `is_admin`, the first that is there; a token that says nothing of the kind is a plain user's. Of an
+ * issuer whose claims are named by settings those alone are read: what else it writes may mean something else.
+ */
+function rolesOf(claims: Claims, paths: readonly string[]): readonly string[] {
+  const roles = union(claims, 'roles', paths);
   if (roles !== null) return roles;
-  const role = optionalText(claims, 'role', MAX_NAME_BYTES);
+  if (paths !== DEFAULT_CLAIM_NAMES.roles && paths.join() !== DEFAULT_CLAIM_NAMES.roles.join()) return USER;
+  const role = optionalText(claims, 'role', 'role', MAX_NAME_BYTES);
   if (role !== null) return [role];
   const isAdmin = claims.is_admin ?? false;
   if (typeof isAdmin !== 'boolean') throw invalid('is_admin');
@@ -96,26 +121,38 @@ function isAccessToken(claims: Claims): boolean {
 
 const OTHER_USES: ReadonlySet<string> = new Set(['refresh', 'offline', 'id', 'temporary', 'temp', 'logout']);
 
-function requiredText(claims: Claims, claim: string, maxBytes: number): string {
-  const value = optionalText(claims, claim, maxBytes);
+/** @param claim what it is called in errors: the name of our own tokens. */
+function requiredText(claims: Claims, claim: string, path: string, maxBytes: number): string {
+  const value = optionalText(claims, claim, path, maxBytes);
   if (value === null) throw invalid(claim);
   return value;
 }
 
 /** Null counts as absent: some issuers write it. */
-function optionalText(claims: Claims, claim: string, maxBytes: number): string | null {
-  const value = claims[claim] ?? null;
+function optionalText(claims: Claims, claim: string, path: string, maxBytes: number): string | null {
+  const value = claimAt(claims, path);
   if (value === null) return null;
   if (!isText(value, maxBytes)) throw invalid(claim);
   return value;
 }
 
-function names(claims: Claims, claim: string, max: number): readonly string[] | null {
-  const value = claims[claim] ?? null;
-  if (value === null) return null;
-  if (!Array.isArray(value) || value.length > max) throw invalid(claim);
-  if (!value.every((name) => isText(name, MAX_NAME_BYTES))) throw invalid(claim);
-  return [...new Set(value as string[])];
+/** The names at all these places; null when none of them is there. */
+function union(claims: Claims, claim: string, paths: readonly string[]): readonly string[] | null {
+  let found: string[] | null = null;
+  for (const path of paths) {
+    const value = claimAt(claims, path);
+    if (value === null) continue;
+    const list = typeof value === 'string' ? namesIn(value, path) : value;
+    if (!Array.isArray(list) || !list.every((name) => isText(name, MAX_NAME_BYTES))) throw invalid(claim);
+    found = found === null ? list : [...found, ...list];
+    if (found.length > MAX_NAMES) throw invalid(claim);
+  }
+  return found && [...new Set(found)];
+}
+
+/** `scope` (RFC 8693 §4.2) and Entra ID's `scp` list names between blanks; elsewhere a text is one name, as of an issuer that writes no list of one. */
+function namesIn(text: string, path: string): string[] {
+  return isListedText(path) ? text.split(' ').filter((name) => name !== '') : [text];
 }
 
 /** A lone surrogate becomes U+FFFD as UTF-8: two users would share one key in Redis. */

@@ -6,6 +6,11 @@ import { AppError } from '../errors.js';
  */
 export const AUTH_REASONS = Object.freeze({
   missing: { code: 'AUTH_ERROR', message: 'An access token is required.' },
+  query_token: {
+    code: 'AUTH_ERROR',
+    message:
+      'An access token in the URL is not taken here: send it as a header, a subprotocol or an authenticate message.',
+  },
   malformed: { code: 'AUTH_ERROR', message: 'The access token is not a well-formed JSON Web Token.' },
   bad_signature: { code: 'AUTH_ERROR', message: 'The signature of the access token is not valid.' },
   wrong_algorithm: {

@@ -1,3 +1,4 @@
+import { GrantCap } from '../auth/grantCap.js';
 import { createKeySource } from '../auth/keys.js';
 import { TokenVerifier } from '../auth/token.js';
 import { Authority, type AuthorityParts } from '../edge/authority.js';
@@ -34,6 +35,14 @@ export function composeConnections(
   const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
     issuer: settings.jwtIssuer,
     audience: settings.jwtAudience,
+    names: {
+      user: settings.jwtUserClaim,
+      username: settings.jwtUsernameClaim,
+      roles: settings.jwtRolesClaim,
+      permissions: settings.jwtPermissionsClaim,
+      session: settings.jwtSessionClaim,
+    },
+    cap: new GrantCap(settings.jwtGrants),
     clock,
   });
   const liveness = new Liveness({

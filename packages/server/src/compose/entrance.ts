@@ -1,4 +1,5 @@
 import { CLOSE } from '@unified-ws/protocol';
+import { authError } from '../auth/token.js';
 import { ackHandlers } from '../dispatch/ack.js';
 import { adminHandlers } from '../dispatch/admin.js';
 import { basicHandlers } from '../dispatch/basic.js';
@@ -151,6 +152,7 @@ export function composeEntrance(
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     authFailures,
     replacements: new Replacements(verifier, table),
+    tokenInQuery: settings.tokenInQuery,
     maxPayload: settings.maxPayload,
     messageBurst: settings.messageBurst,
     compression: settings.compression === 'on',
@@ -166,7 +168,7 @@ export function composeEntrance(
     },
     onRefused: (reason) => counts.upgradeRefused(reason),
     legacyGroup: (path) => legacy.groupOf(path),
-    onAccepted: (ws, socket, origin, token, group) => {
+    onAccepted: (ws, socket, origin, { token, carrier }, group) => {
       if (group !== null) {
         legacy.open(group, ws, socket, origin, token);
         return;
@@ -174,7 +176,9 @@ export function composeEntrance(
       const connection = new Connection(ws, socket, origin, sockets, settings);
       sockets.add(connection);
       inbound.attach(connection);
-      acceptor.accept(connection, token);
+      // Only a token of the query is there and yet not taken: whoever waited for a first message would not learn why.
+      if (token === null && carrier === 'query') acceptor.refuseToken(connection, authError('query_token'));
+      else acceptor.accept(connection, token);
     },
   });
   return { acceptor, upgrades, authFailures };

@@ -111,7 +111,7 @@ export class Acceptor {
     });
   }
 
-  private refuseToken(connection: Connection, error: unknown): void {
+  refuseToken(connection: Connection, error: unknown): void {
     if (!(error instanceof AppError)) {
       this.fail(connection, error);
       return;

@@ -22,6 +22,8 @@ export interface UpgradesParts {
   readonly addressLimit: AddressLimit;
   readonly authFailures: AuthFailures;
   readonly replacements: Pick<Replacements, 'replaces'>;
+  /** TOKEN_IN_QUERY. */
+  readonly tokenInQuery: boolean;
   readonly maxPayload: number;
   readonly messageBurst: number;
   /** COMPRESSION: whether permessage-deflate is negotiated. */
@@ -45,7 +47,7 @@ export interface UpgradesParts {
     ws: import('ws').WebSocket,
     socket: Socket,
     origin: ConnectionOrigin,
-    token: string | null,
+    presented: ReturnType<typeof tokenFromRequest>,
     group: LegacyGroup | null,
   ) => void;
 }
@@ -144,7 +146,7 @@ export class Upgrades {
     socket.on('error', ignoreReset);
     const ip = this.addressOf(request);
     const url = resourceOf(request);
-    const { token } = tokenFromRequest(request);
+    const { token, carrier } = tokenFromRequest(request, this.parts.tokenInQuery);
     const path = pathOf(url);
     const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
@@ -165,7 +167,7 @@ export class Upgrades {
       const inflates = ws.extensions !== '';
       const client = toClient(copied(query.get('client')));
       const origin = { id: this.newId(), ip, client, inflates, resume };
-      this.parts.onAccepted(ws, socket, origin, token, this.parts.legacyGroup(path));
+      this.parts.onAccepted(ws, socket, origin, { token, carrier }, this.parts.legacyGroup(path));
     });
   }
 

@@ -7,7 +7,7 @@ import type { Displacements } from './displacement.js';
 import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
 import type { Releases } from './releases.js';
-import type { RegistryStore, PriorClaim, Successor } from './store.js';
+import type { PriorClaim, RegistryStore, Successor } from './store.js';
 import { type ClaimAnswer, type Claimant, type ClaimedMailbox, compareFences } from './types.js';
 
 export type ClaimOutcome =

@@ -97,16 +97,15 @@ describe('claims of a token', () => {
 
     it('of another form are refused: truthy is not true', async () => {
       for (const is_admin of ['true', 'false', 1, {}]) await expectInvalid({ is_admin });
-      for (const roles of ['admin', { admin: true }, [1], [''], [null], [['admin']], ['x'.repeat(65)], ['\ud800']]) {
+      for (const roles of ['', { admin: true }, [1], [''], [null], [['admin']], ['x'.repeat(129)], ['\ud800']]) {
         await expectInvalid({ roles });
       }
-      for (const role of [1, ['admin'], '', 'x'.repeat(65)]) await expectInvalid({ role });
+      for (const role of [1, ['admin'], '', 'x'.repeat(129)]) await expectInvalid({ role });
     });
 
     it('and permissions are bounded', async () => {
-      await expectInvalid({ roles: Array.from({ length: 33 }, (_, i) => `r${i}`) });
-      await expectInvalid({ permissions: Array.from({ length: 65 }, (_, i) => `p${i}`) });
-      await expectInvalid({ permissions: 'events:publish' });
+      await expectInvalid({ roles: Array.from({ length: 201 }, (_, i) => `r${i}`) });
+      await expectInvalid({ permissions: Array.from({ length: 201 }, (_, i) => `p${i}`) });
       expect(read({ permissions: ['events:publish', 'events:publish'] }).permissions).to.deep.equal(['events:publish']);
       expect(read({ permissions: null }).permissions).to.deep.equal([]);
     });

@@ -26,7 +26,14 @@ describe('TokenVerifier', () => {
       { sub: 'user-1', username: 'Ada', roles: ['admin'], permissions: ['x:y'], sid: 's1', jti: 'j1' },
       { nowS: NOW_S, lifetimeS: 60 },
     );
-    expect(verifyNow(token)).to.deep.equal({
+    const identity = verifyNow(token);
+    expect(identity.tokenId)
+      .to.match(/^[0-9a-f]{16}$/)
+      .and.equal(verifyNow(token).tokenId);
+    expect(identity).to.deep.equal({
+      tokenId: identity.tokenId,
+      issuer: null,
+      refused: [],
       userId: 'user-1',
       username: 'Ada',
       roles: ['admin'],

@@ -1,5 +1,15 @@
 import { ALGORITHMS, type Algorithm } from '../../auth/algorithms.js';
-import { boolean, integer, list, optionalText } from '../entry.js';
+import { DEFAULT_CLAIM_NAMES } from '../../auth/claimNames.js';
+import { boolean, integer, list, optionalText, text } from '../entry.js';
+
+const CLAIM = {
+  schema: { pattern: '^[^\\u0000-\\u001f]{1,256}$' },
+  allowed: 'the name of a claim, or a path into nested ones',
+};
+const CLAIMS = {
+  items: CLAIM.schema,
+  allowed: 'names of claims, or paths into nested ones, comma-separated',
+};
 
 /** Keys, what a token must hold, and how long it is good for. */
 export const TOKENS = [
@@ -51,6 +61,55 @@ export const TOKENS = [
     allowed: `any of ${ALGORITHMS.join(', ')}, comma-separated`,
     default: ALGORITHMS,
     meaning: 'Accepted signature algorithms; each key verifies those of them that fit its kind, and no other.',
+  }),
+  text('JWT_USER_CLAIM', {
+    section: 'Tokens',
+    ...CLAIM,
+    default: DEFAULT_CLAIM_NAMES.user,
+    meaning:
+      'Claim with the user id: its name, or a path into nested claims (`a.b`); a claim of exactly that name wins, so names with dots need no escape. Entra ID: `oid`.',
+  }),
+  text('JWT_USERNAME_CLAIM', {
+    section: 'Tokens',
+    ...CLAIM,
+    default: DEFAULT_CLAIM_NAMES.username,
+    meaning:
+      'Claim with the name that is shown; without it the user id is. Keycloak and Entra ID: `preferred_username`.',
+  }),
+  list('JWT_ROLES_CLAIM', {
+    section: 'Tokens',
+    ...CLAIMS,
+    default: DEFAULT_CLAIM_NAMES.roles,
+    meaning:
+      'Claims with the roles, all of which count: lists, or a text with one. Keycloak: `realm_access.roles`; Auth0: a namespaced claim such as `https://example.com/roles`. Unless set, `role` and `is_admin` stand in for `roles`.',
+  }),
+  list('JWT_PERMISSIONS_CLAIM', {
+    section: 'Tokens',
+    ...CLAIMS,
+    default: DEFAULT_CLAIM_NAMES.permissions,
+    meaning:
+      'Claims with permissions besides those of the roles, all of which count: lists, or a text; a text of `scope` or `scp` lists them between blanks.',
+  }),
+  text('JWT_SESSION_CLAIM', {
+    section: 'Tokens',
+    ...CLAIM,
+    default: DEFAULT_CLAIM_NAMES.session,
+    meaning: 'Claim with the session, for revocation by session and for the security log.',
+  }),
+  list('JWT_GRANTS', {
+    section: 'Tokens',
+    items: { maxLength: 128, pattern: '^(?:[^*\\u0000-\\u001f]+\\*?|\\*)$' },
+    allowed:
+      'permissions such as events:publish and roles such as role:viewer, either with a * at the end, or * for all',
+    default: ['*'],
+    meaning:
+      'The most that a token may grant. What it asks for beyond it is refused and logged, and it is good for the rest. A role brings all that the catalogue gives it.',
+  }),
+  boolean('TOKEN_IN_QUERY', {
+    section: 'Tokens',
+    default: true,
+    meaning:
+      'Whether `?token=` in the URL of an upgrade is taken. URLs stand in the logs of proxies; clients of the legacy endpoints often know no other way.',
   }),
   integer('MAX_TOKEN_AGE_MS', {
     section: 'Tokens',
