@@ -1,22 +1,31 @@
 import type { World } from './scenario.js';
 import type { State } from './state.js';
-import { ADMIN, CONNS, Displaced, Run, SENDERS, Wait } from './vocabulary.js';
+import { ADMIN, CONNS, Displaced, Phase, Run, SENDERS, Wait } from './vocabulary.js';
 
-/** A node hears its channel; a paused one will read it when it wakes. */
+/** A node hears its channel; one that is stopped will read it when it wakes. */
 function hears(s: State, n: number): boolean {
-  return (s.run(n) === Run.running || s.run(n) === Run.paused) && !s.stale(n);
+  const run = s.run(n);
+  return (run === Run.running || run === Run.paused || run === Run.frozen) && !s.stale(n);
 }
 
-/** What claim.lua and kick.lua publish: to the channel of the lease that the entry names. */
-export function publishEvict(w: World, s: State, e: number, by: number): void {
-  if (s.displaced(e) === Displaced.current && hears(s, w.node(e))) s.setEvict(e, by, true);
+/** C10: the channel of a former lease is listened on until what was claimed under it is reconciled. */
+function hearsFormer(w: World, s: State, e: number): boolean {
+  const phase = s.phase(e);
+  const unreconciled = phase === Phase.unsynced || phase === Phase.reclaiming || phase === Phase.reclaimed;
+  return unreconciled && hears(s, w.node(e));
+}
+
+/** What claim.lua and kick.lua publish: to the channel of the lease that the entry names, `lease` as in the displaced list. */
+export function publishEvict(w: World, s: State, e: number, by: number, lease: number): void {
+  const heard = lease === Displaced.current ? hears(s, w.node(e)) : hearsFormer(w, s, e);
+  if (heard) s.setEvict(e, by, true);
 }
 
 /** The repeat of a waiting claimer. True when it changed something. */
 export function resendEvict(w: World, s: State, e: number, by: number): boolean {
   const wait = s.wait(by, e);
-  if (wait !== Wait.acknowledgement && wait !== Wait.orTimeout) return false;
-  if (s.evict(e, by) || s.ack(e, by) || !hears(s, w.node(e))) return false;
+  if (wait === Wait.nothing || s.evict(e, by) || s.ack(e, by)) return false;
+  if (wait === Wait.oldChannel ? !hearsFormer(w, s, e) : !hears(s, w.node(e))) return false;
   s.setEvict(e, by, true);
   return true;
 }

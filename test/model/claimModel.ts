@@ -230,6 +230,10 @@ export class ClaimModel implements Model {
         fault.pause(this.to, n);
         this.mayHappen(Step.pause, n);
       }
+      if (valid && this.mayFail('freeze')) {
+        fault.freeze(this.to, n);
+        this.mayHappen(Step.freeze, n);
+      }
       if (this.mayFail('cut')) {
         fault.cut(world, this.to, n);
         this.mayHappen(Step.cut, n);
@@ -249,6 +253,9 @@ export class ClaimModel implements Model {
     } else if (run === Run.paused) {
       fault.resume(this.next(), n);
       this.goesOn(Step.resume, n);
+    } else if (run === Run.frozen) {
+      fault.resume(this.next(), n);
+      this.goesOn(Step.thaw, n);
     } else if (run === Run.deaf && !from.stale(n)) {
       fault.hear(world, this.next(), n);
       this.goesOn(Step.hear, n);
@@ -263,6 +270,14 @@ export class ClaimModel implements Model {
     if (run !== Run.killed && this.mayFail('kill')) {
       fault.kill(world, this.to, n);
       this.mayHappen(Step.kill, n);
+    }
+    if (run === Run.frozen && !from.behind(n)) {
+      fault.outlive(world, this.next(), n);
+      this.mayHappen(Step.outlive, n);
+    }
+    if (run === Run.running && from.behind(n)) {
+      fault.learn(this.next(), n);
+      this.goesOn(Step.learn, n);
     }
     if ((run === Run.paused || run === Run.cut || run === Run.deaf) && valid) {
       fault.expire(world, this.next(), n);
@@ -280,7 +295,8 @@ export class ClaimModel implements Model {
       if (from.namesLease(c, Lease.current)) namesCurrent = true;
       if (from.namesLease(c, Lease.old)) namesOld = true;
     }
-    if (namesCurrent && !from.valid(n) && !from.judged(n) && from.run(n) !== Run.deaf) {
+    const isOver = !from.valid(n) || from.behind(n);
+    if (namesCurrent && isOver && !from.judged(n) && from.run(n) !== Run.deaf) {
       this.next().setJudged(n, true);
       this.goesOn(Step.judge, n);
     }

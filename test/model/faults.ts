@@ -15,6 +15,23 @@ export function resume(s: State, n: number): void {
   s.setRun(n, Run.running);
 }
 
+/** A suspended machine: as SIGSTOP, but its clocks stand still too. */
+export function freeze(s: State, n: number): void {
+  s.setRun(n, Run.frozen);
+}
+
+/** Its right ends by the time of the cluster. By its own clocks it will not have when it wakes. */
+export function outlive(w: World, s: State, n: number): void {
+  s.setBehind(n, true);
+  unbindWaits(w, s, n);
+}
+
+/** The next renewal, or a message, tells it the time: the lease is lost (C10). */
+export function learn(s: State, n: number): void {
+  s.setBehind(n, false);
+  s.setValid(n, false);
+}
+
 /** Neither bus nor commands reach the node, or come from it. */
 export function cut(w: World, s: State, n: number): void {
   s.setRun(n, Run.cut);
@@ -43,6 +60,7 @@ export function kill(w: World, s: State, n: number): void {
   const lostRequests = s.stale(n);
   s.setRun(n, Run.killed);
   s.setValid(n, false);
+  s.setBehind(n, false);
   s.setStale(n, false);
   dropMessages(w, s, n);
   for (const c of CONNS) {
@@ -123,6 +141,6 @@ export function kickOwner(w: World, s: State): void {
   const listed = s.displaced(kicked);
   // The command went to the lease of the entry, whether kick.lua lists its owner or not.
   if (!w.rules.kickDisplaces) s.setDisplaced(kicked, 1 + s.lease);
-  publishEvict(w, s, kicked, ADMIN);
+  publishEvict(w, s, kicked, ADMIN, s.displaced(kicked));
   s.setDisplaced(kicked, w.rules.kickDisplaces ? listed : wasListed);
 }

@@ -1,4 +1,4 @@
-import { mayDeliver } from './node.js';
+import { delivers } from './node.js';
 import { ownerIsDead } from './registry.js';
 import type { World } from './scenario.js';
 import type { State } from './state.js';
@@ -24,11 +24,6 @@ export function violation(w: World, s: State): Invariant | undefined {
   return undefined;
 }
 
-/** A node that has not noticed yet that Redis forgot is the documented exception: ≤ LEASE_TTL_MS. */
-function delivers(w: World, s: State, c: number): boolean {
-  return s.phase(c) === Phase.established && mayDeliver(w, s, w.node(c)) && !s.stale(w.node(c));
-}
-
 /** When nothing is left to do. */
 export function violationAtRest(w: World, s: State): Invariant | undefined {
   let established = NONE;
@@ -48,7 +43,7 @@ export function violationAtRest(w: World, s: State): Invariant | undefined {
   if (established !== NONE) {
     const n = w.node(established);
     if (s.owner !== established || s.lease !== Lease.current || s.fence !== s.granted(established)) return 'I3';
-    if (s.run(n) !== Run.running || !s.valid(n)) return 'I2';
+    if (s.run(n) !== Run.running || !s.valid(n) || s.behind(n)) return 'I2';
   } else {
     // A release that a fail-over lost leaves a ghost until the next claim.
     const lostRelease = w.scenario.faults.failover !== undefined;

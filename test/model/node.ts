@@ -22,6 +22,17 @@ export function mayDeliver(w: World, s: State, n: number): boolean {
   return s.valid(n);
 }
 
+/**
+ * Whether what is appended from now on is written to it. An evict that is on its way comes before that on the same
+ * subscription, and what a node that is behind hears carries a time ahead of its own.
+ */
+export function delivers(w: World, s: State, c: number): boolean {
+  const n = w.node(c);
+  // A node that has not noticed yet that Redis forgot is the documented exception: ≤ LEASE_TTL_MS.
+  if (s.phase(c) !== Phase.established || !mayDeliver(w, s, n) || s.stale(n)) return false;
+  return !s.behind(n) || !(w.rules.timeHeard || s.run(n) === Run.frozen || s.evicts(c) !== 0);
+}
+
 /** The socket is closed and nothing more written; what Redis may still do for this connection is undone later. */
 export function close(s: State, c: number, why: number): void {
   s.setWhy(c, why);
@@ -203,5 +214,6 @@ export function takeNewLease(w: World, s: State, n: number): void {
     for (const by of CONNS) if (s.wait(by, c) !== Wait.nothing) s.setWait(by, c, Wait.oldChannel);
   }
   s.setValid(n, true);
+  s.setBehind(n, false);
   s.setJudged(n, false);
 }

@@ -62,6 +62,7 @@ export function claim(w: World, s: State, c: number, again: boolean, knowsDead: 
   if (previous !== NONE && !stays(previous) && CONNS.filter(stays).length >= w.displacedMax) return 'overflow';
 
   const previousLease = Displaced.current + s.lease;
+  if (rules.C3 && rules.deadAreWarned && knowsDead) warnTheDead(w, s, c);
   for (const e of CONNS) {
     if (!rules.C2 || !stays(e)) s.setDisplaced(e, Displaced.absent);
   }
@@ -83,16 +84,24 @@ export function claim(w: World, s: State, c: number, again: boolean, knowsDead: 
     unsettled = true;
     const own = rules.C5 && w.isEarlierAttempt(e, c);
     s.setWait(c, e, own ? Wait.nothing : waitFor(w, s, e, displaced));
-    if (rules.C3) publishEvict(w, s, e, c);
+    if (rules.C3) publishEvict(w, s, e, c, displaced);
   }
   s.setUnsettled(c, unsettled);
   return 'granted';
 }
 
+/** Who is dead to the caller is not waited for, but may yet wake, by clocks that say that its right is not over. */
+function warnTheDead(w: World, s: State, c: number): void {
+  if (s.owner !== NONE && s.owner !== c && ownerIsDead(w, s)) {
+    publishEvict(w, s, s.owner, c, Displaced.current + s.lease);
+  }
+  for (const e of CONNS) if (e !== c && displacedIsDead(w, s, e)) publishEvict(w, s, e, c, s.displaced(e));
+}
+
 function waitFor(w: World, s: State, e: number, displaced: number): number {
   if (displaced !== Displaced.current) return Wait.oldChannel;
   const n = w.node(e);
-  return s.valid(n) && s.run(n) !== Run.killed ? Wait.acknowledgement : Wait.orTimeout;
+  return s.valid(n) && !s.behind(n) && s.run(n) !== Run.killed ? Wait.acknowledgement : Wait.orTimeout;
 }
 
 export type SettleResult = 'settled' | 'superseded' | 'kicked' | 'absent';

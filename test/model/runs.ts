@@ -33,6 +33,8 @@ export interface Demonstration {
   readonly shape: Shape;
   readonly faults: Faults;
   readonly invariant: Invariant;
+  /** Rules that prevent the same by themselves, and are out too. */
+  readonly also?: readonly Switch[];
 }
 
 export const DEMONSTRATIONS: Readonly<Record<Switch, Demonstration>> = {
@@ -49,11 +51,13 @@ export const DEMONSTRATIONS: Readonly<Record<Switch, Demonstration>> = {
   deadOutranks: { shape: SHAPES.different, faults: ['pause'], invariant: 'I2' },
   ownFenceStays: { shape: SHAPES.different, faults: ['cut'], invariant: 'I2' },
   unsettledWaits: { shape: SHAPES.mixed, faults: ['empty'], invariant: 'I1' },
+  deadAreWarned: { shape: SHAPES.different, faults: ['freeze'], invariant: 'I1', also: ['timeHeard'] },
+  timeHeard: { shape: SHAPES.different, faults: ['freeze', 'loss'], invariant: 'I1' },
   leaseBinds: { shape: SHAPES.mixed, faults: ['empty', 'pause'], invariant: 'I1' },
   interruptionCloses: { shape: SHAPES.different, faults: ['deaf'], invariant: 'I1' },
 };
 
 export function demonstrate(off: Switch, budget: number): Run {
-  const { shape, faults, invariant } = DEMONSTRATIONS[off];
-  return run({ ...scenarioOf(shape, faults, rulesWithout(off)), invariant }, budget);
+  const { shape, faults, invariant, also = [] } = DEMONSTRATIONS[off];
+  return run({ ...scenarioOf(shape, faults, rulesWithout(off, ...also)), invariant }, budget);
 }

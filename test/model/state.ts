@@ -37,6 +37,8 @@ const LAYOUT = {
   run: [3, 3],
   /** now < validUntil. */
   valid: [3, 1],
+  /** Its clocks stood still: by the cluster's time its right is over, by its own it is not. */
+  behind: [3, 1],
   /** Others may know the node's present lease as dead. */
   judged: [3, 1],
   /** Redis restarted or failed over, and the node did not notice yet that its links broke. */
@@ -167,6 +169,12 @@ export class State {
   }
   setValid(n: number, valid: boolean): void {
     this.bytes[at.valid + n] = valid ? 1 : 0;
+  }
+  behind(n: number): boolean {
+    return this.get(at.behind + n) === 1;
+  }
+  setBehind(n: number, behind: boolean): void {
+    this.bytes[at.behind + n] = behind ? 1 : 0;
   }
   judged(n: number): boolean {
     return this.get(at.judged + n) === 1;

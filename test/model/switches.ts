@@ -17,6 +17,8 @@ export const REFINEMENTS = {
   deadOutranks: 'a higher fence supersedes, though its lease is dead or its owner was released',
   ownFenceStays: 'an entry without owner at the own fence (reaped meanwhile) is claimed again',
   unsettledWaits: 'who waits for its displaced list is not made to deliver by a read that says "mine"',
+  deadAreWarned: 'claim.lua publishes the evict to dead leases too: waiting alone skips them',
+  timeHeard: 'who hears a time ahead of its own writes nothing before a round trip has proved its lease',
   leaseBinds: 'what was waited for or settled under a lost lease gives no right under the next one',
   interruptionCloses: 'any interruption closes what was never established',
 } as const;

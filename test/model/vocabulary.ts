@@ -54,8 +54,8 @@ export const Wait = {
   oldChannel: 3,
 } as const;
 
-/** `deaf`: commands get through, bus messages do not. `cut`: neither. */
-export const Run = { running: 0, paused: 1, cut: 2, killed: 3, deaf: 4 } as const;
+/** `deaf`: commands get through, bus messages do not. `cut`: neither. `frozen`: as paused, and its clocks stand still. */
+export const Run = { running: 0, paused: 1, cut: 2, killed: 3, deaf: 4, frozen: 5 } as const;
 
 /** A lease as an entry names it, seen against the lease that its node holds now. */
 export const Lease = { current: 0, old: 1, dead: 2 } as const;
@@ -63,5 +63,5 @@ export const Lease = { current: 0, old: 1, dead: 2 } as const;
 /** An element of the displaced list: 0 when absent, else 1 + its Lease. */
 export const Displaced = { absent: 0, current: 1, old: 2, dead: 3 } as const;
 
-export const FAULTS = ['pause', 'kill', 'loss', 'empty', 'cut', 'deaf', 'failover', 'kick', 'stop'] as const;
+export const FAULTS = ['pause', 'kill', 'loss', 'empty', 'cut', 'deaf', 'failover', 'kick', 'stop', 'freeze'] as const;
 export type Fault = (typeof FAULTS)[number];
