@@ -33,6 +33,8 @@ export interface NodeProcessOptions {
   readonly onRecord?: (record: NodeRecord) => void;
   /** Path of another build's `main.js`. */
   readonly main?: string;
+  /** A module that is run before the node. */
+  readonly preload?: string;
 }
 
 /** A cluster node as its own process: `main.js` and environment variables, nothing else. */
@@ -41,12 +43,14 @@ export class NodeProcess {
   readonly log: NodeLog;
   private readonly env: Readonly<Record<string, string>>;
   private readonly main: string;
+  private readonly preload: readonly string[];
   private child: ChildProcess | null = null;
 
-  constructor({ id, env, onRecord, main = MAIN }: NodeProcessOptions) {
+  constructor({ id, env, onRecord, main = MAIN, preload }: NodeProcessOptions) {
     this.id = id;
     this.env = env;
     this.main = main;
+    this.preload = preload === undefined ? [] : ['--import', preload];
     this.log = new NodeLog(onRecord);
   }
 
@@ -79,7 +83,7 @@ export class NodeProcess {
   async start(): Promise<void> {
     if (this.child) throw new Error(`${this.id} is running`);
     const { listens } = this.log;
-    const child = spawn(process.execPath, [this.main], {
+    const child = spawn(process.execPath, [...this.preload, this.main], {
       env: { ...baseEnv(), ...this.env, NODE_ID: this.id },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

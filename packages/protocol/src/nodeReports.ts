@@ -132,6 +132,10 @@ const registry = whole({
   takeovers: count,
   waiting_takeovers: count,
   evictions: { ...count, description: 'connections of the node that a newer claim ended' },
+  duplicates_found: {
+    ...count,
+    description: 'events that were written on a connection of the node after a newer one of its user was established',
+  },
   ...counts('pending_releases', 'fenced_periods'),
   fenced_seconds: amount,
   ...counts('live_leases', 'dead_leases'),

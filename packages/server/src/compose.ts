@@ -33,6 +33,11 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       const connection = table.get(id);
       if (connection) userScope.observe(connection, head);
     },
+    writtenSince: (conn, since) => {
+      const connection = table.get(conn);
+      if (!connection) return 0;
+      return fanout.writtenSince(connection, since) + (connection.mail?.writtenSince(since) ?? 0);
+    },
     catchUp: async () => {
       // What changed meanwhile was told to whoever was there: a node serves by the roll-out in force, or not at all.
       await cluster.rollouts.refresh();

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { systemClock } from '@unified-ws/server/clock';
 import { Mailboxes } from '@unified-ws/server/events/mailbox';
 import { MailCourier } from '@unified-ws/server/events/mailCourier';
 import { Keys } from '@unified-ws/server/redis/keys';
@@ -21,6 +22,7 @@ export function mailOf(
   const redis = server.client();
   const courier = new MailCourier({
     bus: { sendText: (lease, text) => void redis.publish(keys.nodeChannel(lease), text) },
+    clusterTime: systemClock,
     lease: () => 'none of the nodes',
     deliver: () => undefined,
     report: (error) => {

@@ -17,9 +17,14 @@ export interface BusHandlers {
   onEvents(text: string): void;
   /** @param size of the message as it came, characters. */
   onMessage(message: Exclude<BusMessage, { t: 'own' }>, size: number): void;
+  /** A message carries this cluster time, ms. Called before the message is worked on. */
+  onTime(time: number): void;
   /** The subscription broke: anything may have been missed since (C12). */
   onInterrupted(reason: string): void;
 }
+
+/** Leases that come and go faster than a reconcile: more than these are forgotten, and their connections read from the registry. */
+const MAX_FORMER = 16;
 
 interface Waiter {
   readonly since: number;
@@ -35,6 +40,8 @@ export class Bus {
   private readonly parts: BusParts;
   private readonly handlers: BusHandlers;
   private lease = '';
+  /** Leases that this node had before, whose channels it still listens on. */
+  private former: readonly string[] = [];
   private epoch = 0;
   private subscribed = false;
   private heard = Number.NEGATIVE_INFINITY;
@@ -50,17 +57,29 @@ export class Bus {
     parts.subscriber.on('ready', () => void this.subscribe());
   }
 
-  /** The lease whose channel this node listens on. A change takes effect with a new subscription (C10). */
+  /**
+   * The lease whose channel this node listens on. A change takes effect with a new subscription; the channel of the former lease is kept
+   * until `leaveFormer`: entries in the registry name it, and evicts go there (C10).
+   */
   useLease(lease: string): void {
     const previous = this.lease;
     this.lease = lease;
     if (previous === '' || previous === lease || this.stopped) return;
     this.subscribed = false;
     this.epoch += 1;
-    this.parts.subscriber.unsubscribe(this.parts.keys.nodeChannel(previous)).catch((error: unknown) => {
-      this.parts.report(error, 'bus.unsubscribe');
-    });
+    this.former = [...this.former, previous].slice(-MAX_FORMER);
     void this.subscribe();
+  }
+
+  /** Everything in the registry is under the present lease. */
+  leaveFormer(): void {
+    const { former } = this;
+    if (former.length === 0) return;
+    this.former = [];
+    const { subscriber, keys, report } = this.parts;
+    subscriber.unsubscribe(...former.map((lease) => keys.nodeChannel(lease))).catch((error: unknown) => {
+      report(error, 'bus.unsubscribe');
+    });
   }
 
   /** Send time (monotonic ms) of the last own message that came back on this subscription; -Infinity when none did. */
@@ -135,7 +154,8 @@ export class Bus {
     const epoch = this.epoch;
     const { subscriber, keys, clock, report } = this.parts;
     try {
-      await subscriber.subscribe(keys.eventsChannel(), keys.nodeChannel(this.lease));
+      const nodes = [this.lease, ...this.former].map((lease) => keys.nodeChannel(lease));
+      await subscriber.subscribe(keys.eventsChannel(), ...nodes);
       if (epoch !== this.epoch || this.stopped) return;
       this.subscribed = true;
       this.subscribedAt = clock.mono();
@@ -158,6 +178,8 @@ export class Bus {
   private receive(channel: string, text: string): void {
     if (this.stopped) return;
     try {
+      const time = timeOf(text);
+      if (time !== null) this.handlers.onTime(time);
       if (channel === this.parts.keys.eventsChannel()) {
         this.handlers.onEvents(text);
         return;
@@ -175,4 +197,17 @@ export class Bus {
     if (at > this.heard) this.heard = at;
     for (const waiter of this.waiters) if (at >= waiter.since) waiter.resolve();
   }
+}
+
+/** The last field of messages that carry events: cluster time when they were appended or sent, ms. Null: of a node that does not say. */
+const TIME = /,"time":(\d{13,16})\}$/;
+
+function timeOf(text: string): number | null {
+  const digits = TIME.exec(text.slice(-26))?.[1];
+  return digits === undefined ? null : Number(digits);
+}
+
+/** `text`, a JSON object, with the cluster time as its last field. */
+export function withTime(text: string, time: number): string {
+  return `${text.slice(0, -1)},"time":${time}}`;
 }

@@ -31,6 +31,8 @@ export interface EvictMessage {
   readonly to: string;
   /** Close code: 4001, or 4206 for an earlier attempt of the claimer's own client. */
   readonly code: number;
+  /** Cluster time since when the claimer is established, ms; absent while it waits for this confirmation. */
+  readonly since?: number;
 }
 
 /** The answer: `conn` is out of the table and nothing more is written to it. */

@@ -12,6 +12,7 @@ import { serverVersion } from '../observability/version.js';
 import { Rollouts } from '../operations/rollout.js';
 import { Claims } from '../registry/claim.js';
 import { Displacements } from '../registry/displacement.js';
+import { Duplicates } from '../registry/duplicates.js';
 import { Evictions } from '../registry/evictions.js';
 import { Housekeeping } from '../registry/housekeeping.js';
 import { Judge } from '../registry/judge.js';
@@ -34,6 +35,8 @@ export interface ClusterCalls {
   readonly onMailbox: NonNullable<ReconcileParts['onMailbox']>;
   /** Bring the legacy connections in line, which no registry knows. */
   readonly reconcileLegacy: () => Promise<void>;
+  /** Events that were written on a connection after that cluster time, ms. */
+  readonly writtenSince: (conn: string, since: number) => number;
   /** Read the logs up to their heads. */
   readonly catchUp: () => Promise<void>;
   /** Delivery was stopped, or goes on. */
@@ -60,6 +63,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     {
       onEvents: calls.onEvents,
       onInterrupted: (reason) => recovery.interrupt(reason),
+      onTime: (time) => recovery.hear(time),
       onMessage: (message, size) => {
         if (message.t === 'evict') evictions.onEvict(message);
         else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
@@ -70,7 +74,8 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
       },
     },
   );
-  const evictions = new Evictions({ bus, find: (conn) => table.get(conn) });
+  const duplicates = new Duplicates({ writtenSince: calls.writtenSince, logger });
+  const evictions = new Evictions({ bus, find: (conn) => table.get(conn), duplicates });
   const watchdog = new Watchdog(bus, clock, report);
   const lease = new Lease({ redis, bus, keys, clock, judge, cards, clusterTime, nodeId, ttlMs: settings.leaseTtlMs });
   const commands = new Commands({ bus, report, lease: () => lease.id, liveLeases: () => judge.live() });
@@ -90,13 +95,14 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     hasUser: (userId) => table.hasUser(userId),
     ordered: redis instanceof Redis,
   });
-  const displacements = new Displacements({ bus, judge, clock, timeoutMs: settings.replaceTimeoutMs });
-  const claims = new Claims({ store, lease, judge, displacements, releases, clock, report });
+  const displacements = new Displacements({ bus, judge, clock, clusterTime, timeoutMs: settings.replaceTimeoutMs });
+  const claims = new Claims({ store, lease, judge, displacements, releases, clock, clusterTime, report });
   const reconcileParts: ReconcileParts = {
     store,
     claims,
     releases,
     report,
+    duplicates,
     lease: () => lease.id,
     holders: () => [...table.all()].filter((one) => one.established),
     hasConnection: (conn) => table.get(conn) !== undefined,
@@ -136,6 +142,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     judge,
     cards,
     bus,
+    duplicates,
     evictions,
     watchdog,
     lease,

@@ -13,16 +13,18 @@ import type { EventsParts } from './events.js';
 export type DeliveryParts = ReturnType<typeof composeDelivery>;
 
 /** From the log and the mailboxes to the connections of this node. */
-export function composeDelivery(core: Core, { isServing }: ClusterParts, events: EventsParts) {
+export function composeDelivery(core: Core, { isServing, lease }: ClusterParts, events: EventsParts) {
   const { settings, clock, logger, report, table } = core;
   const { catalogue, log, mailboxes } = events;
   const ofUser = (userId: string): readonly Connection[] => table.ofUser(userId);
+  const clusterTime = { now: () => lease.latestTime };
   const typeSets = new TypeSets();
   const compression = new Compression(clock);
   const fanout = new Fanout({
     catalogue,
     typeSets,
     clock,
+    clusterTime,
     compression,
     logger,
     report,
@@ -33,7 +35,16 @@ export function composeDelivery(core: Core, { isServing }: ClusterParts, events:
     mayDeliver: isServing,
     ofUser,
   });
-  const userScope = new UserScope({ mailboxes, catalogue, clock, compression, ofUser, mayDeliver: isServing, report });
+  const userScope = new UserScope({
+    mailboxes,
+    catalogue,
+    clock,
+    clusterTime,
+    compression,
+    ofUser,
+    mayDeliver: isServing,
+    report,
+  });
   const acks = new Acks(mailboxes, report);
   const follower = new Follower({ log, fanout, report, isServing });
   return { typeSets, compression, fanout, userScope, acks, follower };

@@ -27,16 +27,17 @@ export type EventsParts = ReturnType<typeof composeEvents>;
 
 /** The way of an event from its publisher through the queue into the log or the mailboxes. */
 export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCalls) {
-  const { settings, nodeId, clock, report, keys, connect, redis } = core;
-  const { bus, lease, isServing } = cluster;
+  const { settings, nodeId, clock, clusterTime, report, keys, connect, redis } = core;
+  const { bus, lease, isServing, recovery } = cluster;
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
   const roles = (): RoleTable => catalogues.roles;
   const bytes = pooledRandom(randomBytes);
-  const log = new BroadcastLog({ redis, keys, random: bytes, ...settings });
-  const courier = new MailCourier({ bus, report, lease: () => lease.id, deliver: calls.onMail });
+  const onTime = (time: number): void => recovery.hear(time);
+  const log = new BroadcastLog({ redis, keys, random: bytes, onTime, ...settings });
+  const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: calls.onMail });
   const onAppended = courier.send.bind(courier);
-  const mailboxes = new Mailboxes({ redis, keys, random: bytes, onAppended, ...settings });
+  const mailboxes = new Mailboxes({ redis, keys, random: bytes, onTime, onAppended, ...settings });
   const appender = new Appender({ log, mailboxes });
   const ids = new EventIds(clock, bytes);
   const typeRates = new TypeRates(catalogue, clock);
@@ -55,7 +56,7 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
-  const ephemeral = new EphemeralSender({ redis, keys, clock });
+  const ephemeral = new EphemeralSender({ redis, keys, clock, clusterTime });
   const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
   const eventStatuses = new EventStatuses({ log, lookups: () => queues.lookups() });
   return { catalogues, catalogue, roles, log, mailboxes, typeRates, queues, ephemeral, publisher, eventStatuses };

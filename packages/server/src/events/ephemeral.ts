@@ -1,4 +1,5 @@
 import { type EventTypeDefinition, MAX_KEY_LENGTH, type PublishRequest } from '@unified-ws/protocol';
+import { withTime } from '../bus/bus.js';
 import type { Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
@@ -59,6 +60,7 @@ export interface EphemeralSenderParts {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
 }
 
 interface Pending {
@@ -159,12 +161,11 @@ export class EphemeralSender {
   }
 
   private publish(lease: string, { texts, settle }: Pending): void {
-    const { redis, keys } = this.parts;
+    const { redis, keys, clusterTime } = this.parts;
     this.counts.messages += 1;
-    const sent =
-      lease === ''
-        ? redis.publish(keys.eventsChannel(), `${BROADCAST_START}${texts.join(',')}]}`)
-        : redis.publish(keys.nodeChannel(lease), `{"t":"ephemeral","events":[${texts.join(',')}]}`);
+    const start = lease === '' ? BROADCAST_START : '{"t":"ephemeral","events":[';
+    const channel = lease === '' ? keys.eventsChannel() : keys.nodeChannel(lease);
+    const sent = redis.publish(channel, withTime(`${start}${texts.join(',')}]}`, clusterTime.now()));
     sent.then(
       () => {
         for (const one of settle) one.resolve();

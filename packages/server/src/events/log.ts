@@ -55,6 +55,8 @@ export interface BroadcastLogParts extends HistoryLimits {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly random: RandomBytes;
+  /** Called with the time of the newest entry of a page, ms, before the page is handed out (C6). */
+  readonly onTime?: (time: number) => void;
   /** Appended ids are remembered for at least this long, and at most twice as long (L2). Default 15 min. */
   readonly seenWindowMs?: number;
 }
@@ -71,6 +73,8 @@ interface PendingAppend {
 const SEEN_WINDOW_MS = 15 * 60 * 1000;
 const TAG_BYTES = 6;
 const EPOCH_BYTES = 9;
+/** Of an entry's fields as append.lua writes them. */
+const TIME_FIELD = 3;
 /** Bounds of one script call, which runs alone in Redis, and of the batch that every node receives. */
 const MAX_EVENTS_PER_CALL = 500;
 const MAX_CHARACTERS_PER_CALL = 1024 * 1024;
@@ -146,6 +150,8 @@ export class BroadcastLog {
     if (toInclusive <= fromExclusive || limit <= 0) return [];
     const { redis, keys } = this.parts;
     const rows = await redis.xrange(keys.logStream(), `${fromExclusive + 1}-0`, `${toInclusive}-0`, 'COUNT', limit);
+    const newest = rows.at(-1)?.[1][TIME_FIELD];
+    if (newest !== undefined) this.parts.onTime?.(Number(newest));
     return rows.map(([id, fields]) => readEntry(id, fields));
   }
 

@@ -1,5 +1,6 @@
-import type { Bus } from '../bus/bus.js';
+import { type Bus, withTime } from '../bus/bus.js';
 import type { MailBatch } from '../bus/messages.js';
+import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { AppendedMail } from './mailbox.js';
 
@@ -16,6 +17,7 @@ export interface MailCourierParts {
   readonly lease: () => string;
   /** Takes what is for a user of this node: no message is needed for it. */
   readonly deliver: (batch: MailBatch) => void;
+  readonly clusterTime: Pick<Clock, 'now'>;
   readonly report: Report;
 }
 
@@ -74,6 +76,7 @@ export class MailCourier {
   }
 
   private sendTogether(lease: string, batches: readonly string[]): void {
-    this.parts.bus.sendText(lease, `{"t":"user","boxes":[${batches.join()}]}`);
+    const { bus, clusterTime } = this.parts;
+    bus.sendText(lease, withTime(`{"t":"user","boxes":[${batches.join()}]}`, clusterTime.now()));
   }
 }

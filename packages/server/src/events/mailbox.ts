@@ -55,6 +55,8 @@ export interface MailboxesParts extends MailboxLimits {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly random: RandomBytes;
+  /** Called with the time of the newest entry of a page, ms, before the page is handed out (C6). */
+  readonly onTime?: (time: number) => void;
   /** Called in the turn of the script's answer. */
   readonly onAppended: (mail: AppendedMail) => void;
 }
@@ -149,6 +151,8 @@ export class Mailboxes {
         event: JSON.parse(event) as StoredEvent,
       });
     }
+    const newest = entries.at(-1);
+    if (newest) this.parts.onTime?.(newest.at);
     return {
       epoch,
       offset: Number(offset),

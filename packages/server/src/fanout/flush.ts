@@ -13,7 +13,9 @@ import { excludedUsers } from './exclusion.js';
 import { heartbeatFrame, messageFrame } from './frame.js';
 import { Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
+import { wants } from './wants.js';
 import { type Entry, frameOf, Window } from './window.js';
+import { WriteTimes } from './writeTimes.js';
 
 /**
  * After a flush the next one waits as long as that one took, at most this long, milliseconds. Else a node that works on
@@ -29,6 +31,7 @@ export interface FanoutParts {
   readonly catalogue: () => EventCatalogue;
   readonly typeSets: TypeSets;
   readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
   readonly compression: Compression;
   readonly logger: Logger;
   readonly report: Report;
@@ -79,6 +82,7 @@ export class Fanout {
   private waiters: (() => void)[] = [];
   private delivered: LogHead = { epoch: '', offset: 0, tag: '' };
   private text: string | null = null;
+  private readonly writeTimes = new WriteTimes();
 
   constructor(parts: FanoutParts) {
     this.parts = parts;
@@ -181,6 +185,20 @@ export class Fanout {
     return cursor ? cursorText(this.delivered.epoch, cursor) : this.text;
   }
 
+  /** Events of the log that were written to the member after that cluster time, ms, as far as the window tells. */
+  writtenSince(member: Member, since: number): number {
+    const from = this.writeTimes.offsetAt(since);
+    const to = (this.readers.cursorOf(member) ?? this.delivered).offset;
+    if (from === null || !(this.cohorts.has(member) || this.readers.has(member))) return 0;
+    let written = 0;
+    for (let offset = Math.max(from + 1, this.window.oldest); offset <= to; offset += 1) {
+      const event = this.window.get(offset)?.event;
+      const definition = event && this.parts.catalogue().get(event.type);
+      if (event && definition && wants(member, event, definition)) written += 1;
+    }
+    return written;
+  }
+
   /** Jumps: the log before `head` is not, or cannot be, delivered to the cohorts. */
   moveTo(head: LogHead): void {
     this.pending = [];
@@ -196,6 +214,7 @@ export class Fanout {
   /** The log is another one (L1): every cursor of the old one is worth nothing. The caller announces it. */
   restartAt(head: LogHead): void {
     this.window.clear();
+    this.writeTimes.clear();
     this.moveTo(head);
     // The caller tells everybody. Offsets begin anew: measured by those of before, no cursor would be told for long (L6).
     const now = this.parts.clock.mono();
@@ -244,6 +263,7 @@ export class Fanout {
       this.deliver(cohort, frames, excluded, traced);
       cohort.run.length = 0;
     }
+    if (last) this.writeTimes.add(this.parts.clusterTime.now(), this.delivered.offset);
     for (const entry of entries) this.window.push(entry);
     if (last) this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
     // The readers too, who became one in this flush among them.

@@ -1,5 +1,8 @@
 import { formatPosition, type Position } from '@unified-ws/protocol';
 
+/** Writes whose times are kept. */
+const MAX_WRITTEN = 16;
+
 /**
  * Where a connection stands in its user's mailbox. One object per connection whose user has one: kept small, there may be tens of
  * thousands.
@@ -15,6 +18,8 @@ export class MailCursor implements Position {
   told: number;
   /** It is read for: what is heard live only raises `head` (L3). */
   behind = false;
+  /** Cluster time of the last writes, ms, a number for each event: to tell what was written after some moment. */
+  private written: number[] = [];
   /** What was heard does not fit to this cursor, or may be lost: nothing is live before the mailbox was read. */
   doubt = false;
 
@@ -35,6 +40,16 @@ export class MailCursor implements Position {
   raise(epoch: string, head: number): void {
     if (epoch !== this.epoch) this.doubt = true;
     else if (head > this.head) this.head = head;
+  }
+
+  /** Events were written. @param time cluster time, ms. */
+  wrote(events: number, time: number): void {
+    this.written = [...this.written, ...Array<number>(Math.min(events, MAX_WRITTEN)).fill(time)].slice(-MAX_WRITTEN);
+  }
+
+  /** Events that were written after that cluster time, ms; of many the last. */
+  writtenSince(since: number): number {
+    return this.written.filter((time) => time > since).length;
   }
 
   /** Whether there is something to read. */

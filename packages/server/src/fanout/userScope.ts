@@ -35,6 +35,7 @@ export interface UserScopeParts {
   readonly mailboxes: Pick<Mailboxes, 'read'>;
   readonly catalogue: () => EventCatalogue;
   readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
   readonly compression: Compression;
   /** The connections of a user on this node, those that are still claiming included. */
   readonly ofUser: (userId: string) => Iterable<MailRecipient>;
@@ -255,6 +256,7 @@ export class UserScope {
       if (frames.length === 0) return;
       connection.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, bytes));
       this.counts.deliveries += frames.length;
+      cursor.wrote(frames.length, this.parts.clusterTime.now());
       frames = [];
       bytes = 0;
     };

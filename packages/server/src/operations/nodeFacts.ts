@@ -184,11 +184,12 @@ export class NodeFacts {
   }
 
   private registry(): NodeStats['registry'] {
-    const { counts, displacements, evictions, releases, judge } = this.view;
+    const { counts, displacements, duplicates, evictions, releases, judge } = this.view;
     return {
       takeovers: counts.takeovers,
       waiting_takeovers: displacements.size,
       evictions: evictions.closed,
+      duplicates_found: duplicates.found,
       pending_releases: releases.pending,
       fenced_periods: counts.fencedPeriods,
       fenced_seconds: Math.round(counts.fencedSeconds * 1000) / 1000,

@@ -22,6 +22,7 @@ import type { Tally } from '../observability/tally.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import type { Displacements } from '../registry/displacement.js';
+import type { Duplicates } from '../registry/duplicates.js';
 import type { Evictions } from '../registry/evictions.js';
 import type { Judge } from '../registry/judge.js';
 import type { Lease } from '../registry/lease.js';
@@ -65,6 +66,7 @@ export interface NodeView {
   readonly recovery: Recovery;
   readonly releases: Releases;
   readonly displacements: Displacements;
+  readonly duplicates: Duplicates;
   readonly evictions: Evictions;
   readonly table: ConnectionTable;
   readonly sockets: Sockets;

@@ -36,6 +36,7 @@ export interface ClaimsParts {
   readonly displacements: Displacements;
   readonly releases: Releases;
   readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
   readonly report: Report;
 }
 
@@ -196,7 +197,7 @@ export class Claims {
     { displaced, saved, preferences, amendment, mailbox }: Extract<ClaimAnswer, { status: 'ok' }>,
     holds: () => boolean,
   ): Promise<ClaimOutcome> {
-    const { store, displacements, lease } = this.parts;
+    const { store, displacements, lease, clusterTime } = this.parts;
     if (displaced.length === 0) {
       displacements.forget(who.id);
     } else {
@@ -208,7 +209,7 @@ export class Claims {
       });
       if (!who.isOpen()) return { status: 'gone' };
       if (!holds()) return { status: 'lapsed' };
-      const successor = await store.settle(who, own);
+      const successor = await store.settle(who, own, clusterTime.now());
       if (!who.isOpen()) return { status: 'gone' };
       if (!holds()) return { status: 'lapsed' };
       if (successor?.conn === who.id) return { status: 'moved' };
@@ -223,7 +224,8 @@ export class Claims {
   /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */
   private clear(who: Claimant): void {
     if (!who.isOpen()) return;
-    this.parts.store.settle(who, []).catch((error: unknown) => this.parts.report(error, 'registry.settle'));
+    const { store, clusterTime, report } = this.parts;
+    store.settle(who, [], clusterTime.now()).catch((error: unknown) => report(error, 'registry.settle'));
   }
 }
 

@@ -71,14 +71,17 @@ export class ClusterTime implements Clock {
   }
 
   /**
-   * Asks Redis.
+   * Asks Redis. Returns by how much this machine's own reckoning was behind the answer, ms; 0 when it was not. More than the clocks of
+   * machines can run apart between two samples means that those of this one stood still.
    *
    * @throws when Redis did not answer. Time goes on by the monotonic clock.
    */
-  async sample(): Promise<void> {
+  async sample(): Promise<number> {
     const first = await this.ask('');
-    if (!first.unjudged) return this.take(first);
-    this.take(await this.ask(this.judge(first)));
+    const sample = first.unjudged ? await this.ask(this.judge(first)) : first;
+    const behind = this.reckoning === null ? 0 : sample.time - this.at(this.reckoning, sample.received);
+    this.take(sample);
+    return Math.max(0, behind);
   }
 
   private async ask(judgement: 'passed' | 'stepped' | ''): Promise<Sample> {

@@ -11,6 +11,7 @@ export interface DisplacementsParts {
   readonly bus: Bus;
   readonly judge: Judge;
   readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
   /** REPLACE_TIMEOUT_MS: longer than a lease, so that when it ends the old owner has lost the right to deliver. */
   readonly timeoutMs: number;
 }
@@ -130,17 +131,24 @@ export class Displacements {
   }
 
   private tick(): void {
-    const { bus, judge, clock } = this.parts;
+    const { bus, judge, clock, clusterTime } = this.parts;
     const now = clock.mono();
     for (const pending of [...this.pending.values()]) {
       const { claimant } = pending;
       for (const one of [...pending.unconfirmed.values()]) {
-        if (judge.isDead(one.l) || now >= pending.deadline) {
-          pending.unconfirmed.delete(one.c);
-          continue;
-        }
+        // Warned once more all the same: what it knows of the time may be wrong (C2).
+        const isGivenUp = judge.isDead(one.l) || now >= pending.deadline;
+        if (isGivenUp) pending.unconfirmed.delete(one.c);
         const code = one.k !== '' && one.k === claimant.client?.id ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
-        bus.send(one.l, { t: 'evict', conn: one.c, fence: claimant.fence, by: claimant.id, to: pending.lease, code });
+        bus.send(one.l, {
+          t: 'evict',
+          conn: one.c,
+          fence: claimant.fence,
+          by: claimant.id,
+          to: pending.lease,
+          code,
+          ...(isGivenUp ? { since: clusterTime.now() } : {}),
+        });
       }
       this.advance(pending);
     }

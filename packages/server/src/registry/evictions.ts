@@ -1,15 +1,18 @@
 import type { CloseCode } from '@unified-ws/protocol';
 import type { Bus } from '../bus/bus.js';
 import type { EvictMessage } from '../bus/messages.js';
+import type { Duplicates } from './duplicates.js';
 
 /** A connection as an evict meets it. */
 export interface Evictable {
+  readonly id: string;
   end(code: CloseCode): void;
 }
 
 export interface EvictionsParts {
   readonly bus: Bus;
   readonly find: (conn: string) => Evictable | undefined;
+  readonly duplicates: Duplicates;
 }
 
 /**
@@ -28,10 +31,12 @@ export class Evictions {
 
   onEvict(message: EvictMessage): void {
     this.received += 1;
+    const code = message.code as CloseCode;
     const connection = this.parts.find(message.conn);
     if (connection) {
       this.closed += 1;
-      connection.end(message.code as CloseCode);
+      this.parts.duplicates.look(connection, code, message.since ?? null);
+      connection.end(code);
     }
     this.parts.bus.send(message.to, { t: 'evicted', conn: message.conn, by: message.by });
   }

@@ -15,8 +15,17 @@ const SAFETY_MS = 1000;
 /** A wall clock that ran this far from the monotonic one means that the machine was suspended (C6). */
 const SUSPENDED_MS = 1000;
 
-/** What a renewal found. `forgotten`: Redis did not know the lease any more, so it lost data. */
-export type Renewal = 'renewed' | 'forgotten';
+/**
+ * A cluster time so far ahead of the own reckoning, ms, means that the clocks of this machine stood still (suspended, moved to another
+ * host): others call a lease dead two seconds later than its holder does (C6, C9).
+ */
+const CLOCK_SLACK_MS = 1000;
+
+/**
+ * What a renewal found. `forgotten`: Redis did not know the lease any more, so it lost data. `overslept`: the clocks of this machine stood
+ * still, so the lease may be over by the time of the others.
+ */
+export type Renewal = 'renewed' | 'forgotten' | 'overslept';
 
 const beatScript = (): LuaScript => LuaScript.load('beat', new URL('./lua/beat.lua', import.meta.url));
 
@@ -28,7 +37,7 @@ export interface LeaseParts {
   readonly judge: Judge;
   readonly cards: NodeCards;
   /** Asked with each beat. */
-  readonly clusterTime: Pick<ClusterTime, 'sample'>;
+  readonly clusterTime: Pick<ClusterTime, 'sample' | 'now'>;
   readonly nodeId: string;
   readonly ttlMs: number;
 }
@@ -45,6 +54,11 @@ export class Lease {
   private renewedAt = Number.NEGATIVE_INFINITY;
   private wallOffset = 0;
   private held = false;
+  private overslept = false;
+  /** A lead of others' clocks that is in doubt, and one that a renewal has shown to be theirs alone, ms. */
+  private doubtedMs = 0;
+  private heardTime = 0;
+  private borneMs = 0;
 
   constructor(parts: LeaseParts) {
     this.parts = parts;
@@ -75,6 +89,7 @@ export class Lease {
   isValid(): boolean {
     const { clock } = this.parts;
     const mono = clock.mono();
+    if (this.overslept) return false;
     return mono < this.validUntil && Math.abs(clock.now() - mono - this.wallOffset) < SUSPENDED_MS;
   }
 
@@ -82,8 +97,30 @@ export class Lease {
   isLost(): boolean {
     const { clock } = this.parts;
     const mono = clock.mono();
+    if (this.overslept) return true;
     if (!this.held) return false;
     return mono >= this.renewedAt + this.rightMs || Math.abs(clock.now() - mono - this.wallOffset) >= SUSPENDED_MS;
+  }
+
+  /** A message carried this cluster time, ms. */
+  heard(time: number): void {
+    if (time > this.heardTime) this.heardTime = time;
+  }
+
+  /** The latest cluster time that is known of, ms: also while this machine's own reckoning is behind. */
+  get latestTime(): number {
+    return Math.max(this.heardTime, this.parts.clusterTime.now());
+  }
+
+  /**
+   * Whether a cluster time that was heard is ahead of this machine's clocks: they may have stood still (C6). When the next renewal says
+   * that they did not, it is the sender's that are ahead, and so much is borne from then on.
+   */
+  isBehind(time: number): boolean {
+    const lead = time - this.parts.clusterTime.now() - this.borneMs;
+    if (lead <= CLOCK_SLACK_MS) return false;
+    this.doubtedMs = Math.max(this.doubtedMs, lead);
+    return true;
   }
 
   /** Milliseconds since the last confirmed renewal was sent. */
@@ -95,6 +132,9 @@ export class Lease {
   renew(): void {
     this.current = newLeaseId(this.parts.nodeId);
     this.held = false;
+    this.overslept = false;
+    this.doubtedMs = 0;
+    this.borneMs = 0;
     this.renewedAt = Number.NEGATIVE_INFINITY;
   }
 
@@ -110,12 +150,18 @@ export class Lease {
     const offset = clock.now() - sentAt;
     this.beat += 1;
     const written = this.write(lease, this.beat, cards.ownText);
-    const [[created, flat, flatCards]] = await Promise.all([written, clusterTime.sample()]);
+    const [[created, flat, flatCards], behindMs] = await Promise.all([written, clusterTime.sample()]);
     // First: the judge goes by them.
     cards.take(flatCards);
     judge.observe(pairs(flat), sentAt, clock.mono());
+    if (lease === this.current && behindMs > CLOCK_SLACK_MS) {
+      this.overslept = true;
+      return 'overslept';
+    }
     // A lease that changed or ran out while the answer was under way is not revived by it.
     if (lease !== this.current || this.isLost()) return 'renewed';
+    this.borneMs += this.doubtedMs;
+    this.doubtedMs = 0;
     const known = this.held;
     this.held = true;
     this.renewedAt = sentAt;

@@ -2,6 +2,7 @@ import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import type { Report } from '../observability/logger.js';
 import type { Amendment } from './amendment.js';
 import type { ClaimOutcome, Claims } from './claim.js';
+import type { Duplicates } from './duplicates.js';
 import type { Releases } from './releases.js';
 import type { RegistryStore } from './store.js';
 import { type Claimant, compareFences, type Entry, type MailboxHead } from './types.js';
@@ -56,6 +57,7 @@ export interface ReconcileParts {
   readonly claims: Claims;
   readonly releases: Releases;
   readonly report: Report;
+  readonly duplicates: Duplicates;
   readonly lease: () => string;
   /** All established connections of this node. */
   readonly holders: () => Iterable<Holder>;
@@ -95,13 +97,14 @@ export class Reconciler {
 
   /** Brings one connection in line. */
   async one(who: Holder): Promise<void> {
-    const { claims, lease } = this.parts;
+    const { claims, lease, duplicates } = this.parts;
     if (!who.isOpen()) return;
     const entry = await this.entry(who);
     if (entry === null) return;
     const verdict = judgeEntry(who, entry, lease());
     if (verdict.action !== 'end') who.amend(entry.amendment);
     if (verdict.action === 'end') {
+      duplicates.look(who, verdict.code, entry.since);
       who.end(verdict.code);
     } else if (verdict.action === 'keep' && !claims.isUnsettled(who)) {
       // A re-claim that ran without being answered may have taken another fence.

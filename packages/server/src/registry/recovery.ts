@@ -16,6 +16,7 @@ const NEXT: Readonly<Record<Standing, Partial<Record<Signal, Standing>>>> = {
   stopped: {},
 };
 
+const OVERSLEPT = 'the clocks of this machine stood still';
 const BARRIER_MS = 1000;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1000;
@@ -71,6 +72,15 @@ export class Recovery {
     return false;
   }
 
+  /**
+   * A message carries this cluster time, ms. One that is ahead of this node's means that the clocks of its machine stood still, and its
+   * right may be over by the time of the others: nothing is written before a round trip has proved the lease (C6).
+   */
+  hear(time: number): void {
+    this.parts.lease.heard(time);
+    if (this.state === 'serving' && this.parts.lease.isBehind(time)) this.interrupt(OVERSLEPT);
+  }
+
   /** Resolves when the node serves for the first time. */
   async start(): Promise<void> {
     this.signal('begin', 'starting');
@@ -114,7 +124,9 @@ export class Recovery {
     if (this.pulsing || !(this.state === 'serving' || (this.state === 'rejoining' && lease.isHeld))) return;
     this.pulsing = true;
     try {
-      if ((await lease.pulse()) === 'forgotten') this.interrupt('Redis lost its data');
+      const renewal = await lease.pulse();
+      if (renewal === 'forgotten') this.interrupt('Redis lost its data');
+      else if (renewal === 'overslept') this.interrupt(OVERSLEPT);
     } catch (error) {
       report(error, 'registry.lease');
       this.interrupt('the lease was not renewed');
@@ -158,9 +170,10 @@ export class Recovery {
     await bus.barrier(BARRIER_MS);
     if (interrupted()) return;
     await lease.pulse();
-    if (interrupted()) return;
+    if (interrupted() || lease.isLost()) return;
     await reconcile();
     if (interrupted()) return;
+    bus.leaveFormer();
     await catchUp();
     if (interrupted() || !lease.isValid()) return;
     const reason = this.why;

@@ -152,11 +152,19 @@ export class RegistryStore {
     }
   }
 
-  /** Null when the claimer is current under its lease, else what is stored in its place. */
-  async settle(who: Claimant, keep: readonly Displaced[]): Promise<Successor | null> {
+  /**
+   * Null when the claimer is current under its lease, else what is stored in its place.
+   *
+   * @param now cluster time, ms.
+   */
+  async settle(who: Claimant, keep: readonly Displaced[], now: number): Promise<Successor | null> {
     const { redis, keys } = this.parts;
     const kept = keep.length === 0 ? '[]' : JSON.stringify(keep);
-    const answer = await this.scripts.settle.run(redis, [keys.conn(who.userId)], [who.id, who.fence, kept, who.lease]);
+    const answer = await this.scripts.settle.run(
+      redis,
+      [keys.conn(who.userId)],
+      [who.id, who.fence, kept, who.lease, now],
+    );
     const [current, conn, fence, client, code, attempt] = answer as [number, string, string, string, number, number];
     return current === 1 ? null : { conn, fence, client, code, attempt };
   }
@@ -209,12 +217,16 @@ export class RegistryStore {
       redis,
       [keys.conn(who.userId), keys.revoked(who.userId), keys.boxmeta(who.userId)],
       [who.issuedAt, who.sessionId, mailboxTtlMs],
-    )) as [string, string, string, number, string, number, number, string, number, string, string[], string];
-    const [conn, fence, lease, code, client, attempt, revokedCode, epoch, offset, tag, amended, until] = raw;
+    )) as [string, string, string, number, string, number, number, string, number, string, string[], string, string];
+    const [conn, fence, lease, code, client, attempt, revokedCode, epoch, offset, tag, amended, until, established] =
+      raw;
     const mailbox = epoch === '' ? null : { epoch, offset, tag };
     const amendment = parseAmendment(amended);
     const revokedUntil = Number(until);
-    return { conn, fence, lease, code, client, attempt, revokedCode, revokedUntil, amendment, mailbox };
+    // A node that knows nothing of it leaves what was said of an earlier owner.
+    const [of, at] = established.split(' ');
+    const since = conn !== '' && of === conn ? Number(at) : null;
+    return { conn, fence, lease, code, client, attempt, revokedCode, revokedUntil, amendment, mailbox, since };
   }
 
   /** Writes the order and returns the owner of that moment, null when nobody is connected (C7). */

@@ -73,6 +73,8 @@ export interface Entry extends Owner {
   readonly amendment: Amendment;
   /** Null when the user has no mailbox. */
   readonly mailbox: MailboxHead | null;
+  /** Cluster time since when the owner is established, ms; null while it is not, or is of a node that does not say. */
+  readonly since: number | null;
 }
 
 /** The newest entry of a mailbox: offset 0 and tag '' while there is none. */

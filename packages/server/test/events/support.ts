@@ -97,7 +97,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     command.disconnect();
     throw error;
   }
-  const ephemeral = new EphemeralSender({ redis: command, keys, clock: systemClock });
+  const ephemeral = new EphemeralSender({ redis: command, keys, clock: systemClock, clusterTime: systemClock });
   const publisher = new Publisher({
     catalogue: () => catalogue,
     queues,

@@ -60,6 +60,7 @@ describe('flushes, the rest after them, and cursors', () => {
       catalogue: () => catalogue,
       typeSets: new TypeSets(),
       clock: { now: () => time, mono: () => time },
+      clusterTime: { now: () => time },
       compression: new Compression({ mono: () => time }),
       logger: createLogger('silent', 'n1'),
       report: (error) => {

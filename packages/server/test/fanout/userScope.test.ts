@@ -102,6 +102,7 @@ describe('the user scope', function () {
       mailboxes,
       catalogue: () => catalogue,
       clock: systemClock,
+      clusterTime: systemClock,
       ofUser: () => [peer],
       mayDeliver: () => mayDeliver,
       report: (error) => reports.push(error),

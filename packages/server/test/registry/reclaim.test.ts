@@ -1,8 +1,10 @@
 import type { Bus } from '@unified-ws/server/bus/bus';
 import { systemClock } from '@unified-ws/server/clock';
+import { createLogger } from '@unified-ws/server/observability/logger';
 import { Keys } from '@unified-ws/server/redis/keys';
 import { Claims } from '@unified-ws/server/registry/claim';
 import { Displacements } from '@unified-ws/server/registry/displacement';
+import { Duplicates } from '@unified-ws/server/registry/duplicates';
 import { Judge } from '@unified-ws/server/registry/judge';
 import type { Lease } from '@unified-ws/server/registry/lease';
 import { type Holder, Reconciler } from '@unified-ws/server/registry/reconcile';
@@ -62,7 +64,13 @@ describe('a re-claim that waits while its node loses its lease', () => {
     const report = (error: unknown): void => void failures.push(error);
     const judge = new Judge(5000);
     const bus = { send: () => undefined } as unknown as Bus;
-    const displacements = new Displacements({ bus, judge, clock: systemClock, timeoutMs: 60_000 });
+    const displacements = new Displacements({
+      bus,
+      judge,
+      clock: systemClock,
+      clusterTime: systemClock,
+      timeoutMs: 60_000,
+    });
     opened.push(displacements);
     const releases = { ordered: true, enlist: async () => undefined } as unknown as Releases;
     const claims = new Claims({
@@ -72,13 +80,16 @@ describe('a re-claim that waits while its node loses its lease', () => {
       displacements,
       releases,
       clock: systemClock,
+      clusterTime: systemClock,
       report,
     });
+    const duplicates = new Duplicates({ writtenSince: () => 0, logger: createLogger('silent', 'n') });
     const reconciler = new Reconciler({
       store,
       claims,
       releases,
       report,
+      duplicates,
       lease: () => lease.id,
       holders: () => [who],
       hasConnection: () => true,

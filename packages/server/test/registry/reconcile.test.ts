@@ -43,11 +43,13 @@ describe('the reconciler, when a token is refreshed while the registry is asked'
           revokedCode: 0,
           revokedUntil: 0,
           mailbox: null,
+          since: null,
         };
         return { ...base, amendment: NO_AMENDMENT, ...said };
       },
     };
-    const parts = { store, claims: { isUnsettled: () => false }, lease: () => 'a.1' };
+    const claims = { isUnsettled: () => false };
+    const parts = { store, claims, duplicates: { look: () => undefined }, lease: () => 'a.1' };
     return { who, asked, amendments, ends, reconciler: new Reconciler(parts as unknown as ReconcileParts) };
   }
 

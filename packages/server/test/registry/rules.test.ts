@@ -67,8 +67,8 @@ describe('the registry scripts', () => {
     await claim(first);
     await claim(second);
     expect(displacedIn(await claim(third))).to.deep.equal([first.id, second.id]);
-    expect(await store.settle(second, [])).to.include({ conn: third.id });
-    expect(await store.settle(third, [])).to.equal(null);
+    expect(await store.settle(second, [], Date.now())).to.include({ conn: third.id });
+    expect(await store.settle(third, [], Date.now())).to.equal(null);
     expect(displacedIn(await claim(claimant()))).to.deep.equal([third.id]);
   });
 
@@ -170,10 +170,10 @@ describe('the registry scripts', () => {
     await claim(old, 'a.1');
     await claim(who, 'n.1');
     await redis.hset(keys.conn(user), 'lease', 'n.2');
-    expect(await store.settle(who, [])).to.include({ conn: who.id, fence: who.fence });
+    expect(await store.settle(who, [], Date.now())).to.include({ conn: who.id, fence: who.fence });
     expect(await redis.hexists(keys.conn(user), 'displaced'), 'the list stays').to.equal(1);
     who.lease = 'n.2';
-    expect(await store.settle(who, [])).to.equal(null);
+    expect(await store.settle(who, [], Date.now())).to.equal(null);
   });
 
   it('release nobody else (I3)', async () => {

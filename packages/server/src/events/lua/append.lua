@@ -21,7 +21,7 @@
 --      7.. per event: id, tag, event (JSON)
 --
 -- Result: {epoch, head offset, head tag, {per event its offset, or 0 when its id was appended before}}
--- Publishes: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…]}, when anything was appended
+-- Publishes: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…],"time":(of the append, ms)}, when anything was appended
 -- Errors: none of its own.
 local stream, meta, seen_a, seen_b = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local max_length, max_bytes, ttl = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -110,7 +110,7 @@ if appended == 0 then
 end
 call('SADD', seen_a, unpack(new))
 
-batch[pieces + 1] = ']]}'
+batch[pieces + 1] = ']],"time":' .. stamp .. '}'
 call('PUBLISH', ARGV[1], table.concat(batch))
 
 length = length + appended

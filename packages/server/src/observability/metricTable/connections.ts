@@ -42,6 +42,11 @@ export const CONNECTION_METRICS: readonly ReadMetric[] = [
   counter('uws_evictions_total', 'Connections of this node that a newer claim ended.', ({ stats }) =>
     one(stats.registry.evictions),
   ),
+  counter(
+    'uws_duplicates_found_total',
+    'Events that were written on a connection after a newer one of its user was established: 0, but for a Redis Cluster shard that lost data.',
+    ({ stats }) => one(stats.registry.duplicates_found),
+  ),
   gauge('uws_releases_pending', 'Closed connections that the registry has not let go yet.', ({ stats }) =>
     one(stats.registry.pending_releases),
   ),

@@ -72,10 +72,14 @@ for i = #attempts, 1, -1 do
   end
 end
 
+-- Dead owners: nobody waits for them. They are warned all the same: a machine whose clocks stood still wakes with a right that is over,
+-- and must read this before what is published after it (C2).
+local warned = {}
 local function is_dead(id)
   return string.find(ARGV[7], ' ' .. id .. ' ', 1, true) ~= nil
 end
 
+local since
 if stored_conn == conn then
   -- Mine already: a repeated claim (C8), or a re-claim under a new lease (C4). The fence stays. One that a broken link held back
   -- must not put a lost lease in the place of the one that followed it (C10).
@@ -112,11 +116,15 @@ else
   local displaced = {}
   if entry[6] then
     for _, one in ipairs(cjson.decode(entry[6])) do
-      if one.c ~= conn and not is_dead(one.l) then displaced[#displaced + 1] = one end
+      if one.c ~= conn then
+        local list = is_dead(one.l) and warned or displaced
+        list[#list + 1] = one
+      end
     end
   end
-  if occupied then
-    displaced[#displaced + 1] = { c = stored_conn, l = stored_lease, f = entry[3], k = stored_client }
+  if stored_conn ~= '' then
+    local list = occupied and displaced or warned
+    list[#list + 1] = { c = stored_conn, l = stored_lease, f = entry[3], k = stored_client }
   end
   -- Bounded by whoever is still to come: an entry that nobody owns must not lock the user out.
   if occupied and #displaced > 8 then
@@ -132,11 +140,16 @@ else
     if #attempts > 8 then table.remove(attempts, 1) end
     redis.call('HSET', KEYS[1], 'attempts', cjson.encode(attempts))
   end
-  redis.call('HDEL', KEYS[1], 'code', 'reason')
+  redis.call('HDEL', KEYS[1], 'code', 'reason', 'since')
   if #displaced > 0 then
     redis.call('HSET', KEYS[1], 'displaced', cjson.encode(displaced))
-  elseif entry[6] then
-    redis.call('HDEL', KEYS[1], 'displaced')
+  else
+    if entry[6] then
+      redis.call('HDEL', KEYS[1], 'displaced')
+    end
+    -- With nobody to wait for it is established from now on.
+    since = string.format('%.0f', now)
+    redis.call('HSET', KEYS[1], 'since', conn .. ' ' .. since)
   end
   redis.call('PERSIST', KEYS[1])
 end
@@ -144,12 +157,16 @@ end
 local now_stored = redis.call('HMGET', KEYS[1], 'fence', 'displaced')
 local displaced = now_stored[2] or '[]'
 -- C3: published here, so that a claimer that dies at the next line has warned them all the same.
-if now_stored[2] then
-  for _, one in ipairs(cjson.decode(displaced)) do
+local function evict(list)
+  for _, one in ipairs(list) do
     local code = (client ~= '' and one.k == client) and 4206 or 4001
-    redis.call('PUBLISH', ARGV[6] .. one.l,
-      cjson.encode({ t = 'evict', conn = one.c, fence = now_stored[1], by = conn, to = lease, code = code }))
+    redis.call('PUBLISH', ARGV[6] .. one.l, cjson.encode({ t = 'evict', conn = one.c, fence = now_stored[1], by = conn,
+      to = lease, code = code, since = tonumber(since) }))
   end
+end
+evict(warned)
+if now_stored[2] then
+  evict(cjson.decode(displaced))
 end
 local subs = redis.call('HGETALL', KEYS[3])
 if #subs > 0 then

@@ -11,8 +11,8 @@
 --
 -- Result: {conn, fence, lease, tombstone code, client, attempt, revoked code (0 = not), mailbox epoch ('' = none), mailbox offset,
 --          mailbox tag, amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)},
---          end of a ban (ms, 0 = for good or none)}
-local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'code', 'client', 'attempt')
+--          end of a ban (ms, 0 = for good or none), '<conn> <ms>': that one is established since then ('' = none is)}
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'code', 'client', 'attempt', 'since')
 local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[2], 'roles', 'roles_at', 'permissions',
   'permissions_at', 'stale_at', 'stale_by')
 local time = redis.call('TIME')
@@ -38,4 +38,5 @@ if box[1] and redis.call('PTTL', KEYS[3]) < tonumber(ARGV[3]) / 2 then
   redis.call('PEXPIRE', KEYS[3], ARGV[3])
 end
 return { entry[1] or '', entry[2] or '0', entry[3] or '', tonumber(entry[4] or '0'), entry[5] or '',
-  tonumber(entry[6] or '0'), code, box[1] or '', tonumber(box[2] or '0'), box[3] or '', amendment, code == 4003 and revoked[1] or '0' }
+  tonumber(entry[6] or '0'), code, box[1] or '', tonumber(box[2] or '0'), box[3] or '', amendment, code == 4003 and revoked[1] or '0',
+  entry[7] or '' }

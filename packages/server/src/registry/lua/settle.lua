@@ -6,10 +6,11 @@
 --      2 fence
 --      3 what stays on the list (JSON array as claim.lua stores it, '[]' for nothing)
 --      4 the lease that the claim was made under: settled under it alone, or a right would outlive its lease (C10)
+--      5 cluster time (ms): established since then, unless it was before
 --
 -- Result: {1}, or {0, conn, fence, client, tombstone code, attempt} of what is stored instead: '', '0', '', 0, 0 when Redis
 -- forgot the claim
-local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'client', 'code', 'attempt', 'lease')
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'client', 'code', 'attempt', 'lease', 'since')
 if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] or entry[6] ~= ARGV[4] then
   return { 0, entry[1] or '', entry[2] or '0', entry[3] or '', tonumber(entry[4] or '0'), tonumber(entry[5] or '0') }
 end
@@ -17,5 +18,8 @@ if ARGV[3] == '[]' then
   redis.call('HDEL', KEYS[1], 'displaced')
 else
   redis.call('HSET', KEYS[1], 'displaced', ARGV[3])
+end
+if not entry[7] or string.sub(entry[7], 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then
+  redis.call('HSET', KEYS[1], 'since', ARGV[1] .. ' ' .. ARGV[5])
 end
 return { 1 }
