@@ -311,7 +311,8 @@ export class ClaimModel implements Model {
     const { world, from } = this;
     return CONNS.every((c) => {
       const n = world.node(c);
-      if (!node.runs(from, n)) return !from.valid(n);
+      if (!node.runs(from, n)) return !from.valid(n) || from.behind(n);
+      if (from.behind(n)) return false;
       const phase = from.phase(c);
       return from.evicts(c) === 0 && (phase === Phase.idle || phase === Phase.established || phase === Phase.closed);
     });
