@@ -7,6 +7,7 @@ import { type Fate, Fates } from './fates.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
 import { LaneJobs } from './laneJobs.js';
 import { LaneLookup } from './laneLookup.js';
+import { LaneTurn } from './laneTurn.js';
 import { LaneWorker } from './laneWorker.js';
 import { JobProcessor, type ProcessorParts } from './processor.js';
 import type { StoredEvent } from './storedEvent.js';
@@ -33,7 +34,7 @@ const KEEP_FAILED = { count: 1000, age: 7 * 24 * 3600 };
 /** BullMQ's own event stream, which nobody here reads. */
 const STREAM_LENGTH = 100;
 
-export interface LaneParts extends Omit<ProcessorParts, 'splitOff' | 'fates'> {
+export interface LaneParts extends Omit<ProcessorParts, 'splitOff' | 'fates' | 'turn'> {
   /** Connected; shared by all queues of the node. */
   readonly producer: RedisClient;
   /** `events-0`, …, `events-urgent`. */
@@ -44,6 +45,8 @@ export interface LaneParts extends Omit<ProcessorParts, 'splitOff' | 'fates'> {
   readonly report: Report;
   /** The key of a bucket of fates. */
   readonly fatesKey: (bucket: number) => string;
+  /** Writes again what Redis lost with the data of the queues; `ensureLimits` of each is part of it. */
+  readonly restore: () => Promise<void>;
   /** Makes the id of a job that gives its events theirs. */
   readonly mint: () => string;
 }
@@ -66,13 +69,20 @@ export class Lane {
   /** The connection on which the worker waits for jobs; BullMQ made it. */
   private blocking: IRedisClient | null = null;
   private aside = false;
+  /** Whether there is to be a worker: one whose renewal failed is missing, not unwanted. */
+  private wanted = false;
 
   constructor(parts: LaneParts) {
     this.parts = parts;
     this.name = parts.name;
     this.fates = new Fates({ redis: parts.producer, key: parts.fatesKey, clock: parts.clock });
     const splitOff = (event: StoredEvent, from: JobData): Promise<void> => this.splitOff(event, from);
-    this.processor = new JobProcessor({ ...parts, fates: this.fates, splitOff });
+    const turns = new LaneTurn({
+      redis: parts.producer,
+      key: (name) => this.queue.toKey(name),
+      restore: parts.restore,
+    });
+    this.processor = new JobProcessor({ ...parts, fates: this.fates, splitOff, turn: (jobId) => turns.of(jobId) });
     const { mint, clock } = parts;
     this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
     this.queue = new Queue(parts.name, {
@@ -122,15 +132,21 @@ export class Lane {
     };
   }
 
-  /** The limit of one job at a time lies in a Redis hash and goes with the data (Q4). */
-  async ensureConcurrency(): Promise<void> {
-    if ((await this.queue.getGlobalConcurrency()) === 1) return;
-    await this.queue.setGlobalConcurrency(1);
+  /** The limit of one job at a time (Q4), and that of BullMQ's event stream, lie in a Redis hash and go with the data. */
+  async ensureLimits(): Promise<void> {
+    const { producer } = this.parts;
+    const meta = this.queue.toKey('meta');
+    const limits = { concurrency: '1', 'opts.maxLenEvents': String(STREAM_LENGTH) };
+    const found = await producer.hmget(meta, ...Object.keys(limits));
+    // A full Redis refuses writes, also of what is there.
+    if (Object.values(limits).every((value, index) => found[index] === value)) return;
+    await producer.hset(meta, limits);
   }
 
   /** Starts this node's worker on `connection`, which all its workers share but for their blocking reads. */
   async startWorker(connection: RedisClient): Promise<void> {
     const { name, prefix, nodeId, report } = this.parts;
+    this.wanted = true;
     // Three parameters: BullMQ makes the signal only for a processor that names it.
     const worker = new LaneWorker(
       name,
@@ -163,12 +179,17 @@ export class Lane {
 
   /** Puts a new worker in the place of one that hangs or gave up. The old one may still have a job: its lock lapses. */
   async renewWorker(connection: RedisClient): Promise<void> {
-    await this.endWorker();
+    await this.retireWorker();
     await this.startWorker(connection);
   }
 
   /** Without waiting for Redis, or for the job in work. */
   async endWorker(): Promise<void> {
+    this.wanted = false;
+    await this.retireWorker();
+  }
+
+  private async retireWorker(): Promise<void> {
     const { worker, blocking } = this;
     this.worker = null;
     this.blocking = null;
@@ -180,7 +201,11 @@ export class Lane {
   }
 
   workerRuns(): boolean {
-    return this.aside || this.worker === null || this.worker.isRunning();
+    return !this.wanted || this.aside || this.worker?.isRunning() === true;
+  }
+
+  workerIsConnected(): boolean {
+    return !this.wanted || this.blocking?.status === 'ready';
   }
 
   async untouchedJob(): Promise<string | null> {
@@ -214,6 +239,7 @@ export class Lane {
    * at most `patienceMs`.
    */
   async close(force: boolean, patienceMs: number): Promise<void> {
+    this.wanted = false;
     this.processor.standAside();
     if (force) this.processor.abandon();
     const { worker } = this;

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { Fate, Fates } from './fates.js';
 import type { JobData } from './job.js';
+import type { Turn } from './laneTurn.js';
 import type { AppendResult } from './log.js';
 import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from './storedEvent.js';
 
@@ -15,6 +16,8 @@ export interface ProcessorParts {
   readonly knows: (type: string) => boolean;
   /** False while this node is fenced: then its workers append nothing (L2). */
   readonly mayAppend: () => boolean;
+  /** Asked before each append: whether the job's turn has come (Q4). */
+  readonly turn: (jobId: string) => Promise<Turn>;
   /** Adds a job of its own for an event that cannot be appended, to the same queue. */
   readonly splitOff: (event: StoredEvent, from: JobData) => Promise<void>;
   /** Where is noted what the log does not know. */
@@ -154,6 +157,7 @@ export class JobProcessor {
       for (;;) {
         await this.untilAllowed(job, token, lock);
         try {
+          await this.untilTurn(job, token, lock);
           return await this.abandonable(work());
         } catch (error) {
           if (error instanceof WaitingError) throw error;
@@ -172,6 +176,20 @@ export class JobProcessor {
       if (lock.aborted) throw new WaitingError('the lock was lost');
       if (this.aside.signal.aborted) return this.giveBack(job, token);
       if (this.parts.mayAppend()) return;
+      await this.pause(FENCE_POLL_MS, lock);
+    }
+  }
+
+  private async untilTurn(job: QueueJob, token: string, lock: AbortSignal): Promise<void> {
+    for (;;) {
+      const turn = await this.abandonable(this.parts.turn(job.id ?? ''));
+      if (turn === 'now') return;
+      if (turn === 'back' || lock.aborted || this.aside.signal.aborted) return this.giveBack(job, token);
+      if (turn === 'gone') {
+        // Redis lost it, or another worker is to repeat it: appended now it would come after events that were accepted later.
+        this.parts.report(new Error(`job ${job.id} is not in work any more, and left alone`), 'events.gone');
+        throw new WaitingError('not in work any more');
+      }
       await this.pause(FENCE_POLL_MS, lock);
     }
   }

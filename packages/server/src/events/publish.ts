@@ -103,7 +103,7 @@ export class Publisher {
     const events = this.preparer.prepare(request, by.userId);
     const durable = events.filter(isDurable);
     // Nothing that waits keeps an ephemeral event from being delivered.
-    if (durable.length > 0) await this.parts.queues.admit();
+    if (durable.length > 0) await this.parts.queues.admit(durable.flatMap(({ items }) => items));
     return { events, repeats: await this.repeats(durable) };
   }
 

@@ -1,11 +1,7 @@
-import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
-import type { Report } from '../observability/logger.js';
 import { answers, connected } from '../redis/answers.js';
 import type { RedisClient } from '../redis/connect.js';
-import type { Keys } from '../redis/keys.js';
 import { Admission } from './admission.js';
-import type { EventIds } from './eventId.js';
 import { FenceWatch } from './fenceWatch.js';
 import type { QueuedEvent } from './job.js';
 import { type JobCounts, Lane } from './lane.js';
@@ -14,49 +10,10 @@ import type { LaneLookup } from './laneLookup.js';
 import { MemoryGuard } from './memoryGuard.js';
 import { partitionOf } from './partition.js';
 import { agreeOnPartitions } from './partitionCount.js';
-import type { ProcessorCounts, ProcessorParts, Retrying } from './processor.js';
+import type { EventQueuesOptions, EventQueuesParts, QueueStats } from './queueParts.js';
 import { SilenceProbe } from './silenceProbe.js';
 import type { StoredEvent } from './storedEvent.js';
-import { type RenewalReason, type WatchedLane, WorkerWatch } from './workerWatch.js';
-
-export interface EventQueuesOptions {
-  /** EVENT_QUEUE_PARTITIONS. The same on every node (Q7). */
-  readonly partitions: number;
-  /** EVENT_QUEUE_MAX: jobs waiting, delayed and active, in all queues. A soft bound (Q6). */
-  readonly maxJobs: number;
-  /** WORKER_STALL_MS. */
-  readonly stallMs: number;
-}
-
-export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows' | 'mayAppend'> {
-  readonly keys: Keys;
-  readonly clock: Clock;
-  readonly report: Report;
-  readonly nodeId: string;
-  readonly ids: EventIds;
-  /** The log's Redis, whose memory is looked at too. */
-  readonly logRedis: RedisClient;
-  /** Makes a connection that is not yet open. The queues open and end it. */
-  readonly connect: (role: 'producer' | 'worker') => RedisClient;
-}
-
-export interface LaneStats extends Readonly<ProcessorCounts> {
-  readonly queue: string;
-  /** An infrastructure error that this node's worker retries in place; null: none. */
-  readonly retrying: Retrying | null;
-  /** How long the job next in line was started by nobody, milliseconds; 0: all is well. */
-  readonly stalledMs: number;
-}
-
-export interface QueueStats {
-  /** Whether this node's workers leave the jobs to others, because the node is fenced. */
-  readonly standingAside: boolean;
-  readonly lanes: readonly LaneStats[];
-  /** Workers of this node that were replaced, by reason. */
-  readonly renewals: Readonly<Record<RenewalReason, number>>;
-  /** Publishes that this node refused for want of room. */
-  readonly refused: Readonly<Admission['refused']>;
-}
+import { type WatchedLane, WorkerWatch } from './workerWatch.js';
 
 const PING_MS = 300;
 const CLOSE_PATIENCE_MS = 1000;
@@ -73,6 +30,7 @@ export class EventQueues {
   private workerConnection: RedisClient | null = null;
   private partitions: readonly Lane[] = [];
   private urgent: Lane | null = null;
+  private workersStarted = false;
   private closing: Promise<void> | null = null;
   /** The end of what a start that failed had made. */
   private discarding: Promise<void> = Promise.resolve();
@@ -91,7 +49,7 @@ export class EventQueues {
     this.watch = new WorkerWatch({
       lanes: () => this.lanes(),
       renew: (lane) => this.renewWorker(lane),
-      standsAside: () => this.fence.standsAside,
+      standsAside: () => !this.workersStarted || this.fence.standsAside,
       clock: parts.clock,
       report: parts.report,
       stallMs: options.stallMs,
@@ -144,9 +102,12 @@ export class EventQueues {
     this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
     this.urgent = this.lane(producer, 'u');
     await Promise.all(this.lanes().map((lane) => lane.waitUntilReady()));
-    await this.ensureConcurrency();
+    await this.restore();
+    this.refuseWhenClosed();
+    // Before there are workers here: who publishes wants to know whether there are any in the cluster.
+    this.watch.start();
     producer.on('ready', () => {
-      this.ensureConcurrency().catch((error: unknown) => this.report(error, 'events.concurrency'));
+      this.restore().catch((error: unknown) => this.report(error, 'events.restore'));
     });
   }
 
@@ -158,6 +119,7 @@ export class EventQueues {
     this.partitions = [];
     this.urgent = null;
     this.admission = null;
+    this.watch.stop();
     // First: nothing that waits for the connection keeps the queues from their end.
     producer?.disconnect();
     await this.closeLanes(lanes, true);
@@ -180,7 +142,7 @@ export class EventQueues {
       for (const result of started) if (result.status === 'rejected') throw result.reason;
       this.refuseWhenClosed();
       this.fence.start();
-      this.watch.start();
+      this.workersStarted = true;
     } catch (error) {
       if (!this.closing) this.discarding = this.discardWorkers();
       await (this.closing ?? this.discarding);
@@ -245,10 +207,14 @@ export class EventQueues {
    * Refuses when the queues, or Redis, are full. The counts are at most 250 ms old, and each event accepted here since counts
    * as a job.
    *
-   * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had.
+   * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had, or nobody works on the queue of one of `items` for
+   *   WORKER_STALL_MS: whoever publishes must not take it for well.
    */
-  async admit(): Promise<void> {
+  async admit(items: readonly QueuedEvent[]): Promise<void> {
     this.refuseWhenClosed();
+    if (items.some((item) => this.watch.stalledMs(this.laneOf(item).name) >= this.options.stallMs)) {
+      throw new AppError('UNAVAILABLE', 'nobody works on the event queue');
+    }
     if (this.silence.isSilent || !this.admission) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
     await this.admission.admit();
   }
@@ -301,11 +267,24 @@ export class EventQueues {
     return { standingAside: this.fence.standsAside, lanes, renewals: this.watch.renewals, refused };
   }
 
-  /** Sets again what a Redis that lost its data has forgotten (Q4). Cheap when nothing is to be done. */
-  async ensureConcurrency(): Promise<void> {
+  /** Why this node's workers do not work; null: they do, or they are not to blame. */
+  workerFault(): string | null {
+    return this.workersStarted ? this.watch.fault() : null;
+  }
+
+  /** Whether Redis does not answer to the queues just now. */
+  get isSilent(): boolean {
+    return this.silence.isSilent || this.watch.isSilent;
+  }
+
+  /**
+   * Writes again what is written once and read for ever, where a Redis that lost its data has forgotten it: the number of partitions
+   * (Q7), the limits of each queue (Q4). Cheap when nothing is to be done.
+   */
+  async restore(): Promise<void> {
     if (this.closing || !this.producer) return;
     await agreeOnPartitions(this.producer, this.parts.keys.partitions(), this.options.partitions);
-    await Promise.all(this.lanes().map((lane) => lane.ensureConcurrency()));
+    await Promise.all(this.lanes().map((lane) => lane.ensureLimits()));
   }
 
   /**
@@ -345,6 +324,7 @@ export class EventQueues {
       clock,
       report: (error, where) => this.report(error, where),
       mint: () => ids.nextJob(),
+      restore: () => this.restore(),
       fatesKey: (bucket) => keys.fates(partition, bucket),
     });
   }

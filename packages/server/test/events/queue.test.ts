@@ -169,11 +169,55 @@ describe('event queues', function () {
     });
     await appended(node, 1, 10_000);
     await suite.server.client().flushall();
-    await node.queues.ensureConcurrency();
+    await node.queues.restore();
     expect(await concurrency()).to.equal('1');
     expect(await suite.server.client().get('uws:partitions')).to.equal('2');
     await node.publisher.publish(EVENT, SERVICE);
     await appended(node, 1);
+  });
+
+  // Seen red without the look before each append: those that took theirs later came first.
+  it('keep the order when Redis was emptied and every worker takes a job, before anybody has set the limit again (Q4)', async () => {
+    const fenced = new Set<string>();
+    const ids = ['node-1', 'node-2', 'node-3'];
+    const nodes = await Promise.all(
+      ids.map((nodeId) => suite.start({ nodeId, partitions: 1, mayAppend: () => !fenced.has(nodeId) })),
+    );
+    const [node] = nodes as [EventNode];
+    const redis = suite.server.client();
+    const prefix = '{uws:q0}:events-0';
+    const inWork = (): Promise<number> => redis.llen(`${prefix}:active`);
+    for (const id of ids) fenced.add(id);
+    await redis.flushall();
+    for (const n of [1, 2, 3, 4]) await node.publisher.publish({ ...EVENT, data: { n } }, SERVICE);
+    await until('each worker to have a job', async () => (await inWork()) === 3);
+    const first = await redis.hget(`${prefix}:${await redis.lindex(`${prefix}:active`, -1)}`, 'pb');
+    for (const id of ids) if (id !== first) fenced.delete(id);
+    await until('the others to go back, or on', async () => {
+      return (await inWork()) === 1 || (await node.log.head()).offset > 0;
+    });
+    fenced.clear();
+    const events = await appended(node, 4, 15_000);
+    expect(events.map(({ data }) => data.n)).to.deep.equal([1, 2, 3, 4]);
+    expect(await redis.hmget(`${prefix}:meta`, 'concurrency', 'opts.maxLenEvents')).to.deep.equal(['1', '100']);
+  });
+
+  // Seen red without `gone`: it was appended behind what was accepted after it.
+  it('leave alone a job in work that went with the data: what was accepted later is in the log already', async () => {
+    let fenced = false;
+    const lame = await suite.start({ partitions: 1, nodeId: 'lame', mayAppend: () => !fenced });
+    const redis = suite.server.client();
+    fenced = true;
+    await lame.publisher.publish({ ...EVENT, data: { n: 1 } }, SERVICE);
+    await until('it to be in work', async () => (await redis.llen('{uws:q0}:events-0:active')) === 1);
+    const sound = await suite.start({ partitions: 1, nodeId: 'sound' });
+    await redis.flushall();
+    await sound.publisher.publish({ ...EVENT, data: { n: 2 } }, SERVICE);
+    await appended(sound, 1);
+    fenced = false;
+    await until('it to be left alone', () => lame.reports.some(({ where }) => where === 'events.gone'));
+    await sound.publisher.publish({ ...EVENT, data: { n: 3 } }, SERVICE);
+    expect((await appended(sound, 2)).map(({ data }) => data.n)).to.deep.equal([2, 3]);
   });
 
   it('keep what was accepted over a restart of Redis with an append-only file', async () => {
