@@ -81,6 +81,27 @@ describe('judging leases by their beats (C9)', () => {
     expect(judge.isDead('a'), 'with a whole patience from there').to.equal(false);
   });
 
+  // Seen red with one time for all: a node that a deploy gave a longer lease was called dead while it delivered.
+  it('a lease must be judged by the time of its own node, and by that of the judge where it is not known', () => {
+    const ttls: Readonly<Record<string, number>> = { longer: 20_000, shorter: 3000 };
+    judge = new Judge(TTL, (lease) => ttls[lease]);
+    const still = { longer: '1', shorter: '1', unknown: '1' };
+    beats(still);
+    pass(4000 - 1, () => still);
+    expect(judge.dead()).to.deep.equal([]);
+    pass(1, () => still);
+    expect(judge.dead()).to.deep.equal(['shorter']);
+    pass(PATIENCE - 4000, () => still);
+    expect(judge.dead()).to.deep.equal(['shorter', 'unknown']);
+    pass(21_000 - 1 - PATIENCE, () => still);
+    expect(judge.isDead('longer')).to.equal(false);
+    pass(1, () => still);
+    expect(judge.isDead('longer')).to.equal(true);
+    expect(['longer', 'shorter', 'unknown'].map((lease) => judge.patienceMs(lease))).to.deep.equal([
+      21_000, 4000, 6000,
+    ]);
+  });
+
   it('a node that said that it has ended must not be waited for', () => {
     beats({ a: '7' });
     pass(1000, () => ({ a: ENDED }));

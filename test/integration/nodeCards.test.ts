@@ -69,7 +69,17 @@ describe('the cards of the nodes', function () {
   });
 
   it('what is no card, and fields of another type, must harm nobody', () => {
-    const own: NodeCard = { node: 'n', process: 'p', version: '1', host: 'h', pid: 1, lease_ttl_ms: 5000 };
+    const own: NodeCard = {
+      node: 'n',
+      process: 'p',
+      version: '1',
+      host: 'h',
+      pid: 1,
+      lease_ttl_ms: 5000,
+      group: 'g',
+      fit: true,
+      settings: {},
+    };
     const all = new NodeCards(own);
     const odd = JSON.stringify({ node: 'x', lease_ttl_ms: 'long', pid: -1, more: true });
     all.take(['a.1', 'no JSON', 'b.1', 'null', 'c.1', odd, MARK, 'm1', 'd.1', all.ownText]);

@@ -12,6 +12,8 @@ export interface CommandsParts {
   readonly lease: () => string;
   /** Leases not known dead, this node's included. */
   readonly liveLeases: () => readonly string[];
+  /** Names the nodes of leases that did not answer. */
+  readonly nameMissing: (answered: readonly string[], missing: readonly string[]) => string[];
 }
 
 export interface Answers {
@@ -76,6 +78,14 @@ export class Commands {
       }),
     );
     return { answers, missing };
+  }
+
+  /**
+   * The nodes that did not answer, and of `gone`, which died and are not asked any more: as long as housekeeping has not been there, about
+   * a minute, or they would vanish as if they had been taken away (G7).
+   */
+  missingNodes({ answers, missing }: Answers, gone: readonly string[] = []): string[] {
+    return this.parts.nameMissing([...answers.keys()], [...missing, ...gone]);
   }
 
   /** A request that came over the bus. */

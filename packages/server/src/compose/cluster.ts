@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
 import type { Standing } from '@unified-ws/protocol';
@@ -8,9 +7,12 @@ import { Bus } from '../bus/bus.js';
 import { Commands } from '../bus/commands.js';
 import type { EphemeralMessage, MailBatch } from '../bus/messages.js';
 import { Watchdog } from '../bus/watchdog.js';
+import type { PeersView } from '../observability/health.js';
+import { PENALTY } from '../observability/notices.js';
 import { serverVersion } from '../observability/version.js';
 import { Rollouts } from '../operations/rollout.js';
 import { Claims } from '../registry/claim.js';
+import { Differences } from '../registry/differences.js';
 import { Displacements } from '../registry/displacement.js';
 import { Duplicates } from '../registry/duplicates.js';
 import { Evictions } from '../registry/evictions.js';
@@ -21,7 +23,9 @@ import { NodeCards } from '../registry/nodeCards.js';
 import { type ReconcileParts, Reconciler, Sweep } from '../registry/reconcile.js';
 import { Recovery } from '../registry/recovery.js';
 import { Releases } from '../registry/releases.js';
+import { Roster } from '../registry/roster.js';
 import { RegistryStore } from '../registry/store.js';
+import { agreementValues } from '../settings/agreement.js';
 import type { Core } from './core.js';
 
 /** Upwards, to parts that are made later: nothing calls before the node starts. */
@@ -51,13 +55,16 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   const { settings, nodeId, clock, clusterTime, logger, report, counts, keys, redis, subscriber, table } = core;
   const cards = new NodeCards({
     node: nodeId,
-    process: randomBytes(6).toString('hex'),
+    process: core.processId,
     version: serverVersion(),
     host: hostname(),
     pid,
     lease_ttl_ms: settings.leaseTtlMs,
+    group: core.group,
+    fit: false,
+    settings: { ...agreementValues(settings), version: serverVersion() },
   });
-  const judge = new Judge(settings.leaseTtlMs);
+  const judge = new Judge(settings.leaseTtlMs, (lease) => cards.of(lease)?.lease_ttl_ms);
   const bus = new Bus(
     { command: redis, subscriber, keys, clock, report },
     {
@@ -78,7 +85,22 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   const evictions = new Evictions({ bus, find: (conn) => table.get(conn), duplicates });
   const watchdog = new Watchdog(bus, clock, report);
   const lease = new Lease({ redis, bus, keys, clock, judge, cards, clusterTime, nodeId, ttlMs: settings.leaseTtlMs });
-  const commands = new Commands({ bus, report, lease: () => lease.id, liveLeases: () => judge.live() });
+  const commands = new Commands({
+    bus,
+    report,
+    lease: () => lease.id,
+    liveLeases: () => judge.live(),
+    nameMissing: (answered, missing) => roster.missing(answered, missing),
+  });
+  const differences = new Differences({ judge, cards, clock, toldAfterMs: core.differencesToldMs });
+  core.notices.add(() => differences.notices());
+  const roster = new Roster({ judge, cards, lease: () => lease.id });
+  core.notices.add(() =>
+    [...roster.sharedNames()].map(([name, processes]) => ({
+      text: `node_id: ${name} is the name of several nodes (${processes.join(', ')}): give each its own NODE_ID`,
+      penalty: PENALTY.degraded,
+    })),
+  );
   const store = new RegistryStore({
     redis,
     keys,
@@ -134,13 +156,24 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   });
   // A link that broke may have lost commands and messages alike (C12).
   redis.on('close', () => recovery.interrupt('the command connection closed'));
+  core.running.add('the sweep', () => sweep.fault());
+  core.running.add('housekeeping', () => housekeeping.fault());
+  /** What the balancer has besides this node, as the nodes themselves tell. */
+  const peers = (): PeersView => {
+    const others = judge.live().filter((id) => id !== lease.id && cards.of(id)?.group !== core.group);
+    // A node of a version before the cards is always in the balancer.
+    return { others: others.length, fit: others.filter((id) => cards.of(id)?.fit !== false).length };
+  };
   const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints });
   const isServing = (): boolean => recovery.mayDeliver();
-  const sweep = new Sweep({ ...reconcileParts, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
+  const sweep = new Sweep({ ...reconcileParts, clock, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
   return {
     judge,
     cards,
+    roster,
+    differences,
+    peers,
     bus,
     duplicates,
     evictions,

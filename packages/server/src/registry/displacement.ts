@@ -12,7 +12,10 @@ export interface DisplacementsParts {
   readonly judge: Judge;
   readonly clock: Clock;
   readonly clusterTime: Pick<Clock, 'now'>;
-  /** REPLACE_TIMEOUT_MS: longer than a lease, so that when it ends the old owner has lost the right to deliver. */
+  /**
+   * REPLACE_TIMEOUT_MS: longer than a lease, so that when it ends the old owner has lost the right to deliver. An owner whose node
+   * has a longer lease is given the time of that.
+   */
   readonly timeoutMs: number;
 }
 
@@ -24,7 +27,8 @@ interface Pending {
   readonly lease: string;
   /** By connection id. Own-client entries are re-sent to but not waited for (C5). */
   readonly unconfirmed: Map<string, Displaced>;
-  readonly deadline: number;
+  /** Monotonic ms. */
+  readonly since: number;
   /** Called once, when nobody that must be waited for is left. */
   ready: (() => void) | null;
   /** Called when the last own-client entry is confirmed after that. */
@@ -66,14 +70,14 @@ export class Displacements {
     displaced: readonly Displaced[],
     onOwnConfirmed: () => void,
   ): Promise<Displaced[]> {
-    const { clock, judge, timeoutMs } = this.parts;
+    const { clock, judge } = this.parts;
     const now = clock.mono();
     for (const one of displaced) judge.watch(one.l, now);
     const pending: Pending = {
       claimant,
       lease,
       unconfirmed: new Map(displaced.map((one) => [one.c, one])),
-      deadline: now + timeoutMs,
+      since: now,
       ready: null,
       onOwnConfirmed: null,
     };
@@ -131,13 +135,13 @@ export class Displacements {
   }
 
   private tick(): void {
-    const { bus, judge, clock, clusterTime } = this.parts;
+    const { bus, judge, clock, clusterTime, timeoutMs } = this.parts;
     const now = clock.mono();
     for (const pending of [...this.pending.values()]) {
       const { claimant } = pending;
       for (const one of [...pending.unconfirmed.values()]) {
         // Warned once more all the same: what it knows of the time may be wrong (C2).
-        const isGivenUp = judge.isDead(one.l) || now >= pending.deadline;
+        const isGivenUp = judge.isDead(one.l) || now - pending.since >= Math.max(timeoutMs, judge.patienceMs(one.l));
         if (isGivenUp) pending.unconfirmed.delete(one.c);
         const code = one.k !== '' && one.k === claimant.client?.id ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
         bus.send(one.l, {

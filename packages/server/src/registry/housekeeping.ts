@@ -10,6 +10,8 @@ const RIPE_MS = 60_000;
 const INTERVAL_MS = 15_000;
 const TURN_MS = 30_000;
 const CHUNK = 200;
+/** A round that takes longer hangs. */
+const STUCK_MS = 120_000;
 
 export interface HousekeepingParts {
   readonly redis: RedisClient;
@@ -32,6 +34,7 @@ export class Housekeeping {
   private readonly parts: HousekeepingParts;
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<number> | null = null;
+  private runningSince = 0;
 
   constructor(parts: HousekeepingParts) {
     this.parts = parts;
@@ -45,6 +48,11 @@ export class Housekeeping {
     if (this.timer) clearInterval(this.timer);
     this.timer = null;
     await this.running?.catch((error: unknown) => this.parts.report(error, 'registry.housekeeping'));
+  }
+
+  /** Why it does no more rounds; null: it does. */
+  fault(): string | null {
+    return this.running !== null && this.parts.clock.mono() - this.runningSince > STUCK_MS ? 'hangs' : null;
   }
 
   /** One round. Returns the number of entries removed. */
@@ -61,6 +69,7 @@ export class Housekeeping {
 
   private async tick(): Promise<void> {
     if (this.running) return;
+    this.runningSince = this.parts.clock.mono();
     this.running = this.run();
     try {
       await this.running;

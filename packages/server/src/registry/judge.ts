@@ -3,6 +3,8 @@ export const ENDED = 'ended';
 
 interface Observation {
   beat: string;
+  /** As `beat`, but stays when Redis forgets it. */
+  told: string;
   /** Monotonic ms of the judge when this beat was first seen. */
   since: number;
 }
@@ -13,13 +15,23 @@ interface Observation {
  * unbroken all the while (C9).
  */
 export class Judge {
-  private readonly patienceMs: number;
+  private readonly ownTtlMs: number;
+  private readonly ttlOf: (lease: string) => number | undefined;
   private readonly seen = new Map<string, Observation>();
   private deadLeases = new Map<string, number>();
 
-  /** @param leaseTtlMs LEASE_TTL_MS: a lease is dead after this and one second more. */
-  constructor(leaseTtlMs: number) {
-    this.patienceMs = leaseTtlMs + 1000;
+  /**
+   * @param leaseTtlMs LEASE_TTL_MS of this node: a lease is dead after this and one second more.
+   * @param ttlOf LEASE_TTL_MS of the lease's own node, by which it is judged; undefined where it is not known.
+   */
+  constructor(leaseTtlMs: number, ttlOf: (lease: string) => number | undefined = () => undefined) {
+    this.ownTtlMs = leaseTtlMs;
+    this.ttlOf = ttlOf;
+  }
+
+  /** A lease whose beat did not change for so long, ms, is dead: by then its node has lost the right to deliver. */
+  patienceMs(lease: string): number {
+    return (this.ttlOf(lease) ?? this.ownTtlMs) + 1000;
   }
 
   /** The link was broken, or this node just started: nobody is judged for a whole patience from now on. */
@@ -38,12 +50,17 @@ export class Judge {
     const dead = new Map<string, number>();
     for (const [lease, beat] of beats) {
       const known = this.seen.get(lease);
-      if (known === undefined || known.beat !== beat) this.seen.set(lease, { beat, since: now });
-      else if (asked - known.since >= this.patienceMs) dead.set(lease, known.since);
+      if (known === undefined || known.beat !== beat) this.seen.set(lease, { beat, told: beat, since: now });
+      else if (asked - known.since >= this.patienceMs(lease)) dead.set(lease, known.since);
       if (beat === ENDED) dead.set(lease, this.seen.get(lease)?.since ?? now);
     }
     for (const lease of this.seen.keys()) if (!beats.has(lease)) this.absent(lease, asked, now, dead);
     this.deadLeases = dead;
+  }
+
+  /** The beat that was seen last; '' when there was none. */
+  beatOf(lease: string): string {
+    return this.seen.get(lease)?.told ?? '';
   }
 
   isDead(lease: string): boolean {
@@ -52,7 +69,7 @@ export class Judge {
 
   /** Whether a lease that some entry names has been heard of at all; unknown ones are watched from now on. */
   watch(lease: string, now: number): void {
-    if (!this.seen.has(lease)) this.seen.set(lease, { beat: '', since: now });
+    if (!this.seen.has(lease)) this.seen.set(lease, { beat: '', told: '', since: now });
   }
 
   /** All leases known dead, for claim.lua: their entries read as absent (C11). */
@@ -85,9 +102,9 @@ export class Judge {
     if (known.beat !== '') {
       known.beat = '';
       known.since = now;
-    } else if (asked - known.since >= this.patienceMs) {
+    } else if (asked - known.since >= this.patienceMs(lease)) {
       dead.set(lease, known.since);
-      if (now - known.since >= 100 * this.patienceMs) this.seen.delete(lease);
+      if (now - known.since >= 100 * this.patienceMs(lease)) this.seen.delete(lease);
     }
   }
 }

@@ -193,6 +193,11 @@ function newLeaseId(nodeId: string): string {
   return `${nodeId}.${randomBytes(6).toString('base64url').replaceAll('-', '_')}`;
 }
 
+/** What tells leases of one node apart. */
+export function leaseTail(lease: string): string {
+  return lease.slice(lease.lastIndexOf('.') + 1);
+}
+
 /** The node id inside a lease id. */
 export function nodeOfLease(lease: string): string {
   const dot = lease.lastIndexOf('.');

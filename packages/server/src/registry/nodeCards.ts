@@ -10,6 +10,12 @@ export interface NodeCard {
   readonly pid: number;
   /** LEASE_TTL_MS. */
   readonly lease_ttl_ms: number;
+  /** The processes that share its port. */
+  readonly group: string;
+  /** Whether nothing keeps it from serving. */
+  readonly fit: boolean;
+  /** What nodes may not, or should not, differ in (settings/agreement.ts), by name. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 const MARK = 'mark';
@@ -45,6 +51,11 @@ export class NodeCards {
   declare(facts: Partial<NodeCard>): void {
     this.own = { ...this.own, ...facts };
     this.text = JSON.stringify(this.own);
+  }
+
+  /** Tells the value of something that nodes should not differ in. */
+  agree(name: string, value: string): void {
+    if (this.own.settings[name] !== value) this.declare({ settings: { ...this.own.settings, [name]: value } });
   }
 
   /** The card of a lease; undefined when it has none, or none was heard of yet. */
@@ -90,7 +101,9 @@ function parse(text: string): Partial<NodeCard> | null {
   }
   if (typeof value !== 'object' || value === null) return null;
   const card: Record<string, unknown> = { ...value };
-  for (const name of ['node', 'process', 'version', 'host']) if (typeof card[name] !== 'string') delete card[name];
+  for (const name of ['node', 'process', 'version', 'host', 'group'])
+    if (typeof card[name] !== 'string') delete card[name];
   for (const name of ['pid', 'lease_ttl_ms']) if (!(Number(card[name]) > 0)) delete card[name];
+  if (typeof card.settings !== 'object' || card.settings === null) delete card.settings;
   return card;
 }

@@ -1,4 +1,5 @@
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { Amendment } from './amendment.js';
 import type { ClaimOutcome, Claims } from './claim.js';
@@ -171,14 +172,22 @@ export class Reconciler {
   }
 }
 
+/** A step that takes longer hangs. */
+const STUCK_MS = 120_000;
+
 /** Goes round all established connections once in an interval, a slice each second: bounds what nobody thought of (C12). */
 export class Sweep {
-  private readonly parts: ReconcileParts & { readonly intervalMs: number; readonly isServing: () => boolean };
+  private readonly parts: ReconcileParts & {
+    readonly intervalMs: number;
+    readonly isServing: () => boolean;
+    readonly clock: Clock;
+  };
   private readonly reconciler: Reconciler;
   private timer: NodeJS.Timeout | null = null;
   private round: Iterator<Holder> | null = null;
   private slice = 0;
   private running = false;
+  private runningSince = 0;
 
   constructor(parts: Sweep['parts'], reconciler: Reconciler) {
     this.parts = parts;
@@ -195,10 +204,16 @@ export class Sweep {
     this.timer = null;
   }
 
+  /** Why it does no more steps; null: it does. */
+  fault(): string | null {
+    return this.running && this.parts.clock.mono() - this.runningSince > STUCK_MS ? 'hangs' : null;
+  }
+
   private async step(stepMs: number): Promise<void> {
     const { report, intervalMs, isServing, holders } = this.parts;
     if (this.running || !isServing()) return;
     this.running = true;
+    this.runningSince = this.parts.clock.mono();
     try {
       if (this.round === null) {
         const all = [...holders()];

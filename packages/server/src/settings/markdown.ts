@@ -1,3 +1,4 @@
+import { AGREEMENTS } from './agreement.js';
 import { type Entry, flagOf } from './entry.js';
 import { ENTRIES } from './table.js';
 
@@ -14,7 +15,7 @@ export function settingsMarkdown(): string {
       ...entries.filter((entry) => entry.section === section).map(row),
     ].join('\n'),
   );
-  return `${[INTRODUCTION, ...parts].join('\n\n')}\n`;
+  return `${[INTRODUCTION, ...parts, agreements()].join('\n\n')}\n`;
 }
 
 const INTRODUCTION = `# Settings
@@ -28,6 +29,21 @@ process can be read by others on its machine.
 
 In production (\`NODE_ENV=production\`) a node refuses to start with the development secret or without a key, with a secret of
 less than 32 bytes, without \`JWT_ISSUER\` and \`JWT_AUDIENCE\`, and with \`ALLOWED_ORIGINS\` empty or \`*\`.`;
+
+/** What all nodes should have the same, and what becomes of them when they have not. */
+function agreements(): string {
+  return [
+    '## Settings that must agree',
+    '',
+    'A node tells the others of these by its card (`settings/agreement.ts`). `refused`: a node with another value does not start, and',
+    'says both. `peer`: each node is judged by its own value. `told`: may differ while a deploy rolls; after 10 minutes `/health` and the',
+    'notices of `/readyz` name both values and their nodes.',
+    '',
+    '| setting | other values are | since otherwise |',
+    '|---|---|---|',
+    ...AGREEMENTS.map(({ name, rule, why }) => `| ${name.replaceAll(/[A-Z_]{5,}/g, '`$&`')} | ${rule} | ${why} |`),
+  ].join('\n');
+}
 
 function row(entry: Entry): string {
   const variable = `\`${entry.env}\`${entry.secret ? ' 🔒' : ''}`;

@@ -2,16 +2,27 @@
 -- Writes the next beat of a lease, and its card when that is new or changed (a Redis that lost its data has none), and reads
 -- everybody's (C9). A script, so that a full Redis fences nobody (Q6).
 --
--- KEYS 1 nodes  <prefix>:nodes          hash  lease -> beat
+-- The beat is stored with the time of the first one and of this one, which tell a node that was started again from a namesake. Nobody
+-- judges a lease by them (C9): it lives as long as the text changes.
+--
+-- KEYS 1 nodes  <prefix>:nodes          hash  lease -> <beat>@<time of the first, ms>@<time of this one, ms>, or `ended`
 --      2 cards  {<prefix>:nodes}:cards  hash  lease -> card; `mark` -> names the last change
 -- ARGV 1 lease
---      2 beat
+--      2 beat, or `ended`
 --      3 card of the lease; '' takes it away
 --      4 mark of the cards that the caller knows
 --
 -- Result: {1 when the lease was not there before, else 0; flat array of lease, beat, …;
 --          flat array of the cards, `mark` among them, empty when the caller knows them}
-local created = redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local beat = ARGV[2]
+if beat ~= 'ended' then
+  local time = redis.call('TIME')
+  local now = time[1] .. string.format('%03d', math.floor(time[2] / 1000))
+  local stored = redis.call('HGET', KEYS[1], ARGV[1])
+  local born = stored and string.match(stored, '@(%d+)@%d+$') or now
+  beat = beat .. '@' .. born .. '@' .. now
+end
+local created = redis.call('HSET', KEYS[1], ARGV[1], beat)
 local card = redis.call('HGET', KEYS[2], ARGV[1]) or ''
 if card ~= ARGV[3] then
   if ARGV[3] == '' then

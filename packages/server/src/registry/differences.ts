@@ -1,0 +1,59 @@
+import type { Clock } from '../clock.js';
+import { type Notice, PENALTY } from '../observability/notices.js';
+import { AGREEMENTS } from '../settings/agreement.js';
+import type { Judge } from './judge.js';
+import { nodeOfLease } from './lease.js';
+import type { NodeCards } from './nodeCards.js';
+
+export interface DifferencesParts {
+  readonly judge: Pick<Judge, 'live'>;
+  readonly cards: Pick<NodeCards, 'of'>;
+  readonly clock: Pick<Clock, 'mono'>;
+  /** What may differ while a deploy rolls is told when it has lasted so long, ms. */
+  readonly toldAfterMs: number;
+}
+
+/** In what live nodes differ, by their cards, and since when. A node of a version before the cards tells nothing. */
+export class Differences {
+  private readonly parts: DifferencesParts;
+  private readonly since = new Map<string, number>();
+
+  constructor(parts: DifferencesParts) {
+    this.parts = parts;
+  }
+
+  /** To be called each second. */
+  look(): void {
+    const now = this.parts.clock.mono();
+    for (const { name, rule } of AGREEMENTS) {
+      if (rule === 'peer') continue;
+      if (this.values(name).size < 2) this.since.delete(name);
+      else if (!this.since.has(name)) this.since.set(name, now);
+    }
+  }
+
+  notices(): Notice[] {
+    const { clock, toldAfterMs } = this.parts;
+    return AGREEMENTS.flatMap(({ name, rule }) => {
+      const since = this.since.get(name);
+      if (since === undefined || (rule === 'told' && clock.mono() - since < toldAfterMs)) return [];
+      const values = [...this.values(name)]
+        .map(([value, nodes]) => `${value} (${[...new Set(nodes)].sort().join(', ')})`)
+        .sort();
+      const penalty = rule === 'refused' ? PENALTY.unhealthy : PENALTY.degraded;
+      return [{ text: `settings: ${name} differs between the nodes: ${values.join(', ')}`, penalty }];
+    });
+  }
+
+  /** Value -> nodes that have it. */
+  private values(name: string): Map<string, string[]> {
+    const { judge, cards } = this.parts;
+    const values = new Map<string, string[]>();
+    for (const lease of judge.live()) {
+      const value = cards.of(lease)?.settings?.[name];
+      if (typeof value !== 'string') continue;
+      values.set(value, [...(values.get(value) ?? []), nodeOfLease(lease)]);
+    }
+    return values;
+  }
+}

@@ -1,0 +1,104 @@
+import { ENDED, type Judge } from './judge.js';
+import { leaseTail, nodeOfLease } from './lease.js';
+import type { NodeCards } from './nodeCards.js';
+
+export interface RosterParts {
+  readonly judge: Judge;
+  readonly cards: NodeCards;
+  readonly lease: () => string;
+}
+
+/** One lease, as it tells of its process. */
+interface Life {
+  readonly node: string;
+  readonly process: string;
+  /** Redis time of its first beat and of its last, ms; null: its node does not write them. */
+  readonly born: number | null;
+  readonly last: number | null;
+}
+
+/** `<beat>@<time of the first>@<time of this one>`. */
+const TIMES = /@(\d+)@(\d+)$/;
+
+/**
+ * Who is who: a name (NODE_ID) may be that of several processes, each of which has an id of its own, `<name>~<random>`. A process that
+ * was started again under its name is the successor of the former one, and not its namesake: it came after the other's last beat.
+ */
+export class Roster {
+  private readonly parts: RosterParts;
+
+  constructor(parts: RosterParts) {
+    this.parts = parts;
+  }
+
+  /** The id of the process that has, or had, the lease. */
+  processOf(lease: string): string {
+    return this.parts.cards.of(lease)?.process ?? `${nodeOfLease(lease)}~${leaseTail(lease)}`;
+  }
+
+  /** The processes of a name that live side by side, by leases; one that has a successor is not among them. */
+  processesOf(node: string, leases: readonly string[]): Map<string, string[]> {
+    const named = leases.filter((lease) => nodeOfLease(lease) === node);
+    const lives = named.map((lease) => this.life(lease));
+    const processes = new Map<string, string[]>();
+    for (const [index, lease] of named.entries()) {
+      const life = lives[index] as Life;
+      if (lives.some((other) => other.process !== life.process && succeeds(other, life))) continue;
+      processes.set(life.process, [...(processes.get(life.process) ?? []), lease]);
+    }
+    return processes;
+  }
+
+  /** Names that several live processes share, with these. */
+  sharedNames(): Map<string, string[]> {
+    const live = [...new Set([...this.parts.judge.live(), this.parts.lease()])];
+    const shared = new Map<string, string[]>();
+    for (const node of new Set(live.map(nodeOfLease))) {
+      const processes = [...this.processesOf(node, live).keys()];
+      if (processes.length > 1) shared.set(node, processes.sort());
+    }
+    return shared;
+  }
+
+  /**
+   * Those who did not answer, by name; by the id of the process where another of the name did. A process that answered under another
+   * lease is not missing, nor is one that was started again: one successor stands for one.
+   */
+  missing(answered: readonly string[], missing: readonly string[]): string[] {
+    const here = answered.map((lease) => this.life(lease));
+    const processes = new Set(here.map(({ process }) => process));
+    const names = new Set(here.map(({ node }) => node));
+    const successors = [...here];
+    const gone = new Map<string, Life>();
+    for (const lease of missing) {
+      const life = this.life(lease);
+      if (!processes.has(life.process)) gone.set(life.process, life);
+    }
+    const named: string[] = [];
+    for (const life of gone.values()) {
+      const at = successors.findIndex(
+        (other) => succeeds(other, life) || (other.node === life.node && other.born === null),
+      );
+      if (at >= 0) successors.splice(at, 1);
+      else named.push(names.has(life.node) ? life.process : life.node);
+    }
+    return [...new Set(named)].sort();
+  }
+
+  private life(lease: string): Life {
+    const beat = this.parts.judge.beatOf(lease);
+    const [, born, last] = TIMES.exec(beat) ?? [];
+    return {
+      node: nodeOfLease(lease),
+      process: this.processOf(lease),
+      born: born === undefined ? null : Number(born),
+      last: last === undefined || beat === ENDED ? null : Number(last),
+    };
+  }
+}
+
+/** Whether `later` began after the last sign of life of `former`. A node that writes its times comes after one that does not know them yet. */
+function succeeds(later: Life, former: Life): boolean {
+  if (later.node !== former.node || later.born === null) return false;
+  return former.last === null || later.born > former.last;
+}

@@ -1,0 +1,94 @@
+import type { Settings } from '../settings.js';
+
+/**
+ * What becomes of nodes of one cluster whose values differ.
+ *
+ * - `refused`: the node does not start, and says both values: with both in force events would be lost, or their order.
+ * - `peer`: each node is judged by its own value, which its card tells.
+ * - `told`: may differ while a deploy rolls; told in `/health` when it lasts.
+ */
+export type AgreementRule = 'refused' | 'peer' | 'told';
+
+export interface Agreement {
+  /** The setting, or what it leads to. */
+  readonly name: string;
+  readonly rule: AgreementRule;
+  readonly why: string;
+  /** As the card tells it; no secrets. Absent: not of the settings, or checked in another way. */
+  readonly value?: (settings: Settings) => string | number | boolean | readonly string[] | null;
+}
+
+/** Settings that must agree: the one list. docs/CONFIG.md shows it. */
+export const AGREEMENTS: readonly Agreement[] = [
+  {
+    name: 'EVENT_QUEUE_PARTITIONS',
+    rule: 'refused',
+    why: 'a key would go to another queue (Q7)',
+    value: ({ eventQueuePartitions }) => eventQueuePartitions,
+  },
+  {
+    name: 'REDIS_URL, REDIS_PREFIX, REDIS_QUEUE_URL',
+    rule: 'refused',
+    why: 'the queue of one installation would be worked on by another, or one installation would have two queues',
+  },
+  {
+    name: 'LEASE_TTL_MS',
+    rule: 'peer',
+    why: 'a node is called dead, and a displaced connection no longer waited for, by the value of the node that has it',
+    value: ({ leaseTtlMs }) => leaseTtlMs,
+  },
+  {
+    name: 'REPLACE_TIMEOUT_MS',
+    rule: 'peer',
+    why: "a node with a longer lease is waited for until that is over, whatever one's own value",
+    value: ({ replaceTimeoutMs }) => replaceTimeoutMs,
+  },
+  { name: 'version', rule: 'told', why: 'of the product' },
+  {
+    name: 'event catalogue',
+    rule: 'told',
+    why: 'types, roles and permissions would depend on the node (a hash of it)',
+  },
+  {
+    name: 'CONNECTION_POLICY',
+    rule: 'told',
+    why: 'whether the second connection wins would depend on its node',
+    value: ({ connectionPolicy }) => connectionPolicy,
+  },
+  {
+    name: 'JWT_ISSUER',
+    rule: 'told',
+    why: 'a token would be good on some nodes alone',
+    value: ({ jwtIssuer }) => jwtIssuer,
+  },
+  { name: 'JWT_AUDIENCE', rule: 'told', why: 'as JWT_ISSUER', value: ({ jwtAudience }) => jwtAudience },
+  { name: 'MAX_TOKEN_AGE_MS', rule: 'told', why: 'as JWT_ISSUER', value: ({ maxTokenAgeMs }) => maxTokenAgeMs },
+  ...limits({
+    HISTORY_SIZE: ({ historySize }) => historySize,
+    HISTORY_BYTES: ({ historyBytes }) => historyBytes,
+    HISTORY_TTL_MS: ({ historyTtlMs }) => historyTtlMs,
+    MAILBOX_SIZE: ({ mailboxSize }) => mailboxSize,
+    MAILBOX_BYTES: ({ mailboxBytes }) => mailboxBytes,
+    MAILBOX_TTL_MS: ({ mailboxTtlMs }) => mailboxTtlMs,
+    WINDOW_SIZE: ({ windowSize }) => windowSize,
+    WINDOW_BYTES: ({ windowBytes }) => windowBytes,
+    EVENT_QUEUE_MAX: ({ eventQueueMax }) => eventQueueMax,
+    WORKER_STALL_MS: ({ workerStallMs }) => workerStallMs,
+    MAX_PAYLOAD: ({ maxPayload }) => maxPayload,
+    MAX_SUBSCRIPTIONS: ({ maxSubscriptions }) => maxSubscriptions,
+    MESSAGE_RATE: ({ messageRate }) => messageRate,
+    LEGACY_ENDPOINTS: ({ legacyEndpoints }) => legacyEndpoints,
+  }),
+];
+
+function limits(values: Readonly<Record<string, NonNullable<Agreement['value']>>>): Agreement[] {
+  const why = 'a limit would depend on the node, or on whose worker appends';
+  return Object.entries(values).map(([name, value]) => ({ name, rule: 'told', why, value }));
+}
+
+/** The values of a node by name, for its card. */
+export function agreementValues(settings: Settings): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const { name, value } of AGREEMENTS) if (value) values[name] = String(value(settings));
+  return values;
+}
