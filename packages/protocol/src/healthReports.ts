@@ -9,10 +9,14 @@ export const HEALTH_STATUSES = ['healthy', 'degraded', 'unhealthy'] as const;
 export type HealthStatus = (typeof HEALTH_STATUSES)[number];
 
 const score = { type: 'integer', minimum: 0, maximum: 100 } as const;
-const missing = { ...texts, description: 'nodes that did not answer in time' } as const;
+const missing = {
+  ...texts,
+  description: 'nodes that did not answer in time; by the id of the process where another of the name did',
+} as const;
 
 export const nodeHealthSchema = whole({
   node_id: text,
+  process_id: { ...textOrNull, description: 'null: it did not answer' },
   state: { enum: NODE_STATES },
   score,
   reasons: texts,

@@ -17,7 +17,7 @@ import {
 } from './schemaParts.js';
 
 /** What must hold for a node to serve. */
-export const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'draining'] as const;
+export const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'parts', 'draining'] as const;
 export type CheckName = (typeof CHECKS)[number];
 
 /** How a node stands in the cluster. `serving` alone may deliver. */
@@ -40,6 +40,7 @@ export const checksSchema = whole({
   lease: checkSchema,
   event_loop: checkSchema,
   workers: checkSchema,
+  parts: checkSchema,
   draining: checkSchema,
 } satisfies Record<CheckName, JSONSchema>);
 
@@ -48,8 +49,11 @@ export const readinessSchema = whole({
   ready: flag,
   node_id: text,
   checks: checksSchema,
-  reasons: { ...texts, description: 'one sentence per check that fails' },
-  notices: { ...texts, description: 'what an admin wanted so, and what keeps no node from serving' },
+  reasons: { ...texts, description: 'one sentence per check that fails; empty when the node is ready' },
+  notices: {
+    ...texts,
+    description: 'what an admin wanted so, what all nodes share, and what else keeps no node from serving',
+  },
 });
 export type ReadinessReport = FromSchema<typeof readinessSchema>;
 
@@ -163,6 +167,7 @@ const queueWorkers = whole({
 /** What one node says of itself. Sums are since its start. */
 export const nodeStatsSchema = whole({
   node_id: text,
+  process_id: { ...text, description: 'of this one process, <node_id>~<random>; a node_id may be given twice' },
   lease: text,
   host: text,
   pid: count,

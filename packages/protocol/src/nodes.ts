@@ -13,9 +13,11 @@ export const clusterNodeSchema = {
   type: 'object',
   properties: {
     node_id: text,
+    process_id: { type: ['string', 'null'], description: 'tells nodes of one node_id apart; null: it did not answer' },
     state: { enum: NODE_STATES },
     score: { ...count, maximum: 100, description: 'as in /health' },
     reasons: { ...texts, description: 'why it is not ready' },
+    notices: { ...texts, description: 'what it noticed, and keeps it from nothing' },
     facts: {
       type: ['object', 'null'],
       properties: {
@@ -45,7 +47,7 @@ export const clusterNodeSchema = {
       description: 'null: it did not answer',
     },
   },
-  required: ['node_id', 'state', 'score', 'reasons', 'facts'],
+  required: ['node_id', 'process_id', 'state', 'score', 'reasons', 'notices', 'facts'],
 } as const satisfies JSONSchema;
 export type ClusterNode = FromSchema<typeof clusterNodeSchema>;
 
@@ -73,6 +75,7 @@ export const nodeDrainedSchema = {
   type: 'object',
   properties: {
     node_id: text,
+    process_id: { ...text, description: 'that was told so' },
     result: { enum: DRAIN_RESULTS },
     connections: {
       type: ['integer', 'null'],
@@ -81,6 +84,6 @@ export const nodeDrainedSchema = {
     },
     took_ms: amount,
   },
-  required: ['node_id', 'result', 'connections', 'took_ms'],
+  required: ['node_id', 'process_id', 'result', 'connections', 'took_ms'],
 } as const satisfies JSONSchema;
 export type NodeDrained = FromSchema<typeof nodeDrainedSchema>;

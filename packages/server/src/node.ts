@@ -22,12 +22,15 @@ const MIN_STEP_MS = 50;
 /** Connections that may wait to be accepted: a whole node's clients come back at once. The kernel caps it (somaxconn). */
 const BACKLOG = 4096;
 /** The queues' settings in Redis are looked at this often, in watchdog intervals. */
-const CONCURRENCY_TICKS = 10;
+const RESTORE_TICKS = 10;
 /** So is the roll-out: a message about a change that was lost is made up for within 2 s and a round trip. */
 const ROLLOUT_TICKS = 2;
 
 /** As the predecessor did (docs/MIGRATION.md). */
 const LEGACY_IDLE_MS = 300_000;
+
+/** A deploy is over by then. */
+const DIFFERENCES_TOLD_MS = 600_000;
 
 export interface NodeOptions {
   readonly clock?: Clock;
@@ -36,6 +39,8 @@ export interface NodeOptions {
   readonly siblings?: (answers: Answers) => Siblings;
   /** A legacy connection is sent a `ping` when it was silent for so long, ms. Default: as the predecessor did, 300,000. */
   readonly legacyIdleMs?: number;
+  /** What may differ between nodes while a deploy rolls is told when it has lasted so long, ms. Default: 10 min. */
+  readonly differencesToldMs?: number;
   /** Where the log goes, a line at a time. Default: to standard output. */
   readonly logTo?: DestinationStream;
 }
@@ -73,6 +78,8 @@ class Node implements ClusterNode {
   /** Aborted when the node is told to stop: a start under way goes no further. */
   private readonly ending = new AbortController();
   private draining = false;
+  /** What is in the log already, as long as it lasts. */
+  private noticed: ReadonlySet<string> = new Set();
   private drained: Promise<void> = Promise.resolve();
   private stopBy = 0;
   private stopping: Promise<void> | null = null;
@@ -88,6 +95,7 @@ class Node implements ClusterNode {
       isDraining: () => this.draining,
       drain: () => this.drain(),
       legacyIdleMs: options.legacyIdleMs ?? LEGACY_IDLE_MS,
+      differencesToldMs: options.differencesToldMs ?? DIFFERENCES_TOLD_MS,
       logTo: options.logTo ?? null,
     });
     this.logger = this.parts.logger;
@@ -138,18 +146,31 @@ class Node implements ClusterNode {
     let ticks = 0;
     this.tickTimer = setInterval(() => {
       ticks += 1;
+      this.tellOthers();
       parts.fanout.tellCursors();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
       if (ticks % ROLLOUT_TICKS === 0 && recovery.standing === 'serving') {
         parts.rollouts.compare().catch((error: unknown) => report(error, 'operations.rollout'));
       }
-      // Q4: global concurrency lies in a hash of Redis and goes with the data.
-      if (ticks % CONCURRENCY_TICKS === 0 && recovery.standing === 'serving') {
-        queues.ensureConcurrency().catch((error: unknown) => report(error, 'events.concurrency'));
+      // Workers look themselves before they append (Q4): this is for what no job comes to need.
+      if (ticks % RESTORE_TICKS === 0) {
+        queues.restore().catch((error: unknown) => report(error, 'events.restore'));
       }
     }, WATCHDOG_INTERVAL_MS);
     await persist(() => queues.startWorkers(), { where: 'start.workers', report, signal });
+    parts.running.started();
     logger.info({ lease: lease.id, redis: version, subscribed: bus.subscribedSince !== null }, 'ready');
+  }
+
+  /** Keeps this node's card true, and looks at those of the others. */
+  private tellOthers(): void {
+    const { cards, catalogues, differences, notices, reports } = this.parts;
+    cards.declare({ fit: reports.readiness.isFit() });
+    cards.agree('event catalogue', catalogues.version);
+    differences.look();
+    const noticed = new Set(notices.read().map(({ text }) => text));
+    for (const text of noticed) if (!this.noticed.has(text)) this.logger.warn({ notice: text }, 'noticed');
+    this.noticed = noticed;
   }
 
   async reloadCatalogue(): Promise<void> {

@@ -6,12 +6,15 @@ import type { Clock } from './clock.js';
 import type { Backpressure } from './edge/backpressure.js';
 import type { Liveness } from './edge/liveness.js';
 import type { Sockets } from './edge/sockets.js';
+import type { Catalogues } from './events/catalogues.js';
 import type { EventQueues } from './events/queue.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
 import type { UserScope } from './fanout/userScope.js';
 import type { LegacyEndpoints } from './legacy/endpoints.js';
 import type { Logger, Report } from './observability/logger.js';
+import type { Notices } from './observability/notices.js';
+import type { RunningParts } from './observability/runningParts.js';
 import type { CatalogueReloads } from './operations/catalogue.js';
 import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
@@ -19,9 +22,11 @@ import type { Rollouts } from './operations/rollout.js';
 import type { RolloutNotices } from './operations/rolloutNotices.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
+import type { Differences } from './registry/differences.js';
 import type { Displacements } from './registry/displacement.js';
 import type { Housekeeping } from './registry/housekeeping.js';
 import type { Lease } from './registry/lease.js';
+import type { NodeCards } from './registry/nodeCards.js';
 import type { Sweep } from './registry/reconcile.js';
 import type { Recovery } from './registry/recovery.js';
 import type { Releases } from './registry/releases.js';
@@ -35,6 +40,11 @@ export interface NodeParts {
   readonly bus: Bus;
   readonly watchdog: Watchdog;
   readonly lease: Lease;
+  readonly cards: NodeCards;
+  readonly differences: Differences;
+  readonly catalogues: Catalogues;
+  readonly running: RunningParts;
+  readonly notices: Notices;
   readonly recovery: Recovery;
   readonly releases: Releases;
   readonly displacements: Displacements;
@@ -65,6 +75,8 @@ export interface ComposeOptions {
   readonly legacyIdleMs: number;
   /** Where the log goes; null: to standard output. */
   readonly logTo: DestinationStream | null;
+  /** What may differ between nodes while a deploy rolls is told when it has lasted so long, ms. */
+  readonly differencesToldMs: number;
   /** Begins to drain the node, or goes on; the connections that are open. */
   readonly drain: () => number;
 }

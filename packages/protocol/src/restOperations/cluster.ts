@@ -79,8 +79,9 @@ export const clusterOperations = {
     tag: 'cluster',
     summary: 'Takes a node out of service until it is started again; the process goes on',
     permissions: ['admin:cluster'],
-    params: { node_id: { type: 'string', minLength: 1 } },
-    description: 'Refused (409) for the last node that takes connections, unless `force` is true.',
+    params: { node_id: { type: 'string', minLength: 1, description: 'its node_id, or its process_id' } },
+    description:
+      'Refused (409) for the last node that takes connections, unless `force` is true; and for a node_id that several live processes share (`details.processes` has their ids), which only their process_id tells apart.',
     body: { schema: drainBodySchema, required: false },
     answers: { 200: { meaning: 'what became of the order', schema: nodeDrainedSchema } },
     problems: [404, 409],

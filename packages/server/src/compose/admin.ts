@@ -32,7 +32,7 @@ export function composeAdmin(
   { legacy }: LegacyParts,
 ) {
   const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain, isDraining } = core;
-  const { store, commands, judge, reconciler, rollouts, recovery } = cluster;
+  const { store, commands, judge, reconciler, rollouts, recovery, roster } = cluster;
   const { catalogue, catalogues, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report });
@@ -107,6 +107,7 @@ export function composeAdmin(
     entry: () => (isDraining() ? 'draining' : recovery.standing === 'serving' ? 'open' : 'closed'),
     turn: new DrainTurn({ redis, keys, clock, report }),
     leases: () => presentLeases(redis, keys, judge),
+    roster,
     report,
   });
   const rolloutNotices = new RolloutNotices({ rollouts, table, report });

@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { ppid } from 'node:process';
 import { ConnectionTable } from '../edge/table.js';
 import { LegacyTable } from '../legacy/table.js';
 import type { ComposeOptions } from '../nodeParts.js';
@@ -5,6 +8,7 @@ import { NodeCounts } from '../observability/counts.js';
 import { ErrorLog } from '../observability/errorLog.js';
 import { createLogger, createReport } from '../observability/logger.js';
 import { Notices } from '../observability/notices.js';
+import { RunningParts } from '../observability/runningParts.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
 import { ClusterTime } from '../registry/clusterTime.js';
@@ -15,9 +19,10 @@ export type Core = ReturnType<typeof composeCore>;
 /** What all others stand on: settings, clock, log, counters, the connections to Redis and the table of connections. */
 export function composeCore(
   settings: Settings,
-  { clock, random, isDraining, drain, legacyIdleMs, logTo }: ComposeOptions,
+  { clock, random, isDraining, drain, legacyIdleMs, logTo, siblings, differencesToldMs }: ComposeOptions,
 ) {
   const { nodeId } = settings;
+  const processId = `${nodeId}~${randomBytes(4).toString('hex')}`;
   const logger = createLogger(settings.logLevel, nodeId, {
     secrets: secretsOf(settings),
     ...(logTo ? { destination: logTo } : {}),
@@ -39,6 +44,10 @@ export function composeCore(
   return {
     settings,
     nodeId,
+    /** Of this one process; NODE_ID may be given twice. No name holds a `~`. */
+    processId,
+    /** Names the processes that share this one's port (NODES); a balancer knows them as one. */
+    group: siblings ? `${hostname()}/${ppid}` : processId,
     /** Of this machine: for what one machine compares with itself. */
     clock,
     /** For what two machines compare. */
@@ -52,6 +61,8 @@ export function composeCore(
     reported,
     /** What the parts of this node notice and must be known. */
     notices: new Notices(),
+    /** Those without which it does not serve. */
+    running: new RunningParts(),
     counts: new NodeCounts(clock),
     errorLog: new ErrorLog(clock),
     keys,
@@ -61,5 +72,6 @@ export function composeCore(
     table: new ConnectionTable(),
     legacyTable: new LegacyTable(),
     legacyIdleMs,
+    differencesToldMs,
   };
 }

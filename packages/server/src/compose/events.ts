@@ -56,6 +56,7 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
+  core.running.add('the event workers', () => queues.workerFault());
   const ephemeral = new EphemeralSender({ redis, keys, clock, clusterTime });
   const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
   const eventStatuses = new EventStatuses({ log, lookups: () => queues.lookups() });

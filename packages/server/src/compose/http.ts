@@ -51,6 +51,7 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
   const server = createServer(options, (request, response) => {
     if (unanswered.admit(request, response)) listener(request, response);
   });
+  parts.running.add('the HTTP server', () => (server.listening ? null : 'does not listen'));
   new ProtocolOffers(server, unanswered, (request, socket, head) => parts.upgrades.handle(request, socket, head));
   return { reports, server };
 }

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import { RoleTable } from '../auth/roles.js';
 import { type EventCatalogue, loadCatalogue } from './catalogue.js';
 
 /** A catalogue and what its roles allow: they change together. */
 interface InForce {
   readonly catalogue: EventCatalogue;
+  /** A hash of it: the same on every node that has the same. */
+  readonly version: string;
   readonly roles: RoleTable;
 }
 
@@ -27,6 +30,10 @@ export class Catalogues {
 
   get catalogue(): EventCatalogue {
     return this.inForce.catalogue;
+  }
+
+  get version(): string {
+    return this.inForce.version;
   }
 
   get roles(): RoleTable {
@@ -56,5 +63,6 @@ export class Catalogues {
 
 function build(path: string | null): InForce {
   const catalogue = loadCatalogue(path);
-  return { catalogue, roles: new RoleTable(catalogue.raw) };
+  const version = createHash('sha256').update(JSON.stringify(catalogue.raw)).digest('hex').slice(0, 12);
+  return { catalogue, version, roles: new RoleTable(catalogue.raw) };
 }

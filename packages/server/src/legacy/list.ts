@@ -1,7 +1,7 @@
 import type { LegacyGroup, LegacyUsers } from '@unified-ws/protocol';
 import type { Commands } from '../bus/commands.js';
 import { AppError } from '../errors.js';
-import { merge, missingNodes } from '../operations/stats.js';
+import { merge } from '../operations/stats.js';
 import type { RolloutSource } from './rollout.js';
 import type { LegacyTable } from './table.js';
 
@@ -67,7 +67,7 @@ export class LegacyList {
       total_connections: Object.values(byGroup).reduce((sum, count) => sum + count, 0),
       connections_by_group: byGroup,
       next_cursor: more && last !== undefined ? Buffer.from(last).toString('base64url') : null,
-      missing_nodes: missingNodes({ answers, missing }),
+      missing_nodes: commands.missingNodes({ answers, missing }),
     };
   }
 

@@ -2,11 +2,14 @@ import type { Check, ReadinessReport, Standing } from '@unified-ws/protocol';
 import type { Clock } from '../clock.js';
 import type { LoopLag } from './lag.js';
 import type { Notice } from './notices.js';
+import type { RunningParts } from './runningParts.js';
 
 /** Two missed renewals or own messages, at one a second, and some room: an outage is seen well within 5 s (G7). */
 const MAX_SILENCE_MS = 3000;
 /** A lone pause is over when it is seen; half of all turns this late means that the process is saturated. */
 const MAX_LAG_P50_MS = 250;
+/** A worker takes the next job within a second, and Redis is asked each second: all is known within 5 s (G7). */
+export const STALL_TOLD_MS = 3000;
 /** Longer than the longest pause between two tries of a worker (Q2). */
 const MAX_RETRYING_MS = 10_000;
 
@@ -19,10 +22,31 @@ export interface ReadinessView {
   /** Monotonic ms. */
   readonly bus: { readonly heardAt: number };
   readonly recovery: { readonly standing: Standing };
-  readonly queues: { stats(): { readonly lanes: readonly LaneView[] } };
+  readonly queues: { stats(): { readonly lanes: readonly LaneView[] }; readonly isSilent: boolean };
+  readonly running: Pick<RunningParts, 'faults' | 'isStarted'>;
+  readonly peers: () => PeersView;
   readonly isDraining: () => boolean;
   readonly notices: { read(): readonly Notice[] };
 }
+
+/** The other nodes, as far as this one knows. */
+export interface PeersView {
+  readonly others: number;
+  /** Those of them that are ready by themselves, or do not tell. */
+  readonly fit: number;
+}
+
+/** `readiness`, and all that fails, whether it keeps the node from being ready or not. */
+interface Assessment {
+  readonly report: ReadinessReport;
+  readonly failing: readonly string[];
+}
+
+/**
+ * What a failing check means. `own`: the node is not ready. `unless_all`: not either, unless no other node is better off: then all share the
+ * cause, and a balancer without nodes would serve nobody. `told`: it is of no use to the cause to take the node out.
+ */
+type Weight = 'own' | 'unless_all' | 'told';
 
 interface LaneView {
   readonly queue: string;
@@ -50,29 +74,51 @@ export class Readiness {
   }
 
   read(): ReadinessReport {
-    const reasons: string[] = [];
-    const failing = (reason: string): void => {
-      reasons.push(reason);
+    return this.assess().report;
+  }
+
+  /** Whether nothing at all keeps the node from serving: what the other nodes are told. */
+  isFit(): boolean {
+    return this.assess().failing.length === 0;
+  }
+
+  assess(): Assessment {
+    const found: Record<Weight, string[]> = { own: [], unless_all: [], told: [] };
+    const as = (weight: Weight) => (reason: string) => {
+      found[weight].push(reason);
     };
     const checks = {
-      redis: this.redis(failing),
-      bus: this.bus(failing),
-      lease: this.lease(failing),
-      event_loop: this.eventLoop(failing),
-      workers: this.workers(failing),
-      draining: this.draining(failing),
+      redis: this.redis(as('own')),
+      bus: this.bus(as('own')),
+      lease: this.lease(as('own')),
+      event_loop: this.eventLoop(as('unless_all')),
+      workers: this.workers(as('told')),
+      parts: this.parts(as(this.view.running.isStarted ? 'unless_all' : 'own')),
+      draining: this.draining(as('own')),
     };
+    const { others, fit } = this.view.peers();
+    const shared = others > 0 && fit === 0;
+    const reasons = shared ? found.own : [...found.own, ...found.unless_all];
+    const borne = shared ? found.unless_all.map((reason) => `${reason}; no other node is better off`) : [];
     return {
-      ready: reasons.length === 0,
-      node_id: this.view.settings.nodeId,
-      checks,
-      reasons,
-      notices: [
-        ...this.paused().map((queue) => `event_queue: ${queue} is paused by an admin`),
-        ...this.stalled(),
-        ...this.view.notices.read().map(({ text }) => text),
-      ],
+      report: {
+        ready: reasons.length === 0,
+        node_id: this.view.settings.nodeId,
+        checks,
+        reasons,
+        notices: [...borne, ...found.told, ...this.noticed()],
+      },
+      failing: [...found.own, ...found.unless_all, ...found.told],
     };
+  }
+
+  private noticed(): string[] {
+    return [
+      ...this.paused().map((queue) => `event_queue: ${queue} is paused by an admin`),
+      ...(this.view.queues.isSilent ? ['event_queue: its Redis does not answer'] : []),
+      ...this.stalled(),
+      ...this.view.notices.read().map(({ text }) => text),
+    ];
   }
 
   /** The renewal of the lease is the round trip: each second through the connection that claims and publishes use. */
@@ -135,11 +181,11 @@ export class Readiness {
   }
 
   /**
-   * A new worker was made, and still nobody has started the job that is next in line. Every node sees the same queue: if it made
-   * them unready, one stuck queue would take the whole cluster from the load balancer.
+   * Nobody starts the job that is next in line. Every node sees the same queue: if it made them unready, one stuck queue would take
+   * the whole cluster from the load balancer.
    */
   private stalled(): string[] {
-    const limit = this.view.settings.workerStallMs;
+    const limit = Math.min(STALL_TOLD_MS, this.view.settings.workerStallMs);
     return this.view.queues
       .stats()
       .lanes.filter(({ stalledMs }) => stalledMs > limit)
@@ -147,6 +193,12 @@ export class Readiness {
         ({ queue, stalledMs }) =>
           `workers: nobody has started the next job of ${queue} for ${Math.round(stalledMs)} ms`,
       );
+  }
+
+  private parts(failing: (reason: string) => void): Check {
+    const faults = this.view.running.faults();
+    for (const fault of faults) failing(`parts: ${fault}`);
+    return { ok: faults.length === 0, value: faults[0] ?? 'running', limit: 'running' };
   }
 
   private draining(failing: (reason: string) => void): Check {

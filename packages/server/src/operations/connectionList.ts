@@ -4,12 +4,12 @@ import {
   CONNECTIONS_CURSOR_PATTERN,
   DEFAULT_CONNECTIONS_PAGE,
 } from '@unified-ws/protocol';
+import type { Answers } from '../bus/commands.js';
 import { AppError } from '../errors.js';
 import { ENDED } from '../registry/judge.js';
 import { nodeOfLease } from '../registry/lease.js';
 import { mergeSlices, shareOf } from './connectionPage.js';
 import { type Slice, type SliceRequest, sliceOf } from './connectionSlice.js';
-import { missingNodes } from './stats.js';
 import type { NodeView } from './view.js';
 
 const CONNECTIONS = 'connections';
@@ -80,14 +80,10 @@ export class ConnectionList {
   }
 
   /** A node that died half-way is named to the end of the listing, though it is known dead by then and not asked any more. */
-  private missing(
-    { answers, missing }: Parameters<typeof missingNodes>[0],
-    beganAt: number,
-    nodeId: string | undefined,
-  ): string[] {
-    const { judge, clock } = this.view;
+  private missing({ answers, missing }: Answers, beganAt: number, nodeId: string | undefined): string[] {
+    const { judge, clock, commands } = this.view;
     const died = judge.diedSince(clock.mono() - (clock.now() - beganAt) - CLOCK_SKEW_MS);
-    const named = missingNodes({ answers, missing: [...missing, ...died] });
+    const named = commands.missingNodes({ answers, missing }, died);
     if (nodeId === undefined) return named;
     return answers.size === 0 ? [nodeId] : [];
   }

@@ -2,7 +2,7 @@ import type { ClusterErrorsReport, ConnectionErrors, ConnectionStatus, RecordedE
 import type { Connection } from '../edge/connection.js';
 import { WIRE_STATUS } from '../edge/states.js';
 import { nodeOfLease } from '../registry/lease.js';
-import { merge, missingNodes } from './stats.js';
+import { merge } from './stats.js';
 import type { NodeView } from './view.js';
 
 const ERRORS = 'errors';
@@ -46,7 +46,7 @@ export class ErrorReports {
       connections_with_errors: nodes.reduce((sum, node) => sum + node.connections_with_errors, 0),
       high_error_rate_connections: nodes.flatMap((node) => node.high_error_rate_connections).sort(worstFirst),
       recent_errors: recent.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)).slice(0, MAX_RECENT),
-      missing_nodes: missingNodes({ answers, missing: [...missing, ...judge.diedSince(0)] }),
+      missing_nodes: commands.missingNodes({ answers, missing }, judge.diedSince(0)),
     };
   }
 

@@ -11,11 +11,12 @@ const SCORE_WITHOUT: Readonly<Record<CheckName, number>> = {
   lease: 0,
   draining: 0,
   event_loop: 40,
+  parts: 30,
   workers: 60,
 };
 
 /** Taken off the cluster's score for its queues: the worst that applies counts. */
-const QUEUE_PENALTIES = { unanswered: 40, full: 40, stalled: 40, nearlyFull: 20, failed: 10, paused: 10 } as const;
+const QUEUE_PENALTIES = { unanswered: 60, full: 40, stalled: 60, nearlyFull: 20, failed: 10, paused: 10 } as const;
 const NEARLY_FULL = 0.8;
 
 /**
@@ -25,18 +26,18 @@ const NEARLY_FULL = 0.8;
  */
 export class ClusterHealth {
   private readonly stats: ClusterStats;
-  private readonly workerStallMs: number;
+  private readonly stallToldMs: number;
 
-  /** @param workerStallMs WORKER_STALL_MS. */
-  constructor(stats: ClusterStats, workerStallMs: number) {
+  /** @param stallToldMs a queue whose next job nobody starts for so long counts as stalled, ms. */
+  constructor(stats: ClusterStats, stallToldMs: number) {
     this.stats = stats;
-    this.workerStallMs = workerStallMs;
+    this.stallToldMs = stallToldMs;
   }
 
   async read(): Promise<ClusterHealthReport> {
     const report = await this.stats.read();
     const nodes = [...report.nodes.map(nodeHealth), ...report.missing_nodes.map(missingNode)];
-    const queue = queueHealth(report.queue, stalledQueues(report.nodes, this.workerStallMs));
+    const queue = queueHealth(report.queue, stalledQueues(report.nodes, this.stallToldMs));
     const counted = nodes.some(({ state }) => state === 'ready')
       ? nodes.filter(({ state }) => state !== 'draining')
       : nodes;
@@ -44,7 +45,7 @@ export class ClusterHealth {
     const noticed = noticesOf(report.nodes);
     const penalty = Math.max(queue.penalty, ...noticed.values());
     const score = Math.max(0, Math.round(mean - penalty));
-    const reasons = nodes.flatMap(({ node_id, reasons: own }) => own.map((reason) => `${node_id}: ${reason}`));
+    const reasons = nodes.flatMap((node) => node.reasons.map((reason) => `${nameOf(node, nodes)}: ${reason}`));
     return {
       status: score >= HEALTHY_FROM ? 'healthy' : score >= DEGRADED_FROM ? 'degraded' : 'unhealthy',
       score,
@@ -62,11 +63,18 @@ export class ClusterHealth {
   }
 }
 
+/** A node_id that several have tells nobody which one is meant. */
+function nameOf({ node_id, process_id }: NodeHealth, all: readonly NodeHealth[]): string {
+  const alone = all.filter((node) => node.node_id === node_id).length === 1;
+  return alone || process_id === null ? node_id : process_id;
+}
+
 /** How well one node is. */
 export function nodeHealth(node: NodeStats): NodeHealth {
   const failed = (Object.keys(SCORE_WITHOUT) as CheckName[]).filter((name) => !node.checks[name].ok);
   return {
     node_id: node.node_id,
+    process_id: node.process_id,
     state: node.draining ? 'draining' : node.ready ? 'ready' : 'not_ready',
     score: Math.min(100, ...failed.map((name) => SCORE_WITHOUT[name])),
     reasons: node.reasons,
@@ -77,7 +85,7 @@ export function nodeHealth(node: NodeStats): NodeHealth {
 
 export function missingNode(nodeId: string): NodeHealth {
   const reasons = ['did not answer; it is paused, cut off, or died about a minute ago or less'];
-  return { node_id: nodeId, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
+  return { node_id: nodeId, process_id: null, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
 }
 
 /** What nodes noticed, each once: what it takes off. */

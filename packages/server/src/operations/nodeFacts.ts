@@ -28,10 +28,12 @@ export class NodeFacts {
   read(): NodeStats {
     const { view } = this;
     const { counts, errorLog, recovery, lease } = view;
-    const { ready, checks, reasons } = this.readiness.read();
+    const { report, failing } = this.readiness.assess();
+    const { ready, checks } = report;
     const { rss, heapUsed, heapTotal, external } = memoryUsage();
     return {
       node_id: view.settings.nodeId,
+      process_id: view.processId,
       lease: lease.id,
       host: hostname(),
       pid,
@@ -43,7 +45,7 @@ export class NodeFacts {
       ready,
       draining: view.isDraining(),
       checks,
-      reasons,
+      reasons: [...failing],
       notices: view.notices.read().map(({ text, penalty }) => ({ text, penalty })),
       connections: this.connections(),
       messages_received: counts.messages.total,

@@ -3,7 +3,7 @@ import type { Commands } from '../bus/commands.js';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
-import { nodeOfLease } from '../registry/lease.js';
+import type { Roster } from '../registry/roster.js';
 import type { Actor, Audit } from './audit.js';
 import type { DrainTurn } from './drainTurn.js';
 import { missingNode, nodeHealth } from './health.js';
@@ -18,7 +18,9 @@ export type NodeEntry = 'open' | 'closed' | 'draining';
 /** The nodes of the cluster, those that do not answer too. */
 export async function listNodes(stats: Pick<ClusterStats, 'read'>): Promise<ClusterNodes> {
   const { generated_at, nodes, missing_nodes } = await stats.read();
-  const silent = missing_nodes.map((nodeId): ClusterNode => ({ ...standing(missingNode(nodeId)), facts: null }));
+  const silent = missing_nodes.map(
+    (nodeId): ClusterNode => ({ ...standing(missingNode(nodeId)), notices: [], facts: null }),
+  );
   return { generated_at, nodes: [...nodes.map(describe), ...silent] };
 }
 
@@ -26,6 +28,7 @@ function describe(node: NodeStats): ClusterNode {
   const { lease, host, pid, version, uptime_seconds, connections, cpu_percent, memory, event_loop_lag_ms } = node;
   return {
     ...standing(nodeHealth(node)),
+    notices: node.notices.map(({ text }) => text),
     facts: {
       lease,
       host,
@@ -41,8 +44,16 @@ function describe(node: NodeStats): ClusterNode {
   };
 }
 
-function standing({ node_id, state, score, reasons }: ReturnType<typeof nodeHealth>): Omit<ClusterNode, 'facts'> {
-  return { node_id, state, score, reasons };
+type Standing = Pick<ClusterNode, 'node_id' | 'process_id' | 'state' | 'score' | 'reasons'>;
+
+function standing({ node_id, process_id, state, score, reasons }: ReturnType<typeof nodeHealth>): Standing {
+  return { node_id, process_id, state, score, reasons };
+}
+
+interface Target {
+  readonly nodeId: string;
+  readonly processId: string;
+  readonly leases: readonly string[];
 }
 
 export interface DrainsParts {
@@ -57,6 +68,7 @@ export interface DrainsParts {
   readonly turn: DrainTurn;
   /** Everybody in the cluster at this moment. */
   readonly leases: () => Promise<readonly string[]>;
+  readonly roster: Pick<Roster, 'processesOf' | 'processOf'>;
   readonly report: Report;
 }
 
@@ -77,16 +89,17 @@ export class Drains {
   /**
    * Null when there is no such node. Answers within COMMAND_TIMEOUT_MS.
    *
-   * @throws AppError CONFLICT when no other node takes connections: then everybody would be sent away to nowhere. UNAVAILABLE when
+   * @param id of a node, or of a process where several have the name.
+   * @throws AppError CONFLICT when several processes have the name: an order is for one of them. CONFLICT when no other node takes connections: then everybody would be sent away to nowhere. UNAVAILABLE when
    *   Redis does not answer.
    */
-  async drain(nodeId: string, { reason = '', force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
+  async drain(id: string, { reason = '', force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
     const { commands, audit, clock, timeoutMs, turn } = this.parts;
     const startedAt = clock.mono();
     const everybody = await this.present();
-    // More than one while the former life of a restarted node is not known dead.
-    const leases = everybody.filter((lease) => nodeOfLease(lease) === nodeId);
-    if (leases.length === 0) return null;
+    const found = this.find(id, everybody);
+    if (found === null) return null;
+    const { nodeId, processId, leases } = found;
     const end = force ? null : await turn.take(timeoutMs / 2, 2 * timeoutMs);
     let connections: number | undefined;
     try {
@@ -99,9 +112,26 @@ export class Drains {
       await end?.();
     }
     const result = connections === undefined ? 'node_unreachable' : 'draining';
-    audit.write(actor, { action: 'drain', target: nodeId, reason, result });
+    audit.write(actor, { action: 'drain', target: id, reason, result });
     const took_ms = Math.round(clock.mono() - startedAt);
-    return { node_id: nodeId, result, connections: connections ?? null, took_ms };
+    return { node_id: nodeId, process_id: processId, result, connections: connections ?? null, took_ms };
+  }
+
+  /** @throws AppError CONFLICT */
+  private find(id: string, everybody: readonly string[]): Target | null {
+    const { roster } = this.parts;
+    const nodeId = id.split('~', 1)[0] as string;
+    const processes = roster.processesOf(nodeId, everybody);
+    if (id === nodeId && processes.size > 1) {
+      throw new AppError('CONFLICT', `Several nodes have the name ${nodeId}: say which, by its process_id.`, {
+        details: { reason: 'ambiguous', processes: [...processes.keys()].sort() },
+      });
+    }
+    const [processId] = id === nodeId ? [...processes.keys()] : [id];
+    if (processId === undefined) return null;
+    // A process may have a former lease that is not known dead.
+    const leases = everybody.filter((lease) => roster.processOf(lease) === processId);
+    return leases.length === 0 ? null : { nodeId, processId, leases };
   }
 
   private async present(): Promise<readonly string[]> {

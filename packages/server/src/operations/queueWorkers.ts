@@ -2,7 +2,6 @@ import type { Commands } from '../bus/commands.js';
 import type { Clock } from '../clock.js';
 import type { EventQueues } from '../events/queue.js';
 import { PerMinute } from '../observability/perMinute.js';
-import { missingNodes } from './stats.js';
 
 const QUEUE_WORKERS = 'queue_workers';
 
@@ -57,7 +56,7 @@ export class QueueWorkers {
     const { commands, timeoutMs } = this.parts;
     const answers = await commands.askAll(QUEUE_WORKERS, null, timeoutMs);
     const workers = ([...answers.answers.values()] as NodeWorkers[]).sort((a, b) => (a.node_id < b.node_id ? -1 : 1));
-    return { workers, missing: missingNodes(answers) };
+    return { workers, missing: commands.missingNodes(answers) };
   }
 
   private own(): NodeWorkers {

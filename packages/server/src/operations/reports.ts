@@ -1,5 +1,5 @@
 import { CpuLoad } from '../observability/cpu.js';
-import { Readiness } from '../observability/health.js';
+import { Readiness, STALL_TOLD_MS } from '../observability/health.js';
 import { LoopLag } from '../observability/lag.js';
 import { Metrics } from '../observability/metrics.js';
 import { QueueSample } from '../observability/queueSample.js';
@@ -40,7 +40,7 @@ export function createReports(view: NodeView): Reports {
     metrics,
     stats,
     views: new StatsViews(stats),
-    health: new ClusterHealth(stats, view.settings.workerStallMs),
+    health: new ClusterHealth(stats, Math.min(STALL_TOLD_MS, view.settings.workerStallMs)),
     errors: new ErrorReports(view),
     connections: new ConnectionLookup(view),
     connectionList: new ConnectionList(view),

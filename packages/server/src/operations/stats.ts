@@ -1,7 +1,5 @@
 import type { ClusterStatsReport, NodeStats, QueueSummary } from '@unified-ws/protocol';
-import type { Answers } from '../bus/commands.js';
 import type { JobCounts } from '../events/lane.js';
-import { nodeOfLease } from '../registry/lease.js';
 import type { NodeFacts } from './nodeFacts.js';
 import type { NodeView } from './view.js';
 
@@ -18,14 +16,11 @@ export class ClusterStats {
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<ClusterStatsReport> {
-    const { commands, settings, clock, judge } = this.view;
-    const [{ answers, missing }, queue] = await Promise.all([
-      commands.askAll(STATS, null, settings.commandTimeoutMs),
-      this.queue(),
-    ]);
-    const nodes = ([...answers.values()] as NodeStats[])
-      .map(completed)
-      .sort((a, b) => (a.node_id < b.node_id ? -1 : 1));
+    const { commands, settings, clock, judge, roster } = this.view;
+    const [asked, queue] = await Promise.all([commands.askAll(STATS, null, settings.commandTimeoutMs), this.queue()]);
+    const nodes = ([...asked.answers] as [string, NodeStats][])
+      .map(([lease, stats]) => completed(stats, roster.processOf(lease)))
+      .sort((a, b) => compare(a.node_id, b.node_id) || compare(a.process_id, b.process_id));
     const sum = (pick: (node: NodeStats) => number): number => nodes.reduce((total, node) => total + pick(node), 0);
     return {
       generated_at: new Date(clock.now()).toISOString(),
@@ -47,7 +42,7 @@ export class ClusterStats {
       refused_upgrades: merge(nodes.map(({ connections }) => connections.refused)),
       queue,
       nodes,
-      missing_nodes: missingNodes({ answers, missing: [...missing, ...judge.diedSince(0)] }),
+      missing_nodes: commands.missingNodes(asked, judge.diedSince(0)),
     };
   }
 
@@ -68,19 +63,10 @@ export class ClusterStats {
 
 /** A node of an earlier version does not tell what was added since. */
 const ADDED = { notices: [] } satisfies Partial<NodeStats>;
+const ADDED_CHECKS = { parts: { ok: true, value: null, limit: 'running' } } satisfies Partial<NodeStats['checks']>;
 
-function completed(stats: NodeStats): NodeStats {
-  return { ...ADDED, ...stats };
-}
-
-/**
- * Ids of the nodes that did not answer, and of those that died and are not asked any more: as long as housekeeping has not been
- * there, about a minute, or they would vanish as if they had been taken away (G7). A node that was killed and started again answers under its new lease; its old one
- * is not known dead for a while, and is no node of its own.
- */
-export function missingNodes({ answers, missing }: Answers): string[] {
-  const answered = new Set([...answers.keys()].map(nodeOfLease));
-  return [...new Set(missing.map(nodeOfLease))].filter((nodeId) => !answered.has(nodeId)).sort();
+function completed(stats: NodeStats, processId: string): NodeStats {
+  return { ...ADDED, ...{ process_id: processId }, ...stats, checks: { ...ADDED_CHECKS, ...stats.checks } };
 }
 
 /** Sums records by key. */
@@ -90,4 +76,8 @@ export function merge(records: readonly Readonly<Record<string, number>>[]): Rec
     for (const [key, value] of Object.entries(record)) sums.set(key, (sums.get(key) ?? 0) + value);
   }
   return Object.fromEntries(sums);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -17,6 +17,9 @@ const SERVING = {
   p50: 1,
   retryingMs: null as number | null,
   draining: false,
+  started: true,
+  faults: [] as readonly string[],
+  peers: { others: 0, fit: 0 },
 };
 
 /** A readiness over parts that say what the test wants them to say. */
@@ -25,14 +28,16 @@ function readiness(changes: Partial<typeof SERVING> = {}): ReturnType<Readiness[
   const now = 1_000_000;
   const retrying = state.retryingMs === null ? null : { since: now - state.retryingMs, attempts: 3, error: 'secret' };
   const view = {
-    settings: { nodeId: 'n1' },
+    settings: { nodeId: 'n1', workerStallMs: 15_000 },
     clock: { now: () => now, mono: () => 5000 },
     redis: { status: state.redisStatus },
     lease: { ageMs: state.ageMs, rightMs: 4000, isValid: () => state.isValid },
     bus: { heardAt: 5000 - state.heardAgeMs },
     recovery: { standing: state.standing, reason: 'connect ECONNREFUSED 10.0.0.1' },
-    queues: { stats: () => ({ standingAside: false, lanes: [{ queue: 'events-0', retrying }] }) },
+    queues: { isSilent: false, stats: () => ({ standingAside: false, lanes: [{ queue: 'events-0', retrying }] }) },
     notices: { read: () => [] },
+    running: { isStarted: state.started, faults: () => state.faults },
+    peers: () => state.peers,
     isDraining: () => state.draining,
   };
   const lag = { read: () => ({ p50: state.p50, p99: 0, mean: 0, max: 0 }) };
@@ -57,7 +62,7 @@ describe('Readiness', () => {
     ['lease', { standing: 'interrupted' }, { ok: false, value: 'interrupted' }],
     ['lease', { isValid: false }, { ok: false, value: 'expired' }],
     ['event_loop', { p50: 251 }, { ok: false, value: 251 }],
-    ['workers', { retryingMs: 10_001 }, { ok: false, value: 10_001 }],
+    ['parts', { faults: ['the event workers do not run'] }, { ok: false, value: 'the event workers do not run' }],
     ['draining', { draining: true }, { ok: false, value: true }],
   ];
   for (const [name, changes, check] of cases) {
@@ -68,6 +73,31 @@ describe('Readiness', () => {
       expect(report.reasons).to.have.length(1);
       expect(report.reasons[0]).to.match(new RegExp(`^${name}: `));
       expect(JSON.stringify(report)).not.to.match(/ECONN|secret/);
+    });
+  }
+
+  it('is not gone for what no other place to connect to would mend: a job that is retried, which is told', () => {
+    const { ready, reasons, notices, checks } = readiness({ retryingMs: 10_001 });
+    expect([ready, reasons, checks.workers]).to.deep.equal([true, [], { ok: false, value: 10_001, limit: 10_000 }]);
+    expect(notices).to.deep.equal(['workers: events-0 has retried one job for 10001 ms']);
+  });
+
+  const peers: readonly [string, { others: number; fit: number }, boolean][] = [
+    ['alone', { others: 0, fit: 0 }, false],
+    ['while another is well', { others: 2, fit: 1 }, false],
+    ['while none is well, or the balancer would have no node left', { others: 2, fit: 0 }, true],
+  ];
+  for (const [name, others, ready] of peers) {
+    it(`with a part that has ended or a slow event loop is ${ready ? 'kept' : 'gone'} ${name}`, () => {
+      for (const fault of [{ faults: ['the sweep hangs'] }, { p50: 251 }]) {
+        const report = readiness({ ...fault, peers: others });
+        expect(report.ready).to.equal(ready);
+        expect((ready ? report.notices : report.reasons)[0]).to.match(/^(parts: the sweep hangs|event_loop: half)/);
+      }
+      expect(readiness({ faults: ['x'], started: false, peers: others }).ready, 'before it has started').to.equal(
+        false,
+      );
+      expect(readiness({ redisStatus: 'end', faults: ['x'], peers: others }).ready, 'without Redis').to.equal(false);
     });
   }
 

@@ -43,7 +43,8 @@ describe('/readyz while Redis is away', () => {
     expect(body.ready).to.equal(false);
     const failed = Object.entries(body.checks as Record<string, { ok: boolean }>).filter(([, { ok }]) => !ok);
     expect(body.reasons.length).to.be.at.least(1).and.to.equal(failed.length);
-    for (const reason of body.reasons) expect(reason).to.match(/^(redis|bus|lease|workers|event_loop|draining): /);
+    for (const reason of body.reasons)
+      expect(reason).to.match(/^(redis|bus|lease|workers|parts|event_loop|draining): /);
     expectNoLeak(text);
   }
 

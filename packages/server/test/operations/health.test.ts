@@ -5,13 +5,14 @@ import type { ClusterStats } from '@unified-ws/server/operations/stats';
 import { expect } from 'chai';
 
 const OK = { ok: true, value: 0, limit: 1 };
-const CHECKS = { redis: OK, bus: OK, lease: OK, event_loop: OK, workers: OK, draining: OK };
+const CHECKS = { redis: OK, bus: OK, lease: OK, event_loop: OK, workers: OK, parts: OK, draining: OK };
 const QUEUE = { size: 0, max: 100, counts: { failed: 0 }, by_queue: {}, paused: [] as string[] };
 
 function node(id: string, failing: readonly (keyof typeof CHECKS)[] = [], stalledMs = 0): NodeStats {
   const failed = failing.map((name) => [name, { ...OK, ok: false }]);
   return {
     node_id: id,
+    process_id: `${id}~1`,
     ready: failing.length === 0,
     draining: failing.includes('draining'),
     reasons: failing.map((name) => `${name}: broken`),
@@ -76,15 +77,15 @@ describe('The health of the cluster', () => {
       67,
       ['c: did not answer; it is paused, cut off, or died about a minute ago or less'],
     ],
-    ['queues that do not answer', { queue: null }, 'degraded', 60, ['queue: does not answer']],
+    ['queues that do not answer', { queue: null }, 'unhealthy', 40, ['queue: does not answer']],
     ['a full queue', { queue: { size: 100 } }, 'degraded', 60, ['queue: full (100 of 100 jobs)']],
     ['a queue that fills up', { queue: { size: 80 } }, 'degraded', 80, ['queue: nearly full (80 of 100 jobs)']],
     ['a paused queue', { queue: { paused: ['events-0'] } }, 'healthy', 90, ['queue: paused by an admin (events-0)']],
     [
       'a queue whose next job nobody starts',
       { nodes: [node('a', [], 12_000), node('b', [], 11_000)] },
-      'degraded',
-      60,
+      'unhealthy',
+      40,
       ['queue: nobody has started the next job of events-0 for 12 s'],
     ],
     ['failed jobs', { queue: { counts: { failed: 2 } } }, 'healthy', 90, ['queue: 2 failed jobs wait to be looked at']],

@@ -44,7 +44,7 @@ describe('The probes at the root', () => {
     const ready = await call(node, '/readyz');
     expect(ready.status).to.equal(200);
     expect(ready.body).to.include({ ready: true, node_id: 'n1' });
-    expect(ready.body.checks).to.have.all.keys('redis', 'bus', 'lease', 'event_loop', 'workers', 'draining');
+    expect(ready.body.checks).to.have.all.keys('redis', 'bus', 'lease', 'event_loop', 'workers', 'parts', 'draining');
     expect(ready.body.reasons).to.deep.equal([]);
   });
 
