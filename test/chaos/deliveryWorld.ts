@@ -2,6 +2,7 @@ import { systemClock } from '@unified-ws/server/clock';
 import type { Redis } from 'ioredis';
 import type { Received } from '../support/client.js';
 import { Cluster } from '../support/cluster.js';
+import type { NodeRecord } from '../support/nodeLog.js';
 import { type RedisServer, type StartRedisOptions, startRedis } from '../support/redis.js';
 import { RedisProxy } from '../support/redisProxy.js';
 import { until } from '../support/wait.js';
@@ -23,8 +24,9 @@ export interface DeliveryWorldOptions {
   readonly nodes?: number;
   /** Settings of the nodes. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Path of another build's `main.js`. */
-  readonly main?: string;
+  /** Path of another build's `main.js`: of all nodes, or of each by its number. */
+  readonly main?: string | ((node: number) => string);
+  readonly onRecord?: (node: number, record: NodeRecord) => void;
   readonly redis?: StartRedisOptions;
 }
 
@@ -39,7 +41,7 @@ export class DeliveryWorld {
   /** From the first request to publish to the application, of every delivery; milliseconds. */
   readonly latencies: number[] = [];
   private readonly proxy: RedisProxy;
-  private readonly client: Redis;
+  readonly store: Redis;
 
   private constructor(options: DeliveryWorldOptions, redis: RedisServer, proxy: RedisProxy, cluster: Cluster) {
     const { seed, clients, rate, targeted } = options;
@@ -47,7 +49,7 @@ export class DeliveryWorld {
     this.redis = redis;
     this.proxy = proxy;
     this.cluster = cluster;
-    this.client = redis.client();
+    this.store = redis.client();
     const onEvent = ({ data, at }: Received): void => {
       this.latencies.push(at - Number(data.at));
     };
@@ -57,12 +59,12 @@ export class DeliveryWorld {
     });
     const users = this.clients.map(({ userId }) => userId);
     this.source = new EventSource({ random: this.random.fork(1), nodes: cluster.nodes, rate, users, targeted });
-    this.saboteur = new Saboteur({ random: this.random.fork(2), cluster, proxy, server: redis, redis: this.client });
+    this.saboteur = new Saboteur({ random: this.random.fork(2), cluster, proxy, server: redis, redis: this.store });
   }
 
   /** Resolves when every client is connected. */
   static async start(options: DeliveryWorldOptions): Promise<DeliveryWorld> {
-    const { nodes = NODES, main, env } = options;
+    const { nodes = NODES, main, env, onRecord } = options;
     const redis = await startRedis(options.redis);
     const proxy = await RedisProxy.start(redis.port);
     let world: DeliveryWorld | null = null;
@@ -72,6 +74,7 @@ export class DeliveryWorld {
         redisUrl: (node) => (node === 0 ? proxy.url : redis.url),
         nodes,
         ...(main === undefined ? {} : { main }),
+        ...(onRecord === undefined ? {} : { onRecord }),
         // Without the trace of every flush. The cursor is told often. As many partitions as there are by default.
         env: { LOG_LEVEL: 'info', HEARTBEAT_INTERVAL_MS: '2000', EVENT_QUEUE_PARTITIONS: '8', ...env },
       });
@@ -100,12 +103,12 @@ export class DeliveryWorld {
   /** Jobs that wait or are being worked on. */
   async queued(): Promise<number> {
     let total = 0;
-    for (const key of await this.client.keys('*:meta')) {
+    for (const key of await this.store.keys('*:meta')) {
       const queue = key.slice(0, -'meta'.length);
       const [wait, active, delayed] = await Promise.all([
-        this.client.llen(`${queue}wait`),
-        this.client.llen(`${queue}active`),
-        this.client.zcard(`${queue}delayed`),
+        this.store.llen(`${queue}wait`),
+        this.store.llen(`${queue}active`),
+        this.store.zcard(`${queue}delayed`),
       ]);
       total += wait + active + delayed;
     }

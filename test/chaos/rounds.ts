@@ -70,6 +70,6 @@ export async function faultRounds(world: World, name: FaultName, rounds: number)
 }
 
 /** As `Promise.all`, but nobody is still at work when it is over. */
-async function all(work: readonly Promise<void>[]): Promise<void> {
+export async function all(work: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }

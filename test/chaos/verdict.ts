@@ -2,7 +2,7 @@ import { CLOSE, reconnectPolicy } from '@unified-ws/protocol';
 import { until } from '../support/wait.js';
 import type { Attempt } from './attempt.js';
 import type { User } from './user.js';
-import type { World } from './world.js';
+import type { RegistryEntry, World } from './world.js';
 
 export interface Strictness {
   /** Nothing may end but by being displaced or by its own user. */
@@ -12,6 +12,12 @@ export interface Strictness {
   readonly settleWithinMs: number;
 }
 
+/** What of a world is looked at. */
+export interface Watched extends Pick<World, 'random' | 'cluster' | 'ledger' | 'deeds'> {
+  entry(user: string): Promise<RegistryEntry>;
+  complaints(): string;
+}
+
 export const FAULTLESS: Strictness = { faultless: true, toleranceMs: 0, settleWithinMs: 15_000 };
 
 /**
@@ -19,7 +25,7 @@ export const FAULTLESS: Strictness = { faultless: true, toleranceMs: 0, settleWi
  *
  * @throws Error with all that is known, when it does not hold.
  */
-export async function verify(world: World, user: User, strict: Strictness): Promise<void> {
+export async function verify(world: Watched, user: User, strict: Strictness): Promise<void> {
   try {
     await check(world, user, strict);
   } catch (error) {
@@ -30,7 +36,7 @@ export async function verify(world: World, user: User, strict: Strictness): Prom
   }
 }
 
-async function check(world: World, user: User, strict: Strictness): Promise<void> {
+async function check(world: Watched, user: User, strict: Strictness): Promise<void> {
   const survivor = await findSurvivor(world, user, strict);
   if (user.established.length !== 1) throw new Error('it is not the only connection');
   const newest = Math.max(...user.attempts.map((attempt) => attempt.fence ?? 0));
@@ -45,7 +51,7 @@ async function check(world: World, user: User, strict: Strictness): Promise<void
 }
 
 /** The one connection that is open, is the registry's, and is delivered to. */
-async function findSurvivor(world: World, user: User, strict: Strictness): Promise<Attempt> {
+async function findSurvivor(world: Watched, user: User, strict: Strictness): Promise<Attempt> {
   for (let round = 1; ; round += 1) {
     await quiet(world, user, strict);
     if (user.established.length === 0) {
@@ -71,7 +77,7 @@ async function findSurvivor(world: World, user: User, strict: Strictness): Promi
 }
 
 /** No device is on its way, and every connection that ended has ended on its node too: nothing can change any more. */
-async function quiet(world: World, user: User, { settleWithinMs }: Strictness): Promise<void> {
+async function quiet(world: Watched, user: User, { settleWithinMs }: Strictness): Promise<void> {
   const { ledger, cluster } = world;
   await until(
     () =>
@@ -83,7 +89,7 @@ async function quiet(world: World, user: User, { settleWithinMs }: Strictness): 
 }
 
 /** Nobody is connected: only when the newest claimer left by itself, or would have come back and left before it did. */
-async function nobodyIsRight(world: World, user: User, { faultless }: Strictness): Promise<void> {
+async function nobodyIsRight(world: Watched, user: User, { faultless }: Strictness): Promise<void> {
   if (user.quits === 0) throw new Error('nobody is connected, and nobody left');
   let entry = await world.entry(user.id);
   if (faultless) {
@@ -102,7 +108,7 @@ async function nobodyIsRight(world: World, user: User, { faultless }: Strictness
 }
 
 /** I2: its id, fence and node are the registry's, and nobody is left to be confirmed; unless it ends meanwhile. */
-async function registryAgrees(world: World, survivor: Attempt, strict: Strictness): Promise<void> {
+async function registryAgrees(world: Watched, survivor: Attempt, strict: Strictness): Promise<void> {
   const { hello } = survivor.socket;
   let entry = await world.entry(hello?.user_id ?? '');
   await until(

@@ -26,6 +26,13 @@ export interface RegistryEntry {
   readonly displaced: string;
 }
 
+export async function readEntry(redis: Redis, user: string): Promise<RegistryEntry> {
+  const key = `uws:{u:${encodeURIComponent(user)}}:conn`;
+  const values = await redis.hmget(key, 'conn', 'fence', 'lease', 'displaced');
+  const [conn, fence, lease, displaced] = values.map((value) => value ?? '');
+  return { conn: conn ?? '', fence: fence ?? '', lease: lease ?? '', displaced: displaced ?? '' };
+}
+
 /** Three nodes, one Redis, users with devices, and admins who broadcast all the time. */
 export class World {
   readonly random: Random;
@@ -77,11 +84,8 @@ export class World {
   }
 
   /** What Redis holds of the user. */
-  async entry(user: string): Promise<RegistryEntry> {
-    const key = `uws:{u:${encodeURIComponent(user)}}:conn`;
-    const values = await this.client.hmget(key, 'conn', 'fence', 'lease', 'displaced');
-    const [conn, fence, lease, displaced] = values.map((value) => value ?? '');
-    return { conn: conn ?? '', fence: fence ?? '', lease: lease ?? '', displaced: displaced ?? '' };
+  entry(user: string): Promise<RegistryEntry> {
+    return readEntry(this.client, user);
   }
 
   async emptyRedis(): Promise<void> {

@@ -6,7 +6,7 @@ import { TEST_SECRET } from './tokens.js';
 import { until, within } from './wait.js';
 
 /** UWS_NODE_MAIN: another build of the node, to see a test fail when a rule is taken out of it. */
-const MAIN = process.env.UWS_NODE_MAIN ?? fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
+export const CURRENT_MAIN = process.env.UWS_NODE_MAIN ?? fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
 
 /** Bounds a wait, and nothing that is measured: beside other work a start takes long. */
 const START_DEADLINE_MS = 60_000;
@@ -42,11 +42,11 @@ export class NodeProcess {
   readonly id: string;
   readonly log: NodeLog;
   private readonly env: Readonly<Record<string, string>>;
-  private readonly main: string;
+  private main: string;
   private readonly preload: readonly string[];
   private child: ChildProcess | null = null;
 
-  constructor({ id, env, onRecord, main = MAIN, preload }: NodeProcessOptions) {
+  constructor({ id, env, onRecord, main = CURRENT_MAIN, preload }: NodeProcessOptions) {
     this.id = id;
     this.env = env;
     this.main = main;
@@ -79,9 +79,14 @@ export class NodeProcess {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Resolves when it listens. */
-  async start(): Promise<void> {
+  /**
+   * Resolves when it listens.
+   *
+   * @param main of another build, from now on.
+   */
+  async start(main = this.main): Promise<void> {
     if (this.child) throw new Error(`${this.id} is running`);
+    this.main = main;
     const { listens } = this.log;
     const child = spawn(process.execPath, [...this.preload, this.main], {
       env: { ...baseEnv(), ...this.env, NODE_ID: this.id },
@@ -177,8 +182,8 @@ export interface ClusterOptions {
   /** Over the defaults of the tests (LOG_LEVEL=trace, EVENT_QUEUE_PARTITIONS=2, PORT=0, JWT_SECRET=TEST_SECRET). */
   readonly env?: Readonly<Record<string, string>>;
   readonly onRecord?: (node: number, record: NodeRecord) => void;
-  /** Path of another build's `main.js`. */
-  readonly main?: string;
+  /** Path of another build's `main.js`: of all nodes, or of each by its number. */
+  readonly main?: string | ((node: number) => string);
 }
 
 /** Nodes `n1`, `n2`, … over one Redis. */
@@ -194,7 +199,7 @@ export class Cluster {
     const cluster = new Cluster(
       Array.from({ length: nodes }, (_, index) => {
         const url = typeof redisUrl === 'string' ? redisUrl : redisUrl(index);
-        const build = main === undefined ? {} : { main };
+        const build = main === undefined ? {} : { main: typeof main === 'string' ? main : main(index) };
         const options = { id: `n${index + 1}`, env: { ...env, REDIS_URL: url }, ...build };
         return new NodeProcess(onRecord ? { ...options, onRecord: (record) => onRecord(index, record) } : options);
       }),
@@ -220,10 +225,10 @@ export class Cluster {
     await Promise.all(this.nodes.map((node) => node.ready(timeoutMs)));
   }
 
-  /** Starts a killed or stopped node again, under the same id. */
-  async restart(index: number): Promise<void> {
+  /** Starts a killed or stopped node again, under the same id; with `main` as that build from now on. */
+  async restart(index: number, main?: string): Promise<void> {
     const node = this.node(index);
-    await node.start();
+    await node.start(main);
     await node.ready();
   }
 
