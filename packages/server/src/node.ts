@@ -147,6 +147,7 @@ class Node implements ClusterNode {
     this.tickTimer = setInterval(() => {
       ticks += 1;
       this.tellOthers();
+      parts.security.tick();
       parts.fanout.tellCursors();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
       if (ticks % ROLLOUT_TICKS === 0 && recovery.standing === 'serving') {
@@ -230,6 +231,7 @@ class Node implements ClusterNode {
       });
       server.closeAllConnections();
     });
+    parts.security.flush();
     logger.info('stopped');
   }
 

@@ -15,6 +15,7 @@ import type { LegacyEndpoints } from './legacy/endpoints.js';
 import type { Logger, Report } from './observability/logger.js';
 import type { Notices } from './observability/notices.js';
 import type { RunningParts } from './observability/runningParts.js';
+import type { SecurityLog } from './observability/securityLog.js';
 import type { CatalogueReloads } from './operations/catalogue.js';
 import type { QueueAdmin } from './operations/queue.js';
 import type { Reports } from './operations/reports.js';
@@ -35,6 +36,7 @@ import type { Releases } from './registry/releases.js';
 export interface NodeParts {
   readonly logger: Logger;
   readonly report: Report;
+  readonly security: SecurityLog;
   readonly redis: RedisClient;
   readonly subscriber: RedisClient;
   readonly bus: Bus;

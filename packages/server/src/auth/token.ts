@@ -1,8 +1,9 @@
 import { hash, type KeyObject } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import type { Clock } from '../clock.js';
+import { AppError, type Bearer } from '../errors.js';
 import type { Algorithm } from './algorithms.js';
-import type { ClaimNames } from './claimNames.js';
+import { type ClaimNames, claimAt, DEFAULT_CLAIM_NAMES } from './claimNames.js';
 import { type ClaimRules, type Claims, type Identity, identityOf } from './claims.js';
 import type { GrantCap } from './grantCap.js';
 import type { KeySource } from './keySource.js';
@@ -25,6 +26,9 @@ export interface TokenVerifierOptions {
   readonly cap?: GrantCap;
   readonly clock: Pick<Clock, 'now'>;
 }
+
+/** Of what a refused token says, characters that are written down. */
+const MAX_CLAIMED_LENGTH = 128;
 
 interface TokenParts {
   readonly token: string;
@@ -56,6 +60,22 @@ export class TokenVerifier {
    * @throws AppError `AUTH_ERROR`, `TOKEN_EXPIRED` or `UNAVAILABLE` with `details.reason` of AUTH_REASONS.
    */
   verify(token: string): Identity | Promise<Identity> {
+    try {
+      const verified = this.#verify(token);
+      return verified instanceof Promise ? verified.catch((error: unknown) => this.#refuse(error, token)) : verified;
+    } catch (error) {
+      return this.#refuse(error, token);
+    }
+  }
+
+  /** With the bearer, for the log. */
+  #refuse(error: unknown, token: string): never {
+    const { names = DEFAULT_CLAIM_NAMES } = this.#rules;
+    if (error instanceof AppError) error.bearer ??= () => claimedBearer(token, names);
+    throw error;
+  }
+
+  #verify(token: string): Identity | Promise<Identity> {
     const parts = this.#split(token);
     const { algorithm, kid } = parts;
     const keys = this.#keys.find({ algorithm, kid, issuer: () => readIssuer(parts.payload) });
@@ -80,10 +100,20 @@ export class TokenVerifier {
   #check(parts: TokenParts, keys: readonly KeyObject[]): Identity {
     for (const key of keys) {
       const claims = verifySignature(parts, key);
-      if (claims) return identityOf(claims, this.#rules, Math.floor(this.#clock.now() / 1000), tokenIdOf(parts.token));
+      if (claims) return this.#identityOf(claims, parts.token);
     }
     // Which of the two it is matters to whoever debugs his client.
     throw authError(parseObject(parts.payload) ? 'bad_signature' : 'malformed');
+  }
+
+  #identityOf(claims: Claims, token: string): Identity {
+    try {
+      return identityOf(claims, this.#rules, Math.floor(this.#clock.now() / 1000), tokenIdOf(token));
+    } catch (error) {
+      const { names = DEFAULT_CLAIM_NAMES } = this.#rules;
+      if (error instanceof AppError) error.bearer = () => bearerOf(claims, token, names, true);
+      throw error;
+    }
   }
 }
 
@@ -107,6 +137,19 @@ function verifySignature({ token, algorithm }: TokenParts, key: KeyObject): Clai
   } catch {
     return null; // the next key may fit; the caller tells when none does
   }
+}
+
+function claimedBearer(token: string, names: ClaimNames): Bearer {
+  const [, payload = ''] = token.length > MAX_TOKEN_BYTES ? [] : (COMPACT.exec(token)?.slice(1) ?? []);
+  return bearerOf(parseObject(payload) ?? {}, token, names, false);
+}
+
+function bearerOf(claims: Claims, token: string, names: ClaimNames, proven: boolean): Bearer {
+  const read = (path: string): string | null => {
+    const value = claimAt(claims, path);
+    return typeof value === 'string' ? value.slice(0, MAX_CLAIMED_LENGTH) : null;
+  };
+  return { proven, userId: read(names.user), sid: read(names.session), jti: read('jti'), tokenId: tokenIdOf(token) };
 }
 
 /** Half of a SHA-256: a token that two log lines tell of is the same one. */

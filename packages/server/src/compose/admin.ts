@@ -31,11 +31,11 @@ export function composeAdmin(
   { authority }: ConnectionsParts,
   { legacy }: LegacyParts,
 ) {
-  const { settings, nodeId, clock, logger, report, counts, keys, redis, table, drain, isDraining } = core;
   const { store, commands, judge, reconciler, rollouts, recovery, roster } = cluster;
+  const { settings, nodeId, clock, logger, shownAddress, report, counts, keys, redis, table, drain, isDraining } = core;
   const { catalogue, catalogues, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
-  const audit = new Audit({ redis, keys, clock, logger, report });
+  const audit = new Audit({ redis, keys, clock, logger, report, shownAddress });
   const auditLog = new AuditLog({ redis, keys, report });
   const disconnects = new Disconnects({
     store,

@@ -82,7 +82,15 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     },
   );
   const duplicates = new Duplicates({ writtenSince: calls.writtenSince, logger });
-  const evictions = new Evictions({ bus, find: (conn) => table.get(conn), duplicates });
+  const evictions = new Evictions({
+    bus,
+    find: (conn) => table.get(conn),
+    duplicates,
+    onReplaced: (conn, { by, code }) => {
+      const connection = table.get(conn);
+      if (connection) core.securityRecords.replaced(connection, by, code);
+    },
+  });
   const watchdog = new Watchdog(bus, clock, report);
   const lease = new Lease({ redis, bus, keys, clock, judge, cards, clusterTime, nodeId, ttlMs: settings.leaseTtlMs });
   const commands = new Commands({

@@ -97,6 +97,7 @@ export function composeConnections(
     backpressure,
     apart: () => legacyTable.size,
     healthLimits: { ...settings, clock },
+    securityRecords: core.securityRecords,
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
   return { verifier, liveness, backpressure, clearances, authorityParts, authority, sockets };

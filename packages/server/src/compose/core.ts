@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ppid } from 'node:process';
+import { shownAddress } from '../edge/addressGroup.js';
+import { SecurityRecords } from '../edge/securityRecords.js';
 import { ConnectionTable } from '../edge/table.js';
 import { LegacyTable } from '../legacy/table.js';
 import type { ComposeOptions } from '../nodeParts.js';
@@ -9,6 +11,7 @@ import { ErrorLog } from '../observability/errorLog.js';
 import { createLogger, createReport } from '../observability/logger.js';
 import { Notices } from '../observability/notices.js';
 import { RunningParts } from '../observability/runningParts.js';
+import { SecurityLog } from '../observability/securityLog.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
 import { ClusterTime } from '../registry/clusterTime.js';
@@ -26,6 +29,13 @@ export function composeCore(
   const logger = createLogger(settings.logLevel, nodeId, {
     secrets: secretsOf(settings),
     ...(logTo ? { destination: logTo } : {}),
+  });
+  const inLog = (ip: string): string | undefined => shownAddress(ip, settings.logAddresses);
+  const security = new SecurityLog({
+    logger,
+    clock,
+    rate: settings.securityLogRate,
+    shownAddress: inLog,
   });
   const reported = new Map<string, number>();
   const report = createReport(
@@ -56,6 +66,10 @@ export function composeCore(
     isDraining,
     drain,
     logger,
+    /** A client's address as the log may show it. */
+    shownAddress: inLog,
+    security,
+    securityRecords: new SecurityRecords(security),
     report,
     /** What went to `report`, by place. */
     reported,

@@ -16,7 +16,8 @@ import { AuthFailures } from '../edge/authFailures.js';
 import { Connection } from '../edge/connection.js';
 import { Inbound } from '../edge/inbound.js';
 import { Replacements } from '../edge/replacement.js';
-import { Upgrades } from '../edge/upgrade.js';
+import { askerOf } from '../edge/securityRecords.js';
+import { type RefusalReason, Upgrades } from '../edge/upgrade.js';
 import { AppError } from '../errors.js';
 import { PreferenceFormat } from '../fanout/preferences.js';
 import { Resumes } from '../fanout/resume.js';
@@ -35,6 +36,9 @@ import type { LegacyParts } from './legacy.js';
 const AVAILABLE = { reason: '', retryAfterS: 0 };
 const DRAINING = { reason: 'This node is draining.', retryAfterS: 1 };
 const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 };
+
+/** Upgrades that a client in good order does not try; the others are refused for want of something here. */
+const HOSTILE: ReadonlySet<RefusalReason> = new Set(['origin', 'rate', 'auth_failures']);
 
 /** Upwards, to parts that are made later. */
 export interface EntranceCalls {
@@ -56,7 +60,8 @@ export function composeEntrance(
   { legacy }: LegacyParts,
   calls: EntranceCalls,
 ) {
-  const { settings, nodeId, clock, logger, report, counts, errorLog, keys, redis, table, isDraining } = core;
+  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, table, isDraining } =
+    core;
   const { claims, recovery, store, isServing } = cluster;
   const { catalogue, roles, log, publisher } = events;
   const { fanout, userScope, acks } = delivery;
@@ -85,7 +90,13 @@ export function composeEntrance(
         clock,
         report,
       }),
-      ...tokenHandlers({ verifier, store, authority, report }),
+      ...tokenHandlers({
+        verifier,
+        store,
+        authority,
+        report,
+        onRenewed: (connection, identity) => securityRecords.granted({ ...askerOf(connection), identity }),
+      }),
       ...adminHandlers({ disconnects, announcements, publisher, onPublished: (receipt) => counts.published(receipt) }),
       ...queueHandlers(queueAdmin),
       ...reportHandlers(calls.reports),
@@ -95,6 +106,7 @@ export function composeEntrance(
     maxConsecutiveErrors: settings.maxConsecutiveErrors,
     onMessage: (type) => counts.message(type),
     onError: (connection, error) => errorLog.onConnection(connection, error.code),
+    onRefused: (connection, error, type) => securityRecords.refused(askerOf(connection), error, type),
   });
   const sendError = dispatcher.sendError.bind(dispatcher);
   const inbound = new Inbound({
@@ -130,12 +142,14 @@ export function composeEntrance(
     liveness,
     clock,
     logger,
+    securityRecords,
     report,
     nodeId,
     mayDeliver: isServing,
     sendError,
     onEstablished: (connection, tookMs, displaced) => {
       calls.onConnected(tookMs, displaced);
+      securityRecords.connected(connection, displaced);
       rolloutNotices.established(connection);
       inbound.process(connection);
     },
@@ -166,7 +180,10 @@ export function composeEntrance(
       if (isDraining()) return DRAINING;
       return recovery.standing === 'serving' ? AVAILABLE : CUT_OFF;
     },
-    onRefused: (reason) => counts.upgradeRefused(reason),
+    onRefused: (reason, ip) => {
+      counts.upgradeRefused(reason);
+      if (HOSTILE.has(reason)) securityRecords.upgradeRefused(ip, reason);
+    },
     legacyGroup: (path) => legacy.groupOf(path),
     onAccepted: (ws, socket, origin, { token, carrier }, group) => {
       if (group !== null) {

@@ -1,4 +1,5 @@
 import { Inbound } from '../edge/inbound.js';
+import { askerOf } from '../edge/securityRecords.js';
 import type { AppError } from '../errors.js';
 import { LegacyAcceptor } from '../legacy/accept.js';
 import { LegacyAuthority } from '../legacy/authority.js';
@@ -37,7 +38,7 @@ export function composeLegacy(
   connections: ConnectionsParts,
   calls: LegacyCalls,
 ) {
-  const { settings, nodeId, clock, logger, report, keys, redis, errorLog, legacyTable: table } = core;
+  const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords, legacyTable: table } = core;
   const { commands, store, judge, lease, isServing, rollouts } = cluster;
   const { catalogue, roles } = events;
   const { fanout } = delivery;
@@ -45,7 +46,12 @@ export function composeLegacy(
   const leaseId = (): string => lease.id;
   const counts = new LegacyCounts();
   const notes = new LegacyNotes(redis, keys);
-  const errors = new LegacyErrors({ onError: (connection, error) => errorLog.onConnection(connection, error.code) });
+  const errors = new LegacyErrors({
+    onError: (connection, error) => {
+      errorLog.onConnection(connection, error.code);
+      securityRecords.refused(askerOf(connection), error, connection.group);
+    },
+  });
   const authority = new LegacyAuthority(connections.authorityParts, errors);
   const standing = new LegacyStanding({
     table,
@@ -105,6 +111,7 @@ export function composeLegacy(
     onTokenRefused: calls.onTokenRefused,
     onEstablished: (connection) => {
       counts.connected(connection.group);
+      securityRecords.connected(connection, false);
       inbound.process(connection);
     },
   });

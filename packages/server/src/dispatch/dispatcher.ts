@@ -43,6 +43,8 @@ export interface DispatcherParts {
   /** Counts a message of a known type, or an error by its code. */
   readonly onMessage: (type: ClientMessageType) => void;
   readonly onError: (connection: Connection, error: AppError) => void;
+  /** A message was answered with an error. */
+  readonly onRefused: (connection: Connection, error: AppError, type: string) => void;
 }
 
 /** Faults that are the client's: so many in a row end the connection. What the server lacks is not held against it. */
@@ -84,6 +86,7 @@ export class Dispatcher {
   /** A message of an open connection. Undefined when it is done already; the promise never rejects. */
   handle(connection: Connection, text: Buffer): Promise<void> | undefined {
     let id: string | undefined;
+    let asked = '';
     try {
       const message = parseMessage(text);
       // Before the envelope is judged: who awaits the reply to this id is to hear of the error.
@@ -92,6 +95,7 @@ export class Dispatcher {
       if (!isClientMessageType(type) || type === 'authenticate') throw this.unknownType(connection, type);
       const earlier = this.pipeline.idle(connection);
       if (earlier && !PIPELINED.has(type)) return earlier.then(() => this.handle(connection, text));
+      asked = type;
       this.parts.onMessage(type);
       const { permission, reply } = clientMessages[type];
       if (permission !== null && !connection.clearance?.permissions.has(permission)) {
@@ -105,18 +109,18 @@ export class Dispatcher {
         if (PIPELINED.has(type)) {
           const work = result.then(
             (value) => () => this.answer(connection, reply, value, id),
-            (error: unknown) => () => this.fail(connection, error, id),
+            (error: unknown) => () => this.fail(connection, error, id, type),
           );
           return this.pipeline.add(connection, work);
         }
         return result.then(
           (value) => this.answer(connection, reply, value, id),
-          (error: unknown) => this.fail(connection, error, id),
+          (error: unknown) => this.fail(connection, error, id, type),
         );
       }
       this.answer(connection, reply, result, id);
     } catch (error) {
-      const fail = (): void => this.fail(connection, error, id);
+      const fail = (): void => this.fail(connection, error, id, asked);
       if (this.pipeline.idle(connection)) return this.pipeline.add(connection, Promise.resolve(fail));
       fail();
     }
@@ -210,7 +214,7 @@ export class Dispatcher {
     connection.consecutiveErrors = 0;
   }
 
-  private fail(connection: Connection, error: unknown, replyTo: string | undefined): void {
+  private fail(connection: Connection, error: unknown, replyTo: string | undefined, asked = ''): void {
     if (!connection.isOpen()) return;
     let told: AppError;
     if (error instanceof AppError) {
@@ -219,6 +223,7 @@ export class Dispatcher {
       this.parts.report(error, 'dispatch.handle');
       told = new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be worked on.');
     }
+    this.parts.onRefused(connection, told, asked);
     this.sendError(connection, told, replyTo);
     if (!CLIENT_FAULTS.has(told.code)) return;
     // F7 of the predecessor: its count was reset by each frame before parsing, so junk was answered for ever.

@@ -15,6 +15,8 @@ export interface TokenHandlerParts {
   readonly store: Pick<RegistryStore, 'entry'>;
   readonly authority: Authority;
   readonly report: Report;
+  /** The connection has another token now. */
+  readonly onRenewed: (connection: Connection, identity: Identity) => void;
 }
 
 /** `refresh_token`: a new token without a new connection. A bad one is refused and nothing changes. */
@@ -26,6 +28,7 @@ export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh
       const refusal = revocationError(entry.revokedCode, entry.revokedUntil);
       if (refusal !== null) throw kept(refusal);
       const removed = connection.isOpen() ? parts.authority.renew(connection, identity, entry.amendment) : [];
+      parts.onRenewed(connection, identity);
       await lookAgain(connection, identity);
       return {
         expires_at: expiryOf(connection),
@@ -79,6 +82,8 @@ export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh
 }
 
 /** The old token stands: the connection can be used on, whatever the code means elsewhere. */
-function kept({ code, message, details = {}, cause }: AppError): AppError {
-  return new AppError(code, message, { details, cause, recoverable: true });
+function kept({ code, message, details = {}, cause, bearer }: AppError): AppError {
+  const error = new AppError(code, message, { details, cause, recoverable: true });
+  if (bearer) error.bearer = bearer;
+  return error;
 }

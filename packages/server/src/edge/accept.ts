@@ -26,6 +26,7 @@ import type { AuthFailures } from './authFailures.js';
 import type { Authority } from './authority.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
+import { askerOf, type SecurityRecords } from './securityRecords.js';
 import type { ConnectionTable } from './table.js';
 import { expiryOf } from './tokenEnd.js';
 import { verify } from './verify.js';
@@ -45,6 +46,7 @@ export interface AcceptorParts {
   readonly liveness: Liveness;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly securityRecords: SecurityRecords;
   readonly report: Report;
   readonly nodeId: string;
   /** The right to deliver (C6). */
@@ -120,7 +122,7 @@ export class Acceptor {
     const close =
       code === 'TOKEN_EXPIRED' ? CLOSE.TOKEN_EXPIRED : code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : CLOSE.AUTH_FAILED;
     this.parts.authFailures.add(connection.ip, error);
-    this.parts.logger.debug({ conn: connection.id, ip: connection.ip, reason: error.details?.reason }, 'token refused');
+    this.parts.securityRecords.refused(askerOf(connection), error, 'connect');
     this.refuse(connection, error, close);
   }
 
@@ -157,7 +159,10 @@ export class Acceptor {
   private refuseClaim(connection: Connection, code: CloseCode, until?: number): void {
     if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED || code === CLOSE.TOKEN_EXPIRED) {
       const error = revocationError(code, until);
-      if (error) this.parts.sendError(connection, error);
+      if (error) {
+        this.parts.securityRecords.refused(askerOf(connection), error, 'connect');
+        this.parts.sendError(connection, error);
+      }
     } else if (code === CLOSE.ALREADY_CONNECTED) {
       this.parts.sendError(connection, new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.'));
     } else if (code === CLOSE.LEASE_LOST) {

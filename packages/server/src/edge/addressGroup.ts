@@ -1,8 +1,10 @@
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 const GROUPS = 8;
 /** Of a /64. */
 const NETWORK_GROUPS = 4;
+/** Of a /48. */
+const SHOWN_GROUPS = 3;
 /** ::ffff:0:0/96. */
 const MAPPED = [0, 0, 0, 0, 0, 0xffff];
 
@@ -22,6 +24,17 @@ export function addressGroup(address: string): string {
   }
   const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.toString(16));
   return `${network.join(':')}::/64`;
+}
+
+/** An address in the log, as LOG_ADDRESSES wants it: whole, cut to its network (IPv4 /24, IPv6 /48), or not at all. */
+export function shownAddress(address: string, form: 'full' | 'short' | 'none'): string | undefined {
+  if (form !== 'short') return form === 'full' ? address : undefined;
+  const group = addressGroup(address);
+  if (isIPv4(group)) return group.replace(/\d+$/, '0/24');
+  // What is no address is nothing that could be cut.
+  if (!isIPv6(address)) return undefined;
+  const network = groupsOf(address).slice(0, SHOWN_GROUPS);
+  return `${network.map((part) => part.toString(16)).join(':')}::/48`;
 }
 
 /** The eight groups of a valid IPv6 address, in whichever of its spellings. */

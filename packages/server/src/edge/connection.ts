@@ -24,6 +24,7 @@ import type { TypeSet } from '../fanout/typeSet.js';
 import type { MailRecipient } from '../fanout/userScope.js';
 import { type Amendment, NO_AMENDMENT } from '../registry/amendment.js';
 import type { Holder } from '../registry/reconcile.js';
+import { BY_PEER } from './peerClose.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './states.js';
 import { Writer } from './writer.js';
 
@@ -266,7 +267,7 @@ export class Connection implements Holder, Member, MailRecipient {
   }
 
   /** Wall clock, ms. */
-  protected now(): number {
+  now(): number {
     return this.host.now();
   }
 
@@ -274,7 +275,7 @@ export class Connection implements Holder, Member, MailRecipient {
   closing(code: number): void {
     if (!this.signal('close')) return;
     this.writer.end();
-    this.host.onEnd(this, code, 'by the peer');
+    this.host.onEnd(this, code, BY_PEER);
   }
 
   /** The socket is gone, whoever ended it. */
@@ -282,7 +283,7 @@ export class Connection implements Holder, Member, MailRecipient {
     const wasOpen = this.isOpen();
     if (!this.signal('gone')) return;
     this.writer.end();
-    if (wasOpen) this.host.onEnd(this, code, 'by the peer');
+    if (wasOpen) this.host.onEnd(this, code, BY_PEER);
     this.host.onGone(this);
   }
 }

@@ -10,6 +10,7 @@ import type { Backpressure } from './backpressure.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import { faultsOf, type HealthLimits } from './connectionHealth.js';
 import type { Liveness } from './liveness.js';
+import type { SecurityRecords } from './securityRecords.js';
 import type { ConnectionTable } from './table.js';
 
 export interface SocketsParts {
@@ -24,6 +25,7 @@ export interface SocketsParts {
   /** Authenticated connections that are in no registry: those of the legacy endpoints. */
   readonly apart: () => number;
   readonly healthLimits: HealthLimits;
+  readonly securityRecords: Pick<SecurityRecords, 'closed'>;
   readonly amend: (connection: Connection, amendment: Amendment) => void;
 }
 
@@ -111,6 +113,7 @@ export class Sockets implements ConnectionHost {
     this.closed.set(code, (this.closed.get(code) ?? 0) + 1);
     const { id: conn, userId: user, fence } = connection;
     logger.debug({ mono: clock.mono(), conn, user, fence, code, detail }, 'closed');
+    this.parts.securityRecords.closed(connection, code, detail);
   }
 
   /** Closes everything with the hint to come back later; resolves when all sockets are gone or the time is over. */

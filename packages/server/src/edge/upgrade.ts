@@ -39,7 +39,7 @@ export interface UpgradesParts {
   readonly pendingAuth: () => number;
   /** Why no connection is taken now, '' when they are, and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
-  readonly onRefused: (reason: RefusalReason) => void;
+  readonly onRefused: (reason: RefusalReason, ip: string) => void;
   /** The group of a path of the legacy endpoints; null: it is none, or they are off. */
   readonly legacyGroup: (path: string) => LegacyGroup | null;
   /** @param group null: it came on the path of this protocol. */
@@ -129,8 +129,11 @@ export class Upgrades {
     };
     this.wss = new WebSocketServer(options);
     // What only ws looks at: the list of subprotocols.
-    this.wss.on('wsClientError', (_error, socket) => {
-      this.refuse(socket, { ...malformed('Sec-WebSocket-Protocol is malformed.'), reason: 'handshake' });
+    this.wss.on('wsClientError', (_error, socket, request) => {
+      this.refuse(socket, this.addressOf(request), {
+        ...malformed('Sec-WebSocket-Protocol is malformed.'),
+        reason: 'handshake',
+      });
     });
     const { allowedOrigins, trustProxy } = parts;
     if (trustProxy === false) this.trusts = () => false;
@@ -151,7 +154,7 @@ export class Upgrades {
     const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
       if (BY_ADDRESS.has(refusal.reason)) this.warnOfProxy(request);
-      this.refuse(socket, refusal);
+      this.refuse(socket, ip, refusal);
       return;
     }
     // ws looks for this alone, and the list may name more.
@@ -171,8 +174,8 @@ export class Upgrades {
     });
   }
 
-  private refuse(socket: Duplex, refusal: Refusal): void {
-    this.parts.onRefused(refusal.reason);
+  private refuse(socket: Duplex, ip: string, refusal: Refusal): void {
+    this.parts.onRefused(refusal.reason, ip);
     answer(socket, refusal);
   }
 

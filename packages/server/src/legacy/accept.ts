@@ -79,9 +79,8 @@ export class LegacyAcceptor {
       this.fail(connection, error);
       return;
     }
-    const { errors, onTokenRefused, logger } = this.parts;
+    const { errors, onTokenRefused } = this.parts;
     onTokenRefused(connection.ip, error);
-    logger.debug({ conn: connection.id, ip: connection.ip, reason: error.details?.reason }, 'token refused');
     const code = error.code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : STAY_AWAY;
     errors.refuse(connection, error, code, error.code === 'UNAVAILABLE' ? 'unavailable' : 'Authentication failed');
   }

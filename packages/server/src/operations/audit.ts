@@ -20,6 +20,16 @@ export interface AuditRecord {
 /** Records kept. */
 const MAX_RECORDS = 100_000;
 
+export interface AuditParts {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly report: Report;
+  /** LOG_ADDRESSES, for the line in the log; the stream keeps the address as it is. */
+  readonly shownAddress: (ip: string) => string | undefined;
+}
+
 /** What admins did: a stream in Redis, and a line in the log in case Redis is away. */
 export class Audit {
   private readonly redis: RedisClient;
@@ -27,20 +37,22 @@ export class Audit {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly report: Report;
+  private readonly shownAddress: AuditParts['shownAddress'];
 
-  constructor(parts: { redis: RedisClient; keys: Keys; clock: Clock; logger: Logger; report: Report }) {
+  constructor(parts: AuditParts) {
     this.redis = parts.redis;
     this.keys = parts.keys;
     this.clock = parts.clock;
     this.logger = parts.logger;
     this.report = parts.report;
+    this.shownAddress = parts.shownAddress;
   }
 
   /** The action has happened: its answer does not wait for the record, and a record that Redis did not take is reported. */
   write(actor: Actor, record: AuditRecord): void {
     const at = new Date(this.clock.now()).toISOString();
     this.logger.info(
-      { audit: { ...record, by: actor.userId, ip: actor.ip, via: actor.via } },
+      { audit: { ...record, by: actor.userId, ip: this.shownAddress(actor.ip), via: actor.via } },
       `audit: ${record.action}`,
     );
     const fields = { at, by: actor.userId, ip: actor.ip, via: actor.via, ...record };

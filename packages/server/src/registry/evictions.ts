@@ -13,6 +13,8 @@ export interface EvictionsParts {
   readonly bus: Bus;
   readonly find: (conn: string) => Evictable | undefined;
   readonly duplicates: Duplicates;
+  /** One was ended for a newer one. */
+  readonly onReplaced: (conn: string, message: EvictMessage) => void;
 }
 
 /**
@@ -36,6 +38,7 @@ export class Evictions {
     if (connection) {
       this.closed += 1;
       this.parts.duplicates.look(connection, code, message.since ?? null);
+      this.parts.onReplaced(message.conn, message);
       connection.end(code);
     }
     this.parts.bus.send(message.to, { t: 'evicted', conn: message.conn, by: message.by });

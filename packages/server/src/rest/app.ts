@@ -5,6 +5,8 @@ import helmet from 'helmet';
 import type { RoleTable } from '../auth/roles.js';
 import type { TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
+import type { SecurityRecords } from '../edge/securityRecords.js';
+import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { EventStatuses } from '../events/eventStatus.js';
 import type { Mailboxes } from '../events/mailbox.js';
@@ -50,6 +52,7 @@ export interface RestParts {
   readonly roles: () => RoleTable;
   readonly catalogue: () => EventCatalogue;
   readonly store: RegistryStore;
+  readonly securityRecords: SecurityRecords;
   readonly publisher: Publisher;
   readonly eventStatuses: EventStatuses;
   readonly mailboxes: Mailboxes;
@@ -143,12 +146,21 @@ function timed(clock: Clock, { metrics }: Pick<Reports, 'metrics'>): RequestHand
 }
 
 /** Every failure ends here and is answered in one form, in words of our own. */
-function answerFailure({ report, errorLog }: Pick<RestParts, 'report' | 'errorLog'>): ErrorRequestHandler {
-  return (error, _request, response, _next) => {
+function answerFailure({
+  report,
+  errorLog,
+  securityRecords,
+}: Pick<RestParts, 'report' | 'errorLog' | 'securityRecords'>): ErrorRequestHandler {
+  return (error, request, response, _next) => {
     const problem = problemOf(error) ?? unexpected();
     if (problem.status === 500) report(error, 'rest.request');
     if (Object.hasOwn(errorCodes, problem.code)) {
       errorLog.onRequest(localsOf(response).caller?.identity.userId ?? null, problem.code as ErrorCode);
+    }
+    if (error instanceof AppError) {
+      const { caller, route = UNMATCHED } = localsOf(response);
+      const identity = caller?.identity ?? null;
+      securityRecords.refused({ ip: request.ip ?? '', via: 'rest', identity }, error, `${request.method} ${route}`);
     }
     if (response.headersSent) {
       response.destroy();

@@ -4,6 +4,7 @@ import { bearerToken } from '../auth/carrier.js';
 import { revocationError } from '../auth/revocation.js';
 import type { RoleTable } from '../auth/roles.js';
 import { authError, type Identity, type TokenVerifier } from '../auth/token.js';
+import type { SecurityRecords } from '../edge/securityRecords.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import { amended } from '../registry/amendment.js';
@@ -15,6 +16,7 @@ export interface GateParts {
   readonly verifier: TokenVerifier;
   readonly roles: () => RoleTable;
   readonly store: Pick<RegistryStore, 'entry'>;
+  readonly securityRecords: Pick<SecurityRecords, 'granted'>;
   readonly report: Report;
 }
 
@@ -54,6 +56,7 @@ export class Gate {
     if (token === null) throw authError('missing');
     const caller = await this.callerOf(token);
     localsOf(response).caller = caller;
+    this.parts.securityRecords.granted({ ip: request.ip ?? '', via: 'rest', identity: caller.identity });
     return caller;
   }
 

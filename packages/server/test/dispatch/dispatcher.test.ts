@@ -45,6 +45,7 @@ function world(handlers: Partial<Record<keyof Handlers, () => unknown>>) {
     maxConsecutiveErrors: 5,
     onMessage: () => undefined,
     onError: () => undefined,
+    onRefused: () => undefined,
   });
   const peer = new Peer();
   const ask = async (type: string, id: string, data?: unknown): Promise<void> => {

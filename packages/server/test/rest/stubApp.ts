@@ -25,6 +25,7 @@ export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnTyp
     catalogue: () => catalogue,
     counts: new NodeCounts(systemClock),
     errorLog: new ErrorLog(systemClock),
+    securityRecords: { refused: () => undefined, granted: () => undefined },
     siblings: null,
     clock: systemClock,
     ...parts,

@@ -1,4 +1,4 @@
-import { choice, optionalText } from '../entry.js';
+import { choice, integer, optionalText } from '../entry.js';
 
 /** What operators see. */
 export const OPERATIONS = [
@@ -14,5 +14,20 @@ export const OPERATIONS = [
     values: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     default: 'info',
     meaning: 'Least severity that is logged.',
+  }),
+  choice('LOG_ADDRESSES', {
+    section: 'Operations',
+    values: ['full', 'short', 'none'],
+    default: 'full',
+    meaning:
+      "Clients' addresses in the log (security and audit records): as they are, cut to their network (IPv4 /24, IPv6 /48), or left out.",
+  }),
+  integer('SECURITY_LOG_RATE', {
+    section: 'Operations',
+    min: 1,
+    max: 100_000,
+    default: 200,
+    meaning:
+      'Security records a second and kind that a node writes, ten times as many at once; what is left out is counted in the log.',
   }),
 ] as const;

@@ -1,0 +1,107 @@
+import type { Logger } from './logger.js';
+
+/** What is recorded, each kind within a rate of its own: a flood of one must not push out the others. */
+export type SecurityEvent =
+  | 'connect'
+  | 'close'
+  /** Of a connection that nobody had authenticated. */
+  | 'close_unauthenticated'
+  | 'replaced'
+  | 'token_refused'
+  | 'grant_refused'
+  | 'order_refused'
+  | 'upgrade_refused';
+
+export type Via = 'websocket' | 'rest' | 'legacy';
+
+export interface SecurityFacts {
+  /** From a list of ours, or a close code: what is left out is counted by it. */
+  readonly reason: string;
+  readonly via: Via;
+  /** Of the client, as the node sees it. */
+  readonly ip: string;
+  readonly [fact: string]: unknown;
+}
+
+export interface SecurityLogParts {
+  readonly logger: Logger;
+  readonly clock: { mono(): number };
+  /** SECURITY_LOG_RATE: records a second and kind; ten times as many at once. */
+  readonly rate: number;
+  /** LOG_ADDRESSES: the address as it may be written down; undefined: not at all. */
+  readonly shownAddress: (ip: string) => string | undefined;
+}
+
+/** Seconds' worth of records that a kind may write at once. */
+const BURST_S = 10;
+/** How often it is told what was left out, ms. */
+const TELL_MS = 10_000;
+
+interface Kind {
+  left: number;
+  at: number;
+  omitted: number;
+  toldAt: number;
+  readonly reasons: Map<string, number>;
+}
+
+/**
+ * Who came in, who went and why, who was replaced, and whom the node refused: structured records at the level info, for those who
+ * look for forged, replayed and stolen tokens. Bounded in rate; what is left out is counted by kind and reason, and told.
+ */
+export class SecurityLog {
+  private readonly parts: SecurityLogParts;
+  private readonly kinds = new Map<SecurityEvent, Kind>();
+
+  constructor(parts: SecurityLogParts) {
+    this.parts = parts;
+  }
+
+  record(event: SecurityEvent, { ip, ...facts }: SecurityFacts): void {
+    const { logger, shownAddress } = this.parts;
+    if (!logger.isLevelEnabled('info')) return;
+    if (!this.take(event, facts.reason)) return;
+    logger.info({ security: { event, ...facts, ip: shownAddress(ip) } }, `security: ${event}`);
+  }
+
+  /** To be called each second: what was left out is told, though nothing more of the kind happens. */
+  tick(): void {
+    const now = this.parts.clock.mono();
+    for (const [event, kind] of this.kinds) if (now - kind.toldAt >= TELL_MS) this.tell(event, kind, now);
+  }
+
+  /** At the end. */
+  flush(): void {
+    for (const [event, kind] of this.kinds) this.tell(event, kind, this.parts.clock.mono());
+  }
+
+  private take(event: SecurityEvent, reason: string): boolean {
+    const { clock, rate } = this.parts;
+    const now = clock.mono();
+    let kind = this.kinds.get(event);
+    if (!kind) {
+      kind = { left: rate * BURST_S, at: now, omitted: 0, toldAt: now, reasons: new Map() };
+      this.kinds.set(event, kind);
+    }
+    kind.left = Math.min(rate * BURST_S, kind.left + ((now - kind.at) / 1000) * rate);
+    kind.at = now;
+    if (kind.left >= 1) {
+      kind.left -= 1;
+      return true;
+    }
+    if (kind.omitted === 0) kind.toldAt = now;
+    kind.omitted += 1;
+    kind.reasons.set(reason, (kind.reasons.get(reason) ?? 0) + 1);
+    return false;
+  }
+
+  private tell(event: SecurityEvent, kind: Kind, now: number): void {
+    if (kind.omitted === 0) return;
+    const { omitted } = kind;
+    const reasons = Object.fromEntries(kind.reasons);
+    kind.omitted = 0;
+    kind.toldAt = now;
+    kind.reasons.clear();
+    this.parts.logger.info({ security: { event: 'left_out', of: event, omitted, reasons } }, 'security: left out');
+  }
+}
