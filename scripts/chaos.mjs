@@ -23,6 +23,7 @@ const PARTS = [
   'slow',
   'offline',
   'connections',
+  'clocks-stopped',
 ];
 const USAGE = `npm run chaos -- [options]
   --rounds N     rounds of each part that has rounds (2000)

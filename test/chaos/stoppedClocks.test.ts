@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { Redis } from 'ioredis';
 import { TestClient } from '../support/client.js';
 import { NodeProcess } from '../support/cluster.js';
+import { metricOf } from '../support/metrics.js';
 import { Mutant, type Mutation } from '../support/mutant.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { token } from '../support/tokens.js';
@@ -41,14 +42,7 @@ function duplicatesOf({ older, newer }: Pair): string[] {
   return older.events.flatMap(({ id }) => (id !== undefined && ids.has(id) ? [String(id)] : []));
 }
 
-/** A metric of a node, with its labels as they are written. */
-async function metric(node: NodeProcess, name: string): Promise<number> {
-  const response = await fetch(`${node.http}/metrics`);
-  const line = (await response.text()).split('\n').find((one) => one.startsWith(`${name} `));
-  return Number(line?.slice(name.length + 1));
-}
-
-const duplicatesFound = (node: NodeProcess): Promise<number> => metric(node, 'uws_duplicates_found_total');
+const duplicatesFound = (node: NodeProcess): Promise<number> => metricOf(node, 'uws_duplicates_found_total');
 
 if (config.plays('clocks-stopped')) {
   describe('a node whose clocks stood still', function () {
@@ -103,7 +97,7 @@ if (config.plays('clocks-stopped')) {
 
     /** The others take its lease for dead. */
     async function judgedDead(): Promise<void> {
-      const isDead = async () => (await metric(node(1), 'uws_leases{state="dead"}')) > 0;
+      const isDead = async () => (await metricOf(node(1), 'uws_leases{state="dead"}')) > 0;
       await until(isDead, { what: 'the lease of n1 is dead to n2', timeoutMs: 15_000, everyMs: 100 });
     }
 

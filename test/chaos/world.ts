@@ -1,6 +1,7 @@
 import { systemClock } from '@unified-ws/server/clock';
 import type { Redis } from 'ioredis';
 import { Cluster } from '../support/cluster.js';
+import { metricOf } from '../support/metrics.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { until } from '../support/wait.js';
 import { Ledger } from './ledger.js';
@@ -107,6 +108,12 @@ export class World {
   async healed(timeoutMs: number): Promise<void> {
     await this.cluster.ready(timeoutMs);
     await until(async () => (await this.client.ping()) === 'PONG', { what: 'Redis answers', timeoutMs });
+  }
+
+  /** Events that nodes, since their last start, wrote beside a newer connection, by their own count. */
+  async duplicatesFound(): Promise<number> {
+    const counts = await Promise.all(this.cluster.nodes.map((node) => metricOf(node, 'uws_duplicates_found_total')));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   complaints(): string {

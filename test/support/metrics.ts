@@ -1,0 +1,6 @@
+/** The value of a metric of a node; `name` with its labels as they are written. NaN when it is not there. */
+export async function metricOf(node: { readonly http: string }, name: string): Promise<number> {
+  const response = await fetch(`${node.http}/metrics`);
+  const line = (await response.text()).split('\n').find((one) => one.startsWith(`${name} `));
+  return line === undefined ? Number.NaN : Number(line.slice(name.length + 1));
+}
