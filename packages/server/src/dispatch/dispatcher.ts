@@ -13,6 +13,7 @@ import {
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Clock } from '../clock.js';
 import type { Connection } from '../edge/connection.js';
+import { requireFinite } from '../edge/finite.js';
 import { parseMessage } from '../edge/parseMessage.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
@@ -167,6 +168,7 @@ export class Dispatcher {
     if (!this.envelope(value)) {
       throw new AppError('MESSAGE_ERROR', `The message is malformed: ${describe(this.envelope.errors?.[0], '')}`);
     }
+    requireFinite(value);
     return value;
   }
 

@@ -1,4 +1,5 @@
 import { json, type RequestHandler } from 'express';
+import { requireFinite } from '../edge/finite.js';
 import { MAX_BODY_BYTES } from './info.js';
 import { invalid, RestProblem } from './problem.js';
 
@@ -6,7 +7,7 @@ const TYPES = ['application/json', 'application/*+json'];
 
 /** Reads a JSON body, after who sends it was found worth it. None at all leaves `request.body` undefined. */
 export function jsonBody(): readonly RequestHandler[] {
-  return [requireJson, json({ limit: MAX_BODY_BYTES, strict: false, type: TYPES })];
+  return [requireJson, json({ limit: MAX_BODY_BYTES, strict: false, type: TYPES }), finite];
 }
 
 /** `curl -d` sends a form unless told otherwise: without this its body would silently count as none. */
@@ -15,6 +16,11 @@ const requireJson: RequestHandler = (request, _response, next) => {
   if (request.headers['content-length'] !== '0' && request.is(TYPES) === false) {
     throw new RestProblem(415, 'MESSAGE_ERROR', 'The body must be JSON: send Content-Type: application/json.');
   }
+  next();
+};
+
+const finite: RequestHandler = (request, _response, next) => {
+  requireFinite(request.body);
   next();
 };
 
