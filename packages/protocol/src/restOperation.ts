@@ -28,6 +28,8 @@ export interface RestOperation {
   readonly description?: string;
   /** One of these is enough; `any`: a good token is, whatever it allows; null: nobody is asked who he is. */
   readonly permissions: readonly [Permission, ...Permission[]] | 'any' | null;
+  /** Answered beyond the limits on plain HTTP too, with what was answered a moment ago. */
+  readonly unlimited?: true;
   /** How a caller may say who he is, where `permissions` is null. */
   readonly schemes?: readonly ('bearer' | 'metricsToken')[];
   /** Of the path, by name. */

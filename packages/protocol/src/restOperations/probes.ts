@@ -17,6 +17,7 @@ export const probeOperations = {
     tag: 'probes',
     summary: 'Whether the process turns',
     permissions: null,
+    unlimited: true,
     answers: { 200: { meaning: 'it does', schema: livezSchema } },
   },
   getReadyz: {
@@ -25,6 +26,7 @@ export const probeOperations = {
     tag: 'probes',
     summary: 'Whether the node can serve',
     permissions: null,
+    unlimited: true,
     answers: {
       200: { meaning: 'it can', schema: readyzSchema },
       503: { meaning: 'it cannot, and why', schema: readyzSchema, headers: { 'Retry-After': 'seconds' } },

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { ppid } from 'node:process';
 import { shownAddress } from '../edge/addressGroup.js';
 import { SecurityRecords } from '../edge/securityRecords.js';
+import { ClientAddresses } from '../edge/clientAddress.js';
 import { ConnectionTable } from '../edge/table.js';
 import { LegacyTable } from '../legacy/table.js';
 import type { ComposeOptions } from '../nodeParts.js';
@@ -83,6 +84,7 @@ export function composeCore(
     connect,
     redis,
     subscriber: connect('subscriber', settings.redisUrl),
+    addresses: new ClientAddresses(settings.trustProxy),
     table: new ConnectionTable(),
     legacyTable: new LegacyTable(),
     legacyIdleMs,

@@ -173,6 +173,7 @@ export function composeEntrance(
     maxConnections: settings.maxConnections,
     maxPendingAuth: settings.maxPendingAuth,
     allowedOrigins: settings.allowedOrigins,
+    addresses: core.addresses,
     trustProxy: settings.trustProxy,
     connections: () => sockets.size,
     pendingAuth: () => sockets.pendingAuth,

@@ -1,5 +1,8 @@
 import { createServer } from 'node:http';
+import { type RestOperation, restOperations } from '@unified-ws/protocol';
+import { HttpLimit } from '../edge/httpLimit.js';
 import { ProtocolOffers } from '../edge/protocolOffers.js';
+import { RecentProbes } from '../edge/recentProbes.js';
 import { Unanswered } from '../edge/unanswered.js';
 import type { ComposeOptions } from '../nodeParts.js';
 import { createReports } from '../operations/reports.js';
@@ -18,6 +21,10 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How often that is looked at, milliseconds. By default Node.js does it every 30 s, which would be added to each. */
 const CHECK_INTERVAL_MS = 1000;
+
+const UNLIMITED = Object.values(restOperations as Readonly<Record<string, RestOperation>>).flatMap(
+  ({ path, unlimited }) => (unlimited ? [path] : []),
+);
 
 /** All parts that the reports read and the routes call. */
 interface HttpNeeds
@@ -40,16 +47,27 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
         reload: () => parts.catalogueReloads.local(),
       })
     : null;
-  const listener = createRestListener({ ...parts, reports, siblings });
+  const { settings, clock, addresses, counts } = parts;
+  const probes = new RecentProbes(clock, UNLIMITED);
+  const httpLimit = new HttpLimit({
+    clock,
+    addresses,
+    perAddress: settings.httpRatePerIp,
+    perCaller: settings.httpRatePerCaller,
+    probes,
+    onRefused: (bucket) => counts.requestRefused(bucket),
+  });
+  const listener = createRestListener({ ...parts, reports, siblings, probes, httpLimit });
   const options = {
     // The head of an upgrade comes before its token, so it has no more time than that.
-    headersTimeout: Math.min(HEADERS_TIMEOUT_MS, parts.settings.authTimeoutMs),
+    headersTimeout: Math.min(HEADERS_TIMEOUT_MS, settings.authTimeoutMs),
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    keepAliveTimeout: settings.keepAliveTimeoutMs,
   };
   const unanswered = new Unanswered();
   const server = createServer(options, (request, response) => {
-    if (unanswered.admit(request, response)) listener(request, response);
+    if (unanswered.admit(request, response) && httpLimit.admit(request, response)) listener(request, response);
   });
   parts.running.add('the HTTP server', () => (server.listening ? null : 'does not listen'));
   new ProtocolOffers(server, unanswered, (request, socket, head) => parts.upgrades.handle(request, socket, head));

@@ -4,16 +4,17 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type LegacyGroup, parseResume, WS_PATH } from '@unified-ws/protocol';
 import type { Logger } from 'pino';
-import proxyaddr from 'proxy-addr';
 import { type Server, type ServerOptions, WebSocketServer } from 'ws';
 import { selectProtocol, tokenFromRequest } from '../auth/carrier.js';
 import type { TrustProxy } from '../settings.js';
 import { toClient } from './accept.js';
 import type { AddressLimit } from './addressLimit.js';
 import type { AuthFailures } from './authFailures.js';
+import type { ClientAddresses } from './clientAddress.js';
 import type { ConnectionOrigin } from './connection.js';
 import { deflateOffer } from './deflateOffer.js';
 import { type HandshakeFault, handshakeFault, malformed, resourceOf } from './handshake.js';
+import { Origins } from './origins.js';
 import { PeerSocket } from './peerSocket.js';
 import { Replacements } from './replacement.js';
 
@@ -30,9 +31,9 @@ export interface UpgradesParts {
   readonly compression: boolean;
   readonly maxConnections: number;
   readonly maxPendingAuth: number;
-  /** Origins of browsers; empty or `*`: any. */
+  /** ALLOWED_ORIGINS. */
   readonly allowedOrigins: readonly string[];
-  /** TRUST_PROXY: which hops before this node are the operator's own, and so to be believed about the client's address. */
+  readonly addresses: ClientAddresses;
   readonly trustProxy: TrustProxy;
   /** All sockets, and those that have not authenticated. */
   readonly connections: () => number;
@@ -103,8 +104,7 @@ interface Refusal extends HandshakeFault {
 export class Upgrades {
   private readonly parts: UpgradesParts;
   private readonly wss: Server<typeof PeerSocket>;
-  private readonly origins: ReadonlySet<string> | null;
-  private readonly trusts: (address: string, hop: number) => boolean;
+  private readonly origins: Origins;
   /** Sockets whose answer is held back; hello lets go of most of them before the timer does. */
   private held: Socket[] = [];
   private warned = false;
@@ -135,11 +135,7 @@ export class Upgrades {
         reason: 'handshake',
       });
     });
-    const { allowedOrigins, trustProxy } = parts;
-    if (trustProxy === false) this.trusts = () => false;
-    else if (typeof trustProxy === 'number') this.trusts = (_address, hop) => hop < trustProxy;
-    else this.trusts = proxyaddr.compile([...trustProxy]);
-    this.origins = allowedOrigins.length === 0 || allowedOrigins.includes('*') ? null : new Set(allowedOrigins);
+    this.origins = new Origins(parts.allowedOrigins, parts.addresses);
   }
 
   /** A request that asks for a WebSocket. */
@@ -147,7 +143,7 @@ export class Upgrades {
     const socket = stream as Socket;
     // Without a listener a peer that resets now would end the process.
     socket.on('error', ignoreReset);
-    const ip = this.addressOf(request);
+    const ip = this.parts.addresses.of(request);
     const url = resourceOf(request);
     const { token, carrier } = tokenFromRequest(request, this.parts.tokenInQuery);
     const path = pathOf(url);
@@ -211,9 +207,7 @@ export class Upgrades {
     }
     const fault = handshakeFault(request);
     if (fault !== null) return { ...fault, reason: 'handshake' };
-    const { origin } = request.headers;
-    // Only browsers send it, and only they can be made to connect with a user's credentials by somebody else's page.
-    if (origin !== undefined && this.origins !== null && !this.origins.has(origin)) {
+    if (!this.origins.allows(request)) {
       return { reason: 'origin', status: 403, code: 'PERMISSION_DENIED', detail: 'This origin is not allowed.' };
     }
     const { reason, retryAfterS } = parts.unavailable();
@@ -252,12 +246,6 @@ export class Upgrades {
     this.parts.logger.warn(
       'connects are refused by address, and all clients of a proxy count as one: TRUST_PROXY is not set, X-Forwarded-For is ignored',
     );
-  }
-
-  private addressOf(request: IncomingMessage): string {
-    // Without the header there is nobody to believe or not, and most requests have none.
-    if (request.headers['x-forwarded-for'] === undefined) return request.socket.remoteAddress ?? '';
-    return proxyaddr(request, this.trusts) ?? '';
   }
 }
 

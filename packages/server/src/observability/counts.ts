@@ -7,6 +7,8 @@ export class NodeCounts {
   /** Monotonic ms when the node was made. */
   readonly startedAt: number;
   readonly refused = new Tally();
+  /** Plain HTTP requests that were refused before any work, by bucket. */
+  readonly requestsRefused = new Tally();
   readonly messages = new Tally();
   /** `accepted` and `duplicate`. */
   readonly publishes = new Tally();
@@ -29,6 +31,10 @@ export class NodeCounts {
 
   upgradeRefused(reason: string): void {
     this.refused.add(reason);
+  }
+
+  requestRefused(bucket: 'address' | 'caller'): void {
+    this.requestsRefused.add(bucket);
   }
 
   message(type: ClientMessageType): void {

@@ -7,6 +7,9 @@ import type { TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
 import type { SecurityRecords } from '../edge/securityRecords.js';
 import { AppError } from '../errors.js';
+import type { ClientAddresses } from '../edge/clientAddress.js';
+import type { HttpLimit } from '../edge/httpLimit.js';
+import type { RecentProbes } from '../edge/recentProbes.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { EventStatuses } from '../events/eventStatus.js';
 import type { Mailboxes } from '../events/mailbox.js';
@@ -72,6 +75,9 @@ export interface RestParts {
   readonly errorLog: ErrorLog;
   /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
   readonly siblings: Siblings | null;
+  readonly addresses: ClientAddresses;
+  readonly httpLimit: HttpLimit;
+  readonly probes: RecentProbes;
   readonly clock: Clock;
   readonly report: Report;
 }
@@ -99,14 +105,17 @@ function pathOf(target: string): string {
 }
 
 export function createRestApp(parts: RestParts): Express {
-  const { settings, clock, reports } = parts;
+  const { addresses, clock, reports } = parts;
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', false);
-  app.set('trust proxy', typeof settings.trustProxy === 'object' ? [...settings.trustProxy] : settings.trustProxy);
   app.use(helmet());
   app.use(timed(clock, reports));
+  app.use((request, response, next) => {
+    localsOf(response).address = addresses.of(request);
+    next();
+  });
   const router = new Router(app, new Gate(parts));
   // Routes are tried one after the other: those of the publishers come first.
   eventRoutes(router, parts);
@@ -160,7 +169,7 @@ function answerFailure({
     if (error instanceof AppError) {
       const { caller, route = UNMATCHED } = localsOf(response);
       const identity = caller?.identity ?? null;
-      securityRecords.refused({ ip: request.ip ?? '', via: 'rest', identity }, error, `${request.method} ${route}`);
+      securityRecords.refused({ ip: localsOf(response).address ?? '', via: 'rest', identity }, error, `${request.method} ${route}`);
     }
     if (response.headersSent) {
       response.destroy();

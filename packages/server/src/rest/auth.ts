@@ -1,10 +1,11 @@
-import type { Permission } from '@unified-ws/protocol';
+import { errorCodes, type Permission } from '@unified-ws/protocol';
 import type { Request, RequestHandler, Response } from 'express';
 import { bearerToken } from '../auth/carrier.js';
 import { revocationError } from '../auth/revocation.js';
 import type { RoleTable } from '../auth/roles.js';
 import { authError, type Identity, type TokenVerifier } from '../auth/token.js';
 import type { SecurityRecords } from '../edge/securityRecords.js';
+import type { HttpLimit } from '../edge/httpLimit.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import { amended } from '../registry/amendment.js';
@@ -17,6 +18,7 @@ export interface GateParts {
   readonly roles: () => RoleTable;
   readonly store: Pick<RegistryStore, 'entry'>;
   readonly securityRecords: Pick<SecurityRecords, 'granted'>;
+  readonly httpLimit: Pick<HttpLimit, 'authenticated' | 'rejected'>;
   readonly report: Report;
 }
 
@@ -54,9 +56,20 @@ export class Gate {
   private async admit(request: Request, response: Response): Promise<Caller> {
     const token = bearerToken(request.headers.authorization);
     if (token === null) throw authError('missing');
-    const caller = await this.callerOf(token);
+    const { httpLimit } = this.parts;
+    let caller: Caller;
+    try {
+      caller = await this.callerOf(token);
+    } catch (error) {
+      if (isAuthError(error)) httpLimit.rejected(token);
+      throw error;
+    }
     localsOf(response).caller = caller;
-    this.parts.securityRecords.granted({ ip: request.ip ?? '', via: 'rest', identity: caller.identity });
+    this.parts.securityRecords.granted({ ip: localsOf(response).address ?? '', via: 'rest', identity: caller.identity });
+    const wait = httpLimit.authenticated(request, token, caller.identity.userId, caller.permissions);
+    if (wait > 0) {
+      throw new AppError('RATE_LIMITED', 'Too many requests.', { details: { retry_after_ms: wait * 1000 } });
+    }
     return caller;
   }
 
@@ -99,4 +112,8 @@ export class Gate {
     if (revoked !== null) throw revoked;
     return amended(token, entry.amendment);
   }
+}
+
+function isAuthError(error: unknown): boolean {
+  return error instanceof AppError && errorCodes[error.code].http === 401;
 }

@@ -13,6 +13,8 @@ interface Locals {
   /** Pattern of the route that matched. */
   route?: string;
   caller?: Caller;
+  /** Where the request comes from, as limits count it. */
+  address?: string;
 }
 
 export function localsOf(response: Response): Locals {
@@ -33,6 +35,6 @@ export interface Answered {
 }
 
 /** The caller as he stands in the audit record. */
-export function actorOf({ request, response }: Answered): Actor {
-  return { userId: callerOf(response).identity.userId, ip: request.ip ?? '', via: 'rest' };
+export function actorOf({ response }: Pick<Answered, 'response'>): Actor {
+  return { userId: callerOf(response).identity.userId, ip: localsOf(response).address ?? '', via: 'rest' };
 }

@@ -20,7 +20,7 @@ function isHttpUrl(text: string): boolean {
 
 /** As browsers send it: no path, no default port, lower case. Anything else would never be equal to an Origin header. */
 function isOrigin(text: string): boolean {
-  if (text === '*') return true;
+  if (text === '*' || text === 'same-host') return true;
   if (/^https?:/i.test(text)) return URL.canParse(text) && new URL(text).origin === text;
   return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(:\d{1,5})?$/.test(text);
 }

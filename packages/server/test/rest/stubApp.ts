@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RoleTable } from '@unified-ws/server/auth/roles';
 import { systemClock } from '@unified-ws/server/clock';
+import { ClientAddresses } from '@unified-ws/server/edge/clientAddress';
+import { RecentProbes } from '@unified-ws/server/edge/recentProbes';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue';
 import { NodeCounts } from '@unified-ws/server/observability/counts';
 import { ErrorLog } from '@unified-ws/server/observability/errorLog';
@@ -27,6 +29,9 @@ export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnTyp
     errorLog: new ErrorLog(systemClock),
     securityRecords: { refused: () => undefined, granted: () => undefined },
     siblings: null,
+    addresses: new ClientAddresses(false),
+    probes: new RecentProbes(systemClock, []),
+    httpLimit: { authenticated: () => 0, rejected: () => undefined },
     clock: systemClock,
     ...parts,
   };

@@ -15,6 +15,12 @@ export const REQUEST_METRICS: readonly ReadMetric[] = [
     ['code'],
   ),
   counter(
+    'uws_http_refused_total',
+    'Plain HTTP requests beyond the limit of their address or caller: answered with 429 before any work, probes with the answer of the last second.',
+    ({ requestsRefused }) => each(requestsRefused, 'bucket'),
+    ['bucket'],
+  ),
+  counter(
     'uws_reports_total',
     'Failures that had no caller to be told, by place.',
     ({ reported }) => each(bounded(reported), 'where'),

@@ -3,6 +3,7 @@ import type { ReadinessReport, Readyz } from '@unified-ws/protocol';
 import type { RequestHandler } from 'express';
 import { bearerToken } from '../../auth/carrier.js';
 import { authError } from '../../auth/token.js';
+import type { RecentProbes } from '../../edge/recentProbes.js';
 import { AppError } from '../../errors.js';
 import type { NodeCounts } from '../../observability/counts.js';
 import { mergeMetrics } from '../../observability/mergeMetrics.js';
@@ -16,16 +17,20 @@ export interface ProbeRouteParts {
   readonly settings: Settings;
   readonly reports: Pick<Reports, 'readiness' | 'metrics'>;
   readonly counts: NodeCounts;
+  readonly probes: RecentProbes;
   readonly siblings: Siblings | null;
 }
 
 /** For load balancers, orchestrators and Prometheus, at the root. */
-export function probeRoutes(router: Router, { settings, reports, counts, siblings }: ProbeRouteParts): void {
+export function probeRoutes(router: Router, { settings, reports, counts, probes, siblings }: ProbeRouteParts): void {
   router.operation('getLivez', () => {
-    return { status: 'ok' as const, node_id: settings.nodeId, uptime_seconds: Math.round(counts.uptimeSeconds) };
+    const body = { status: 'ok' as const, node_id: settings.nodeId, uptime_seconds: Math.round(counts.uptimeSeconds) };
+    probes.note('/livez', 200, body);
+    return body;
   });
   router.operation('getReadyz', async ({ response }) => {
     const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings);
+    probes.note('/readyz', body.ready ? 200 : 503, body);
     if (!body.ready) response.status(503).set('Retry-After', '1');
     return body;
   });

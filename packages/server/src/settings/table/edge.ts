@@ -7,11 +7,11 @@ export const EDGE = [
     section: 'Edge and limits',
     items: { format: 'origin' },
     allowed:
-      'origins such as https://app.example.com (scheme, host, port; no path), comma-separated, or * outside production',
+      'origins such as https://app.example.com (scheme, host, port; no path), comma-separated; same-host; * outside production',
     default: ['*'],
     productionDefault: [],
     meaning:
-      'Web pages that may connect, by the `Origin` header; a client that is no browser sends none and is not affected.',
+      'Who may connect, by the `Origin` header, which each browser sends; without one nobody is refused. `same-host` adds every origin whose host and port are those that the request asks for: some libraries make an `Origin` of the URL (`websocket-client` of Python).',
   }),
   proxy('TRUST_PROXY', {
     section: 'Edge and limits',
@@ -69,6 +69,30 @@ export const EDGE = [
     max: 1_000_000,
     default: 100,
     meaning: 'Forged tokens that one client address may send at once, above the rate.',
+  }),
+  integer('HTTP_RATE_PER_IP', {
+    section: 'Edge and limits',
+    min: 0,
+    max: 1_000_000,
+    default: 100,
+    meaning:
+      'Plain HTTP requests per second and client address (IPv6: /64 network) that bring no good token, and five times as many at once; further ones get 429 before any work, and probes the answer of the last second. 0 = no limit.',
+  }),
+  integer('HTTP_RATE_PER_CALLER', {
+    section: 'Edge and limits',
+    min: 0,
+    max: 1_000_000,
+    default: 500,
+    meaning:
+      'Plain HTTP requests per second of one user with a good token, and five times as many at once; further ones get 429. Publishes do not count: the queue bounds them. 0 = no limit.',
+  }),
+  integer('KEEP_ALIVE_TIMEOUT_MS', {
+    section: 'Edge and limits',
+    min: 1000,
+    max: 3_600_000,
+    default: 75_000,
+    meaning:
+      'Time for which an idle HTTP connection is kept open, in milliseconds; longer than the balancer keeps it (60 s as a rule), or requests meet a connection that is just being closed.',
   }),
   choice('COMPRESSION', {
     section: 'Edge and limits',
