@@ -44,7 +44,7 @@ class Smoke {
   }
 
   async isReady() {
-    const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(HTTP_DEADLINE_MS) });
+    const response = await fetch(`${this.url}/api/unified/ws/info`, { signal: AbortSignal.timeout(HTTP_DEADLINE_MS) });
     await response.text();
     return response.status === 200;
   }

@@ -121,6 +121,7 @@ export class ConformanceTarget {
         CONFORMANCE_LEGACY_URL: urls.slice(0, nodes).join(','),
         CONFORMANCE_REJECT_URL: urls.at(-2),
         CONFORMANCE_SMALL_URL: urls.at(-1),
+        CONFORMANCE_PROBES: '1',
         CONFORMANCE_FAULTS: faults ? '1' : '',
       };
       return target;

@@ -16,6 +16,10 @@ export const EXTRAS = {
     env: 'CONFORMANCE_JWT_AUDIENCE',
     meaning: 'the audience that tokens must name, when the target checks it',
   },
+  probes: {
+    env: 'CONFORMANCE_PROBES',
+    meaning: '1: CONFORMANCE_URL are the nodes themselves, and no balancer that keeps probes and metrics private',
+  },
   reject: {
     env: 'CONFORMANCE_REJECT_URL',
     meaning: 'a target with CONNECTION_POLICY=reject and the same tokens',
