@@ -19,6 +19,18 @@ export const restOperations = {
   ...probeOperations,
 } as const satisfies Readonly<Record<string, RestOperation>>;
 
+const USER_ID = '{user_id}';
+
+/**
+ * The other form of a path with a user id: `/users/base64url/{user_id}/ban`, the id as base64url of its UTF-8, without padding. It works for
+ * every id. The plain form does not for `.` and `..`: percent-encoded or not, libraries fold them away (`fetch` does) as parts of the path.
+ *
+ * @returns null for a path without a user id.
+ */
+export function base64urlPath(path: string): string | null {
+  return path.includes(USER_ID) ? path.replace(USER_ID, `base64url/${USER_ID}`) : null;
+}
+
 export type RestOperationId = keyof typeof restOperations;
 type Of<N extends RestOperationId> = (typeof restOperations)[N];
 

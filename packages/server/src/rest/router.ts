@@ -1,4 +1,5 @@
 import {
+  base64urlPath,
   type ParametersSchema,
   type RestBody,
   type RestOperation,
@@ -14,7 +15,7 @@ import { jsonBody, withoutBody } from './body.js';
 import { localsOf } from './http.js';
 import { RestProblem } from './problem.js';
 import { queryReader } from './query.js';
-import { bodyReader } from './validation.js';
+import { bodyReader, userIdOfBase64url } from './validation.js';
 
 /** A request that its operation let through: the permission is there, and query and body match their schemas. */
 export interface Call<N extends RestOperationId> {
@@ -79,10 +80,16 @@ export class Router {
   /** Mounts an operation that writes its answer itself. */
   raw(id: RestOperationId, handlers: readonly RequestHandler[], before: readonly RequestHandler[] = []): void {
     const { method, path, permissions }: RestOperation = restOperations[id];
-    const { route, methods } = this.at(path, before);
-    methods.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
     const permit = permissions === null ? [] : [this.permit(permissions)];
-    route[method](...permit, ...(method === 'delete' ? [withoutBody] : []), ...handlers);
+    const checked = [...permit, ...(method === 'delete' ? [withoutBody] : [])];
+    const mount = (at: string, ...last: readonly RequestHandler[]): void => {
+      const { route, methods } = this.at(at, before);
+      methods.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
+      route[method](...checked, ...last);
+    };
+    mount(path, ...handlers);
+    const encoded = base64urlPath(path);
+    if (encoded !== null) mount(encoded, decodeUserId, ...handlers);
   }
 
   /** To be called when all is mounted: what a path has no operation for is answered from now on. */
@@ -107,6 +114,11 @@ export class Router {
     return mounted;
   }
 }
+
+const decodeUserId: RequestHandler = ({ params }, _response, next) => {
+  params.user_id = userIdOfBase64url(String(params.user_id));
+  next();
+};
 
 function successOf({ answers }: RestOperation): number {
   return Math.min(...Object.keys(answers).map(Number));

@@ -28,6 +28,19 @@ export function readUserId(parameter: unknown): string {
   throw invalid('The user id is not valid.', '/user_id', `must have 1 to ${MAX_USER_ID_BYTES} bytes`);
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** @throws RestProblem for what is not base64url, without padding, of UTF-8: an order must not reach another user than was meant. */
+export function userIdOfBase64url(text: string): string {
+  const bytes = Buffer.from(text, 'base64url');
+  try {
+    if (bytes.toString('base64url') === text) return UTF8.decode(bytes);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+  throw invalid('The user id is not valid.', '/user_id', 'must be base64url of UTF-8, without padding');
+}
+
 /**
  * The schema bounds characters; these are bytes, as user ids have them in the keys.
  *

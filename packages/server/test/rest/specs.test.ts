@@ -1,6 +1,7 @@
 import { Parser } from '@asyncapi/parser';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import {
+  base64urlPath,
   clientExamples,
   clientMessages,
   permissions,
@@ -43,8 +44,10 @@ describe('openapi.json', () => {
 
   // Seen red with a route mounted by `app.get` beside the table, and with an operation of the table that nobody mounts.
   it('lists each route that is mounted and no other: a route without a description is one that nobody knows', () => {
-    const documented = openApiContract(openApi()).operations.map(({ method, path }) => {
-      return `${method} ${path.replace(/\{(\w+)\}/g, ':$1')}`;
+    const documented = openApiContract(openApi()).operations.flatMap(({ method, path }) => {
+      const encoded = base64urlPath(path);
+      const paths = encoded === null ? [path] : [path, encoded];
+      return paths.map((one) => `${method} ${one.replace(/\{(\w+)\}/g, ':$1')}`);
     });
     const served = mounted();
     expect({
@@ -53,12 +56,26 @@ describe('openapi.json', () => {
     }).to.deep.equal({ withoutDescription: [], notServed: [] });
   });
 
+  it('tells of each path with a user id the form that works for every id', () => {
+    const { paths } = openApi();
+    const withUsers = Object.keys(paths).filter((path) => /(?<!base64url\/)\{user_id\}/.test(path));
+    expect(withUsers.length).to.be.above(5);
+    for (const path of withUsers) {
+      const form = paths[path.replace('{user_id}', 'base64url/{user_id}')];
+      expect(form, path).to.deep.equal({
+        $ref: `#/paths/${encodeURIComponent(path.replaceAll('/', '~1'))}`,
+      });
+    }
+  });
+
   it('refers to nothing that is not there', () => {
     const document = openApi();
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, ref = '']) => ref);
     expect(refs.length).to.be.above(100);
     for (const ref of refs) {
-      const found = ref.split('/').reduce<Json>((part, key) => part?.[key.replaceAll('~1', '/')], document);
+      const found = ref
+        .split('/')
+        .reduce<Json>((part, key) => part?.[decodeURIComponent(key).replaceAll('~1', '/')], document);
       expect(found, ref).to.be.an('object');
     }
   });

@@ -1,4 +1,5 @@
 import {
+  base64urlPath,
   type JSONSchema,
   permissions as permissionTable,
   type RestAnswer,
@@ -12,7 +13,10 @@ const DESCRIPTION = `REST interface of the Unified WebSocket cluster. Every node
 
 Failures are \`application/problem+json\` (RFC 9457) with a stable \`code\`. Parameters and fields of a request that are not listed here are refused; a client
 ignores fields of an answer that it does not know, as later versions may add some. HEAD works where GET does; OPTIONS tells the methods of a path, and
-any other method is answered 405 with \`Allow\`.`;
+any other method is answered 405 with \`Allow\`.
+
+Each path with a user id has a second form, with \`base64url/\` before the id, and the id as base64url of its UTF-8 without padding: it works for every id, also for
+\`.\` and \`..\`, which most libraries fold away.`;
 
 const TAGS: Readonly<Record<RestOperation['tag'], string>> = {
   events: 'Publishing',
@@ -32,6 +36,9 @@ export function openApiDocument(version: string): Json {
     const item = paths[operation.path] ?? { 'x-other-methods': problemRef(405) };
     item[operation.method] = operationObject(id, operation, components);
     paths[operation.path] = item;
+    const encoded = base64urlPath(operation.path);
+    if (encoded !== null)
+      paths[encoded] = { $ref: `#/paths/${encodeURIComponent(operation.path.replaceAll('/', '~1'))}` };
   }
   const responses = PROBLEM_STATUSES.map((status) => [problemName(status), problemResponse(status)]);
   return {
@@ -148,8 +155,9 @@ function answerOf(
 }
 
 /** Which problems an operation may be answered with follows from what it takes and asks for. */
-function problemsOf({ permissions, method, params, query, body, problems = [] }: RestOperation): number[] {
+function problemsOf({ permissions, unlimited, method, params, query, body, problems = [] }: RestOperation): number[] {
   const statuses = new Set([500, ...problems]);
+  if (!unlimited) statuses.add(429);
   // A revocation is looked up in Redis.
   if (permissions !== null) for (const status of [401, 503]) statuses.add(status);
   if (permissions !== null && permissions !== 'any') statuses.add(403);
