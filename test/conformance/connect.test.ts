@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Client, DialOptions } from './support/client.js';
 import { covers } from './support/coverage.js';
 import { TIME } from './support/frames.js';
-import { targetOf, userToken } from './support/target.js';
+import { adminToken, targetOf, userToken } from './support/target.js';
 import { until } from './support/wait.js';
 
 /** A client instance id that no other run has. */
@@ -214,6 +214,21 @@ describe('one connection per user', () => {
       const again = await t.user({ query: { client: `${id}.2` } }, target.next());
       expect((await first.closed()).code).to.equal(4206);
       await again.settled();
+    },
+  );
+
+  covers(
+    { errors: ['CONNECTION_LIMIT'], closes: [4203], needs: ['reject'] },
+    'with the policy reject a connection that shows no sign of life sends nobody away for good',
+    async (t) => {
+      const target = targetOf('reject');
+      // Not the user of the test before: his entry may not be free yet.
+      await t.admin({ pongs: false }, target.next());
+      const second = await t.dial({ token: adminToken() }, target.next());
+      const { code, reason } = await second.closed();
+      expect(code).to.equal(4203);
+      expect(reason).to.match(/^reconnect_after_ms=\d+$/);
+      expect(second.frames[0]?.data).to.include({ error_code: 'CONNECTION_LIMIT' });
     },
   );
 

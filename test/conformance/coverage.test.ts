@@ -8,7 +8,6 @@ const RFC_CLOSES = [1002, 1003, 1007, 1009];
 
 /** Codes that stand in the tables and that a server need never send. */
 const RESERVED: Readonly<Record<string, string>> = {
-  'closes 4203': 'a full node refuses the upgrade with 503 instead',
   'errors TIMEOUT': 'an order of unknown outcome is answered with UNAVAILABLE, or with node_unreachable as its result',
 };
 

@@ -68,7 +68,7 @@ const TEXTS: Readonly<Record<CloseName, { readonly reason: string; readonly mean
   },
   ALREADY_CONNECTED: {
     reason: 'already connected elsewhere',
-    meaning: 'The user has a connection and CONNECTION_POLICY is `reject`.',
+    meaning: 'The user has a connection, which has just shown that it lives, and CONNECTION_POLICY is `reject`.',
   },
   AUTH_FAILED: {
     reason: 'authentication failed',
@@ -91,7 +91,8 @@ const TEXTS: Readonly<Record<CloseName, { readonly reason: string; readonly mean
   NO_PONG: { reason: 'no pong', meaning: 'Nothing was heard from the client for PING_TIMEOUT_MS after a ping.' },
   CONNECTION_LIMIT: {
     reason: 'connection limit',
-    meaning: 'The node, the address or the user has too many connections.',
+    meaning:
+      'CONNECTION_POLICY is `reject`, and the connection that the user has is asked whether it still lives. The reason carries the delay after which to reconnect: by then it may be gone.',
   },
   RATE_LIMIT: {
     reason: 'rate limit',

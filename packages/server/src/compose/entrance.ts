@@ -15,6 +15,7 @@ import { AddressLimit } from '../edge/addressLimit.js';
 import { AuthFailures } from '../edge/authFailures.js';
 import { Connection } from '../edge/connection.js';
 import { Inbound } from '../edge/inbound.js';
+import { Presence } from '../edge/presence.js';
 import { Replacements } from '../edge/replacement.js';
 import { askerOf } from '../edge/securityRecords.js';
 import { type RefusalReason, Upgrades } from '../edge/upgrade.js';
@@ -62,7 +63,7 @@ export function composeEntrance(
 ) {
   const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, table, isDraining } =
     core;
-  const { claims, recovery, store, isServing } = cluster;
+  const { claims, commands, recovery, store, isServing } = cluster;
   const { catalogue, roles, log, publisher } = events;
   const { fanout, userScope, acks } = delivery;
   const { verifier, clearances, authority, liveness, sockets } = connections;
@@ -135,6 +136,7 @@ export function composeEntrance(
     authority,
     preferenceFormat,
     claims,
+    presence: new Presence({ commands, table, liveness, timeoutMs: settings.commandTimeoutMs }),
     table,
     fanout,
     userScope,

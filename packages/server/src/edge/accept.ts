@@ -21,11 +21,12 @@ import type { UserScope } from '../fanout/userScope.js';
 import type { Logger, Report } from '../observability/logger.js';
 import type { Amendment } from '../registry/amendment.js';
 import type { Claims } from '../registry/claim.js';
-import type { ClaimedMailbox } from '../registry/types.js';
+import type { ClaimedMailbox, Owner } from '../registry/types.js';
 import type { AuthFailures } from './authFailures.js';
 import type { Authority } from './authority.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
+import type { Presence } from './presence.js';
 import { askerOf, type SecurityRecords } from './securityRecords.js';
 import type { ConnectionTable } from './table.js';
 import { expiryOf } from './tokenEnd.js';
@@ -39,6 +40,7 @@ export interface AcceptorParts {
   readonly authority: Authority;
   readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
+  readonly presence: Pick<Presence, 'isAlive'>;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
   readonly userScope: UserScope;
@@ -57,6 +59,9 @@ export interface AcceptorParts {
   readonly limits: ServerData<'connection_established'>['limits'];
   readonly heartbeatIntervalMs: number;
 }
+
+/** A second connection comes back after this, while nobody knows whether the first one lives, milliseconds. */
+const SECOND_RETRY_MS = 2000;
 
 /** A claim that is held. */
 interface Held {
@@ -140,6 +145,7 @@ export class Acceptor {
       .acquire(connection)
       .then((outcome) => {
         if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code, outcome.until);
+        else if (outcome.status === 'occupied') return this.refuseSecond(connection, outcome.owner);
         else if (outcome.status === 'held' && connection.signal('held')) {
           return this.resume(connection, { ...outcome, startedAt });
         }
@@ -163,13 +169,29 @@ export class Acceptor {
         this.parts.securityRecords.refused(askerOf(connection), error, 'connect');
         this.parts.sendError(connection, error);
       }
-    } else if (code === CLOSE.ALREADY_CONNECTED) {
-      this.parts.sendError(connection, new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.'));
     } else if (code === CLOSE.LEASE_LOST) {
       this.refuseUnregistered(connection, code);
       return;
     }
     connection.end(code);
+  }
+
+  /** For good only by one that was seen to live: a vanished one would keep its own user out. */
+  private async refuseSecond(connection: Connection, owner: Pick<Owner, 'conn' | 'lease'>): Promise<void> {
+    if (await this.parts.presence.isAlive(owner)) {
+      const error = new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.');
+      this.refuse(connection, error, CLOSE.ALREADY_CONNECTED);
+      return;
+    }
+    const error = new AppError(
+      'CONNECTION_LIMIT',
+      'This user is connected elsewhere, and is asked whether it still is.',
+      {
+        details: { retry_after_ms: SECOND_RETRY_MS },
+      },
+    );
+    this.parts.sendError(connection, error);
+    connection.end(CLOSE.CONNECTION_LIMIT, `reconnect_after_ms=${SECOND_RETRY_MS}`);
   }
 
   /** Most positions are judged at once: then hello leaves within this turn. */

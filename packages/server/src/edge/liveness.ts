@@ -73,6 +73,14 @@ export class Liveness {
     this.schedule(connection, this.nextDue(connection));
   }
 
+  /** Somebody wants to know whether it lives: it is pinged now, unless a pong is awaited as it is, and ended when none comes in time. */
+  test(connection: Connection): void {
+    if (!isWatched(connection) || connection.pongDue !== 0) return;
+    connection.bytesSeen = connection.socket.bytesRead;
+    this.ping(connection, this.parts.clock.mono());
+    this.schedule(connection, this.nextDue(connection));
+  }
+
   /** Its token ends: told, then closed. Takes the place of what was set before; may come before `watch`. */
   endToken(connection: Connection, { noticeAt, endsAt, closeAt }: TokenEnd): void {
     connection.tokenNoticeAt = noticeAt;
@@ -157,7 +165,7 @@ export class Liveness {
 
   private probe(connection: Connection, now: number, late: boolean): void {
     if (!connection.isOpen()) return;
-    const { clock, pingIntervalMs, pingTimeoutMs } = this.parts;
+    const { pingIntervalMs, pingTimeoutMs } = this.parts;
     if (connection.isCongested()) {
       // A ping lies behind what it does not read: its tests, which are more patient, say whether it lives.
       connection.pongDue = 0;
@@ -178,11 +186,15 @@ export class Liveness {
       return;
     }
     if (connection.pongDue === 0 && now >= connection.pingDue) {
-      connection.ws.ping();
-      connection.lastPing = clock.now();
-      connection.pongDue = now + pingTimeoutMs;
+      this.ping(connection, now);
     }
     this.schedule(connection, this.nextDue(connection));
+  }
+
+  private ping(connection: Connection, now: number): void {
+    connection.ws.ping();
+    connection.lastPing = this.parts.clock.now();
+    connection.pongDue = now + this.parts.pingTimeoutMs;
   }
 
   private checkToken(connection: Connection): void {

@@ -8,7 +8,7 @@ import type { Judge } from './judge.js';
 import type { Lease } from './lease.js';
 import type { Releases } from './releases.js';
 import type { PriorClaim, RegistryStore, Successor } from './store.js';
-import { type ClaimAnswer, type Claimant, type ClaimedMailbox, compareFences } from './types.js';
+import { type ClaimAnswer, type Claimant, type ClaimedMailbox, compareFences, type Owner } from './types.js';
 
 export type ClaimOutcome =
   /** Current, and everybody displaced is confirmed closed or has lost the right to deliver. */
@@ -22,6 +22,8 @@ export type ClaimOutcome =
     }
   /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
   | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
+  /** CONNECTION_POLICY=reject, and this one is connected, as far as the registry knows. */
+  | { readonly status: 'occupied'; readonly owner: Pick<Owner, 'conn' | 'lease'> }
   /** The socket closed, or was evicted, meanwhile. Nothing is left to do. */
   | { readonly status: 'gone' }
   /** Another re-claim of the connection, or another lease of this node, took its place: it decides nothing any more. */
@@ -253,7 +255,7 @@ function refusal(answer: Exclude<ClaimAnswer, { status: 'ok' }>): ClaimOutcome {
     case 'stale':
       return { status: 'refused', code: CLOSE.NEWER_ATTEMPT };
     case 'exists':
-      return { status: 'refused', code: CLOSE.ALREADY_CONNECTED };
+      return { status: 'occupied', owner: answer };
     case 'busy':
       return { status: 'refused', code: CLOSE.UNAVAILABLE };
     case 'moved':

@@ -142,8 +142,9 @@ export class RegistryStore {
         return { status, code: Number(first) };
       case 'revoked':
         return { status, code: Number(first), until: Number(second) };
-      case 'stale':
       case 'exists':
+        return { status, conn: String(first), lease: String(second) };
+      case 'stale':
       case 'busy':
       case 'moved':
         return { status };

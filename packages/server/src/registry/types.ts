@@ -49,7 +49,7 @@ export type ClaimAnswer =
   | { readonly status: 'superseded'; readonly code: number }
   | { readonly status: 'revoked'; readonly code: number; readonly until: number }
   | { readonly status: 'stale' }
-  | { readonly status: 'exists' }
+  | { readonly status: 'exists'; readonly conn: string; readonly lease: string }
   | { readonly status: 'busy' }
   /** A re-claim that came late: the entry is under a later lease already. */
   | { readonly status: 'moved' };

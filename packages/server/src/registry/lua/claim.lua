@@ -29,7 +29,7 @@
 --          mailbox: {} when there is none, else {epoch, head offset, head tag, acked, acked tag, first, floor tag, tag at ARGV 13 or ''}}
 --         {'superseded', code}   re-claim refused: another is current, or a tombstone stands
 --         {'stale'}              an older attempt than the newest one known of the same client
---         {'exists'}             policy 'reject': the user is connected elsewhere
+--         {'exists', conn, lease} policy 'reject': the user is connected elsewhere
 --         {'busy'}               more than 8 displaced owners are not yet confirmed
 --         {'moved'}              a re-claim that came late: the entry is under a later lease
 --         {'revoked', code, until (ms, 0 = for good)}
@@ -109,7 +109,7 @@ else
   end
   local occupied = stored_conn ~= '' and not is_dead(stored_lease)
   if ARGV[5] == 'reject' and occupied and not same_client and ARGV[11] == '' then
-    return { 'exists' }
+    return { 'exists', stored_conn, stored_lease }
   end
 
   -- C2: whoever is displaced stays on the list until confirmed. Entries of dead leases read as absent (C11).

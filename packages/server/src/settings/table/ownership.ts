@@ -10,7 +10,8 @@ export const OWNERSHIP = [
     section: 'One connection per user',
     values: ['replace', 'reject'],
     default: 'replace',
-    meaning: 'What a second connection of a user does: it replaces the first, or it is refused with 4010.',
+    meaning:
+      'What a second connection of a user does: it replaces the first, or it is refused, with 4010 when the first one answers a ping, with 4203 (come back) while it does not.',
   }),
   integer('LEASE_TTL_MS', {
     section: 'One connection per user',
