@@ -3,9 +3,10 @@ import { CatalogueError, loadCatalogue } from './events/catalogue.js';
 import { createNode } from './node.js';
 import { messageOf } from './observability/errorRecord.js';
 import { createLogger } from './observability/logger.js';
+import { LogStream } from './observability/logStream.js';
 import { logProcess } from './observability/processLog.js';
 import { Scrubber } from './observability/scrubber.js';
-import { joinProcessGroup, ProcessGroup } from './processes.js';
+import { type Answers, joinProcessGroup, ProcessGroup, type Siblings } from './processes.js';
 import { createRedis, parseRedisUrl, requireVersion } from './redis/connect.js';
 import { describeSettings, loadSettings, type Settings, SettingsError, secretsOf } from './settings.js';
 
@@ -69,7 +70,8 @@ async function check(settings: Settings): Promise<void> {
 }
 
 function runGroup(settings: Settings): void {
-  const logger = createLogger(settings.logLevel, settings.nodeId, { secrets: secretsOf(settings) });
+  const options = { secrets: secretsOf(settings), destination: new LogStream() };
+  const logger = createLogger(settings.logLevel, settings.nodeId, options);
   logProcess(logger);
   const group = new ProcessGroup(settings, logger);
   onStop(() => group.stop());
@@ -78,12 +80,12 @@ function runGroup(settings: Settings): void {
 }
 
 async function runNode(settings: Settings): Promise<void> {
-  const node = createNode(settings, cluster.isWorker ? { siblings: joinProcessGroup } : {});
+  let stop = (): void => undefined;
+  const siblings = (answers: Answers): Siblings => joinProcessGroup(answers, () => stop());
+  const node = createNode(settings, cluster.isWorker ? { siblings } : {});
   logProcess(node.logger);
-  const stop = onStop(() => node.stop());
+  stop = onStop(() => node.stop());
   onReload(() => node.reloadCatalogue());
-  // The primary is gone, however that happened: nobody would end this process.
-  process.once('disconnect', stop);
   try {
     await node.start();
   } catch (error) {

@@ -116,6 +116,8 @@ class Node implements ClusterNode {
       server.once('error', reject);
       server.listen({ port: settings.port, host: settings.host, backlog: BACKLOG }, () => {
         server.off('error', reject);
+        // A connection that could not be accepted (no descriptors left): without a listener it would end the process.
+        server.on('error', (error) => this.parts.report(error, 'http.server'));
         resolve();
       });
     });

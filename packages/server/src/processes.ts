@@ -4,6 +4,9 @@ import type { Settings } from './settings.js';
 
 /** A worker that died is started again after this, milliseconds: a fault at start must not become a busy loop. */
 const RESTART_MS = 1000;
+/** It doubles with each one that did not live for so long, milliseconds, up to a bound. */
+const LIVED_MS = 30_000;
+const MAX_RESTART_MS = 30_000;
 /** Workers that have not ended after this, milliseconds, are killed: SIGTERM is answered within 10 s. */
 const STOP_MS = 9000;
 const ASK_MS = 2000;
@@ -42,6 +45,9 @@ export class ProcessGroup {
   private readonly settings: Settings;
   private readonly logger: Logger;
   private readonly workers = new Map<number, Worker>();
+  /** Deaths in a row, by worker, of those that did not live for long. */
+  private readonly earlyDeaths = new Map<number, number>();
+  private readonly restarts = new Set<NodeJS.Timeout>();
   private stopping = false;
   private questions = 0;
   private readonly open = new Map<number, (answer: unknown) => void>();
@@ -68,6 +74,7 @@ export class ProcessGroup {
   /** Ends every worker, gently and then not. */
   async stop(): Promise<void> {
     this.stopping = true;
+    for (const timer of this.restarts) clearTimeout(timer);
     const ended = [...this.workers.values()].map(
       (worker) =>
         new Promise<void>((resolve) => {
@@ -83,19 +90,50 @@ export class ProcessGroup {
   }
 
   private fork(index: number): void {
+    const startedAt = performance.now();
     const worker = cluster.fork({ NODE_ID: workerNodeId(this.settings.nodeId, index), NODES: '1' });
     this.workers.set(index, worker);
     worker.on('message', (message: Partial<Asked & Told>) => {
       if (message.ask !== undefined && message.id !== undefined) void this.carry(worker, message.ask, message.id);
       else if (message.tell !== undefined) this.open.get(message.tell)?.(message.answer);
     });
-    worker.on('exit', (code, signal) => {
+    const ended = (how: object): void => {
+      if (this.workers.get(index) !== worker) return;
       this.workers.delete(index);
-      if (this.stopping) return;
-      this.logger.error({ worker: index, code, signal }, 'a node process ended and is started again');
-      setTimeout(() => {
-        if (!this.stopping) this.fork(index);
-      }, RESTART_MS);
+      if (!this.stopping) this.restart(index, performance.now() - startedAt, how);
+    };
+    // What was on its way to one that was just killed (EPIPE), of node:cluster too: without a listener it would end this process, and all
+    // workers with it. One that could not be started tells it by this alone.
+    worker.on('error', (error: Error) => {
+      this.logger.warn({ worker: index, err: error }, 'a node process could not be started, or told something');
+      if (worker.process.pid === undefined) ended({ error: error.message });
+    });
+    worker.on('exit', (code, signal) => ended({ code, signal }));
+  }
+
+  /** @param lived milliseconds. */
+  private restart(index: number, lived: number, how: object): void {
+    const early = lived < LIVED_MS ? (this.earlyDeaths.get(index) ?? 0) + 1 : 0;
+    this.earlyDeaths.set(index, early);
+    const after = Math.min(MAX_RESTART_MS, RESTART_MS * 2 ** Math.max(0, early - 1));
+    this.logger.error({ worker: index, ...how, restart_ms: after }, 'a node process ended and is started again');
+    const timer = setTimeout(() => {
+      this.restarts.delete(timer);
+      try {
+        this.fork(index);
+      } catch (error) {
+        // No memory for another process: as if it had died at once.
+        this.restart(index, 0, { error: String(error) });
+      }
+    }, after);
+    this.restarts.add(timer);
+  }
+
+  /** What cannot be told is like what is not answered: whoever asked has a deadline. */
+  private tell(worker: Worker, message: Asked | Told): void {
+    if (!worker.isConnected()) return;
+    worker.send(message, (error: Error | null) => {
+      if (error) this.logger.debug({ worker: worker.id, err: error }, 'a node process could not be told something');
     });
   }
 
@@ -107,7 +145,7 @@ export class ProcessGroup {
         return { nodeId: workerNodeId(this.settings.nodeId, i + 1), answer };
       }),
     );
-    if (from.isConnected()) from.send({ tell: id, answer: answers });
+    this.tell(from, { tell: id, answer: answers });
   }
 
   private ask(worker: Worker, question: Question): Promise<unknown> {
@@ -121,7 +159,7 @@ export class ProcessGroup {
       };
       const timer = setTimeout(() => done(null), ASK_MS);
       this.open.set(id, done);
-      if (worker.isConnected()) worker.send({ ask: question, id });
+      if (worker.isConnected()) this.tell(worker, { ask: question, id });
       else done(null);
     });
   }
@@ -138,19 +176,37 @@ function withoutFlags(args: readonly string[], flags: readonly string[]): string
   return kept;
 }
 
-/** A worker's side: answers the primary's questions and asks its own. */
-export function joinProcessGroup(answers: Answers): Siblings {
+/**
+ * A worker's side: answers the primary's questions and asks its own.
+ *
+ * @param onOrphaned the primary is gone, however that happened: nobody else would end this process.
+ */
+export function joinProcessGroup(answers: Answers, onOrphaned: () => void): Siblings {
   let questions = 0;
   const open = new Map<number, (answer: unknown) => void>();
+  // node:cluster ends a worker at once (exit 0) when it loses its primary, by a listener of its own that comes first, unless the worker was
+  // told to leave. This says so, and is all that it says: connections would end without a word, claims and lease run out. Read in
+  // lib/internal/cluster/child.js of Node.js 20 to 24.
+  if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+  process.once('disconnect', onOrphaned);
+  const tell = (message: Asked | Told): void => {
+    if (!process.connected) return;
+    // Without a callback a primary that has just died would make it an `error` of the process, and end it.
+    process.send?.(message, undefined, undefined, (error) => {
+      if (error && process.connected) process.disconnect();
+    });
+  };
   process.on('message', (message: Partial<Asked & Told>) => {
     if (message.tell !== undefined) {
       open.get(message.tell)?.(message.answer);
     } else if (message.ask !== undefined && message.id !== undefined) {
       const { id } = message;
-      Promise.resolve(answers[message.ask]()).then(
-        (answer) => process.send?.({ tell: id, answer }),
-        () => process.send?.({ tell: id, answer: null }),
-      );
+      Promise.resolve()
+        .then(answers[message.ask])
+        .then(
+          (answer) => tell({ tell: id, answer }),
+          () => tell({ tell: id, answer: null }),
+        );
     }
   });
   return {
@@ -165,7 +221,7 @@ export function joinProcessGroup(answers: Answers): Siblings {
         };
         const timer = setTimeout(() => done([]), 2 * ASK_MS);
         open.set(id, done);
-        process.send?.({ ask: question, id });
+        tell({ ask: question, id });
       }),
   };
 }

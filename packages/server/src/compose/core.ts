@@ -10,9 +10,10 @@ import type { ComposeOptions } from '../nodeParts.js';
 import { NodeCounts } from '../observability/counts.js';
 import { ErrorLog } from '../observability/errorLog.js';
 import { createLogger, createReport } from '../observability/logger.js';
-import { Notices } from '../observability/notices.js';
 import { RunningParts } from '../observability/runningParts.js';
 import { SecurityLog } from '../observability/securityLog.js';
+import { LogStream } from '../observability/logStream.js';
+import { Notices, PENALTY } from '../observability/notices.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
 import { ClusterTime } from '../registry/clusterTime.js';
@@ -27,9 +28,16 @@ export function composeCore(
 ) {
   const { nodeId } = settings;
   const processId = `${nodeId}~${randomBytes(4).toString('hex')}`;
+  const logStream = new LogStream();
   const logger = createLogger(settings.logLevel, nodeId, {
     secrets: secretsOf(settings),
-    ...(logTo ? { destination: logTo } : {}),
+    destination: logTo ?? logStream,
+  });
+  const notices = new Notices();
+  notices.add(() => {
+    if (logStream.failing === null) return [];
+    const text = `log: standard output cannot be written (${logStream.failing}); lines go to standard error, or are lost`;
+    return [{ text, penalty: PENALTY.degraded }];
   });
   const inLog = (ip: string): string | undefined => shownAddress(ip, settings.logAddresses);
   const security = new SecurityLog({
@@ -75,9 +83,10 @@ export function composeCore(
     /** What went to `report`, by place. */
     reported,
     /** What the parts of this node notice and must be known. */
-    notices: new Notices(),
     /** Those without which it does not serve. */
     running: new RunningParts(),
+    notices,
+    logLines: logStream.astray,
     counts: new NodeCounts(clock),
     errorLog: new ErrorLog(clock),
     keys,

@@ -23,6 +23,7 @@ export interface MetricsView {
   readonly subscriber: { readonly status: string };
   /** What went to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
+  readonly logLines: Readonly<Record<string, number>>;
   readonly counts: Pick<NodeCounts, 'established' | 'takeovers' | 'requestsRefused'>;
 }
 
@@ -114,13 +115,14 @@ export class Metrics {
 
   /** All metrics in the text format of Prometheus. Waits for nobody but this process. */
   text(): Promise<string> {
-    const { clock, redis, subscriber, reported, counts } = this.view;
+    const { clock, redis, subscriber, reported, logLines, counts } = this.view;
     const facts: MetricFacts = {
       stats: this.facts.read(),
       queue: this.queue.look(),
       mono: clock.mono(),
       now: clock.now(),
       reported,
+      logLines,
       requestsRefused: counts.requestsRefused.toRecord(),
       connected: { command: redis.status === 'ready', subscriber: subscriber.status === 'ready' },
       cpu: cpuUsage(),

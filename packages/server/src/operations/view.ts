@@ -92,6 +92,8 @@ export interface NodeView {
   readonly errorLog: ErrorLog;
   /** What went to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
+  /** Log lines that standard output did not take, by where they went. */
+  readonly logLines: Readonly<Record<string, number>>;
   readonly isDraining: () => boolean;
   readonly rollouts: Rollouts;
   readonly rolloutNotices: RolloutNotices;

@@ -9,6 +9,8 @@ export interface MetricFacts {
   readonly mono: number;
   readonly now: number;
   readonly reported: ReadonlyMap<string, number>;
+  /** Log lines that standard output did not take, by where they went. */
+  readonly logLines: Readonly<Record<string, number>>;
   /** Plain HTTP requests that were refused before any work, by bucket. */
   readonly requestsRefused: Readonly<Record<string, number>>;
   readonly connected: { readonly command: boolean; readonly subscriber: boolean };

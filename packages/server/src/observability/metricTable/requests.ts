@@ -21,6 +21,12 @@ export const REQUEST_METRICS: readonly ReadMetric[] = [
     ['bucket'],
   ),
   counter(
+    'uws_log_lines_astray_total',
+    'Log lines that standard output did not take, by where they went: stderr, or nowhere.',
+    ({ logLines }) => each(logLines, 'to'),
+    ['to'],
+  ),
+  counter(
     'uws_reports_total',
     'Failures that had no caller to be told, by place.',
     ({ reported }) => each(bounded(reported), 'where'),
