@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { CatalogueError, loadCatalogue } from './events/catalogue.js';
 import { createNode } from './node.js';
 import { messageOf } from './observability/errorRecord.js';
-import { createLogger } from './observability/logger.js';
+import { createLogger, type Logger } from './observability/logger.js';
 import { LogStream } from './observability/logStream.js';
 import { logProcess } from './observability/processLog.js';
 import { Scrubber } from './observability/scrubber.js';
@@ -75,7 +75,7 @@ function runGroup(settings: Settings): void {
   logProcess(logger);
   const group = new ProcessGroup(settings, logger);
   onStop(() => group.stop());
-  onReload(() => group.reload());
+  onReload(() => group.reload(), logger);
   group.start();
 }
 
@@ -85,7 +85,7 @@ async function runNode(settings: Settings): Promise<void> {
   const node = createNode(settings, cluster.isWorker ? { siblings } : {});
   logProcess(node.logger);
   stop = onStop(() => node.stop());
-  onReload(() => node.reloadCatalogue());
+  onReload(() => node.reloadCatalogue(), node.logger);
   try {
     await node.start();
   } catch (error) {
@@ -101,9 +101,10 @@ function textOf(error: unknown): string {
 }
 
 /** SIGHUP. What comes of it, a refusal too, is in the log. */
-function onReload(reload: () => Promise<void>): void {
+function onReload(reload: () => Promise<void>, logger: Logger): void {
   process.on('SIGHUP', () => {
-    reload().catch((error: unknown) => process.stderr.write(`SIGHUP: ${textOf(error)}\n`));
+    // Not to standard error: with nobody there to read it, that would end the process.
+    reload().catch((error: unknown) => logger.error({ err: error }, 'the reload failed'));
   });
 }
 

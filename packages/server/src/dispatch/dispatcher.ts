@@ -168,7 +168,8 @@ export class Dispatcher {
     if (!this.envelope(value)) {
       throw new AppError('MESSAGE_ERROR', `The message is malformed: ${describe(this.envelope.errors?.[0], '')}`);
     }
-    requireFinite(value);
+    // What stands beside it is ignored, and never sent on.
+    requireFinite(value.data);
     return value;
   }
 

@@ -1,4 +1,4 @@
-import { type RestOperation, restOperations, WS_PATH } from '@unified-ws/protocol';
+import { base64urlPath, type RestOperation, restOperations, WS_PATH } from '@unified-ws/protocol';
 import { RoleTable } from '@unified-ws/server/auth/roles';
 import { systemClock } from '@unified-ws/server/clock';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue';
@@ -26,15 +26,16 @@ function routesOfRouter(): string[] {
 
 /** All that can be asked for: the table of operations, by which routes are mounted, and the path of WebSockets. */
 export function routesOfNode(): RouteInput[] {
-  const operations = Object.values(restOperations).map((operation: RestOperation): RouteInput => {
+  const operations = Object.values(restOperations).flatMap((operation: RestOperation): RouteInput[] => {
     const { method, path, body, query } = operation;
-    return {
+    const encoded = base64urlPath(path);
+    return (encoded === null ? [path] : [path, encoded]).map((one) => ({
       method: method.toUpperCase(),
-      path: path.replace(/\{(\w+)\}/g, ':$1'),
+      path: one.replace(/\{(\w+)\}/g, ':$1'),
       operation,
       ...(body === undefined ? {} : { body: body.schema }),
       ...(query === undefined ? {} : { query }),
-    };
+    }));
   });
   return [...operations, { method: 'GET', path: WS_PATH, operation: null }];
 }
