@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createLogger } from '@unified-ws/server/observability/logger';
 import { joinProcessGroup, ProcessGroup } from '@unified-ws/server/processes';
 import { loadSettings } from '@unified-ws/server/settings';
@@ -35,6 +35,8 @@ function primary(): void {
   group.start();
 }
 
+/** All its threads are: as long as one of them ends, its end of the pipe is open. */
 function isDead(pid: number): boolean {
-  return / [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1) ?? '');
+  const state = readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1) ?? '';
+  return / [ZX] /.test(state) && readdirSync(`/proc/${pid}/task`).length === 1;
 }
