@@ -2,18 +2,20 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ppid } from 'node:process';
 import { shownAddress } from '../edge/addressGroup.js';
-import { SecurityRecords } from '../edge/securityRecords.js';
 import { ClientAddresses } from '../edge/clientAddress.js';
+import { SecurityRecords } from '../edge/securityRecords.js';
 import { ConnectionTable } from '../edge/table.js';
 import { LegacyTable } from '../legacy/table.js';
 import type { ComposeOptions } from '../nodeParts.js';
 import { NodeCounts } from '../observability/counts.js';
 import { ErrorLog } from '../observability/errorLog.js';
 import { createLogger, createReport } from '../observability/logger.js';
-import { RunningParts } from '../observability/runningParts.js';
+
 import { SecurityLog } from '../observability/securityLog.js';
+
 import { LogStream } from '../observability/logStream.js';
 import { Notices, PENALTY } from '../observability/notices.js';
+import { RunningParts } from '../observability/runningParts.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
 import { ClusterTime } from '../registry/clusterTime.js';

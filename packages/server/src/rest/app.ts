@@ -5,11 +5,11 @@ import helmet from 'helmet';
 import type { RoleTable } from '../auth/roles.js';
 import type { TokenVerifier } from '../auth/token.js';
 import type { Clock } from '../clock.js';
-import type { SecurityRecords } from '../edge/securityRecords.js';
-import { AppError } from '../errors.js';
 import type { ClientAddresses } from '../edge/clientAddress.js';
 import type { HttpLimit } from '../edge/httpLimit.js';
 import type { RecentProbes } from '../edge/recentProbes.js';
+import type { SecurityRecords } from '../edge/securityRecords.js';
+import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { EventStatuses } from '../events/eventStatus.js';
 import type { Mailboxes } from '../events/mailbox.js';
@@ -169,7 +169,11 @@ function answerFailure({
     if (error instanceof AppError) {
       const { caller, route = UNMATCHED } = localsOf(response);
       const identity = caller?.identity ?? null;
-      securityRecords.refused({ ip: localsOf(response).address ?? '', via: 'rest', identity }, error, `${request.method} ${route}`);
+      securityRecords.refused(
+        { ip: localsOf(response).address ?? '', via: 'rest', identity },
+        error,
+        `${request.method} ${route}`,
+      );
     }
     if (response.headersSent) {
       response.destroy();

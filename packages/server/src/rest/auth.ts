@@ -4,8 +4,8 @@ import { bearerToken } from '../auth/carrier.js';
 import { revocationError } from '../auth/revocation.js';
 import type { RoleTable } from '../auth/roles.js';
 import { authError, type Identity, type TokenVerifier } from '../auth/token.js';
-import type { SecurityRecords } from '../edge/securityRecords.js';
 import type { HttpLimit } from '../edge/httpLimit.js';
+import type { SecurityRecords } from '../edge/securityRecords.js';
 import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import { amended } from '../registry/amendment.js';
@@ -65,7 +65,11 @@ export class Gate {
       throw error;
     }
     localsOf(response).caller = caller;
-    this.parts.securityRecords.granted({ ip: localsOf(response).address ?? '', via: 'rest', identity: caller.identity });
+    this.parts.securityRecords.granted({
+      ip: localsOf(response).address ?? '',
+      via: 'rest',
+      identity: caller.identity,
+    });
     const wait = httpLimit.authenticated(request, token, caller.identity.userId, caller.permissions);
     if (wait > 0) {
       throw new AppError('RATE_LIMITED', 'Too many requests.', { details: { retry_after_ms: wait * 1000 } });
