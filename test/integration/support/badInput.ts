@@ -187,7 +187,7 @@ function oddData(): BadInput[] {
     taken('an event with a lone surrogate', publish('{"name":"\\ud800"}')),
     taken('an event with every control character', publish(JSON.stringify({ text: '\u0000\u0001\u2028\u2029\u007f' }))),
     taken('an event with a key 1,000 long', publish(`{"${'k'.repeat(1000)}":1}`)),
-    taken('an event with a number beyond all numbers', publish('{"n":1e999}')),
+    refused('an event with a number beyond all numbers', publish('{"n":1e999}')),
     {
       name: 'a type repeated in one object',
       on: 'open',

@@ -168,12 +168,11 @@ export class Dispatcher {
     if (!this.envelope(value)) {
       throw new AppError('MESSAGE_ERROR', `The message is malformed: ${describe(this.envelope.errors?.[0], '')}`);
     }
-    // What stands beside it is ignored, and never sent on.
-    requireFinite(value.data);
     return value;
   }
 
   private validated(type: ClientMessageType, data: unknown = {}): unknown {
+    requireFinite(data);
     const validate = this.data.get(type) as ValidateFunction;
     if (validate(data)) return data;
     const errors = (validate.errors ?? []).slice(0, MAX_ERRORS_TOLD).map((error) => ({
