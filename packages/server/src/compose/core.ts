@@ -10,12 +10,10 @@ import type { ComposeOptions } from '../nodeParts.js';
 import { NodeCounts } from '../observability/counts.js';
 import { ErrorLog } from '../observability/errorLog.js';
 import { createLogger, createReport } from '../observability/logger.js';
-
-import { SecurityLog } from '../observability/securityLog.js';
-
 import { LogStream } from '../observability/logStream.js';
 import { Notices, PENALTY } from '../observability/notices.js';
 import { RunningParts } from '../observability/runningParts.js';
+import { SecurityLog } from '../observability/securityLog.js';
 import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
 import { ClusterTime } from '../registry/clusterTime.js';

@@ -130,7 +130,7 @@ export class Upgrades {
     this.wss = new WebSocketServer(options);
     // What only ws looks at: the list of subprotocols.
     this.wss.on('wsClientError', (_error, socket, request) => {
-      this.refuse(socket, this.addressOf(request), {
+      this.refuse(socket, this.parts.addresses.of(request), {
         ...malformed('Sec-WebSocket-Protocol is malformed.'),
         reason: 'handshake',
       });
