@@ -131,7 +131,7 @@ describe('revoked tokens and bans', function () {
     await store.revoke(user, { session: 'first', reason: '' }, now - 70_000);
     await store.revoke(user, { session: 'second', reason: '' }, now - 50_000);
     await store.revoke(user, { session: 'third', reason: '' }, now);
-    expect(await redis.hkeys(keys.revoked(user))).to.deep.equal(['s:second', 's:third']);
+    expect(await redis.hkeys(keys.revoked(user))).to.deep.equal(['at', 's:second', 's:third']);
     expect(await redis.ttl(keys.revoked(user))).to.be.within(55, 60);
   });
 

@@ -1,6 +1,7 @@
 import { type ClaimNames, claimAt, DEFAULT_CLAIM_NAMES, isListedText } from './claimNames.js';
 import type { GrantCap } from './grantCap.js';
 import { authError } from './reasons.js';
+import type { TokenClock } from './tokenClock.js';
 
 /** Who a verified token speaks for. Times in seconds since the epoch. */
 export interface Identity {
@@ -51,10 +52,9 @@ export interface ClaimRules {
 /**
  * Judges the claims of a token whose signature is good.
  *
- * @param nowS seconds since the epoch.
  * @throws AppError with the reason; of several the first in this order: form, issuer, audience, use, time.
  */
-export function identityOf(claims: Claims, rules: ClaimRules, nowS: number, tokenId = ''): Identity {
+export function identityOf(claims: Claims, rules: ClaimRules, clock: TokenClock, tokenId = ''): Identity {
   const names = rules.names ?? DEFAULT_CLAIM_NAMES;
   const userId = requiredText(claims, 'sub', names.user, MAX_ID_BYTES);
   const expiresAt = requiredTime(claims, 'exp');
@@ -80,9 +80,10 @@ export function identityOf(claims: Claims, rules: ClaimRules, nowS: number, toke
   if (rules.issuer !== null && claims.iss !== rules.issuer) throw authError('wrong_issuer');
   if (rules.audience.length > 0 && !hasAudience(claims, rules.audience)) throw authError('wrong_audience');
   if (!isAccessToken(claims)) throw authError('wrong_token_use');
-  if (nowS >= expiresAt + CLOCK_TOLERANCE_S) throw authError('expired');
+  if (Math.floor(clock.earliest() / 1000) >= expiresAt + CLOCK_TOLERANCE_S) throw authError('expired');
   // A token "issued" in the future would outlive a revocation by time.
-  if (Math.max(notBefore, issuedAt) > nowS + CLOCK_TOLERANCE_S) throw authError('not_yet_valid');
+  const latestS = Math.floor(clock.latest() / 1000) + CLOCK_TOLERANCE_S;
+  if (Math.max(notBefore, issuedAt) > latestS) throw authError('not_yet_valid');
   return identity;
 }
 

@@ -8,6 +8,7 @@ import { type ClaimRules, type Claims, type Identity, identityOf } from './claim
 import type { GrantCap } from './grantCap.js';
 import type { KeySource } from './keySource.js';
 import { authError } from './reasons.js';
+import { type TokenClock, tokenClock } from './tokenClock.js';
 
 export { CLOCK_TOLERANCE_S, type Identity } from './claims.js';
 export { AUTH_REASONS, type AuthReason, authError } from './reasons.js';
@@ -24,7 +25,10 @@ export interface TokenVerifierOptions {
   readonly names?: ClaimNames;
   /** `JWT_GRANTS`. */
   readonly cap?: GrantCap;
+  /** The wall clock of this machine. */
   readonly clock: Pick<Clock, 'now'>;
+  /** A token is refused for its time only when both refuse it. Default: the wall clock alone. */
+  readonly clusterTime?: Pick<Clock, 'now'>;
 }
 
 /** Of what a refused token says, characters that are written down. */
@@ -44,13 +48,13 @@ interface TokenParts {
 export class TokenVerifier {
   readonly #keys: KeySource;
   readonly #rules: ClaimRules;
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #clock: TokenClock;
 
   constructor(keys: KeySource, options: TokenVerifierOptions) {
     this.#keys = keys;
     const { issuer = null, audience = [], names, cap } = options;
     this.#rules = { issuer, audience, ...(names ? { names } : {}), ...(cap ? { cap } : {}) };
-    this.#clock = options.clock;
+    this.#clock = tokenClock(options.clock, options.clusterTime ?? options.clock);
   }
 
   /**
@@ -108,7 +112,7 @@ export class TokenVerifier {
 
   #identityOf(claims: Claims, token: string): Identity {
     try {
-      return identityOf(claims, this.#rules, Math.floor(this.#clock.now() / 1000), tokenIdOf(token));
+      return identityOf(claims, this.#rules, this.#clock, tokenIdOf(token));
     } catch (error) {
       const { names = DEFAULT_CLAIM_NAMES } = this.#rules;
       if (error instanceof AppError) error.bearer = () => bearerOf(claims, token, names, true);

@@ -52,7 +52,8 @@ export type ClusterParts = ReturnType<typeof composeCluster>;
 
 /** This node among the others: the bus, the lease, the registry of connections, and the way back after an interruption. */
 export function composeCluster(core: Core, calls: ClusterCalls) {
-  const { settings, nodeId, clock, clusterTime, logger, report, counts, keys, redis, subscriber, table } = core;
+  const { settings, nodeId, clock, clusterTime, machineClock, logger, report, counts, keys, redis, subscriber, table } =
+    core;
   const cards = new NodeCards({
     node: nodeId,
     process: core.processId,
@@ -92,7 +93,17 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     },
   });
   const watchdog = new Watchdog(bus, clock, report);
-  const lease = new Lease({ redis, bus, keys, clock, judge, cards, clusterTime, nodeId, ttlMs: settings.leaseTtlMs });
+  const lease = new Lease({
+    redis,
+    bus,
+    keys,
+    clock: machineClock,
+    judge,
+    cards,
+    clusterTime,
+    nodeId,
+    ttlMs: settings.leaseTtlMs,
+  });
   const commands = new Commands({
     bus,
     report,
@@ -112,6 +123,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   const store = new RegistryStore({
     redis,
     keys,
+    clock,
     policy: settings.connectionPolicy,
     mailboxTtlMs: settings.mailboxTtlMs,
     maxTokenAgeMs: settings.maxTokenAgeMs,

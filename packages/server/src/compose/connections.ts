@@ -28,7 +28,7 @@ export function composeConnections(
   delivery: DeliveryParts,
   calls: ConnectionsCalls,
 ) {
-  const { settings, clock, random, logger, report, table, legacyTable } = core;
+  const { settings, clock, tokenClock, random, logger, report, table, legacyTable } = core;
   const { store, claims } = cluster;
   const { catalogue, roles } = events;
   const { fanout, userScope, typeSets } = delivery;
@@ -43,10 +43,12 @@ export function composeConnections(
       session: settings.jwtSessionClaim,
     },
     cap: new GrantCap(settings.jwtGrants),
-    clock,
+    clock: core.machineClock,
+    clusterTime: clock,
   });
   const liveness = new Liveness({
     clock,
+    tokenClock,
     random,
     pingIntervalMs: settings.pingIntervalMs,
     pingTimeoutMs: settings.pingTimeoutMs,
@@ -80,6 +82,7 @@ export function composeConnections(
     liveness,
     store,
     clock,
+    tokenClock,
     report,
     maxSubscriptions: settings.maxSubscriptions,
     noticeMs: settings.tokenNoticeMs,

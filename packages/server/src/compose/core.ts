@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ppid } from 'node:process';
+import { tokenClock } from '../auth/tokenClock.js';
+import type { Clock } from '../clock.js';
 import { shownAddress } from '../edge/addressGroup.js';
 import { ClientAddresses } from '../edge/clientAddress.js';
 import { SecurityRecords } from '../edge/securityRecords.js';
@@ -24,7 +26,7 @@ export type Core = ReturnType<typeof composeCore>;
 /** What all others stand on: settings, clock, log, counters, the connections to Redis and the table of connections. */
 export function composeCore(
   settings: Settings,
-  { clock, random, isDraining, drain, legacyIdleMs, logTo, siblings, differencesToldMs }: ComposeOptions,
+  { clock: machineClock, random, isDraining, drain, legacyIdleMs, logTo, siblings, differencesToldMs }: ComposeOptions,
 ) {
   const { nodeId } = settings;
   const processId = `${nodeId}~${randomBytes(4).toString('hex')}`;
@@ -42,14 +44,14 @@ export function composeCore(
   const inLog = (ip: string): string | undefined => shownAddress(ip, settings.logAddresses);
   const security = new SecurityLog({
     logger,
-    clock,
+    clock: machineClock,
     rate: settings.securityLogRate,
     shownAddress: inLog,
   });
   const reported = new Map<string, number>();
   const report = createReport(
     logger,
-    () => clock.mono(),
+    () => machineClock.mono(),
     (where) => reported.set(where, (reported.get(where) ?? 0) + 1),
   );
   const connect = (role: ConnectionRole, url: string): RedisClient => {
@@ -60,6 +62,7 @@ export function composeCore(
   };
   const keys = new Keys(settings.redisPrefix);
   const redis = connect('command', settings.redisUrl);
+  const clusterTime = new ClusterTime({ redis, keys, clock: machineClock });
   return {
     settings,
     nodeId,
@@ -67,10 +70,13 @@ export function composeCore(
     processId,
     /** Names the processes that share this one's port (NODES); a balancer knows them as one. */
     group: siblings ? `${hostname()}/${ppid}` : processId,
-    /** Of this machine: for what one machine compares with itself. */
-    clock,
-    /** For what two machines compare. */
-    clusterTime: new ClusterTime({ redis, keys, clock }),
+    /** Cluster time, and the monotonic clock of this machine. What leaves the process, or comes from elsewhere, is compared with it. */
+    clock: clusterTime as Clock,
+    clusterTime,
+    /** The clocks of this machine: for its lease, and for tokens, whose issuer may be right where Redis is wrong. */
+    machineClock,
+    /** By what tokens begin and end. */
+    tokenClock: tokenClock(machineClock, clusterTime),
     random,
     isDraining,
     drain,
@@ -87,8 +93,8 @@ export function composeCore(
     running: new RunningParts(),
     notices,
     logLines: logStream.astray,
-    counts: new NodeCounts(clock),
-    errorLog: new ErrorLog(clock),
+    counts: new NodeCounts(clusterTime),
+    errorLog: new ErrorLog(clusterTime),
     keys,
     connect,
     redis,

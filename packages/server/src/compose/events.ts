@@ -34,10 +34,10 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
   const roles = (): RoleTable => catalogues.roles;
   const bytes = pooledRandom(randomBytes);
   const onTime = (time: number): void => recovery.hear(time);
-  const log = new BroadcastLog({ redis, keys, random: bytes, onTime, ...settings });
+  const log = new BroadcastLog({ redis, keys, clock, random: bytes, onTime, ...settings });
   const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: calls.onMail });
   const onAppended = courier.send.bind(courier);
-  const mailboxes = new Mailboxes({ redis, keys, random: bytes, onTime, onAppended, ...settings });
+  const mailboxes = new Mailboxes({ redis, keys, clock, random: bytes, onTime, onAppended, ...settings });
   const appender = new Appender({ log, mailboxes });
   const ids = new EventIds(clock, bytes);
   const typeRates = new TypeRates(catalogue, clock);

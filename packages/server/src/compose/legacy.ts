@@ -45,7 +45,7 @@ export function composeLegacy(
   const { verifier, liveness, clearances, sockets } = connections;
   const leaseId = (): string => lease.id;
   const counts = new LegacyCounts();
-  const notes = new LegacyNotes(redis, keys);
+  const notes = new LegacyNotes(redis, keys, clock);
   const errors = new LegacyErrors({
     onError: (connection, error) => {
       errorLog.onConnection(connection, error.code);

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ServerData, SubscriptionChangeReason } from '@unified-ws/protocol';
 import type { RoleTable } from '../auth/roles.js';
 import type { Identity } from '../auth/token.js';
+import type { TokenClock } from '../auth/tokenClock.js';
 import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { Clearance, Clearances } from '../fanout/clearance.js';
@@ -26,6 +27,7 @@ export interface AuthorityParts extends TokenTimes {
   readonly liveness: Liveness;
   readonly store: Pick<RegistryStore, 'updateFacts'>;
   readonly clock: Clock;
+  readonly tokenClock: TokenClock;
   readonly report: Report;
   readonly maxSubscriptions: number;
 }
@@ -80,7 +82,7 @@ export class Authority {
     connection.amendment = NO_AMENDMENT;
     this.take(connection, amendment);
     const end = tokenEnd(token, connection.amendment, this.parts);
-    this.parts.liveness.endToken(connection, afterRefresh(end, this.parts.clock.now()));
+    this.parts.liveness.endToken(connection, afterRefresh(end, this.parts.tokenClock.earliest()));
     const removed = this.reevaluate(connection, 'token_refreshed');
     this.storeFacts(connection);
     return removed;

@@ -1,4 +1,5 @@
 import { CLOSE } from '@unified-ws/protocol';
+import { type TokenClock, tokenClock } from '../auth/tokenClock.js';
 import type { Clock } from '../clock.js';
 import { heartbeatFrame } from '../fanout/frame.js';
 import type { Connection } from './connection.js';
@@ -12,6 +13,8 @@ const MIN_TICK_MS = 10;
 
 export interface LivenessParts {
   readonly clock: Clock;
+  /** By which tokens end. Default: `clock`. */
+  readonly tokenClock?: TokenClock;
   readonly random: () => number;
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
@@ -32,6 +35,7 @@ export interface LivenessParts {
  */
 export class Liveness {
   private readonly parts: LivenessParts;
+  private readonly tokenClock: TokenClock;
   private readonly tickMs: number;
   private readonly slots: Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set());
   private readonly slotOf = new Map<Connection, number>();
@@ -41,6 +45,7 @@ export class Liveness {
 
   constructor(parts: LivenessParts) {
     this.parts = parts;
+    this.tokenClock = parts.tokenClock ?? tokenClock(parts.clock);
     const { pingIntervalMs, pingTimeoutMs, heartbeatIntervalMs, authTimeoutMs } = parts;
     const shortest = Math.min(pingIntervalMs, pingTimeoutMs, heartbeatIntervalMs, authTimeoutMs);
     this.tickMs = Math.max(MIN_TICK_MS, Math.min(MAX_TICK_MS, shortest / 4));
@@ -198,7 +203,7 @@ export class Liveness {
   }
 
   private checkToken(connection: Connection): void {
-    const now = this.parts.clock.now();
+    const now = this.tokenClock.earliest();
     if (connection.tokenCloseAt !== 0 && now >= connection.tokenCloseAt) {
       connection.end(CLOSE.TOKEN_EXPIRED);
     } else if (connection.tokenNoticeAt !== 0 && now >= connection.tokenNoticeAt) {
@@ -215,8 +220,7 @@ export class Liveness {
     const due = Math.min(pongDue === 0 ? pingDue : pongDue, heartbeatDue);
     const token = tokenNoticeAt === 0 ? tokenCloseAt : tokenNoticeAt;
     if (token === 0) return due;
-    const { clock } = this.parts;
-    return Math.min(due, token - clock.now() + clock.mono());
+    return Math.min(due, token - this.tokenClock.earliest() + this.parts.clock.mono());
   }
 }
 

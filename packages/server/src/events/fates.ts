@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { CLOCK_STEP_MS, type Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 
 /** What became of an event, where its job and the log cannot tell: `job:<id>` names the shared job that it waits in. */
@@ -16,7 +16,7 @@ const BUCKET_MS = 5 * 60 * 1000;
 const BUCKETS = 4;
 /** Of one HSET: with some 60,000 at once the call itself fails, and all publishers of that moment were told that nothing was queued. */
 const MAX_FIELDS = 1000;
-const TTL_S = (BUCKETS * BUCKET_MS) / 1000;
+const TTL_S = (BUCKETS * BUCKET_MS + CLOCK_STEP_MS) / 1000;
 
 /** Remembers for a while what became of events of one queue. A job's events cost one HSET. */
 export class Fates {

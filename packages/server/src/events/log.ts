@@ -1,3 +1,4 @@
+import { CLOCK_STEP_MS, type Clock, systemClock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
@@ -57,6 +58,8 @@ export interface BroadcastLogParts extends HistoryLimits {
   readonly random: RandomBytes;
   /** Called with the time of the newest entry of a page, ms, before the page is handed out (C6). */
   readonly onTime?: (time: number) => void;
+  /** Cluster time. Default: the wall clock of this machine. */
+  readonly clock?: Pick<Clock, 'now'>;
   /** Appended ids are remembered for at least this long, and at most twice as long (L2). Default 15 min. */
   readonly seenWindowMs?: number;
 }
@@ -148,8 +151,13 @@ export class BroadcastLog {
    */
   async read(fromExclusive: number, toInclusive: number, limit: number): Promise<LogEntry[]> {
     if (toInclusive <= fromExclusive || limit <= 0) return [];
-    const { redis, keys } = this.parts;
-    const rows = await redis.xrange(keys.logStream(), `${fromExclusive + 1}-0`, `${toInclusive}-0`, 'COUNT', limit);
+    const { redis, keys, historyTtlMs } = this.parts;
+    const [at, rows] = await Promise.all([
+      redis.hget(keys.logMeta(), 'at'),
+      redis.xrange(keys.logStream(), `${fromExclusive + 1}-0`, `${toInclusive}-0`, 'COUNT', limit),
+    ]);
+    // Over by its age, though Redis keeps it for as long as its own clock may be off.
+    if (at !== null && this.now() - Number(at) > historyTtlMs) return [];
     const newest = rows.at(-1)?.[1][TIME_FIELD];
     if (newest !== undefined) this.parts.onTime?.(Number(newest));
     return rows.map(([id, fields]) => readEntry(id, fields));
@@ -164,6 +172,10 @@ export class BroadcastLog {
       redis.smismember(keys.logSeenB(), ...ids),
     ]);
     return ids.map((_, index) => a[index] === 1 || b[index] === 1);
+  }
+
+  private now(): number {
+    return (this.parts.clock ?? systemClock).now();
   }
 
   private flush(): void {
@@ -213,6 +225,8 @@ export class BroadcastLog {
       historyBytes,
       historyTtlMs,
       seenWindowMs ?? SEEN_WINDOW_MS,
+      this.now(),
+      CLOCK_STEP_MS,
     ];
     const tags = text(random(TAG_BYTES * events.length));
     const tagLength = (TAG_BYTES * 4) / 3;

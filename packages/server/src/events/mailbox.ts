@@ -1,4 +1,5 @@
 import type { Position } from '@unified-ws/protocol';
+import { CLOCK_STEP_MS, type Clock, systemClock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
@@ -42,7 +43,7 @@ export interface MailboxEntry {
   /** Random: tells this entry from one of the same offset in a history that was lost (L1). */
   readonly tag: string;
   readonly event: StoredEvent;
-  /** When it was appended: wall clock of Redis, ms. */
+  /** When it was appended: cluster time, ms. */
   readonly at: number;
 }
 
@@ -57,6 +58,8 @@ export interface MailboxesParts extends MailboxLimits {
   readonly random: RandomBytes;
   /** Called with the time of the newest entry of a page, ms, before the page is handed out (C6). */
   readonly onTime?: (time: number) => void;
+  /** Cluster time. Default: the wall clock of this machine. */
+  readonly clock?: Pick<Clock, 'now'>;
   /** Called in the turn of the script's answer. */
   readonly onAppended: (mail: AppendedMail) => void;
 }
@@ -136,8 +139,9 @@ export class Mailboxes {
    * have 256 KiB: the caller chooses a limit that it can hold.
    */
   async read(userId: string, from: number, limit: number): Promise<MailboxPage | null> {
-    const { redis, keys } = this.parts;
-    const answer = await this.readScript.run(redis, [keys.box(userId), keys.boxmeta(userId)], [from, limit]);
+    const { redis, keys, mailboxTtlMs } = this.parts;
+    const args = [from, limit, mailboxTtlMs, this.now()];
+    const answer = await this.readScript.run(redis, [keys.box(userId), keys.boxmeta(userId)], args);
     const row = answer as [string, string, string, string, string, string, string, string[]] | [];
     if (row.length === 0) return null;
     const [epoch, offset, tag, acked, ackedTag, first, floorTag, rows] = row;
@@ -195,6 +199,10 @@ export class Mailboxes {
     return (await redis.zmscore(keys.boxseen(userId), ...ids)).map((score) => score !== null);
   }
 
+  private now(): number {
+    return (this.parts.clock ?? systemClock).now();
+  }
+
   private textOf(event: StoredEvent): string {
     const known = this.texts.get(event);
     if (known !== undefined) return known;
@@ -228,7 +236,8 @@ export class Mailboxes {
 
   private async run(userId: string, events: readonly StoredEvent[], texts: readonly string[]): Promise<number[]> {
     const { redis, keys, random, mailboxSize, mailboxBytes, mailboxTtlMs } = this.parts;
-    const args: (string | number)[] = [base64(random(EPOCH_BYTES)), mailboxSize, mailboxBytes, mailboxTtlMs];
+    const newEpoch = base64(random(EPOCH_BYTES));
+    const args: (string | number)[] = [newEpoch, mailboxSize, mailboxBytes, mailboxTtlMs, this.now(), CLOCK_STEP_MS];
     const tags = base64(random(TAG_BYTES * events.length));
     const made: MailText[] = [];
     // Within a call the script takes each id once; a second one is as one that was there before.

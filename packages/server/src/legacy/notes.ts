@@ -1,4 +1,5 @@
 import type { LegacyGroup } from '@unified-ws/protocol';
+import type { Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
@@ -17,7 +18,7 @@ export interface Noted {
   readonly id: string;
   readonly userId: string;
   readonly group: LegacyGroup;
-  /** Wall clock, ms. */
+  /** Cluster time, ms. */
   readonly connectedAt: number;
 }
 
@@ -42,11 +43,14 @@ export interface Taken {
 export class LegacyNotes {
   private readonly redis: RedisClient;
   private readonly keys: Keys;
+  private readonly clock: Pick<Clock, 'now'>;
   private readonly scripts = { note: lua('note'), unnote: lua('unnote') };
 
-  constructor(redis: RedisClient, keys: Keys) {
+  /** @param clock cluster time. */
+  constructor(redis: RedisClient, keys: Keys, clock: Pick<Clock, 'now'>) {
     this.redis = redis;
     this.keys = keys;
+    this.clock = clock;
   }
 
   /** From now on it is the newest of its group. */
@@ -79,7 +83,7 @@ export class LegacyNotes {
   }
 
   private note({ id, userId, group, connectedAt }: Noted, lease: string, mode: 'take' | 'keep'): Promise<unknown> {
-    const args = [id, group, lease, mode, connectedAt, NOTE_TTL_S, ROW_MS, SETTLED_MS];
+    const args = [id, group, lease, mode, connectedAt, NOTE_TTL_S, ROW_MS, SETTLED_MS, this.clock.now()];
     return this.scripts.note.run(this.redis, [this.keys.legacy(userId)], args);
   }
 }

@@ -1,11 +1,13 @@
+import { CLOCK_STEP_MS, type Clock, systemClock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import { parseAmendment } from './amendment.js';
 import type { ClaimAnswer, Claimant, ClaimedMailbox, Displaced, Entry, Owner } from './types.js';
 
-/** What is left of an entry after its release, and a tombstone, lives this long, seconds (C4, C15). */
-const RELEASED_TTL_S = 3600;
+const CLOCK_STEP_S = CLOCK_STEP_MS / 1000;
+/** What is left of an entry after its release, and a tombstone, lives at least an hour, seconds (C4, C15). */
+const RELEASED_TTL_S = 3600 + CLOCK_STEP_S;
 /** Saved subscriptions and preferences live this long after the last connect, seconds. */
 export const SAVED_TTL_S = 90 * 24 * 3600;
 /** MAX_TOKEN_AGE_MS where nothing else is said. */
@@ -19,6 +21,8 @@ export interface StoreParts {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly policy: 'replace' | 'reject';
+  /** Cluster time. Default: the wall clock of this machine. */
+  readonly clock?: Pick<Clock, 'now'>;
   /** MAILBOX_TTL_MS. Default 24 h. */
   readonly mailboxTtlMs?: number;
   /** MAX_TOKEN_AGE_MS: no token is older, so that what is said of it may be forgotten then. Default 24 h. */
@@ -124,6 +128,8 @@ export class RegistryStore {
         who.mailOffset ?? '',
         mailboxTtlMs,
         again?.from ?? '',
+        this.now(),
+        CLOCK_STEP_MS,
       ],
     )) as [string, ...unknown[]];
     const [status, first, second, third, fourth, fifth, sixth] = raw;
@@ -189,10 +195,10 @@ export class RegistryStore {
   async revoke(userId: string, revocation: Revocation, now: number): Promise<Owner | null> {
     const { redis, keys } = this.parts;
     const { banUntil, before, session, reason } = revocation;
-    const banTtl = banUntil === undefined ? 0 : Math.ceil((banUntil - now) / 1000) + 60;
-    const voidTtl = before === undefined && session === undefined ? 0 : this.tokenAgeS;
+    const banTtl = banUntil === undefined ? 0 : Math.ceil((banUntil - now) / 1000) + CLOCK_STEP_S;
+    const voidTtl = before === undefined && session === undefined ? 0 : this.voidTtlS;
     const ttl = banUntil === 0 ? 0 : Math.max(1, banTtl, voidTtl);
-    const args = [banUntil ?? '', reason, before ?? '', session ?? '', ttl, now, now + voidTtl * 1000];
+    const args = [banUntil ?? '', reason, before ?? '', session ?? '', ttl, now, now + this.tokenAgeMs];
     const answer = await this.scripts.revoke.run(redis, [keys.revoked(userId), keys.conn(userId)], args);
     const [conn = '', fence = '', lease = ''] = answer as string[];
     return conn === '' ? null : { conn, fence, lease };
@@ -201,7 +207,7 @@ export class RegistryStore {
   /** Lifts a ban; whether one was in force. */
   async unban(userId: string): Promise<boolean> {
     const { redis, keys } = this.parts;
-    return (await this.scripts.unban.run(redis, [keys.revoked(userId)], [this.tokenAgeS])) === 1;
+    return (await this.scripts.unban.run(redis, [keys.revoked(userId)], [this.voidTtlS, this.now()])) === 1;
   }
 
   /** The ban that is in force at `now`, milliseconds since the epoch; null when none is. */
@@ -217,7 +223,7 @@ export class RegistryStore {
     const raw = (await this.scripts.reconcile.run(
       redis,
       [keys.conn(who.userId), keys.revoked(who.userId), keys.boxmeta(who.userId)],
-      [who.issuedAt, who.sessionId, mailboxTtlMs],
+      [who.issuedAt, who.sessionId, mailboxTtlMs, this.now(), CLOCK_STEP_MS],
     )) as [string, string, string, number, string, number, number, string, number, string, string[], string, string];
     const [conn, fence, lease, code, client, attempt, revokedCode, epoch, offset, tag, amended, until, established] =
       raw;
@@ -234,7 +240,7 @@ export class RegistryStore {
   async amend(userId: string, order: AmendmentOrder): Promise<Owner | null> {
     const { redis, keys } = this.parts;
     const { roles, permissions, asOf, renewBy } = order;
-    const args = [json(roles), json(permissions), asOf, renewBy ?? '', this.tokenAgeS];
+    const args = [json(roles), json(permissions), asOf, renewBy ?? '', this.voidTtlS, this.now()];
     const answer = await this.scripts.amend.run(redis, [keys.revoked(userId), keys.conn(userId)], args);
     const [conn = '', fence = '', lease = ''] = answer as string[];
     return conn === '' ? null : { conn, fence, lease };
@@ -246,8 +252,17 @@ export class RegistryStore {
     await this.scripts.facts.run(redis, [keys.conn(who.userId)], [who.id, who.fence, who.facts()]);
   }
 
-  private get tokenAgeS(): number {
-    return Math.ceil((this.parts.maxTokenAgeMs ?? MAX_TOKEN_AGE_MS) / 1000);
+  private get tokenAgeMs(): number {
+    return this.parts.maxTokenAgeMs ?? MAX_TOKEN_AGE_MS;
+  }
+
+  /** Time to live of what is said of a user's tokens, seconds. */
+  private get voidTtlS(): number {
+    return Math.ceil(this.tokenAgeMs / 1000) + CLOCK_STEP_S;
+  }
+
+  private now(): number {
+    return (this.parts.clock ?? systemClock).now();
   }
 
   /** The current owner with the facts that its node stored, null when nobody is. Says nothing of the lease's life. */

@@ -186,7 +186,7 @@ describe('the registry scripts', () => {
     expect(await store.release(user, newer.id, newer.fence, 'a.1')).to.equal(false);
     expect((await store.owner(user))?.conn).to.equal(newer.id);
     expect(await store.release(user, newer.id, newer.fence, 'b.1')).to.equal(true);
-    expect(await redis.ttl(keys.conn(user))).to.be.within(3590, 3600);
+    expect(await redis.ttl(keys.conn(user))).to.be.within(4490, 4500);
   });
 
   it('read entries of dead leases as absent (C11)', async () => {
@@ -207,7 +207,7 @@ describe('the registry scripts', () => {
     const now = Date.now();
     expect(await store.revoke(user, { banUntil: now + 60_000, reason: 'r' }, now)).to.equal(null);
     expect(await claim(claimant())).to.deep.equal({ status: 'revoked', code: 4003, until: now + 60_000 });
-    expect(await redis.ttl(keys.revoked(user))).to.be.within(100, 121);
+    expect(await redis.ttl(keys.revoked(user))).to.be.within(940, 961);
     // A later, shorter one does not cut the record short.
     await store.revoke(user, { before: now, reason: 'r' }, now);
     await store.revoke(user, { banUntil: now + 1000, reason: 'r' }, now);
@@ -230,7 +230,7 @@ describe('the registry scripts', () => {
     expect(await amendmentOf(20)).to.deep.equal({ roles: null, permissions: [], renewal: null });
     expect(await amendmentOf(30)).to.deep.equal({ roles: null, permissions: null, renewal: null });
     expect((await store.entry(issuedAt(19))).amendment).to.deep.equal(await amendmentOf(19));
-    expect(await redis.ttl(keys.revoked(user))).to.be.within(86_390, 86_400);
+    expect(await redis.ttl(keys.revoked(user))).to.be.within(87_290, 87_300);
     // By a node whose clock is behind: its order counts, and what was meant stays meant.
     await store.amend(user, { roles: [], asOf: 5000 });
     expect(await amendmentOf(19)).to.deep.include({ roles: [] });

@@ -8,7 +8,7 @@
 --
 -- KEYS 1 stream <prefix>:{log}:s        stream of `<offset>-0`: g = tag, t = time of the append (ms), e = event (JSON)
 --      2 meta   <prefix>:{log}:meta     hash: epoch, offset, tag (of the head), bytes (of all e in the stream),
---                                       oldest (no entry is older, ms), rotated (ms), floor and floor_tag (offset and tag
+--                                       oldest (no entry is older, ms), rotated (ms), at (time of the newest append, ms), floor and floor_tag (offset and tag
 --                                       of the entry before the first one that is there)
 --      3 seen a <prefix>:{log}:seen:a   set: ids appended since the last rotation
 --      4 seen b <prefix>:{log}:seen:b   set: ids appended in the window before
@@ -18,21 +18,23 @@
 --      4 HISTORY_BYTES
 --      5 HISTORY_TTL_MS
 --      6 rotation of the seen sets, ms
---      7.. per event: id, tag, event (JSON)
+--      7 cluster time, ms
+--      8 CLOCK_STEP_MS
+--      9.. per event: id, tag, event (JSON)
 --
 -- Result: {epoch, head offset, head tag, {per event its offset, or 0 when its id was appended before}}
 -- Publishes: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…],"time":(of the append, ms)}, when anything was appended
 -- Errors: none of its own.
 local stream, meta, seen_a, seen_b = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local max_length, max_bytes, ttl = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local FIRST = 7
+local FIRST = 9
 local count = (#ARGV - FIRST + 1) / 3
 -- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
 local TRIM_SLACK = 32
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'oldest', 'rotated')
+local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'oldest', 'rotated', 'at')
+-- Entries are in the order of their times, whoever appends them.
+local now = math.max(tonumber(ARGV[7]), tonumber(state[7] or '0'))
 local epoch = state[1]
 local offset, tag = tonumber(state[2] or '0'), state[3] or ''
 local bytes, oldest = tonumber(state[4] or '0'), tonumber(state[5] or '0')
@@ -42,6 +44,9 @@ if not epoch then
   epoch = ARGV[2]
   redis.call('UNLINK', stream)
   redis.call('HSET', meta, 'epoch', epoch, 'offset', 0, 'tag', '', 'bytes', 0, 'oldest', 0, 'rotated', now)
+elseif tonumber(state[6]) > now then
+  -- By a clock that was ahead: the ids would be remembered for so much longer.
+  redis.call('HSET', meta, 'rotated', now)
 elseif now - tonumber(state[6]) >= tonumber(ARGV[6]) then
   redis.call('UNLINK', seen_b)
   if redis.call('EXISTS', seen_a) == 1 then
@@ -57,6 +62,10 @@ end
 
 local floor, floor_tag
 local length = redis.call('XLEN', stream)
+if length > 0 and state[7] and now - state[7] > ttl then
+  redis.call('UNLINK', stream)
+  length = 0
+end
 if length == 0 then
   -- Expired as a whole, or new.
   bytes, oldest = 0, now
@@ -138,10 +147,10 @@ while budget > 0 and length > 1 and (length > max_length or bytes > max_bytes or
 end
 
 redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes),
-  'oldest', string.format('%.0f', oldest))
+  'oldest', string.format('%.0f', oldest), 'at', stamp)
 if floor then
   redis.call('HSET', meta, 'floor', string.format('%.0f', floor), 'floor_tag', floor_tag)
 end
--- Trimming happens with appends alone: without them age has to end the history by itself.
-redis.call('PEXPIRE', stream, ttl)
+-- Trimming happens with appends alone: without them age has to end the history by itself. By the clock of Redis, which may step.
+redis.call('PEXPIRE', stream, ttl + ARGV[8])
 return { epoch, offset, tag, offsets }

@@ -8,14 +8,17 @@
 --      2 meta  <prefix>:{u:<user>}:boxmeta  hash: epoch, offset, tag (of the head), bytes (of all e ever), first (lowest offset
 --                                           that is there; head + 1 when none is), floor_tag, floor_bytes (tag of the entry
 --                                           before first, bytes up to it), oldest (time of first), acked, acked_tag,
---                                           renewed (when its life was extended last, ms)
+--                                           renewed (when its life was extended last, ms), at (time of the
+--                                           newest append, ms)
 --      3 seen  <prefix>:{u:<user>}:seen     zset: id -> time of the append (ms)
 --      4 entry <prefix>:{u:<user>}:conn     hash
 -- ARGV 1 epoch to use if the mailbox has none
 --      2 MAILBOX_SIZE, entries
 --      3 MAILBOX_BYTES
 --      4 MAILBOX_TTL_MS
---      5.. per event: id, tag, event (JSON); ids differ
+--      5 cluster time, ms
+--      6 CLOCK_STEP_MS
+--      7.. per event: id, tag, event (JSON); ids differ
 --
 -- Result: {epoch, head offset, head tag, first appended offset (0 = none), tag of the entry before it,
 --          {per event its offset, or 0 when its id was appended before}, lease of the owner ('' = nobody is connected),
@@ -23,7 +26,7 @@
 -- Errors: none of its own.
 local box, meta, seen = KEYS[1], KEYS[2], KEYS[3]
 local max_length, max_bytes, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST = 5
+local FIRST = 7
 local count = (#ARGV - FIRST + 1) / 3
 -- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
 local TRIM_SLACK = 32
@@ -32,10 +35,10 @@ local SEEN_COUNT, SEEN_MS, SEEN_MAX = 200, 300000, 2000
 -- The keys live by this longer, and are extended no more often: three commands less for most appends.
 local slack = math.floor(math.min(ttl / 16, 60000))
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'first', 'floor_tag', 'floor_bytes', 'oldest', 'acked',
-  'renewed')
+  'renewed', 'at')
+-- Entries are in the order of their times, whoever appends them.
+local now = math.max(tonumber(ARGV[5]), tonumber(state[11] or '0'))
 local epoch = state[1]
 local offset, tag, bytes = tonumber(state[2] or '0'), state[3] or '', tonumber(state[4] or '0')
 local first, floor_tag, floor_bytes = tonumber(state[5] or '1'), state[6] or '', tonumber(state[7] or '0')
@@ -50,6 +53,10 @@ end
 
 local lowest = math.max(first, acked + 1)
 local length = redis.call('XLEN', box)
+if length > 0 and state[11] and now - state[11] > ttl then
+  redis.call('UNLINK', box)
+  length = 0
+end
 if length == 0 then
   -- New, acknowledged as a whole, or expired.
   first, floor_tag, floor_bytes, oldest, renewed = offset + 1, tag, bytes, now, 0
@@ -97,7 +104,8 @@ while budget > 0 and length > 1 and (length > max_length or bytes - floor_bytes 
   budget = budget - 1
 end
 
-redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes))
+redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'bytes', string.format('%.0f', bytes),
+  'at', now)
 if first ~= tonumber(state[5] or '0') or renewed == 0 then
   redis.call('HSET', meta, 'first', string.format('%.0f', first), 'floor_tag', floor_tag, 'floor_bytes',
     string.format('%.0f', floor_bytes), 'oldest', string.format('%.0f', oldest))
@@ -112,8 +120,10 @@ if remembered > SEEN_COUNT then
 end
 if now - renewed >= slack then
   redis.call('HSET', meta, 'renewed', now)
-  redis.call('PEXPIRE', box, ttl + slack)
-  redis.call('PEXPIRE', meta, ttl + slack)
-  redis.call('PEXPIRE', seen, ttl + slack)
+  -- By the clock of Redis, which may step.
+  local lives = ttl + slack + ARGV[6]
+  redis.call('PEXPIRE', box, lives)
+  redis.call('PEXPIRE', meta, lives)
+  redis.call('PEXPIRE', seen, lives)
 end
 return { epoch, offset, tag, before + 1, prev_tag, offsets, lease, math.max(0, first - lowest) }

@@ -11,11 +11,11 @@
 --      6 time to live of the notes, seconds
 --      7 replacements that follow each other within this (ms) are in a row
 --      8 a newer one counts when it is this old (ms): until then it may come to nothing
+--      9 cluster time, ms
 --
 -- Result: {1, replacements in a row, conn and lease of each other of the group, one after the other ('keep': none)}
 --         {0, code}   'keep' alone: a newer one is there (code 0), or an order ends it
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = tonumber(ARGV[9])
 local stored = redis.call('HGET', KEYS[1], ARGV[1])
 local mine = stored and cjson.decode(stored) or { g = ARGV[2], t = ARGV[4] == 'take' and now or tonumber(ARGV[5]), n = 0, code = 0 }
 if mine.code ~= 0 then
@@ -28,6 +28,8 @@ for i = 1, #all, 2 do
   local other = cjson.decode(all[i + 1])
   if all[i] ~= ARGV[1] and other.g == ARGV[2] and other.code == 0 then
     if ARGV[4] == 'take' then
+      -- Whoever takes now is the newest, whatever the clock said before.
+      if not stored then mine.t = math.max(mine.t, other.t + 1) end
       others[#others + 1] = all[i]
       others[#others + 1] = other.l
       if not stored and now - other.t < tonumber(ARGV[7]) then

@@ -2,18 +2,22 @@
 -- Writes what holds for a user's tokens issued before now, and returns the owner in the same step (C7): a claim that comes after
 -- reads it, one that came before is the owner returned. The last order wins, field by field.
 --
--- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: roles, roles_at, permissions, permissions_at, stale_at, stale_by, before
+-- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: roles, roles_at, permissions, permissions_at, stale_at, stale_by, before,
+--                at (time of the newest order, ms)
 --      2 entry   <prefix>:{u:<user>}:conn      hash
 -- ARGV 1 roles (JSON array) in the place of the token's, '' to leave them
 --      2 permissions (JSON array) in the place of the token's own, '' to leave them
 --      3 as of (ms since the epoch): tokens issued before are meant
 --      4 a newer token is needed by then (ms since the epoch), '' when not
 --      5 time to live of the record, seconds: no token that it means lives longer
+--      6 cluster time, ms
 --
 -- Result: {conn, fence, lease}, empty strings when nobody is connected
 local ttl = redis.call('TTL', KEYS[1])
-local known = redis.call('HMGET', KEYS[1], 'roles_at', 'permissions_at', 'stale_at', 'stale_by', 'before')
--- Clocks of nodes differ: what was meant once stays meant.
+local known = redis.call('HMGET', KEYS[1], 'roles_at', 'permissions_at', 'stale_at', 'stale_by', 'before', 'at')
+local now = math.max(tonumber(ARGV[6]), tonumber(known[6] or '0'))
+redis.call('HSET', KEYS[1], 'at', string.format('%.0f', now))
+-- What was meant once stays meant.
 local function later(at)
   return string.format('%.0f', math.max(tonumber(at or '0'), tonumber(ARGV[3])))
 end
@@ -24,8 +28,6 @@ if ARGV[2] ~= '' then
   redis.call('HSET', KEYS[1], 'permissions', ARGV[2], 'permissions_at', later(known[2]))
 end
 if ARGV[4] ~= '' then
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
   local by = ARGV[4]
   if known[3] then
     if tonumber(known[4]) > now then

@@ -22,6 +22,8 @@
 --     13 offset of the mailbox position that the client gave, '' when none
 --     14 MAILBOX_TTL_MS
 --     15 of a re-claim: the lease in the claimer's own entry as it was read, '' when the entry was another's
+--     16 cluster time, ms
+--     17 CLOCK_STEP_MS
 --
 -- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
 --          saved preferences (flat array),
@@ -39,12 +41,12 @@ local entry = redis.call('HMGET', KEYS[1], 'conn', 'lease', 'fence', 'client', '
 local stored_conn, stored_lease = entry[1] or '', entry[2] or ''
 local stored_fence = tonumber(entry[3] or '0')
 local stored_client, stored_attempt = entry[4] or '', tonumber(entry[5] or '0')
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- C7: a ban or revocation that came after the token was checked.
 local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[9], 'roles', 'roles_at', 'permissions',
-  'permissions_at', 'stale_at', 'stale_by')
+  'permissions_at', 'stale_at', 'stale_by', 'at')
+-- No order is judged by a time before it was given.
+local now = math.max(tonumber(ARGV[16]), tonumber(revoked[10] or '0'))
 if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
   return { 'revoked', 4003, revoked[1] }
 end
@@ -177,13 +179,13 @@ if #prefs > 0 then
   redis.call('EXPIRE', KEYS[4], ARGV[12])
 end
 -- L3: the mailbox as it is in the moment from which on the new owner is told of what comes.
-local box = redis.call('HMGET', KEYS[6], 'epoch', 'offset', 'tag', 'acked', 'acked_tag', 'first', 'floor_tag')
+local box = redis.call('HMGET', KEYS[6], 'epoch', 'offset', 'tag', 'acked', 'acked_tag', 'first', 'floor_tag', 'at')
 local mailbox = {}
 if box[1] then
   local head, first, floor_tag = tonumber(box[2] or '0'), tonumber(box[6] or '1'), box[7] or ''
   -- The events end by their age (box.lua); what tells positions apart lives as long as somebody is connected.
-  redis.call('PEXPIRE', KEYS[6], ARGV[14], 'GT')
-  if redis.call('EXISTS', KEYS[5]) == 0 then
+  redis.call('PEXPIRE', KEYS[6], ARGV[14] + ARGV[17], 'GT')
+  if redis.call('EXISTS', KEYS[5]) == 0 or (box[8] and now - box[8] > tonumber(ARGV[14])) then
     first, floor_tag = head + 1, box[3] or ''
   end
   local resumed = ''

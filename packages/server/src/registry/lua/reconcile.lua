@@ -8,15 +8,16 @@
 -- ARGV 1 the token's issue time, seconds
 --      2 the token's session id, '' when none
 --      3 MAILBOX_TTL_MS
+--      4 cluster time, ms
+--      5 CLOCK_STEP_MS
 --
 -- Result: {conn, fence, lease, tombstone code, client, attempt, revoked code (0 = not), mailbox epoch ('' = none), mailbox offset,
 --          mailbox tag, amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)},
 --          end of a ban (ms, 0 = for good or none), '<conn> <ms>': that one is established since then ('' = none is)}
 local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'code', 'client', 'attempt', 'since')
 local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[2], 'roles', 'roles_at', 'permissions',
-  'permissions_at', 'stale_at', 'stale_by')
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  'permissions_at', 'stale_at', 'stale_by', 'at')
+local now = math.max(tonumber(ARGV[4]), tonumber(revoked[10] or '0'))
 local code = 0
 if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
   code = 4003
@@ -35,7 +36,7 @@ local amendment = { revoked[4] and issued < tonumber(revoked[5]) and revoked[4] 
 local box = redis.call('HMGET', KEYS[3], 'epoch', 'offset', 'tag')
 -- Else a connection that lives for days would be told that its mailbox was lost, when it only rested.
 if box[1] and redis.call('PTTL', KEYS[3]) < tonumber(ARGV[3]) / 2 then
-  redis.call('PEXPIRE', KEYS[3], ARGV[3])
+  redis.call('PEXPIRE', KEYS[3], ARGV[3] + ARGV[5])
 end
 return { entry[1] or '', entry[2] or '0', entry[3] or '', tonumber(entry[4] or '0'), entry[5] or '',
   tonumber(entry[6] or '0'), code, box[1] or '', tonumber(box[2] or '0'), box[3] or '', amendment, code == 4003 and revoked[1] or '0',

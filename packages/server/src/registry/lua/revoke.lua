@@ -3,18 +3,20 @@
 -- before is the owner returned.
 --
 -- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: ban_until (ms, 0 = for good), ban_reason, before (ms),
---                s:<session> = needed until (ms)
+--                s:<session> = needed until (ms), at (time of the newest order, ms)
 --      2 entry   <prefix>:{u:<user>}:conn      hash
 -- ARGV 1 ban until (ms since the epoch, 0 = for good), '' for no ban
 --      2 reason
 --      3 tokens issued before this (ms) are void, '' for none
 --      4 session that is void, '' for none
 --      5 time to live of the record, seconds: nothing that it voids lives longer; 0 = keeps for ever
---      6 now (ms since the epoch)
+--      6 cluster time, ms
 --      7 what is said of the session is needed until then (ms)
 --
 -- Result: {conn, fence, lease}, empty strings when nobody is connected
 local ttl = redis.call('TTL', KEYS[1])
+local now = math.max(tonumber(ARGV[6]), tonumber(redis.call('HGET', KEYS[1], 'at') or '0'))
+redis.call('HSET', KEYS[1], 'at', string.format('%.0f', now))
 if ARGV[1] ~= '' then
   redis.call('HSET', KEYS[1], 'ban_until', ARGV[1], 'ban_reason', ARGV[2])
 end
@@ -29,7 +31,7 @@ if ARGV[4] ~= '' then
   local known = redis.call('HGETALL', KEYS[1])
   for i = 1, #known, 2 do
     local over = string.sub(known[i], 1, 2) == 's:' and tonumber(known[i + 1])
-    if over and over < tonumber(ARGV[6]) then
+    if over and over < now then
       redis.call('HDEL', KEYS[1], known[i])
     end
   end
