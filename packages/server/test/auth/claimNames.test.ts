@@ -1,8 +1,9 @@
 import { claimAt, isListedText } from '@unified-ws/server/auth/claimNames';
 import { identityOf } from '@unified-ws/server/auth/claims';
 import { GrantCap } from '@unified-ws/server/auth/grantCap';
+import { tokenClock } from '@unified-ws/server/auth/tokenClock';
 import { expect } from 'chai';
-import { claims, NOW_S } from './support.js';
+import { claims, clock } from './support.js';
 
 describe('The place of a claim', () => {
   const token = {
@@ -50,7 +51,7 @@ describe('The place of a claim', () => {
     const read = identityOf(
       claims({ roles: 'not admin', scope: 'events:publish  openid', extra: ['x'] }),
       { issuer: null, audience: [], names },
-      NOW_S,
+      tokenClock(clock),
     );
     expect(read.roles).to.deep.equal(['not admin']);
     expect(read.permissions).to.deep.equal(['events:publish', 'openid', 'x']);
@@ -61,7 +62,7 @@ describe('The place of a claim', () => {
     const read = identityOf(
       claims({ is_admin: true, role: 'admin', roles: ['admin'] }),
       { issuer: null, audience: [], names },
-      NOW_S,
+      tokenClock(clock),
     );
     expect(read.roles).to.deep.equal(['user']);
   });
@@ -69,7 +70,7 @@ describe('The place of a claim', () => {
 
 describe('The cap of what an issuer may grant', () => {
   const read = (cap: readonly string[], changes: Record<string, unknown>) =>
-    identityOf(claims(changes), { issuer: null, audience: [], cap: new GrantCap(cap) }, NOW_S);
+    identityOf(claims(changes), { issuer: null, audience: [], cap: new GrantCap(cap) }, tokenClock(clock));
 
   it('must leave out what is beyond it and keep the rest', () => {
     const identity = read(['events:*', 'role:user'], {
