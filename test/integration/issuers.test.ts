@@ -1,11 +1,14 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { CLOSE } from '@unified-ws/protocol';
 import { signToken } from '@unified-ws/server/auth/sign';
 import { expect } from 'chai';
-import { adminToken } from '../support/tokens.js';
+import { adminToken, token as mint } from '../support/tokens.js';
 import { type LocalNode, World } from './support/world.js';
 
 const NOW_S = Math.floor(Date.now() / 1000);
@@ -148,6 +151,7 @@ describe('tokens of real issuers', function () {
   const encryption = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const lines: string[] = [];
   let keySet: Server;
+  let jwksUrl: string;
   const nodes = new Map<string, LocalNode>();
 
   before(async () => {
@@ -162,9 +166,9 @@ describe('tokens of real issuers', function () {
     keySet = createServer((_request, response) => response.end(JSON.stringify({ keys })));
     keySet.listen(0, '127.0.0.1');
     await once(keySet, 'listening');
-    const JWT_JWKS_URL = `http://127.0.0.1:${(keySet.address() as AddressInfo).port}/jwks`;
+    jwksUrl = `http://127.0.0.1:${(keySet.address() as AddressInfo).port}/jwks`;
     for (const [name, { env }] of Object.entries(issuers)) {
-      nodes.set(name, await world.node({ JWT_SECRET: '', JWT_JWKS_URL, ...env }));
+      nodes.set(name, await world.node({ JWT_SECRET: '', JWT_JWKS_URL: jwksUrl, ...env }));
     }
   });
   after(async () => {
@@ -209,6 +213,57 @@ describe('tokens of real issuers', function () {
       await client.ended;
     });
   }
+
+  it('must not let one issuer speak for another, and cap each by itself', async () => {
+    const dir = mkdtempSync(path.join(tmpdir(), 'uws-issuers-'));
+    const file = path.join(dir, 'issuers.json');
+    const { JWT_ISSUER = '', JWT_AUDIENCE = '' } = issuers.Keycloak?.env ?? {};
+    writeFileSync(
+      file,
+      JSON.stringify([
+        {
+          issuer: JWT_ISSUER,
+          audience: [JWT_AUDIENCE],
+          jwks_url: jwksUrl,
+          roles_claim: ['realm_access.roles'],
+          grants: ['role:user', 'events:*'],
+          user_prefix: 'kc:',
+        },
+      ]),
+    );
+    const own = { JWT_ISSUER: 'https://own.example', JWT_AUDIENCE: 'own' };
+    const node = await world.node({ ...own, JWT_ISSUERS: file });
+    const ownClaims = { iss: own.JWT_ISSUER, aud: 'own' };
+    const keycloak = issuers.Keycloak?.token ?? {};
+
+    // Its own admins are admins; the capped issuer's are not, and are nobody else's users.
+    const admin = world.dial(node, { token: mint(USER, { roles: ['admin'], claims: ownClaims }) });
+    expect(await admin.established()).to.include({ user_id: USER, is_admin: true });
+    const customer = world.dial(node, { token: sign(keycloak) });
+    expect(await customer.established()).to.deep.include({ user_id: `kc:${USER}`, roles: ['user'], is_admin: false });
+    expect(admin.ending).to.equal(null);
+    const grants = lines.filter((line) => line.includes('grant_refused') && line.includes(`kc:${USER}`));
+    expect(grants.join()).to.include('role:admin').and.include(JWT_ISSUER);
+
+    // Each key is good for its own issuer alone.
+    const crossed: Record<string, string> = {
+      'the key of the other, in our name': sign({
+        ...keycloak,
+        ...ownClaims,
+        realm_access: undefined,
+        roles: ['admin'],
+      }),
+      'our key, in the name of the other': mint('x', { claims: { iss: JWT_ISSUER, aud: JWT_AUDIENCE } }),
+      'of nobody': mint('x', { claims: { iss: 'https://nobody.example', aud: 'own' } }),
+      'without an issuer': mint('x', { claims: { aud: 'own' } }),
+    };
+    for (const [what, text] of Object.entries(crossed)) {
+      const client = world.dial(node, { token: text });
+      expect((await client.ended).code, what).to.equal(CLOSE.AUTH_FAILED);
+    }
+    await Promise.all([admin.close(), customer.close()]);
+    rmSync(dir, { recursive: true });
+  });
 
   it('must refuse a token in the URL where it is switched off, and say what to do', async () => {
     const node = await world.node({ TOKEN_IN_QUERY: 'false' });

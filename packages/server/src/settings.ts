@@ -93,7 +93,7 @@ function fillDefaults(values: Map<string, unknown>): void {
     else values.set(property, entry.default.derive(Object.fromEntries(values)));
   }
   // Only where nothing else is configured: beside a real key the known secret would let everybody in.
-  const keyless = !['jwtPublicKey', 'jwtJwksUrl'].some((property) => values.get(property) !== null);
+  const keyless = !['jwtPublicKey', 'jwtJwksUrl', 'jwtIssuers'].some((property) => values.get(property) !== null);
   const secrets = values.get('jwtSecret');
   if (!production && keyless && Array.isArray(secrets) && secrets.length === 0) {
     values.set('jwtSecret', [DEVELOPMENT_SECRET]);

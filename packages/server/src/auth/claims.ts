@@ -45,6 +45,8 @@ export interface ClaimRules {
   readonly audience: readonly string[];
   /** Where the issuer writes what we need; default: the names of our own tokens. */
   readonly names?: ClaimNames;
+  /** Stands before its user ids; default: nothing. */
+  readonly userPrefix?: string;
   /** What its tokens may grant at most; absent: all. */
   readonly cap?: GrantCap;
 }
@@ -56,7 +58,9 @@ export interface ClaimRules {
  */
 export function identityOf(claims: Claims, rules: ClaimRules, clock: TokenClock, tokenId = ''): Identity {
   const names = rules.names ?? DEFAULT_CLAIM_NAMES;
-  const userId = requiredText(claims, 'sub', names.user, MAX_ID_BYTES);
+  const subject = requiredText(claims, 'sub', names.user, MAX_ID_BYTES);
+  const userId = rules.userPrefix ? rules.userPrefix + subject : subject;
+  if (!isText(userId, MAX_ID_BYTES)) throw invalid('sub');
   const expiresAt = requiredTime(claims, 'exp');
   const issuedAt = time(claims, 'iat') ?? 0;
   const notBefore = time(claims, 'nbf') ?? 0;

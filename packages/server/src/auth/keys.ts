@@ -2,9 +2,12 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import { type Algorithm, algorithmsOf, SECRET_ALGORITHMS } from './algorithms.js';
+import { GrantCap } from './grantCap.js';
+import type { IssuerDefinition } from './issuers.js';
 import { JwksKeys } from './jwks.js';
 import type { KeyQuery, KeySource } from './keySource.js';
 import { loadPublicKeys } from './public-key.js';
+import type { TokenIssuer } from './token.js';
 
 /** Keys known at start: secrets, or public keys. The first secret is the newest; tokens name no key, so each is tried in turn. */
 export class StaticKeys implements KeySource {
@@ -49,6 +52,23 @@ export class KeyRing implements KeySource {
   }
 }
 
+/** The keys of a further issuer, and what its tokens may say. */
+export function createIssuer(
+  { issuer, audience, jwksUrl, publicKey, names, grants, userPrefix }: IssuerDefinition,
+  allowed: readonly Algorithm[],
+  deps: { clock: Clock; report: Report },
+): TokenIssuer {
+  const keys =
+    jwksUrl === null
+      ? new StaticKeys(publicKey === null ? [] : loadPublicKeys(publicKey), allowed)
+      : new JwksKeys({ url: jwksUrl, issuer, algorithms: withoutSecrets(allowed), ...deps });
+  return { keys, rules: { issuer, audience, names, cap: new GrantCap(grants), userPrefix } };
+}
+
+function withoutSecrets(allowed: readonly Algorithm[]): readonly Algorithm[] {
+  return allowed.filter((name) => !(SECRET_ALGORITHMS as readonly string[]).includes(name));
+}
+
 /** A text secret costs 4.6 times as much per token: jsonwebtoken first tries it as a public key. */
 export function secretKey(secret: string): KeyObject {
   return createSecretKey(Buffer.from(secret, 'utf8'));
@@ -75,8 +95,14 @@ export function createKeySource(settings: KeySettings, deps: { clock: Clock; rep
   if (settings.jwtPublicKey !== null) sources.push(new StaticKeys(loadPublicKeys(settings.jwtPublicKey), allowed));
   if (settings.jwtJwksUrl !== null) {
     if (settings.jwtIssuer === null) throw new TypeError('JWT_JWKS_URL needs JWT_ISSUER');
-    const algorithms = allowed.filter((name) => !(SECRET_ALGORITHMS as readonly string[]).includes(name));
-    sources.push(new JwksKeys({ url: settings.jwtJwksUrl, issuer: settings.jwtIssuer, algorithms, ...deps }));
+    sources.push(
+      new JwksKeys({
+        url: settings.jwtJwksUrl,
+        issuer: settings.jwtIssuer,
+        algorithms: withoutSecrets(allowed),
+        ...deps,
+      }),
+    );
   }
   return new KeyRing(sources);
 }

@@ -25,6 +25,8 @@ export interface TokenVerifierOptions {
   readonly names?: ClaimNames;
   /** `JWT_GRANTS`. */
   readonly cap?: GrantCap;
+  /** Further issuers, each with keys that verify its own tokens alone. */
+  readonly others?: readonly TokenIssuer[];
   /** The wall clock of this machine. */
   readonly clock: Pick<Clock, 'now'>;
   /** A token is refused for its time only when both refuse it. Default: the wall clock alone. */
@@ -33,6 +35,12 @@ export interface TokenVerifierOptions {
 
 /** Of what a refused token says, characters that are written down. */
 const MAX_CLAIMED_LENGTH = 128;
+
+/** Whose tokens are taken: the keys that sign them, and what they must and may say. */
+export interface TokenIssuer {
+  readonly keys: KeySource;
+  readonly rules: ClaimRules;
+}
 
 interface TokenParts {
   readonly token: string;
@@ -46,14 +54,16 @@ interface TokenParts {
  * not implement it; never `none`). The key decides which algorithms are good, not the token.
  */
 export class TokenVerifier {
-  readonly #keys: KeySource;
-  readonly #rules: ClaimRules;
+  /** Of JWT_ISSUER and its keys. */
+  readonly #main: TokenIssuer;
+  /** By the `iss` of their tokens. */
+  readonly #others: ReadonlyMap<string, TokenIssuer>;
   readonly #clock: TokenClock;
 
   constructor(keys: KeySource, options: TokenVerifierOptions) {
-    this.#keys = keys;
     const { issuer = null, audience = [], names, cap } = options;
-    this.#rules = { issuer, audience, ...(names ? { names } : {}), ...(cap ? { cap } : {}) };
+    this.#main = { keys, rules: { issuer, audience, ...(names ? { names } : {}), ...(cap ? { cap } : {}) } };
+    this.#others = new Map((options.others ?? []).map((other) => [other.rules.issuer ?? '', other]));
     this.#clock = tokenClock(options.clock, options.clusterTime ?? options.clock);
   }
 
@@ -74,7 +84,7 @@ export class TokenVerifier {
 
   /** With the bearer, for the log. */
   #refuse(error: unknown, token: string): never {
-    const { names = DEFAULT_CLAIM_NAMES } = this.#rules;
+    const { names = DEFAULT_CLAIM_NAMES } = this.#main.rules;
     if (error instanceof AppError) error.bearer ??= () => claimedBearer(token, names);
     throw error;
   }
@@ -82,8 +92,18 @@ export class TokenVerifier {
   #verify(token: string): Identity | Promise<Identity> {
     const parts = this.#split(token);
     const { algorithm, kid } = parts;
-    const keys = this.#keys.find({ algorithm, kid, issuer: () => readIssuer(parts.payload) });
-    return keys instanceof Promise ? keys.then((fetched) => this.#check(parts, fetched)) : this.#check(parts, keys);
+    const { keys: source, rules } = this.#issuerOf(parts);
+    if (!source.algorithms.has(algorithm)) throw authError('wrong_algorithm');
+    const keys = source.find({ algorithm, kid, issuer: () => readIssuer(parts.payload) });
+    if (keys instanceof Promise) return keys.then((fetched) => this.#check(parts, fetched, rules));
+    return this.#check(parts, keys, rules);
+  }
+
+  /** Chosen before anything is proven: a token that names another issuer than its own meets keys that did not sign it. */
+  #issuerOf({ payload }: TokenParts): TokenIssuer {
+    if (this.#others.size === 0) return this.#main;
+    const issuer = readIssuer(payload);
+    return (typeof issuer === 'string' ? this.#others.get(issuer) : undefined) ?? this.#main;
   }
 
   #split(token: string): TokenParts {
@@ -97,24 +117,23 @@ export class TokenVerifier {
     const kid = header.kid ?? null;
     if (typeof header.alg !== 'string' || (kid !== null && typeof kid !== 'string')) throw authError('malformed');
     const algorithm = header.alg as Algorithm;
-    if (!this.#keys.algorithms.has(algorithm)) throw authError('wrong_algorithm');
     return { token, payload: match[2] ?? '', algorithm, kid };
   }
 
-  #check(parts: TokenParts, keys: readonly KeyObject[]): Identity {
+  #check(parts: TokenParts, keys: readonly KeyObject[], rules: ClaimRules): Identity {
     for (const key of keys) {
       const claims = verifySignature(parts, key);
-      if (claims) return this.#identityOf(claims, parts.token);
+      if (claims) return this.#identityOf(claims, parts.token, rules);
     }
     // Which of the two it is matters to whoever debugs his client.
     throw authError(parseObject(parts.payload) ? 'bad_signature' : 'malformed');
   }
 
-  #identityOf(claims: Claims, token: string): Identity {
+  #identityOf(claims: Claims, token: string, rules: ClaimRules): Identity {
     try {
-      return identityOf(claims, this.#rules, this.#clock, tokenIdOf(token));
+      return identityOf(claims, rules, this.#clock, tokenIdOf(token));
     } catch (error) {
-      const { names = DEFAULT_CLAIM_NAMES } = this.#rules;
+      const { names = DEFAULT_CLAIM_NAMES } = rules;
       if (error instanceof AppError) error.bearer = () => bearerOf(claims, token, names, true);
       throw error;
     }

@@ -1,5 +1,6 @@
 import { GrantCap } from '../auth/grantCap.js';
-import { createKeySource } from '../auth/keys.js';
+import { loadIssuers } from '../auth/issuers.js';
+import { createIssuer, createKeySource } from '../auth/keys.js';
 import { TokenVerifier } from '../auth/token.js';
 import { Authority, type AuthorityParts } from '../edge/authority.js';
 import { Backpressure } from '../edge/backpressure.js';
@@ -43,6 +44,9 @@ export function composeConnections(
       session: settings.jwtSessionClaim,
     },
     cap: new GrantCap(settings.jwtGrants),
+    others: (settings.jwtIssuers === null ? [] : loadIssuers(settings.jwtIssuers)).map((other) =>
+      createIssuer(other, settings.jwtAlgorithms, { clock, report }),
+    ),
     clock: core.machineClock,
     clusterTime: clock,
   });

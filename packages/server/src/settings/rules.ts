@@ -1,5 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { type Algorithm, algorithmsOf, PUBLIC_KEY_ALGORITHMS } from '../auth/algorithms.js';
+import { IssuersError, loadIssuers } from '../auth/issuers.js';
 import { loadPublicKeys, PublicKeyError } from '../auth/public-key.js';
 import { DEVELOPMENT_SECRET, isLoopback } from './developmentSecret.js';
 import type { SettingsProblem } from './error.js';
@@ -19,6 +20,14 @@ const OPEN = { secret: false };
 
 const production = (values: SettingValues): boolean => values.nodeEnv === 'production';
 
+type Keys = Pick<SettingValues, 'jwtSecret' | 'jwtPublicKey' | 'jwtJwksUrl' | 'jwtIssuers'>;
+
+const keyed = ({ jwtSecret, jwtPublicKey, jwtJwksUrl }: Keys): boolean =>
+  jwtSecret.length > 0 || jwtPublicKey !== null || jwtJwksUrl !== null;
+
+/** Not where all issuers stand in the file of JWT_ISSUERS. */
+const ownIssuer = (values: Keys): boolean => keyed(values) || values.jwtIssuers === null;
+
 const when = (wrong: boolean, setting: string, message: string): readonly SettingsProblem[] =>
   wrong ? [{ setting, message }] : [];
 
@@ -33,13 +42,24 @@ export const RULES: readonly Rule[] = [
       ),
   },
   {
-    reads: ['jwtSecret', 'jwtPublicKey', 'jwtJwksUrl'],
+    reads: ['jwtSecret', 'jwtPublicKey', 'jwtJwksUrl', 'jwtIssuers'],
     check: (values) =>
       when(
-        values.jwtSecret.length === 0 && values.jwtPublicKey === null && values.jwtJwksUrl === null,
+        !keyed(values) && values.jwtIssuers === null,
         'JWT_SECRET',
-        'nothing to verify tokens with: set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL',
+        'nothing to verify tokens with: set JWT_SECRET, JWT_PUBLIC_KEY, JWT_JWKS_URL or JWT_ISSUERS',
       ),
+  },
+  {
+    reads: ['jwtIssuers', 'jwtIssuer', 'jwtSecret', 'jwtPublicKey', 'jwtJwksUrl'],
+    check: (values) => [
+      ...when(
+        values.jwtIssuers !== null && keyed(values) && values.jwtIssuer === null,
+        'JWT_ISSUER',
+        'compulsory with JWT_ISSUERS: else a token of any other issuer would be taken for one of yours',
+      ),
+      ...issuersProblems(values),
+    ],
   },
   {
     reads: ['jwtSecret', 'nodeEnv'],
@@ -58,13 +78,22 @@ export const RULES: readonly Rule[] = [
       ),
   },
   {
-    reads: ['jwtIssuer', 'nodeEnv'],
-    check: (values) => when(production(values) && values.jwtIssuer === null, 'JWT_ISSUER', 'compulsory in production'),
+    reads: ['jwtIssuer', 'nodeEnv', 'jwtIssuers', 'jwtSecret', 'jwtPublicKey', 'jwtJwksUrl'],
+    check: (values) =>
+      when(
+        production(values) && values.jwtIssuer === null && ownIssuer(values) && values.jwtIssuers === null,
+        'JWT_ISSUER',
+        'compulsory in production',
+      ),
   },
   {
-    reads: ['jwtAudience', 'nodeEnv'],
+    reads: ['jwtAudience', 'nodeEnv', 'jwtIssuers', 'jwtSecret', 'jwtPublicKey', 'jwtJwksUrl'],
     check: (values) =>
-      when(production(values) && values.jwtAudience.length === 0, 'JWT_AUDIENCE', 'compulsory in production'),
+      when(
+        production(values) && values.jwtAudience.length === 0 && ownIssuer(values),
+        'JWT_AUDIENCE',
+        'compulsory in production',
+      ),
   },
   {
     reads: ['allowedOrigins', 'nodeEnv'],
@@ -145,6 +174,17 @@ function readPublicKeys(value: string | null): { keys: readonly KeyObject[]; pro
     if (!(error instanceof PublicKeyError)) throw error;
     const message = `${quotedValue(OPEN, value)} ${error.message}`;
     return { keys: [], problems: [{ setting: 'JWT_PUBLIC_KEY', message }] };
+  }
+}
+
+function issuersProblems({ jwtIssuers, jwtIssuer }: SettingValues): readonly SettingsProblem[] {
+  if (jwtIssuers === null) return [];
+  try {
+    const same = loadIssuers(jwtIssuers).some(({ issuer }) => issuer === jwtIssuer);
+    return when(same, 'JWT_ISSUERS', 'names the issuer of JWT_ISSUER again');
+  } catch (error) {
+    if (!(error instanceof IssuersError)) throw error;
+    return [{ setting: 'JWT_ISSUERS', message: `${quotedValue(OPEN, jwtIssuers)} ${error.message}` }];
   }
 }
 

@@ -52,9 +52,9 @@ export const PROCESS = [
 ] as const;
 
 /** Only a node with a key of its own listens to other machines unless told so. */
-function hostOf({ nodeEnv, jwtSecret, jwtPublicKey, jwtJwksUrl }: KnownValues): string {
+function hostOf({ nodeEnv, jwtSecret, jwtPublicKey, jwtJwksUrl, jwtIssuers }: KnownValues): string {
   const secrets = Array.isArray(jwtSecret) ? jwtSecret.length : 0;
-  const keyed = secrets > 0 || (jwtPublicKey ?? null) !== null || (jwtJwksUrl ?? null) !== null;
+  const keyed = secrets > 0 || [jwtPublicKey, jwtJwksUrl, jwtIssuers].some((given) => (given ?? null) !== null);
   return keyed || nodeEnv === 'production' ? '0.0.0.0' : '127.0.0.1';
 }
 

@@ -105,6 +105,13 @@ export const TOKENS = [
     meaning:
       'The most that a token may grant. What it asks for beyond it is refused and logged, and it is good for the rest. A role brings all that the catalogue gives it.',
   }),
+  optionalText('JWT_ISSUERS', {
+    section: 'Tokens',
+    schema: { minLength: 1 },
+    allowed: 'the path of a JSON file with a list of issuers (see OPERATIONS.md)',
+    meaning:
+      'Further issuers, each with keys, audience, claim names and a cap of its own; the settings above are those of `JWT_ISSUER` alone.',
+  }),
   boolean('TOKEN_IN_QUERY', {
     section: 'Tokens',
     default: true,
