@@ -63,6 +63,19 @@ describe('nodes whose settings differ while a deploy rolls', function () {
     await until(async () => (await notices(old)).length === 0, { what: 'they are the same again' });
   });
 
+  // Seen red without the look at the cards: with the key gone it started, and keys went to other queues than before.
+  it('must not start with another number of partitions, also when Redis lost the one that is in force (Q7)', async () => {
+    const one = await world.node({ EVENT_QUEUE_PARTITIONS: '2' });
+    const redis = world.redis.client();
+    await redis.del('uws:partitions');
+    const refused = await world.node({ EVENT_QUEUE_PARTITIONS: '3', LEASE_TTL_MS: '3000' }).then(
+      () => null,
+      (error: unknown) => String(error),
+    );
+    expect(refused).to.match(/EVENT_QUEUE_PARTITIONS: this node has 3, and n1 has 2;/);
+    expect(await one.readiness()).to.equal(200);
+  });
+
   // Seen red with one's own times for all: the newer connection was established after 4 s, beside one that could deliver.
   it('must wait for a peer with a longer lease as long as that lasts, or two connections deliver (C6, C9)', async () => {
     const proxy = await RedisProxy.start(world.redis.port);

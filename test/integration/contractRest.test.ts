@@ -42,6 +42,18 @@ describe('REST as openapi.json says', function () {
       await world.connect(node, 'user-1');
       await api.call('getUser', { path: { user_id: 'user-1' } });
     },
+    getStats: async () => {
+      // A namesake, as it lies in Redis: something to notice.
+      const redis = world.redis.client();
+      const twin = `${node.node.id}.twin`;
+      await redis.hset('uws:nodes', twin, '1@1@9999999999999');
+      await until(async () => (await api.call('getStats', {})).body.nodes[0].notices.length > 0, { what: 'a notice' });
+      await redis.hset('uws:nodes', twin, 'ended');
+      await until(async () => (await api.call('getStats', {})).body.nodes[0].notices.length === 0, {
+        what: 'it is gone',
+      });
+      await redis.hdel('uws:nodes', twin);
+    },
     disconnectUser: async () => {
       const client = await world.connect(node, 'user-9');
       const answer = await api.call('disconnectUser', { path: { user_id: 'user-9' }, body: { reason: 'a test' } });

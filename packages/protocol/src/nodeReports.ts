@@ -57,7 +57,7 @@ export const readinessSchema = whole({
 });
 export type ReadinessReport = FromSchema<typeof readinessSchema>;
 
-/** Answer of `GET /readyz`; of several processes that share the port, all must be ready. */
+/** Answer of `GET /readyz`; of several processes that share the port, all must be ready, or some when nobody else is better off. */
 export const readyzSchema = {
   anyOf: [
     readinessSchema,
@@ -70,6 +70,7 @@ export const readyzSchema = {
         ],
       }),
       reasons: texts,
+      notices: { ...texts, description: 'why some are not ready, when no other container is better off' },
     }),
   ],
 } as const satisfies JSONSchema;

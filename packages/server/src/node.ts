@@ -7,7 +7,7 @@ import type { NodeParts } from './nodeParts.js';
 import type { Logger } from './observability/logger.js';
 import type { Answers, Siblings } from './processes.js';
 import { type RedisClient, requireVersion } from './redis/connect.js';
-import { persist, unlessAborted } from './redis/persist.js';
+import { persist, Unmendable, unlessAborted } from './redis/persist.js';
 import { openDoors, type Settings } from './settings.js';
 
 /** A draining node tells its clients to come back after up to this long, spread evenly, milliseconds. */
@@ -29,6 +29,8 @@ const ROLLOUT_TICKS = 2;
 /** As the predecessor did (docs/MIGRATION.md). */
 const LEGACY_IDLE_MS = 300_000;
 
+/** Longer than it takes to call a node dead that had the same LEASE_TTL_MS, ms. */
+const AGREEMENT_PATIENCE_MS = 3000;
 /** A deploy is over by then. */
 const DIFFERENCES_TOLD_MS = 600_000;
 
@@ -141,6 +143,7 @@ class Node implements ClusterNode {
     await persist(() => queues.start(), { where: 'start.queues', report, signal });
     parts.watchdog.start();
     await unlessAborted(recovery.start(), signal);
+    await this.agree(signal);
     parts.liveness.start();
     parts.sweep.start();
     parts.legacy.start();
@@ -163,6 +166,23 @@ class Node implements ClusterNode {
     await persist(() => queues.startWorkers(), { where: 'start.workers', report, signal });
     parts.running.started();
     logger.info({ lease: lease.id, redis: version, subscribed: bus.subscribedSince !== null }, 'ready');
+  }
+
+  /**
+   * Before the first worker starts: this node may not differ from the others in what would lose events or their order. What another
+   * node has may change within a beat, and one that was killed counts until it is known dead.
+   *
+   * @throws Unmendable when it differs all the same.
+   */
+  private async agree(signal: AbortSignal): Promise<void> {
+    const { differences, report } = this.parts;
+    const until = performance.now() + this.settings.leaseTtlMs + AGREEMENT_PATIENCE_MS;
+    const step = async (): Promise<void> => {
+      const refusal = differences.refusal();
+      if (refusal === null) return;
+      throw performance.now() < until ? new Error(refusal) : new Unmendable(refusal);
+    };
+    await persist(step, { where: 'start.agreement', report, signal });
   }
 
   /** Keeps this node's card true, and looks at those of the others. */

@@ -34,6 +34,9 @@ const KEEP_FAILED = { count: 1000, age: 7 * 24 * 3600 };
 /** BullMQ's own event stream, which nobody here reads. */
 const STREAM_LENGTH = 100;
 
+/** A connection of ioredis, or BullMQ's view of it. */
+type Blocking = Pick<IRedisClient, 'connect' | 'disconnect' | 'status'> & { emit(event: 'end'): unknown };
+
 export interface LaneParts extends Omit<ProcessorParts, 'splitOff' | 'fates' | 'turn'> {
   /** Connected; shared by all queues of the node. */
   readonly producer: RedisClient;
@@ -67,7 +70,7 @@ export class Lane {
   private readonly queue: Queue<JobData, void, string>;
   private worker: LaneWorker | null = null;
   /** The connection on which the worker waits for jobs; BullMQ made it. */
-  private blocking: IRedisClient | null = null;
+  private blocking: Blocking | null = null;
   private aside = false;
   /** Whether there is to be a worker: one whose renewal failed is missing, not unwanted. */
   private wanted = false;
@@ -148,23 +151,27 @@ export class Lane {
     const { name, prefix, nodeId, report } = this.parts;
     this.wanted = true;
     // Three parameters: BullMQ makes the signal only for a processor that names it.
-    const worker = new LaneWorker(
-      name,
-      (job, token, signal) => this.processor.process(job, token ?? '', signal ?? new AbortController().signal),
-      {
-        connection,
-        prefix,
-        name: nodeId,
-        autorun: false,
-        concurrency: 1,
-        lockDuration: LOCK_MS,
-        stalledInterval: STALLED_INTERVAL_MS,
-        maxStalledCount: MAX_STALLED,
-        drainDelay: IDLE_POLL_S,
-        runRetryDelay: CONNECTION_RETRY_MS,
-        removeOnComplete: KEEP_COMPLETED,
-        removeOnFail: KEEP_FAILED,
-      },
+    const worker = this.withCopy(
+      connection,
+      () =>
+        new LaneWorker(
+          name,
+          (job, token, signal) => this.processor.process(job, token ?? '', signal ?? new AbortController().signal),
+          {
+            connection,
+            prefix,
+            name: nodeId,
+            autorun: false,
+            concurrency: 1,
+            lockDuration: LOCK_MS,
+            stalledInterval: STALLED_INTERVAL_MS,
+            maxStalledCount: MAX_STALLED,
+            drainDelay: IDLE_POLL_S,
+            runRetryDelay: CONNECTION_RETRY_MS,
+            removeOnComplete: KEEP_COMPLETED,
+            removeOnFail: KEEP_FAILED,
+          },
+        ),
     );
     worker.isTaken = async () => (await connection.llen(this.queue.toKey('active'))) > 0;
     this.worker = worker;
@@ -173,8 +180,28 @@ export class Lane {
       for (const id of jobIds) worker.cancelJob(id, 'the lock was lost');
     });
     await worker.waitUntilReady();
-    this.blocking = (await worker.getBackend().blockingClient) ?? null;
+    this.blocking = (await worker.getBackend().blockingClient) ?? this.blocking;
     worker.run().catch((error: unknown) => report(error, 'events.worker'));
+  }
+
+  /**
+   * BullMQ copies the connection for its blocking reads, and tells of the copy when that is ready, which it may never be; meanwhile nobody
+   * else ends it. An error of a connection that nobody listens to ends the process: Redis that takes no more clients says so unasked.
+   */
+  private withCopy(connection: RedisClient, make: () => LaneWorker): LaneWorker {
+    const duplicate = connection.duplicate as (...args: unknown[]) => RedisClient;
+    const copied = (...args: unknown[]): RedisClient => {
+      const copy = duplicate.apply(connection, args);
+      copy.on('error', (error: unknown) => this.parts.report(error, 'events.worker'));
+      this.blocking = copy;
+      return copy;
+    };
+    connection.duplicate = copied as typeof connection.duplicate;
+    try {
+      return make();
+    } finally {
+      connection.duplicate = duplicate as typeof connection.duplicate;
+    }
   }
 
   /** Puts a new worker in the place of one that hangs or gave up. The old one may still have a job: its lock lapses. */
@@ -277,7 +304,7 @@ export class Lane {
  * Ends a connection for good. BullMQ's own recovery, when it is under way, takes the end for a reason to connect once
  * more; and ioredis, between two attempts to connect, ends without saying so, which BullMQ's close waits for.
  */
-function retire(client: IRedisClient): void {
+function retire(client: Blocking): void {
   client.connect = () => Promise.reject(new Error('the connection was closed'));
   // Once more after its end would leave ioredis's timer to destroy the socket behind.
   if (client.status !== 'end') client.disconnect();

@@ -7,7 +7,7 @@ import type { NodeCards } from './nodeCards.js';
 
 export interface DifferencesParts {
   readonly judge: Pick<Judge, 'live'>;
-  readonly cards: Pick<NodeCards, 'of'>;
+  readonly cards: Pick<NodeCards, 'of' | 'own'>;
   readonly clock: Pick<Clock, 'mono'>;
   /** What may differ while a deploy rolls is told when it has lasted so long, ms. */
   readonly toldAfterMs: number;
@@ -45,15 +45,37 @@ export class Differences {
     });
   }
 
+  /** In what this node may not differ from those that live, and does: it must not work beside them. Null: in nothing. */
+  refusal(): string | null {
+    const { judge, cards } = this.parts;
+    for (const { name, rule, why } of AGREEMENTS) {
+      const own = cards.own.settings[name];
+      if (rule !== 'refused' || own === undefined) continue;
+      for (const lease of judge.live()) {
+        const other = cards.of(lease)?.settings?.[name];
+        if (typeof other !== 'string' || idOf(other) === idOf(own)) continue;
+        return `${name}: this node has ${own}, and ${nodeOfLease(lease)} has ${other}; ${why}`;
+      }
+    }
+    return null;
+  }
+
   /** Value -> nodes that have it. */
   private values(name: string): Map<string, string[]> {
     const { judge, cards } = this.parts;
-    const values = new Map<string, string[]>();
+    const found = new Map<string, [string, string[]]>();
     for (const lease of judge.live()) {
       const value = cards.of(lease)?.settings?.[name];
       if (typeof value !== 'string') continue;
-      values.set(value, [...(values.get(value) ?? []), nodeOfLease(lease)]);
+      const id = idOf(value);
+      const [text, nodes] = found.get(id) ?? [value, []];
+      found.set(id, [text, [...nodes, nodeOfLease(lease)]]);
     }
-    return values;
+    return new Map(found.values());
   }
+}
+
+/** A value may be followed by words for people: ` at <place>`. */
+function idOf(value: string): string {
+  return value.split(' at ', 1)[0] as string;
 }

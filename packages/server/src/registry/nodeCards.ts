@@ -27,17 +27,22 @@ const KEPT_GONE = 256;
  * something changed. A node of a version before the cards has none.
  */
 export class NodeCards {
-  private own: NodeCard;
+  private card: NodeCard;
   private text: string;
   private known = '';
   private readonly cards = new Map<string, Partial<NodeCard>>();
 
   constructor(own: NodeCard) {
-    this.own = own;
+    this.card = own;
     this.text = JSON.stringify(own);
   }
 
-  /** This node's card, as it lies in Redis. */
+  /** This node's card. */
+  get own(): NodeCard {
+    return this.card;
+  }
+
+  /** The same, as it lies in Redis. */
   get ownText(): string {
     return this.text;
   }
@@ -49,13 +54,13 @@ export class NodeCards {
 
   /** Changes this node's card; the next beat writes it. */
   declare(facts: Partial<NodeCard>): void {
-    this.own = { ...this.own, ...facts };
-    this.text = JSON.stringify(this.own);
+    this.card = { ...this.card, ...facts };
+    this.text = JSON.stringify(this.card);
   }
 
   /** Tells the value of something that nodes should not differ in. */
   agree(name: string, value: string): void {
-    if (this.own.settings[name] !== value) this.declare({ settings: { ...this.own.settings, [name]: value } });
+    if (this.card.settings[name] !== value) this.declare({ settings: { ...this.card.settings, [name]: value } });
   }
 
   /** The card of a lease; undefined when it has none, or none was heard of yet. */

@@ -16,6 +16,7 @@ import type { Mailboxes } from '../events/mailbox.js';
 import type { Publisher } from '../events/publish.js';
 import type { NodeCounts } from '../observability/counts.js';
 import type { ErrorLog } from '../observability/errorLog.js';
+import type { PeersView } from '../observability/health.js';
 import type { Report } from '../observability/logger.js';
 import type { AuditLog } from '../operations/auditLog.js';
 import type { CatalogueReloads } from '../operations/catalogue.js';
@@ -78,6 +79,8 @@ export interface RestParts {
   readonly addresses: ClientAddresses;
   readonly httpLimit: HttpLimit;
   readonly probes: RecentProbes;
+  /** What the balancer has besides these. */
+  readonly peers: () => PeersView;
   readonly clock: Clock;
   readonly report: Report;
 }

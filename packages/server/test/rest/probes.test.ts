@@ -177,10 +177,12 @@ describe('The probes of processes that share a port', () => {
   const metrics = '# HELP uws_ready Ready.\n# TYPE uws_ready gauge\nuws_ready 1\n';
   let answers: { nodeId: string; answer: unknown }[] = [];
   let app: StubApp;
+  let peers = { others: 1, fit: 1 };
 
   before(async () => {
     app = await StubApp.listen({
       siblings: { ask: async () => answers },
+      peers: () => peers,
       reports: { metrics: { rest: () => undefined, contentType: 'text/plain; version=0.0.4; charset=utf-8' } },
     });
   });
@@ -204,6 +206,25 @@ describe('The probes of processes that share a port', () => {
     expect(none.body.reasons).to.deep.equal(['a-1: redis: not connected', 'a-2: does not answer']);
     answers = [];
     expect((await call(app, '/readyz')).status).to.equal(503);
+  });
+
+  it('/readyz stays 200 with some of them while no other container is better off, or the balancer would have none', async () => {
+    answers = [
+      { nodeId: 'a-1', answer: report('a-1', []) },
+      { nodeId: 'a-2', answer: null },
+    ];
+    for (const [others, fit, status] of [
+      [1, 1, 503],
+      [1, 0, 200],
+      [0, 0, 200],
+    ] as const) {
+      peers = { others, fit };
+      const { status: found, body } = await call(app, '/readyz');
+      expect(found, JSON.stringify(peers)).to.equal(status);
+      expect(status === 200 ? body.notices : body.reasons).to.deep.equal(['a-2: does not answer']);
+    }
+    answers = [{ nodeId: 'a-2', answer: null }];
+    expect((await call(app, '/readyz')).status, 'none is ready').to.equal(503);
   });
 
   it('/metrics holds those of all, told apart by the label node', async () => {

@@ -6,6 +6,7 @@ import { authError } from '../../auth/token.js';
 import type { RecentProbes } from '../../edge/recentProbes.js';
 import { AppError } from '../../errors.js';
 import type { NodeCounts } from '../../observability/counts.js';
+import type { PeersView } from '../../observability/health.js';
 import { mergeMetrics } from '../../observability/mergeMetrics.js';
 import type { Reports } from '../../operations/reports.js';
 import type { Siblings } from '../../processes.js';
@@ -19,17 +20,21 @@ export interface ProbeRouteParts {
   readonly counts: NodeCounts;
   readonly probes: RecentProbes;
   readonly siblings: Siblings | null;
+  readonly peers: () => PeersView;
 }
 
 /** For load balancers, orchestrators and Prometheus, at the root. */
-export function probeRoutes(router: Router, { settings, reports, counts, probes, siblings }: ProbeRouteParts): void {
+export function probeRoutes(
+  router: Router,
+  { settings, reports, counts, probes, siblings, peers }: ProbeRouteParts,
+): void {
   router.operation('getLivez', () => {
     const body = { status: 'ok' as const, node_id: settings.nodeId, uptime_seconds: Math.round(counts.uptimeSeconds) };
     probes.note('/livez', 200, body);
     return body;
   });
   router.operation('getReadyz', async ({ response }) => {
-    const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings);
+    const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings, peers());
     probes.note('/readyz', body.ready ? 200 : 503, body);
     if (!body.ready) response.status(503).set('Retry-After', '1');
     return body;
@@ -43,8 +48,11 @@ export function probeRoutes(router: Router, { settings, reports, counts, probes,
   ]);
 }
 
-/** All processes of this port: whichever of them the balancer's connection falls to must be ready. */
-async function readyOfAll(siblings: Siblings): Promise<Extract<Readyz, { nodes: unknown }>> {
+/**
+ * All processes of this port: whichever of them the balancer's connection falls to must be ready. But when nobody else is better off, those
+ * that are ready stay in the balancer: a refusal by one of them is tried again, one by the balancer is for all.
+ */
+async function readyOfAll(siblings: Siblings, peers: PeersView): Promise<Extract<Readyz, { nodes: unknown }>> {
   const nodes: (ReadinessReport | { ready: false; node_id: string })[] = [];
   const reasons: string[] = [];
   for (const { nodeId, answer } of await siblings.ask('ready')) {
@@ -52,7 +60,9 @@ async function readyOfAll(siblings: Siblings): Promise<Extract<Readyz, { nodes: 
     nodes.push(report ?? { ready: false, node_id: nodeId });
     for (const reason of report?.reasons ?? ['does not answer']) reasons.push(`${nodeId}: ${reason}`);
   }
-  return { ready: nodes.length > 0 && reasons.length === 0, nodes, reasons };
+  const borne = reasons.length > 0 && peers.fit === 0 && nodes.some(({ ready }) => ready);
+  if (borne) return { ready: true, nodes, reasons: [], notices: reasons };
+  return { ready: nodes.length > 0 && reasons.length === 0, nodes, reasons, notices: [] };
 }
 
 /** A process that does not answer is missing from the text; Prometheus sees its series end. */
