@@ -11,6 +11,7 @@ import { LaneTurn } from './laneTurn.js';
 import { LaneWorker } from './laneWorker.js';
 import { JobProcessor, type ProcessorParts } from './processor.js';
 import type { StoredEvent } from './storedEvent.js';
+import { timedBackend } from './timedBackend.js';
 
 export type JobCounts = Readonly<Record<QueueJobState, number>>;
 
@@ -88,13 +89,14 @@ export class Lane {
     this.processor = new JobProcessor({ ...parts, fates: this.fates, splitOff, turn: (jobId) => turns.of(jobId) });
     const { mint, clock } = parts;
     this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
-    this.queue = new Queue(parts.name, {
+    const options = {
       connection: parts.producer,
       prefix: parts.prefix,
       streams: { events: { maxLen: STREAM_LENGTH } },
       // Checked once for the node; nine times would be nine INFOs.
       skipVersionCheck: true,
-    });
+    };
+    this.queue = new Queue(parts.name, options, timedBackend(clock));
     this.jobs = new LaneJobs(parts.name, this.queue, parts.producer);
     this.lookup = new LaneLookup(this.queue, parts.producer, this.fates);
     // Without a listener an error event ends the process.
@@ -116,7 +118,7 @@ export class Lane {
     const now = this.parts.clock.now();
     const jobs = drafts.map(({ id, type, data, dueAt }) => {
       const delay = dueAt === null ? 0 : Math.max(0, Math.ceil(dueAt - now));
-      const opts = { jobId: id, ...(delay > 0 ? { delay } : {}), ...countOption(data.events.length) };
+      const opts = { jobId: id, timestamp: now, ...(delay > 0 ? { delay } : {}), ...countOption(data.events.length) };
       return { name: type, data, opts };
     });
     const [existed] = await Promise.all([existing, this.queue.addBulk(jobs), this.nameJobs(drafts)]);
@@ -148,7 +150,7 @@ export class Lane {
 
   /** Starts this node's worker on `connection`, which all its workers share but for their blocking reads. */
   async startWorker(connection: RedisClient): Promise<void> {
-    const { name, prefix, nodeId, report } = this.parts;
+    const { name, prefix, nodeId, clock, report } = this.parts;
     this.wanted = true;
     // Three parameters: BullMQ makes the signal only for a processor that names it.
     const worker = this.withCopy(
@@ -171,6 +173,7 @@ export class Lane {
             removeOnComplete: KEEP_COMPLETED,
             removeOnFail: KEEP_FAILED,
           },
+          timedBackend(clock),
         ),
     );
     worker.isTaken = async () => (await connection.llen(this.queue.toKey('active'))) > 0;
