@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
@@ -220,6 +222,33 @@ describe('the log of a node to which everything happens', function () {
     // A setting that is no secret is quoted: that is how a mistake in it is found.
     expectClean([...lines, ...node.log.complaints, ...output.filter((text) => !text.includes('JWT_PUBLIC_KEY'))]);
   });
+
+  // As Node.js prints it, a crash shows every property of the error; a library that uses the console does so too.
+  for (const how of [
+    'throw error',
+    'Promise.reject(error)',
+    "Promise.reject('it broke: redis://x:' + error.command.args[0] + '@host')",
+    'console.error(error); process.exit(0)',
+  ]) {
+    it(`must hold nothing of it when something goes wrong that nobody catches: ${how}`, async () => {
+      const file = path.join(redis.dir, 'breaks.mjs');
+      const args = JSON.stringify([PLANTED.password, PLANTED.payload, USER]);
+      const error = `Object.assign(new Error('it broke'), { command: { name: 'set', args: ${args} } })`;
+      writeFileSync(file, `process.once('SIGUSR2', () => { const error = ${error}; ${how}; });\n`);
+      const options = { env: { ...process.env, ...env, HOST: '127.0.0.1', PORT: '0' } };
+      const child = spawn(process.execPath, ['--import', file, MAIN], options);
+      const output: string[] = [];
+      child.stdout.on('data', (chunk: Buffer) => {
+        output.push(String(chunk));
+        if (String(chunk).includes('listening')) child.kill('SIGUSR2');
+      });
+      // Where it broke is a line of this file, as Node.js shows it before the error.
+      child.stderr.on('data', (chunk: Buffer) => output.push(String(chunk)));
+      await once(child, 'close');
+      expect(output.join('')).to.match(/it broke/);
+      expectClean(output.join('').split('\n'));
+    });
+  }
 
   function expectClean(all: readonly string[]): void {
     const secrets = [...Object.values(PLANTED), encodeURIComponent(PLANTED.password), 'eyJ'];
