@@ -92,6 +92,24 @@ describe('nodes whose wall clocks are wrong', function () {
       expect(Date.parse(timestamp ?? '')).to.be.closeTo(Date.now(), 5000);
     }
   });
+
+  it('must be known: by their own notice, in /nodes and in /health', async () => {
+    const notices = async (node: LocalNode): Promise<string[]> => {
+      const response = await fetch(`${node.http}/readyz`);
+      return ((await response.json()) as { notices?: string[] }).notices ?? [];
+    };
+    expect((await notices(right)).filter((text) => text.startsWith('clock'))).to.deep.equal([]);
+    expect((await notices(behind)).filter((text) => text.startsWith('clock'))).to.have.length(1);
+    const { nodes } = (await (await call(right, 'GET', '/nodes')).json()) as {
+      nodes: { facts: { clock: { offset_ms: number; redis_offset_ms: Record<string, number> } } }[];
+    };
+    const offsets = nodes.map(({ facts }) => Math.round(facts.clock.offset_ms / 10_000) * 10_000);
+    expect(offsets).to.have.members([0, -90_000, 60 * MINUTES]);
+    expect(nodes[0]?.facts.clock.redis_offset_ms.main).to.be.closeTo(0, 1000);
+    expect(await (await fetch(`${behind.http}/metrics`)).text()).to.match(/^uws_clock_offset_seconds.* -(89|90)/m);
+    const health = (await (await call(right, 'GET', '/health')).json()) as { reasons: string[] };
+    expect(health.reasons.filter((text) => text.includes('clock'))).to.have.length.at.least(2);
+  });
 });
 
 // Seen red with BullMQ's own backend: a worker whose clock is behind released the event late, one that is ahead at once.

@@ -1,3 +1,4 @@
+import { clockSchema } from './clockReport.js';
 import { QUEUE_JOB_STATES } from './queue.js';
 import { ROLLOUT_MODES } from './rollout.js';
 import type { FromSchema, JSONSchema } from './schema.js';
@@ -202,6 +203,7 @@ export const nodeStatsSchema = whole({
     replaced: { ...count, description: 'ended by a newer one of their user and group' },
   }),
   errors: whole({ total: count, by_code: tally }),
+  clock: clockSchema,
   event_loop_lag_ms: whole(amounts('p50', 'p99', 'mean', 'max')),
   memory: whole(counts('rss', 'heap_used', 'heap_total', 'external')),
   cpu_percent: { ...amount, description: 'of one core, over the last 5 to 10 s' },

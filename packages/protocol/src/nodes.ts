@@ -1,3 +1,4 @@
+import { clockSchema } from './clockReport.js';
 import { queueReasonSchema } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import { amount, count, text, texts, time } from './schemaParts.js';
@@ -31,6 +32,7 @@ export const clusterNodeSchema = {
         cpu_percent: { ...amount, description: 'of one core' },
         memory_rss: { ...count, description: 'bytes' },
         event_loop_lag_ms: { ...amount, description: '99 % of its turns were no later' },
+        clock: clockSchema,
       },
       required: [
         'lease',
@@ -43,6 +45,7 @@ export const clusterNodeSchema = {
         'cpu_percent',
         'memory_rss',
         'event_loop_lag_ms',
+        'clock',
       ],
       description: 'null: it did not answer',
     },

@@ -148,6 +148,7 @@ class Node implements ClusterNode {
     parts.sweep.start();
     parts.legacy.start();
     parts.housekeeping.start();
+    parts.clockWatch.start();
     let ticks = 0;
     this.tickTimer = setInterval(() => {
       ticks += 1;
@@ -225,6 +226,7 @@ class Node implements ClusterNode {
     await this.drained;
     this.stopBy = performance.now() + STOP_MS;
     parts.sweep.stop();
+    parts.clockWatch.stop();
     parts.liveness.stop();
     parts.backpressure.stop();
     if (this.tickTimer) clearInterval(this.tickTimer);

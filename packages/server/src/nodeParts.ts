@@ -23,6 +23,7 @@ import type { Rollouts } from './operations/rollout.js';
 import type { RolloutNotices } from './operations/rolloutNotices.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
+import type { ClockWatch } from './registry/clockWatch.js';
 import type { Differences } from './registry/differences.js';
 import type { Displacements } from './registry/displacement.js';
 import type { Housekeeping } from './registry/housekeeping.js';
@@ -52,6 +53,7 @@ export interface NodeParts {
   readonly displacements: Displacements;
   readonly sweep: Sweep;
   readonly housekeeping: Housekeeping;
+  readonly clockWatch: ClockWatch;
   readonly queues: EventQueues;
   readonly fanout: Fanout;
   readonly follower: Follower;

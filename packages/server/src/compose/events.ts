@@ -14,6 +14,8 @@ import { Publisher } from '../events/publish.js';
 import { EventQueues } from '../events/queue.js';
 import { pooledRandom } from '../events/randomPool.js';
 import { TypeRates } from '../events/typeRates.js';
+import type { RedisClient } from '../redis/connect.js';
+import { ClockWatch } from '../registry/clockWatch.js';
 import type { ClusterParts } from './cluster.js';
 import type { Core } from './core.js';
 
@@ -41,6 +43,7 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
   const appender = new Appender({ log, mailboxes });
   const ids = new EventIds(clock, bytes);
   const typeRates = new TypeRates(catalogue, clock);
+  let queueRedis: RedisClient | null = null;
   const queues = new EventQueues(
     {
       keys,
@@ -52,7 +55,11 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
       append: (events) => typeRates.counted(events, appender.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
-      connect: (role) => connect(role, settings.redisQueueUrl ?? settings.redisUrl),
+      connect: (role) => {
+        const client = connect(role, settings.redisQueueUrl ?? settings.redisUrl);
+        if (role === 'producer' && settings.redisQueueUrl !== null) queueRedis = client;
+        return client;
+      },
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
@@ -60,5 +67,27 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
   const ephemeral = new EphemeralSender({ redis, keys, clock, clusterTime });
   const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
   const eventStatuses = new EventStatuses({ log, lookups: () => queues.lookups() });
-  return { catalogues, catalogue, roles, log, mailboxes, typeRates, queues, ephemeral, publisher, eventStatuses };
+  const clockWatch = new ClockWatch({
+    clusterTime,
+    nodeId,
+    clients: () => [
+      { name: 'main', client: redis },
+      ...(queueRedis === null ? [] : [{ name: 'queue', client: queueRedis }]),
+    ],
+    report,
+  });
+  core.notices.add(() => clockWatch.notices());
+  return {
+    clockWatch,
+    catalogues,
+    catalogue,
+    roles,
+    log,
+    mailboxes,
+    typeRates,
+    queues,
+    ephemeral,
+    publisher,
+    eventStatuses,
+  };
 }

@@ -1,4 +1,5 @@
 import type { CheckName, ClusterHealthReport, NodeHealth, NodeStats, QueueSummary } from '@unified-ws/protocol';
+import { PENALTY } from '../observability/notices.js';
 import type { ClusterStats } from './stats.js';
 
 const HEALTHY_FROM = 90;
@@ -18,6 +19,7 @@ const SCORE_WITHOUT: Readonly<Record<CheckName, number>> = {
 /** Taken off the cluster's score for its queues: the worst that applies counts. */
 const QUEUE_PENALTIES = { unanswered: 60, full: 40, stalled: 60, nearlyFull: 20, failed: 10, paused: 10 } as const;
 const NEARLY_FULL = 0.8;
+const MAX_REDIS_OFF_MS = 2000;
 
 /**
  * How well the cluster is. The score is the mean of its nodes' scores, less what the queues or a notice take off; nodes that drain are
@@ -42,7 +44,7 @@ export class ClusterHealth {
       ? nodes.filter(({ state }) => state !== 'draining')
       : nodes;
     const mean = counted.reduce((sum, node) => sum + node.score, 0) / Math.max(1, counted.length);
-    const noticed = noticesOf(report.nodes);
+    const noticed = new Map([...noticesOf(report.nodes), ...clockNotices(report.nodes)]);
     const penalty = Math.max(queue.penalty, ...noticed.values());
     const score = Math.max(0, Math.round(mean - penalty));
     const reasons = nodes.flatMap((node) => node.reasons.map((reason) => `${nameOf(node, nodes)}: ${reason}`));
@@ -93,6 +95,22 @@ function noticesOf(nodes: readonly NodeStats[]): ReadonlyMap<string, number> {
   const noticed = new Map<string, number>();
   for (const { notices } of nodes) {
     for (const { text, penalty } of notices) noticed.set(text, Math.max(penalty, noticed.get(text) ?? 0));
+  }
+  return noticed;
+}
+
+/** The clock of Redis against the wall clocks of all nodes: where most of them agree, it is Redis that is wrong. */
+function clockNotices(nodes: readonly NodeStats[]): ReadonlyMap<string, number> {
+  const offsets = nodes.flatMap(({ clock }) => clock.offset_ms ?? []).sort((a, b) => a - b);
+  const median = ((offsets[(offsets.length - 1) >> 1] ?? 0) + (offsets[offsets.length >> 1] ?? 0)) / 2;
+  const servers = new Map<string, number>();
+  for (const { clock } of nodes) for (const [name, ms] of Object.entries(clock.redis_offset_ms)) servers.set(name, ms);
+  const noticed = new Map<string, number>();
+  for (const [name, ms] of servers) {
+    const off = ms - median;
+    if (offsets.length === 0 || Math.abs(off) <= MAX_REDIS_OFF_MS) continue;
+    const far = `${Math.round(Math.abs(off) / 1000)} s ${off < 0 ? 'behind' : 'ahead of'}`;
+    noticed.set(`clock: the clock of Redis (${name}) is ${far} the median of the nodes' wall clocks`, PENALTY.degraded);
   }
   return noticed;
 }

@@ -56,6 +56,7 @@ export class NodeFacts {
       registry: this.registry(),
       legacy: this.legacy(),
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
+      clock: { offset_ms: view.clusterTime.offsetMs, redis_offset_ms: { ...view.clockWatch.redis } },
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       cpu_percent: this.cpu.percent(),

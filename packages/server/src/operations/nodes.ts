@@ -25,7 +25,8 @@ export async function listNodes(stats: Pick<ClusterStats, 'read'>): Promise<Clus
 }
 
 function describe(node: NodeStats): ClusterNode {
-  const { lease, host, pid, version, uptime_seconds, connections, cpu_percent, memory, event_loop_lag_ms } = node;
+  const { lease, host, pid, version, uptime_seconds, connections, cpu_percent, memory, event_loop_lag_ms, clock } =
+    node;
   return {
     ...standing(nodeHealth(node)),
     notices: node.notices.map(({ text }) => text),
@@ -40,6 +41,7 @@ function describe(node: NodeStats): ClusterNode {
       cpu_percent,
       memory_rss: memory.rss,
       event_loop_lag_ms: event_loop_lag_ms.p99,
+      clock,
     },
   };
 }

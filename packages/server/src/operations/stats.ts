@@ -62,7 +62,7 @@ export class ClusterStats {
 }
 
 /** A node of an earlier version does not tell what was added since. */
-const ADDED = { notices: [] } satisfies Partial<NodeStats>;
+const ADDED = { notices: [], clock: { offset_ms: null, redis_offset_ms: {} } } satisfies Partial<NodeStats>;
 const ADDED_CHECKS = { parts: { ok: true, value: null, limit: 'running' } } satisfies Partial<NodeStats['checks']>;
 
 function completed(stats: NodeStats, processId: string): NodeStats {

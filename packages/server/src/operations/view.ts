@@ -23,6 +23,8 @@ import type { RunningParts } from '../observability/runningParts.js';
 import type { Tally } from '../observability/tally.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
+import type { ClockWatch } from '../registry/clockWatch.js';
+import type { ClusterTime } from '../registry/clusterTime.js';
 import type { Displacements } from '../registry/displacement.js';
 import type { Duplicates } from '../registry/duplicates.js';
 import type { Evictions } from '../registry/evictions.js';
@@ -56,6 +58,8 @@ export interface LegacyView {
 export interface NodeView {
   readonly settings: Settings;
   readonly clock: Clock;
+  readonly clusterTime: Pick<ClusterTime, 'offsetMs'>;
+  readonly clockWatch: Pick<ClockWatch, 'redis'>;
   readonly report: Report;
   readonly notices: Notices;
   readonly running: RunningParts;

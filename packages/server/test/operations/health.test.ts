@@ -22,6 +22,7 @@ function node(id: string, failing: readonly (keyof typeof CHECKS)[] = [], stalle
     queue_workers: { lanes: [{ queue: 'events-0', stalled_ms: stalledMs }] },
     memory: { rss: 1 },
     event_loop_lag_ms: { p99: 1 },
+    clock: { offset_ms: 0, redis_offset_ms: { main: 0 } },
   } as unknown as NodeStats;
 }
 
@@ -54,6 +55,20 @@ describe('The health of the cluster', () => {
   it('connections that their own list calls unhealthy must not count as healthy', async () => {
     const { healthy_connections, error_connections } = await health({});
     expect([healthy_connections, error_connections]).to.deep.equal([4, 2]);
+  });
+
+  it('a Redis whose clock most nodes contradict is named, or all their tokens and times are off and nobody says why', async () => {
+    const at = (id: string, offset_ms: number): NodeStats => ({
+      ...node(id),
+      clock: { offset_ms, redis_offset_ms: { main: 0 } },
+    });
+    const wrongNode = await health({ nodes: [at('a', 0), at('b', 100), at('c', 90_000)] });
+    expect(wrongNode.reasons).to.deep.equal([]);
+    const wrongRedis = await health({ nodes: [at('a', -600_000), at('b', -600_100), at('c', 0)] });
+    expect(wrongRedis.reasons).to.deep.equal([
+      "clock: the clock of Redis (main) is 600 s ahead of the median of the nodes' wall clocks",
+    ]);
+    expect(wrongRedis.status).to.equal('degraded');
   });
 
   const cases: readonly [string, Facts, string, number, readonly string[]][] = [

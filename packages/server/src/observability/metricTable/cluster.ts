@@ -41,6 +41,17 @@ export const CLUSTER_METRICS: readonly ReadMetric[] = [
     ['connection'],
   ),
   gauge(
+    'uws_clock_offset_seconds',
+    'The wall clock of the node minus cluster time, seconds.',
+    ({ stats: { clock } }) => (clock.offset_ms === null ? [] : one(clock.offset_ms / 1000)),
+  ),
+  gauge(
+    'uws_redis_clock_offset_seconds',
+    'The clock of each Redis minus cluster time, seconds; of a Redis Cluster each master by its address.',
+    ({ stats: { clock } }) => Object.entries(clock.redis_offset_ms).map(([redis, ms]) => [ms / 1000, { redis }]),
+    ['redis'],
+  ),
+  gauge(
     'uws_leases',
     'Leases in the cluster as this node judges them.',
     ({ stats: { registry } }) => [
