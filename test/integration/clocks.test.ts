@@ -9,6 +9,12 @@ import { type LocalNode, World } from './support/world.js';
 const MINUTES = 60_000;
 const ADMIN = token('clock-admin', { roles: ['admin'] });
 
+interface NodeEntry {
+  readonly facts: {
+    readonly clock: { readonly offset_ms: number; readonly redis_offset_ms: Record<string, number> };
+  } | null;
+}
+
 /** A machine whose wall clock is off. */
 const off = (ms: number) => ({ clock: { now: () => Date.now() + ms, mono: () => systemClock.mono() } });
 
@@ -100,12 +106,16 @@ describe('nodes whose wall clocks are wrong', function () {
     };
     expect((await notices(right)).filter((text) => text.startsWith('clock'))).to.deep.equal([]);
     expect((await notices(behind)).filter((text) => text.startsWith('clock'))).to.have.length(1);
-    const { nodes } = (await (await call(right, 'GET', '/nodes')).json()) as {
-      nodes: { facts: { clock: { offset_ms: number; redis_offset_ms: Record<string, number> } } }[];
-    };
-    const offsets = nodes.map(({ facts }) => Math.round(facts.clock.offset_ms / 10_000) * 10_000);
-    expect(offsets).to.have.members([0, -90_000, 60 * MINUTES]);
-    expect(nodes[0]?.facts.clock.redis_offset_ms.main).to.be.closeTo(0, 1000);
+    const nodes = await until(
+      async () => {
+        const answer = (await (await call(right, 'GET', '/nodes')).json()) as { nodes: NodeEntry[] };
+        return answer.nodes.length === 3 && answer.nodes.every(({ facts }) => facts !== null) ? answer.nodes : null;
+      },
+      { what: 'all nodes are known', everyMs: 100 },
+    );
+    const offsets = nodes.map(({ facts }) => Math.round((facts?.clock.offset_ms ?? 1) / 10_000) * 10);
+    expect(offsets.map((seconds) => seconds || 0)).to.have.members([0, -90, 3600]);
+    expect(nodes[0]?.facts?.clock.redis_offset_ms.main).to.be.closeTo(0, 1000);
     expect(await (await fetch(`${behind.http}/metrics`)).text()).to.match(/^uws_clock_offset_seconds.* -(89|90)/m);
     const health = (await (await call(right, 'GET', '/health')).json()) as { reasons: string[] };
     expect(health.reasons.filter((text) => text.includes('clock'))).to.have.length.at.least(2);
