@@ -78,8 +78,9 @@ describe('an order to disconnect (G4)', function () {
     const beat = await world.store.hget('uws:nodes', lease);
     // Seven seconds of the lease's life by the other nodes' beats: everybody has judged it dead.
     const other = (await world.store.hkeys('uws:nodes')).find((one) => one !== lease) ?? '';
-    const start = Number(await world.store.hget('uws:nodes', other));
-    await until(async () => Number(await world.store.hget('uws:nodes', other)) >= start + 8, {
+    const beats = async (): Promise<number> => Number.parseInt((await world.store.hget('uws:nodes', other)) ?? '', 10);
+    const start = await beats();
+    await until(async () => (await beats()) >= start + 8, {
       timeoutMs: 15_000,
       everyMs: 100,
       what: 'eight beats of another node',

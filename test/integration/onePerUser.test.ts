@@ -245,7 +245,7 @@ describe('one connection per user, when Redis answers late', function () {
   /** How often the far node has renewed its lease: its clock, as far as others can see it. */
   const beats = async (): Promise<number> => {
     const all = Object.entries(await redis.hgetall('uws:nodes'));
-    return Math.max(...all.filter(([lease]) => lease.startsWith('far.')).map(([, beat]) => Number(beat)));
+    return Math.max(...all.filter(([lease]) => lease.startsWith('far.')).map(([, beat]) => Number.parseInt(beat, 10)));
   };
   /** The far node counts the user among its own no more. */
   const delisted = async (user: string): Promise<boolean> => {

@@ -64,7 +64,8 @@ describe('administration of the event queue', function () {
     fillQueues(publisher.queues, name, count, job);
   /** Both nodes' workers have looked for jobs once more. Each looks at least once a second. */
   async function workersHaveLooked(): Promise<void> {
-    const beats = async (): Promise<number[]> => Object.values(await redis.hgetall('uws:nodes')).map(Number);
+    const beats = async (): Promise<number[]> =>
+      Object.values(await redis.hgetall('uws:nodes')).map((beat) => Number.parseInt(beat, 10));
     const before = await beats();
     await until(async () => (await beats()).every((beat, index) => !(beat < (before[index] ?? 0) + 2)), {
       what: 'two beats of each node',
