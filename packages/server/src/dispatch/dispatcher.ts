@@ -86,6 +86,8 @@ export class Dispatcher {
 
   /** A message of an open connection. Undefined when it is done already; the promise never rejects. */
   handle(connection: Connection, text: Buffer): Promise<void> | undefined {
+    // It may have waited behind others: whoever was banned meanwhile is not to give one more order.
+    if (!connection.isOpen()) return undefined;
     let id: string | undefined;
     let asked = '';
     try {

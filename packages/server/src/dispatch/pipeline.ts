@@ -57,6 +57,6 @@ export class Turns {
         done = resolve;
       }),
     );
-    return { come, done: () => done() };
+    return { come, isOver: () => !connection.isOpen(), done: () => done() };
   }
 }

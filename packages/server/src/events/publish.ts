@@ -31,6 +31,8 @@ export interface PublishReceipt {
 export interface PublishTurn {
   /** Resolves when the calls before have queued theirs, or failed. */
   readonly come: Promise<void>;
+  /** The caller's connection has ended: what has not been queued by then is not. */
+  readonly isOver: () => boolean;
   readonly done: () => void;
 }
 
@@ -84,6 +86,7 @@ export class Publisher {
       const { events, repeats } = await this.admitted(request, by);
       // Whether an id is a repeat is asked of Redis: without the turn an event without one would overtake it.
       await turn?.come;
+      if (turn?.isOver()) throw new AppError('UNAVAILABLE', 'the connection has ended: the event was not queued');
       const begun = events.map((event) => (isDurable(event) ? this.queue(event, repeats) : this.sendNow(event)));
       turn?.done();
       return await receiptsOf(begun);
