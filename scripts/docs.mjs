@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { conformanceClaims } from './lib/conformance-claims.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { root } from './lib/paths.mjs';
+import { permissionsPage } from './lib/permission-tables.mjs';
 import { protocolTables } from './lib/protocol-tables.mjs';
 import { note } from './lib/terminal.mjs';
 
@@ -52,10 +53,13 @@ async function pages() {
   const metrics = await built('server/dist/observability/metrics.js');
   const protocol = await built('protocol/dist/index.js');
   if (!settings || !protocol) throw new Stop('Build first: npm run build');
+  const { RoleTable } = await built('server/dist/auth/roles.js');
+  const { raw: catalogue } = (await built('server/dist/events/catalogue.js')).loadCatalogue();
   const wire = path.join(root, 'docs', 'PROTOCOL.md');
   return {
     'CONFIG.md': settings.settingsMarkdown(),
     'METRICS.md': metrics?.metricsMarkdown(),
+    'PERMISSIONS.md': permissionsPage(protocol, catalogue, new RoleTable(catalogue), conformanceClaims()),
     'PROTOCOL.md': fill('docs/PROTOCOL.md', read(wire), protocolTables(protocol, conformanceClaims())),
     ...(await documents()),
   };

@@ -6,7 +6,7 @@ import { entry, Stop } from './lib/entry.mjs';
 
 const USAGE = `npm run token -- --sub USER [options]
   --sub USER           the user id
-  --role ROLE          user (default), operator, admin, service; may be repeated
+  --role ROLE          user (default), viewer, operator, admin, service; may be repeated
   --permission NAME    one more permission; may be repeated
   --username NAME      --sid SESSION
   --exp LIFETIME       90s, 30m, 12h (default), 7d

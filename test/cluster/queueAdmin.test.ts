@@ -106,11 +106,17 @@ describe('100,000 waiting jobs', function () {
     expect(left.jobs?.jobs.map(({ event_type }) => event_type))
       .to.include(FLOOD)
       .and.not.include(WANTED);
-    const { body } = await world.rest(world.node(1), 'GET', '/audit?action=clear_queue');
-    const records = body.records as { result: string; reason: string; actor: string }[];
+    // An answer does not wait for its record.
+    const records = await until(
+      async () => {
+        const { body } = await world.rest(world.node(1), 'GET', '/audit?action=clear_queue');
+        const found = body.records as { result: string; reason: string; actor: string; ended_at: string | null }[];
+        return found.every(({ ended_at }) => ended_at !== null) && found;
+      },
+      { what: 'the record' },
+    );
     expect(records.map(({ result, reason, actor }) => [result, reason, actor])).to.deep.equal([
       [`cleared ${JOBS / 5 + 18} events in ${JOBS / 5} jobs`, 'test', 'admin-1'],
-      ['started', 'test', 'admin-1'],
     ]);
   });
 
@@ -199,6 +205,6 @@ describe('queue administration on Redis Cluster', function () {
     expect(await rest('POST', 'queue/retry-failed', {})).to.include({ retried_jobs: 0 });
     expect(await rest('DELETE', 'queue')).to.include({ cleared_jobs: 5, complete: true });
     expect(await rest('POST', 'queue/resume', {})).to.include({ paused: false });
-    expect((await rest('GET', 'audit?action=clear_queue')).records).to.have.length(2);
+    expect((await rest('GET', 'audit?action=clear_queue')).records).to.have.length(1);
   });
 });

@@ -279,10 +279,11 @@ describe('the REST interface', () => {
     const order = { user_id: target, reason: 'on record' };
     await admin.ask('disconnect_user', order, 'user_disconnected');
     const path = `/audit?target=${target}`;
-    await t.eventually(async () => ((await t.rest('GET', path)).body.records as Data[]).length > 0, 'the record');
-    const [record] = (await t.rest('GET', path)).body.records as [Data];
+    const read = async () => ((await t.rest('GET', path)).body.records as Data[])[0];
+    await t.eventually(async () => typeof (await read())?.ended_at === 'string', 'the record, and its end');
+    const record = (await read()) as Data;
     const expected = { actor: admin.userId, action: 'disconnect', target, reason: 'on record', via: 'websocket' };
-    expect(record).to.include({ ...expected, result: 'not_connected' });
+    expect(record).to.include({ ...expected, result: 'not_connected', outcome: 'done' });
     expect(record.at).to.match(TIME);
     const page = await t.rest('GET', '/audit?limit=1');
     expect(page.body.records).to.have.length(1);

@@ -119,7 +119,11 @@ describe('what admins ask over their connection', () => {
 
   it('an announcement that leaves no record cannot be answered for', async () => {
     const redis = world.redis.client();
-    const { event_id } = await admin.ask('broadcast_admin_message', { message: 'recorded' }, 'admin_broadcast_sent');
+    const { event_id } = await admin.ask(
+      'broadcast_admin_message',
+      { message: 'recorded', reason: 'for the archive' },
+      'admin_broadcast_sent',
+    );
     const record = await until(
       async () => {
         const rows = await redis.xrevrange('uws:audit', '+', '-', 'COUNT', 10);
@@ -127,7 +131,8 @@ describe('what admins ask over their connection', () => {
       },
       { what: 'an audit record' },
     );
-    expect(record).to.include.members(['broadcast', 'the-admin', 'everybody', 'recorded', 'websocket']);
+    expect(record).to.include.members(['broadcast', 'the-admin', 'everybody', 'for the archive', 'websocket']);
+    expect(record.join()).to.include('recorded');
   });
 
   it('an empty announcement, or one of an unknown priority, must be refused and not sent as normal', async () => {

@@ -8,6 +8,7 @@ import { type Answer, call, expectProblem } from '../../packages/server/test/res
 import type { TestClient } from '../support/client.js';
 import { RedisProxy } from '../support/redisProxy.js';
 import { adminToken, token } from '../support/tokens.js';
+import { until } from '../support/wait.js';
 import { logOf, storedEvent } from './support/events.js';
 import { type LocalNode, World } from './support/world.js';
 
@@ -158,8 +159,15 @@ describe('the event catalogue', function () {
     const second = expectProblem(await reload(), 422, 'VALIDATION_ERROR');
     expect(second.errors?.[0]?.message).to.include('at /event_types/zone_created/schema/properties/a/type');
     expect(await received(client, ['zone_created'])).to.deep.equal(['zone_created']);
-    const records = await world.redis.client().xrevrange('uws:audit', '+', '-', 'COUNT', 1);
-    expect(records[0]?.[1]).to.include.members(['catalogue_reload', 'refused', 'admin-1']);
+    const record = await until(
+      async () => {
+        const [newest] = (await call(one, 'audit?limit=1', { token: adminToken() })).body.records;
+        return newest.ended_at !== null && newest;
+      },
+      { what: 'the record of the reload' },
+    );
+    expect(record).to.include({ action: 'catalogue_reload', outcome: 'refused', actor: 'admin-1' });
+    expect(record.result).to.match(/^refused;.* two: event catalogue/);
   });
 
   it('a node that does not answer must be named, and must not hold the others up', async () => {

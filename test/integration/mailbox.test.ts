@@ -335,4 +335,39 @@ describe('mailboxes', function () {
     expect(operator.map(({ event }) => event.data)).to.deep.equal([null, null]);
     expect((await get('nobody', ['admin'])).body).to.include({ epoch: null, waiting: 0 });
   });
+
+  // Seen red with the type's permission alone: all but the last were shown, also to an addressee whom no connection had sent them to.
+  it('what an event was limited to must hold for who looks into the mailbox, or he reads what no connection is sent', async () => {
+    const user = world.user();
+    const kinds = [
+      { permission: 'billing:read' },
+      { roles: ['finance'] },
+      { exclude: ['caller', user] },
+      { metadata: { n: 3 } },
+    ];
+    await mailOf(world.redis).append(
+      user,
+      kinds.map((limits, n) => storedEvent({ n }, { type: 'notification_sent', ...limits })),
+    );
+    const seen = async (roles: string[], permissions: string[] = []) => {
+      const claims = { permissions: ['admin:connections', ...permissions] };
+      const response = await fetch(`${world.one.http}${REST_BASE}/users/${user}/mailbox`, {
+        headers: { authorization: `Bearer ${token('caller', { roles, claims })}` },
+      });
+      const { entries } = (await response.json()) as { entries: { event: Record<string, unknown> }[] };
+      return entries.map(({ event }) => event);
+    };
+    const data = (shown: readonly Record<string, unknown>[]): unknown[] => shown.map((event) => event.data);
+    const plain = await seen(['admin']);
+    expect(data(plain)).to.deep.equal([null, null, null, { n: 3 }]);
+    for (const hidden of plain.slice(0, 3)) {
+      expect(hidden).to.have.keys('id', 'type', 'data', 'timestamp', 'priority', 'category', 'severity');
+    }
+    const some = await seen(['user', 'finance'], ['billing:read']);
+    expect(data(some)).to.deep.equal([{ n: 0 }, { n: 1 }, null, { n: 3 }]);
+    expect(some[1]).to.deep.include({ roles: ['finance'] });
+    const addressee = await world.connect(world.two, user);
+    await addressee.waitFor('notification_sent');
+    expect(data(addressee.events as never)).to.deep.equal([{ n: 3 }]);
+  });
 });

@@ -257,7 +257,7 @@ describe('messages of an open connection', function () {
     const record = await until(
       async () => {
         const rows = await redis.xrevrange('uws:audit', '+', '-', 'COUNT', 10);
-        return rows.map(([, fields]) => fields).find((fields) => fields.includes(target));
+        return rows.map(([, fields]) => fields).find((fields) => fields.includes(target) && fields.includes('of'));
       },
       { what: 'an audit record' },
     );

@@ -255,9 +255,15 @@ describe('permissions in force', function () {
 
   it('orders are audited', async () => {
     const user = world.user();
-    await order(user, { roles: ['user'] });
-    const records = await redis.xrevrange('uws:audit', '+', '-');
-    const found = records.map(([, fields]) => fields).find((fields) => fields.includes(user));
-    expect(found).to.include.members(['permissions_changed', user, 'admin-1', 'not_connected', '{"roles":["user"]}']);
+    await order(user, { roles: ['user'], reason: 'left the team' });
+    const found = await until(
+      async () => {
+        const records = await redis.xrevrange('uws:audit', '+', '-');
+        return records.map(([, fields]) => fields).find((fields) => fields.includes(user) && fields.includes('of'));
+      },
+      { what: 'the record' },
+    );
+    const said = ['left the team', '{"roles":["user"]}'];
+    expect(found).to.include.members(['permissions_changed', user, 'admin-1', 'not_connected', ...said]);
   });
 });

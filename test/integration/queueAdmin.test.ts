@@ -74,13 +74,13 @@ describe('administration of the event queue', function () {
 
   it('messages that change the queue, or read it, without the permission for it', async () => {
     const user = await world.connect(first);
-    const operator = await world.connect(second, world.user(), ['operator']);
+    const viewer = await world.connect(second, world.user(), ['viewer']);
     const refusals = async (client: TestClient, types: readonly string[]): Promise<unknown[]> =>
       Promise.all(types.map(async (type) => (await client.request(type)).data.error_code));
     const writes = ['clear_event_queue', 'retry_failed_events', 'pause_event_queue', 'resume_event_queue'];
     for (const one of await refusals(user, ['get_event_queue_status'])) expect(one).to.equal('PERMISSION_DENIED');
-    for (const one of await refusals(operator, writes)) expect(one).to.equal('PERMISSION_DENIED');
-    expectMessage(await operator.request('get_event_queue_status'), 'event_queue_status');
+    for (const one of await refusals(viewer, writes)) expect(one).to.equal('PERMISSION_DENIED');
+    expectMessage(await viewer.request('get_event_queue_status'), 'event_queue_status');
   });
 
   it('a status that miscounts, or forgets a node, misleads', async () => {
@@ -295,16 +295,15 @@ describe('administration of the event queue', function () {
     const { records } = await until(
       async () => {
         const { body } = await rest('audit');
-        return body.records.length >= 9 && body;
+        return body.records.length >= 8 && body.records.every(({ ended_at }: Json) => ended_at !== null) && body;
       },
-      { what: 'nine records' },
+      { what: 'eight records' },
     );
     expect(
       records.map(({ action, target, reason, result, via }: Json) => [action, target, reason, result, via]),
     ).to.deep.equal([
       ['resume_queue', 'event_queue', '', 'resumed', 'websocket'],
       ['clear_queue', 'event_queue waiting,failed', '', 'cleared 4 events in 4 jobs', 'rest'],
-      ['clear_queue', 'event_queue waiting,failed', '', 'started', 'rest'],
       ['retry_failed', 'event_queue', '', 'retried 2 events in 2 jobs', 'websocket'],
       ['delete_job', 'events-0.none', '', 'not_found', 'rest'],
       ['delete_job', 'events-0.a-1', 'junk', 'deleted (failed)', 'rest'],

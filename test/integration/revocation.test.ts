@@ -229,7 +229,7 @@ describe('revoked tokens and bans', function () {
     const fields = await until(
       async () => {
         const records = (await redis.xrevrange('uws:audit', '+', '-')).map(([, record]) => record);
-        const mine = records.filter((record) => record.includes(user));
+        const mine = records.filter((record) => record.includes(user) && record.includes('of'));
         return mine.length === 2 && mine;
       },
       { what: 'two records' },

@@ -29,6 +29,10 @@ export const auditQuerySchema = {
 } as const satisfies JSONSchema;
 export type AuditQuery = FromSchema<typeof auditQuerySchema>;
 
+/** What is known of an order. */
+export const AUDIT_OUTCOMES = ['done', 'refused', 'unknown'] as const;
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
+
 /** What an admin did. */
 export const auditRecordSchema = {
   type: 'object',
@@ -39,11 +43,31 @@ export const auditRecordSchema = {
     action: { type: 'string' },
     target: { type: 'string' },
     reason: { type: 'string', description: "the admin's words; empty: none" },
-    result: { type: 'string' },
+    details: { type: 'string', description: 'what else the order said, as JSON; empty: nothing' },
+    result: { type: 'string', description: 'what came of it, in words' },
+    outcome: {
+      enum: AUDIT_OUTCOMES,
+      description:
+        'refused: nothing was done; unknown: it was begun, and may have taken effect: it has not ended yet, its node died, or what it asked did not answer',
+    },
+    ended_at: { type: ['string', 'null'], description: 'RFC 3339, UTC; null: no end is on record' },
     ip: { type: 'string' },
     via: { type: 'string', description: 'websocket or rest' },
   },
-  required: ['id', 'at', 'actor', 'action', 'target', 'reason', 'result', 'ip', 'via'],
+  required: [
+    'id',
+    'at',
+    'actor',
+    'action',
+    'target',
+    'reason',
+    'details',
+    'result',
+    'outcome',
+    'ended_at',
+    'ip',
+    'via',
+  ],
 } as const satisfies JSONSchema;
 export type AuditRecordView = FromSchema<typeof auditRecordSchema>;
 

@@ -29,6 +29,9 @@ export const SEVERITY_ORDER: Readonly<Record<Severity, number>> = {
 /** Names of control messages: never event types, or a client could not tell a control message from an event. */
 export const RESERVED_NAMES = ['ping', 'pong', 'heartbeat', 'connection_established', 'subscription_updated'] as const;
 
+/** What the server can vouch for of an event: who published it (username and user id of the token), and when it was accepted. */
+export const SERVER_VALUES = ['publisher', 'publisher_id', 'accepted_at'] as const;
+
 /** Names of event types, categories, roles and groups; no name can collide with `__proto__`. */
 const NAME_PATTERN = '^[a-z][a-z0-9_]{0,63}$';
 const MAX_EVENT_TYPES = 2000;
@@ -48,6 +51,18 @@ export const eventTypeSchema = {
     severity: { enum: SEVERITIES },
     delivery: { enum: ['durable', 'ephemeral'], description: 'default: durable' },
     permission: { ...permission, description: 'needed to subscribe and to receive' },
+    publish_permission: {
+      ...permission,
+      description: 'needed to publish; default: events:publish, and admin:broadcast for admin_broadcast',
+    },
+    server_fields: {
+      type: 'object',
+      additionalProperties: { enum: SERVER_VALUES },
+      propertyNames: { type: 'string', minLength: 1, maxLength: 64 },
+      maxProperties: 20,
+      description:
+        'field of data -> what the server puts there, whatever the publisher said: publisher (username), publisher_id, accepted_at',
+    },
     sensitive_fields: {
       type: 'object',
       additionalProperties: permission,

@@ -210,19 +210,19 @@ export const clientMessages = {
     data: clearQueueSchema,
   },
   retry_failed_events: {
-    permission: 'admin:queue_write',
+    permission: 'admin:queue_control',
     reply: 'failed_events_retried',
     meaning: 'puts failed jobs at the end of their queues again; the order of a key is not kept for them',
     data: retryFailedSchema,
   },
   pause_event_queue: {
-    permission: 'admin:queue_write',
+    permission: 'admin:queue_control',
     reply: 'event_queue_paused',
     meaning: 'no job is begun on any node until the queue is resumed, restarts included; publishing goes on',
     data: queueReasonSchema,
   },
   resume_event_queue: {
-    permission: 'admin:queue_write',
+    permission: 'admin:queue_control',
     reply: 'event_queue_resumed',
     meaning: 'ends the pause',
     data: queueReasonSchema,
@@ -260,6 +260,7 @@ export const clientMessages = {
       properties: {
         message: { type: 'string', minLength: 1, maxLength: MAX_ANNOUNCEMENT_LENGTH, pattern: '\\S' },
         priority: { enum: PRIORITIES, description: "default: the type's" },
+        ...queueReasonSchema.properties,
       },
       required: ['message'],
       additionalProperties: false,

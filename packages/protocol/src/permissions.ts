@@ -3,12 +3,16 @@ export type Permission =
   | 'events:admin'
   | 'events:sensitive'
   | 'events:publish'
+  | 'events:publish_admin'
   | 'admin:stats'
   | 'admin:connections'
   | 'admin:disconnect'
+  | 'admin:permissions'
   | 'admin:broadcast'
   | 'admin:queue'
+  | 'admin:queue_control'
   | 'admin:queue_write'
+  | 'admin:drain'
   | 'admin:cluster'
   | 'admin:audit';
 
@@ -18,12 +22,22 @@ export const permissions: Readonly<Record<Permission, string>> = {
   'events:admin': 'subscribe to and receive the events meant for administrators',
   'events:sensitive': 'see the fields of events that are marked as sensitive',
   'events:publish': 'publish events',
+  'events:publish_admin': 'publish events meant for administrators, besides events:publish',
   'admin:stats': 'read statistics, health details, errors and nodes of the cluster',
   'admin:connections': "read who is connected, single connections and users' mailboxes",
-  'admin:disconnect': "disconnect, ban and revoke users, and change their permissions' state",
+  'admin:disconnect': 'disconnect, ban and revoke users, and lift bans',
+  'admin:permissions': 'give users other roles and permissions than their tokens say, up to the own ones',
   'admin:broadcast': 'send an announcement to everybody',
   'admin:queue': 'read the event queue and its jobs',
-  'admin:queue_write': 'clear, retry, pause and resume the event queue',
-  'admin:cluster': 'drain nodes, reload the catalogue, steer a roll-out',
+  'admin:queue_control': 'pause and resume the event queue, and retry failed jobs',
+  'admin:queue_write': 'clear the event queue and delete jobs; holds admin:queue_control',
+  'admin:drain': 'drain nodes',
+  'admin:cluster': 'reload the catalogue and steer a roll-out; holds admin:drain',
   'admin:audit': 'read the record of admin actions',
+};
+
+/** Permissions that others hold in them: whoever has the first has these too. */
+export const impliedPermissions: Readonly<Partial<Record<Permission, readonly Permission[]>>> = {
+  'admin:queue_write': ['admin:queue_control'],
+  'admin:cluster': ['admin:drain'],
 };

@@ -1,6 +1,7 @@
 import { disconnectOptions } from './clientMessages.js';
 import { ERROR_CODES } from './errorCodes.js';
 import { MAX_PUBLISH_EVENTS, MAX_TIME_LENGTH, publishSchema, TIME_PATTERN } from './publish.js';
+import { queueReasonSchema } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import { flag, text, texts, time, whole } from './schemaParts.js';
 
@@ -42,6 +43,7 @@ export const permissionsChangedBodySchema = {
       maxItems: 64,
       description: "in the place of the token's own, besides those of the roles; left out: the token's hold",
     },
+    ...queueReasonSchema.properties,
   },
   additionalProperties: false,
 } as const satisfies JSONSchema;
@@ -69,6 +71,7 @@ export const revokeBodySchema = {
       description:
         'tokens with this `sid` are void, whenever they were issued; with `before`: the tokens of either kind are',
     },
+    ...queueReasonSchema.properties,
   },
   additionalProperties: false,
 } as const satisfies JSONSchema;

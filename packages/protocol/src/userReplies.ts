@@ -100,7 +100,7 @@ const mailboxEvent = {
     type: text,
     data: {
       type: ['object', 'null'],
-      description: 'without the fields that the caller may not see; null: he may not see events of this type',
+      description: 'without the fields that the caller may not see; null: he may not see this event',
     },
     timestamp: time,
     priority: { enum: PRIORITIES },

@@ -155,13 +155,24 @@ describe('default catalogue', () => {
     }
   });
 
-  it('has four roles with the permissions of the design, all of which exist', () => {
-    expect(catalogue.roles).to.have.all.keys('user', 'admin', 'operator', 'service');
-    const { user, admin, operator, service } = catalogue.roles;
+  it('asks for more than events:publish where a forged event would be believed', () => {
+    const asks = (permission: string) => namesWhere((_, { publish_permission }) => publish_permission === permission);
+    expect(asks('events:publish_admin')).to.have.members(ADMIN_ONLY);
+    expect(asks('admin:broadcast')).to.deep.equal(['admin_broadcast']);
+    expect(namesWhere((_, { publish_permission }) => publish_permission !== undefined)).to.have.length(
+      ADMIN_ONLY.length + 1,
+    );
+  });
+
+  it('has five roles with the permissions of the design, all of which exist', () => {
+    expect(catalogue.roles).to.have.all.keys('user', 'viewer', 'operator', 'admin', 'service');
+    const { user, viewer, operator, admin, service } = catalogue.roles;
+    const read = ['admin:stats', 'admin:connections', 'admin:queue', 'admin:audit'];
+    expect(viewer?.permissions).to.have.members(read);
+    expect(operator?.permissions).to.have.members([...read, 'admin:disconnect', 'admin:queue_control', 'admin:drain']);
     expect(user?.permissions).to.have.members(['events:receive']);
     expect(admin?.permissions).to.have.members(Object.keys(permissions));
-    expect(operator?.permissions).to.have.members(['admin:stats', 'admin:connections', 'admin:queue']);
-    expect(service?.permissions).to.have.members(['events:publish']);
+    expect(service?.permissions).to.have.members(['events:publish', 'events:publish_admin']);
     for (const [name, { permission }] of types) expect(permissions, name).to.have.property(permission);
   });
 

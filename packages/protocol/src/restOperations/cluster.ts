@@ -5,6 +5,7 @@ import { infoSchema } from '../info.js';
 import { clusterStatsSchema } from '../nodeReports.js';
 import { clusterNodesSchema, drainBodySchema, nodeDrainedSchema } from '../nodes.js';
 import { MAX_CLIENT_LENGTH, MAX_RESUME_LENGTH } from '../positions.js';
+import { queueReasonSchema } from '../queue.js';
 import { catalogueReloadedSchema, REST_BASE, WS_PATH } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
 
@@ -78,7 +79,7 @@ export const clusterOperations = {
     path: `${REST_BASE}/nodes/{node_id}/drain`,
     tag: 'cluster',
     summary: 'Takes a node out of service until it is started again; the process goes on',
-    permissions: ['admin:cluster'],
+    permissions: ['admin:drain'],
     params: { node_id: { type: 'string', minLength: 1, description: 'its node_id, or its process_id' } },
     description:
       'Refused (409) for the last node that takes connections, unless `force` is true; and for a node_id that several live processes share (`details.processes` has their ids), which only their process_id tells apart.',
@@ -93,8 +94,10 @@ export const clusterOperations = {
     tag: 'cluster',
     summary: 'Puts the event catalogue that lies on the nodes in force, on all of them or on none',
     permissions: ['admin:cluster'],
+    body: { schema: queueReasonSchema, required: false },
     answers: { 200: { meaning: 'it is in force', schema: catalogueReloadedSchema } },
     problems: [422],
+    example: { body: { reason: 'new event types' } },
   },
   listAudit: {
     method: 'get',

@@ -19,7 +19,7 @@ export const rolloutOperations = {
     path: `${REST_BASE}/rollout`,
     tag: 'rollout',
     summary: 'Shows the roll-out, what each mode would do to those who are connected, and which nodes have it in force',
-    permissions: ['admin:cluster'],
+    permissions: ['admin:cluster', 'admin:connections'],
     answers: { 200: { meaning: 'the roll-out', schema: rolloutSchema } },
   },
   setRollout: {
@@ -72,7 +72,7 @@ export const rolloutOperations = {
     path: `${REST_BASE}/rollout/users/{user_id}`,
     tag: 'rollout',
     summary: 'What a user is assigned to, and why',
-    permissions: ['admin:cluster'],
+    permissions: ['admin:cluster', 'admin:connections'],
     params: {
       user_id: {
         type: 'string',

@@ -1,6 +1,7 @@
 import { allConnectionsSchema, connectionsQuerySchema } from '../connections.js';
 import { legacyQuerySchema, legacyUsersSchema } from '../legacy.js';
 import { MAX_USER_ID_LENGTH } from '../publish.js';
+import { queueReasonSchema } from '../queue.js';
 import { disconnectBodySchema, permissionsChangedBodySchema, REST_BASE, revokeBodySchema } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
 import { serverMessages } from '../serverMessages.js';
@@ -64,7 +65,7 @@ export const userOperations = {
     tag: 'users',
     summary: "Ends a user's connection on whatever node it is, and bans the user if asked to",
     description:
-      'Answered within COMMAND_TIMEOUT_MS, whatever came of it: an owner that does not answer is fenced in Redis.',
+      'Answered within COMMAND_TIMEOUT_MS, whatever came of it: an owner that does not answer is fenced in Redis. 403 with `details.reason` `outranked`: the user is connected and holds an admin permission that the caller lacks.',
     permissions: ['admin:disconnect'],
     params,
     body: { schema: disconnectBodySchema, required: false },
@@ -76,6 +77,7 @@ export const userOperations = {
     path: `${REST_BASE}/users/{user_id}/revoke`,
     tag: 'users',
     summary: "Voids a user's tokens: all until now, those before a time, or those of a session",
+    description: '403 with `details.reason` `outranked`: as for a disconnect.',
     permissions: ['admin:disconnect'],
     params,
     body: { schema: revokeBodySchema, required: false },
@@ -89,6 +91,7 @@ export const userOperations = {
     summary: "Lifts a user's ban",
     permissions: ['admin:disconnect'],
     params,
+    query: queueReasonSchema,
     answers: { 200: { meaning: 'what became of it', schema: banLiftedSchema } },
     example,
   },
@@ -97,8 +100,9 @@ export const userOperations = {
     path: `${REST_BASE}/users/{user_id}/permissions-changed`,
     tag: 'users',
     summary: 'Gives a user other roles or permissions than his tokens say, or asks for a newer token',
-    description: 'The answer waits for the next whole second: tokens that are issued after it count as new.',
-    permissions: ['admin:disconnect'],
+    description:
+      'The answer waits for the next whole second: tokens that are issued after it count as new. Nobody gives more than he has (403, `details.reason` `exceeds_own`), nor acts on a connected user who holds an admin permission that he lacks (403, `outranked`).',
+    permissions: ['admin:permissions'],
     params,
     body: { schema: permissionsChangedBodySchema, required: false },
     answers: { 200: { meaning: 'what became of it; the order is stored', schema: permissionsChangedSchema } },
@@ -109,7 +113,7 @@ export const userOperations = {
     path: `${REST_BASE}/users/{user_id}/mailbox`,
     tag: 'users',
     summary: 'Shows what lies in the mailbox of a user',
-    description: 'Data are masked by the permissions of the caller.',
+    description: 'What the caller could not receive himself is withheld: events limited to others, and masked fields.',
     permissions: ['admin:connections'],
     params,
     answers: { 200: { meaning: 'the mailbox; of a user without one too', schema: mailboxSchema } },

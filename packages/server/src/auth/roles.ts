@@ -1,4 +1,4 @@
-import type { Catalogue } from '@unified-ws/protocol';
+import { type Catalogue, impliedPermissions, type Permission, permissions } from '@unified-ws/protocol';
 import type { Identity } from './claims.js';
 
 type Roles = Pick<Identity, 'roles'>;
@@ -14,6 +14,8 @@ const MAX_KEPT = 1000;
  * by identity gains. (After MAX_KEPT combinations the oldest is forgotten; then equal sets may be two objects.)
  */
 export class RoleTable {
+  /** Every permission that the product or the catalogue asks for or gives. */
+  readonly known: ReadonlySet<string>;
   readonly #permissions = new Map<string, readonly string[]>();
   readonly #defaults = new Map<string, readonly string[]>();
   readonly #needed = new Map<string, string>();
@@ -23,12 +25,21 @@ export class RoleTable {
 
   constructor(catalogue: Catalogue) {
     // Maps, never the catalogue's plain objects: a role named `constructor` would find something there.
-    for (const [role, definition] of Object.entries(catalogue.roles)) {
-      this.#permissions.set(role, definition.permissions);
+    const roles = Object.entries(catalogue.roles);
+    const isFromBefore = !roles.some(([, role]) => role.permissions.includes(LATER));
+    for (const [role, definition] of roles) {
+      const own = definition.permissions;
+      const isAll = EVERYTHING_BEFORE.every((permission) => own.includes(permission));
+      this.#permissions.set(role, isFromBefore && isAll ? [...own, LATER] : own);
       this.#defaults.set(role, definition.default_subscriptions);
     }
     for (const [type, definition] of Object.entries(catalogue.event_types))
       this.#needed.set(type, definition.permission);
+    this.known = new Set([...Object.keys(permissions), ...named(catalogue)]);
+  }
+
+  isRole(name: string): boolean {
+    return this.#permissions.has(name);
   }
 
   /** The permissions of all its roles and the token's own. */
@@ -36,7 +47,9 @@ export class RoleTable {
     // JSON and no joined text: a role may hold any character, and `a,b` must not pass for `a` and `b`.
     return kept(this.#byGrants, JSON.stringify([identity.roles, identity.permissions]), () => {
       const granted = identity.roles.flatMap((role) => this.#permissions.get(role) ?? []);
-      const all = [...new Set([...granted, ...identity.permissions])].sort();
+      const given = [...granted, ...identity.permissions];
+      const implied = given.flatMap((permission) => IMPLIED.get(permission) ?? []);
+      const all = [...new Set([...given, ...implied])].sort();
       return kept(this.#interned, JSON.stringify(all), () => new Set(all));
     });
   }
@@ -53,6 +66,38 @@ export class RoleTable {
       );
     });
   }
+}
+
+/**
+ * A catalogue that gives this permission to no role was written before there was one: `admin:disconnect` stood for it. A role that could do
+ * everything then can do so now; all others are given it by name.
+ */
+const LATER: Permission = 'admin:permissions';
+const EVERYTHING_BEFORE: readonly Permission[] = [
+  'events:receive',
+  'events:admin',
+  'events:sensitive',
+  'events:publish',
+  'admin:stats',
+  'admin:connections',
+  'admin:disconnect',
+  'admin:broadcast',
+  'admin:queue',
+  'admin:queue_write',
+  'admin:cluster',
+  'admin:audit',
+];
+
+const IMPLIED: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(impliedPermissions));
+
+/** Every permission that stands in the catalogue. */
+function named({ event_types, roles }: Catalogue): readonly string[] {
+  const ofTypes = Object.values(event_types).flatMap(({ permission, publish_permission, sensitive_fields = {} }) => [
+    permission,
+    ...(publish_permission === undefined ? [] : [publish_permission]),
+    ...Object.values(sensitive_fields),
+  ]);
+  return [...ofTypes, ...Object.values(roles).flatMap((role) => role.permissions)];
 }
 
 function kept<V>(cache: Map<string, V>, key: string, make: () => V): V {

@@ -7,7 +7,9 @@ import { Disconnects } from '../operations/disconnect.js';
 import { DrainTurn } from '../operations/drainTurn.js';
 import { Drains } from '../operations/nodes.js';
 import { PermissionChanges } from '../operations/permissions.js';
+import { Publications } from '../operations/publications.js';
 import { QueueAdmin } from '../operations/queue.js';
+import { Ranks } from '../operations/ranks.js';
 import { Reviews } from '../operations/review.js';
 import { Revocations } from '../operations/revocations.js';
 import { RolloutNotices } from '../operations/rolloutNotices.js';
@@ -33,11 +35,13 @@ export function composeAdmin(
 ) {
   const { store, commands, judge, reconciler, rollouts, recovery, roster } = cluster;
   const { settings, nodeId, clock, logger, shownAddress, report, counts, keys, redis, table, drain, isDraining } = core;
-  const { catalogue, catalogues, queues, publisher } = events;
+  const { catalogue, catalogues, roles, queues, publisher } = events;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report, shownAddress });
   const auditLog = new AuditLog({ redis, keys, report });
+  const ranks = new Ranks({ store, legacy: legacy.orders, judge, roles });
   const disconnects = new Disconnects({
+    ranks,
     store,
     commands,
     judge,
@@ -48,13 +52,13 @@ export function composeAdmin(
     report,
     timeoutMs,
   });
-  const announcements = new Announcements({
+  const publications = new Publications({
     publisher,
     catalogue,
     audit,
-    clock,
     onPublished: (receipt) => counts.published(receipt),
   });
+  const announcements = new Announcements({ publications, catalogue });
   const queueAdmin = new QueueAdmin({
     queues,
     audit,
@@ -71,10 +75,11 @@ export function composeAdmin(
     maxJobs: settings.eventQueueMax,
   });
   const reviews = new Reviews({ store, commands, judge, table, legacy: legacy.orders, reconciler, clock });
-  const revocations = new Revocations({ store, reviews, audit, clock, report, timeoutMs });
+  const revocations = new Revocations({ store, reviews, ranks, audit, clock, report, timeoutMs });
   const permissionChanges = new PermissionChanges({
     store,
     reviews,
+    ranks,
     audit,
     clock,
     report,
@@ -130,6 +135,7 @@ export function composeAdmin(
     auditLog,
     disconnects,
     announcements,
+    publications,
     queueAdmin,
     permissionChanges,
     revocations,

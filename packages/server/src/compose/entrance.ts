@@ -64,10 +64,10 @@ export function composeEntrance(
   const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, table, isDraining } =
     core;
   const { claims, commands, recovery, store, isServing } = cluster;
-  const { catalogue, roles, log, publisher } = events;
+  const { catalogue, roles, log } = events;
   const { fanout, userScope, acks } = delivery;
   const { verifier, clearances, authority, liveness, sockets } = connections;
-  const { disconnects, announcements, queueAdmin, rolloutNotices } = admin;
+  const { disconnects, announcements, publications, queueAdmin, rolloutNotices } = admin;
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
     handlers: {
@@ -98,7 +98,7 @@ export function composeEntrance(
         report,
         onRenewed: (connection, identity) => securityRecords.granted({ ...askerOf(connection), identity }),
       }),
-      ...adminHandlers({ disconnects, announcements, publisher, onPublished: (receipt) => counts.published(receipt) }),
+      ...adminHandlers({ disconnects, announcements, publications }),
       ...queueHandlers(queueAdmin),
       ...reportHandlers(calls.reports),
     },

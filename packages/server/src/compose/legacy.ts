@@ -52,7 +52,9 @@ export function composeLegacy(
       securityRecords.refused(askerOf(connection), error, connection.group);
     },
   });
-  const authority = new LegacyAuthority(connections.authorityParts, errors);
+  const authority = new LegacyAuthority(connections.authorityParts, errors, (connection) =>
+    notes.keep(connection, leaseId()),
+  );
   const standing = new LegacyStanding({
     table,
     notes,

@@ -1,18 +1,16 @@
-import type { Connection } from '../edge/connection.js';
 import { AppError } from '../errors.js';
-import type { Publisher, PublishReceipt } from '../events/publish.js';
 import { isUserId } from '../events/storedEvent.js';
-import type { Actor } from '../operations/audit.js';
 import type { Announcements } from '../operations/broadcast.js';
 import type { Disconnects } from '../operations/disconnect.js';
+import type { Publications } from '../operations/publications.js';
+import { actorOf, authorOf } from './actor.js';
 import type { Handlers } from './dispatcher.js';
 import { Turns } from './pipeline.js';
 
 export interface AdminHandlerParts {
   readonly disconnects: Disconnects;
   readonly announcements: Announcements;
-  readonly publisher: Publisher;
-  readonly onPublished: (receipt: PublishReceipt) => void;
+  readonly publications: Pick<Publications, 'publish'>;
 }
 
 type AdminMessage = 'disconnect_user' | 'publish_event' | 'broadcast_admin_message';
@@ -37,23 +35,11 @@ export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, AdminMes
       );
     },
     publish_event: async (connection, request) => {
-      const permissions = connection.clearance?.permissions ?? new Set<string>();
       const turn = turns.take(connection);
-      const by = { userId: connection.userId, permissions };
-      const [receipt] = await parts.publisher.publish(request, by, turn);
+      const [receipt] = await parts.publications.publish(request, authorOf(connection), turn);
       if (!receipt) throw new Error('a publish of one event gave no receipt');
-      parts.onPublished(receipt);
       return { event_id: receipt.eventId, queue: receipt.queue, duplicate: receipt.duplicate };
     },
-    broadcast_admin_message: (connection, announcement) =>
-      parts.announcements.send(announcement, {
-        actor: actorOf(connection),
-        username: connection.identity?.username ?? connection.userId,
-        permissions: connection.clearance?.permissions ?? new Set(),
-      }),
+    broadcast_admin_message: (connection, announcement) => parts.announcements.send(announcement, authorOf(connection)),
   };
-}
-
-function actorOf(connection: Connection): Actor {
-  return { userId: connection.userId, ip: connection.ip, via: 'websocket' };
 }

@@ -1,7 +1,5 @@
-import type { Connection } from '../edge/connection.js';
-import type { Actor } from '../operations/audit.js';
-import type { Viewer } from '../operations/jobView.js';
 import type { QueueAdmin } from '../operations/queue.js';
+import { actorOf, viewerOf } from './actor.js';
 import type { Handlers } from './dispatcher.js';
 
 type QueueMessage =
@@ -20,12 +18,4 @@ export function queueHandlers(queueAdmin: QueueAdmin): Pick<Handlers, QueueMessa
     pause_event_queue: (connection, { reason }) => queueAdmin.pause(reason, actorOf(connection)),
     resume_event_queue: (connection, { reason }) => queueAdmin.resume(reason, actorOf(connection)),
   };
-}
-
-function actorOf(connection: Connection): Actor {
-  return { userId: connection.userId, ip: connection.ip, via: 'websocket' };
-}
-
-function viewerOf({ clearance }: Connection): Viewer {
-  return clearance ?? { roles: new Set(), permissions: new Set() };
 }

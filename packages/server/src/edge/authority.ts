@@ -57,10 +57,12 @@ export class Authority {
   /** Of a connection whose claim is held, before hello. @param saved subscriptions, as claim.lua returns them. */
   admit(connection: Connection, saved: readonly string[], amendment: Amendment): void {
     connection.choices = choicesOf(saved);
-    this.take(connection, amendment);
+    const isAmended = this.take(connection, amendment);
     const { token } = connection;
     if (token !== null) this.parts.liveness.endToken(connection, tokenEnd(token, connection.amendment, this.parts));
     this.evaluate(connection);
+    // They were stored with the claim, as the token says.
+    if (isAmended) this.storeFacts(connection);
   }
 
   /** What was said of its token (permissions-changed). Repeats change nothing. */

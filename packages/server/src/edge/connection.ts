@@ -10,6 +10,7 @@ import {
   type ServerMessageType,
 } from '@unified-ws/protocol';
 import type { WebSocket } from 'ws';
+import { adminPermissions } from '../auth/grants.js';
 import type { Identity } from '../auth/token.js';
 import type { LogHead } from '../events/log.js';
 import type { Clearance } from '../fanout/clearance.js';
@@ -190,7 +191,13 @@ export class Connection implements Holder, Member, MailRecipient {
       roles: identity?.roles ?? [],
       ip: this.ip,
       since: new Date(this.connectedAt).toISOString(),
+      admin: this.adminPermissions(),
     });
+  }
+
+  /** What makes its user an admin: who lacks one of these does not act on him. */
+  adminPermissions(): readonly string[] {
+    return adminPermissions(this.clearance?.permissions ?? []);
   }
 
   /** False when the signal means nothing in this state. */

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type Catalogue, catalogueSchema, type EventTypeDefinition, type RoleDefinition } from '@unified-ws/protocol';
+import {
+  type Catalogue,
+  catalogueSchema,
+  type EventTypeDefinition,
+  type Permission,
+  type RoleDefinition,
+} from '@unified-ws/protocol';
 import { Ajv } from 'ajv';
 import { placeOfFault } from './jsonPlace.js';
 import { type PayloadFault, PayloadSchemaError, PayloadSchemas } from './payloadSchema.js';
@@ -8,6 +14,25 @@ import { type PayloadFault, PayloadSchemaError, PayloadSchemas } from './payload
 /** A catalogue that cannot be used: the message names the file and the exact place of the first fault. */
 export class CatalogueError extends Error {
   override readonly name = 'CatalogueError';
+}
+
+/**
+ * What holds for event types that the product itself publishes where a catalogue does not say otherwise: an own catalogue may be older
+ * than these fields, and an announcement comes from an admin in it too.
+ */
+const OF_THE_PRODUCT: Readonly<Record<string, Partial<EventTypeDefinition>>> = {
+  admin_broadcast: {
+    publish_permission: 'admin:broadcast',
+    server_fields: { from_admin: 'publisher', broadcast_time: 'accepted_at' },
+  },
+};
+
+/** Needed to publish an event of a type that asks for nothing else. */
+const PUBLISH: Permission = 'events:publish';
+
+/** Who may publish events of a type. */
+export function publishPermission({ publish_permission }: EventTypeDefinition): string {
+  return publish_permission ?? PUBLISH;
 }
 
 /**
@@ -31,7 +56,9 @@ export class EventCatalogue {
   constructor(raw: Catalogue) {
     this.raw = raw;
     this.payloads = new PayloadSchemas(raw.event_types);
-    this.definitions = new Map(Object.entries(raw.event_types));
+    this.definitions = new Map(
+      Object.entries(raw.event_types).map(([type, definition]) => [type, { ...OF_THE_PRODUCT[type], ...definition }]),
+    );
     this.names = [...this.definitions.keys()];
     this.roles = new Map(Object.entries(raw.roles));
     this.groups = new Map(Object.entries(raw.groups));

@@ -8,7 +8,7 @@ import {
 import { Ajv, type ValidateFunction } from 'ajv';
 import type { Clock } from '../clock.js';
 import { AppError } from '../errors.js';
-import type { EventCatalogue } from './catalogue.js';
+import { type EventCatalogue, publishPermission } from './catalogue.js';
 import { conflationKey, type EphemeralEvent, isEphemeral, notEphemeral } from './ephemeral.js';
 import { type EventIds, PENDING_ID } from './eventId.js';
 import type { QueuedEvent } from './job.js';
@@ -48,6 +48,14 @@ export function isDurable(event: PreparedEvent): event is DurableEvent {
   return 'items' in event;
 }
 
+/** Who publishes: the user id decides what a given id means (L2). */
+export interface PublishedBy {
+  readonly userId: string;
+  /** As the token says; default: the user id. What the server vouches for in an event. */
+  readonly username?: string;
+  readonly permissions: ReadonlySet<string>;
+}
+
 export interface PreparerParts {
   /** The catalogue in force. */
   readonly catalogue: () => EventCatalogue;
@@ -67,10 +75,10 @@ export class Preparer {
   }
 
   /**
-   * @param publisher the user id decides what a given id means (L2).
-   * @throws AppError VALIDATION_ERROR with `details.errors` [{path, message}] of every event that is not good.
+   * @throws AppError VALIDATION_ERROR with `details.errors` [{path, message}] of every event that is not good; PERMISSION_DENIED for the
+   *   first that he may not publish.
    */
-  prepare(request: unknown, publisher: string): PreparedEvent[] {
+  prepare(request: unknown, by: PublishedBy): PreparedEvent[] {
     const many = Array.isArray(request);
     const requests: readonly unknown[] = many ? request : [request];
     if (requests.length === 0) throw invalid([{ path: '', message: 'must hold at least one event' }]);
@@ -82,7 +90,7 @@ export class Preparer {
     let targets = 0;
     const call = Symbol('publish call');
     for (const [index, entry] of requests.entries()) {
-      const made = this.one(entry, publisher, call);
+      const made = this.one(entry, by, call);
       if ('message' in made) {
         faults.push(many ? { ...made, path: `/${index}${made.path}` } : made);
         continue;
@@ -97,16 +105,18 @@ export class Preparer {
     return events;
   }
 
-  private one(request: unknown, publisher: string, call: symbol): PreparedEvent | Fault {
-    if (!this.validate(request)) return schemaFault(this.validate);
-    const definition = this.parts.catalogue().get(request.event_type);
+  private one(given: unknown, by: PublishedBy, call: symbol): PreparedEvent | Fault {
+    if (!this.validate(given)) return schemaFault(this.validate);
+    const definition = this.parts.catalogue().get(given.event_type);
     if (!definition) return { path: '/event_type', message: 'is not in the event catalogue' };
+    requirePermission(given.event_type, definition, by);
+    const accepted = this.parts.clock.now();
+    const request = vouchedFor(given, definition, by, accepted);
     const ephemeral = isEphemeral(request, definition);
     const refused = ephemeral ? notEphemeral(request) : null;
     if (refused) return refused;
     const key = ephemeral ? conflationKey(request, definition) : undefined;
     if (typeof key === 'object') return key;
-    const accepted = this.parts.clock.now();
     const times = readTimes(request, definition, accepted);
     if ('path' in times) return times;
     for (const field of ['data', 'metadata'] as const) {
@@ -117,7 +127,7 @@ export class Preparer {
     if (wrong >= 0) return { path: `/target_user_ids/${wrong}`, message: 'is not a user id of 1 to 128 bytes' };
     const misfit = this.parts.catalogue().payloadFault(request.event_type, request.data);
     if (misfit) return misfit;
-    const id = request.id === undefined ? this.newId(ephemeral) : this.parts.ids.given(publisher, request.id);
+    const id = request.id === undefined ? this.newId(ephemeral) : this.parts.ids.given(by.userId, request.id);
     const event = storedEvent(request, definition, { id, accepted, expiresAt: times.expiresAt, key });
     // Exact only where it matters: the bound of most events is well below what is allowed.
     const atMost = jsonBytesAtMost(event);
@@ -127,25 +137,46 @@ export class Preparer {
     }
     const users = request.target_user_ids === undefined ? null : [...new Set(request.target_user_ids)];
     if (ephemeral) return { event, users };
-    const given = request.id !== undefined;
-    const draft = { event, bytes, publisher, dueAt: times.dueAt, call: given ? call : null };
+    const hasId = request.id !== undefined;
+    const draft = { event, bytes, publisher: by.userId, dueAt: times.dueAt, call: hasId ? call : null };
     const orderingKey = request.ordering_key ?? null;
     if (users === null) {
-      return { id, given, targets: null, items: [{ ...draft, orderingKey: orderingKey ?? request.event_type }] };
+      return { id, given: hasId, targets: null, items: [{ ...draft, orderingKey: orderingKey ?? request.event_type }] };
     }
     const { queues, ids } = this.parts;
     const partitions = queues.isUrgent(event) ? 1 : queues.partitionCount;
     const items = targetedItems(draft, users, orderingKey, partitions);
     // In all queues it is one event: its id cannot wait for a job.
-    const own = items.length > 1 && !given ? ids.nextJob() : null;
+    const own = items.length > 1 && !hasId ? ids.nextJob() : null;
     if (own !== null) for (const item of items) item.event.id = own;
-    return { id: own ?? id, given, targets: users, items };
+    return { id: own ?? id, given: hasId, targets: users, items };
   }
 
   /** Queued events get theirs from their job (PENDING_ID). */
   private newId(ephemeral: boolean): string {
     return ephemeral ? this.parts.ids.next() : PENDING_ID;
   }
+}
+
+function requirePermission(type: string, definition: EventTypeDefinition, by: PublishedBy): void {
+  const permission = publishPermission(definition);
+  if (by.permissions.has(permission)) return;
+  throw new AppError('PERMISSION_DENIED', `Publishing ${type} needs the permission ${permission}.`, {
+    details: { permission, event_type: type },
+  });
+}
+
+/** What the server vouches for is what the server knows, whatever the publisher said. */
+function vouchedFor(
+  request: PublishRequest,
+  { server_fields }: EventTypeDefinition,
+  { userId, username = userId }: PublishedBy,
+  accepted: number,
+): PublishRequest {
+  if (server_fields === undefined) return request;
+  const values = { publisher: username, publisher_id: userId, accepted_at: new Date(accepted).toISOString() };
+  const filled = Object.entries(server_fields).map(([field, value]) => [field, values[value]]);
+  return { ...request, data: { ...request.data, ...Object.fromEntries(filled) } };
 }
 
 function invalid(errors: readonly Fault[]): AppError {

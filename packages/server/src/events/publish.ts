@@ -6,14 +6,10 @@ import { EPHEMERAL, type EphemeralEvent, type EphemeralSender } from './ephemera
 import type { EventIds } from './eventId.js';
 import type { BroadcastLog } from './log.js';
 import type { Mailboxes } from './mailbox.js';
-import { type DurableEvent, isDurable, type PreparedEvent, Preparer } from './prepare.js';
+import { type DurableEvent, isDurable, type PreparedEvent, Preparer, type PublishedBy } from './prepare.js';
 import type { EventQueues } from './queue.js';
 
-/** Who publishes: the user id decides what a given id means (L2). */
-export interface PublishedBy {
-  readonly userId: string;
-  readonly permissions: ReadonlySet<string>;
-}
+export type { PublishedBy } from './prepare.js';
 
 export interface PublishReceipt {
   /** As it stands in the event. */
@@ -23,6 +19,8 @@ export interface PublishReceipt {
    * went past the queues.
    */
   readonly queue: string;
+  /** RFC 3339; as it stands in the event. */
+  readonly acceptedAt: string;
   /** True: the id was known, nothing was added. */
   readonly duplicate: boolean;
 }
@@ -51,11 +49,10 @@ export interface PublisherParts {
 interface Queued {
   readonly eventId: string;
   readonly queue: string;
+  readonly acceptedAt: string;
   /** Whether they were there already; none: the event is a repeat. Events that share a job share its promise. */
   readonly jobs: readonly Promise<boolean>[];
 }
-
-const PUBLISH_PERMISSIONS = ['events:publish', 'admin:broadcast'] as const;
 
 /** Takes events into the durable queue; ephemeral ones go straight to the nodes. */
 export class Publisher {
@@ -100,10 +97,7 @@ export class Publisher {
     request: PublishRequest | readonly PublishRequest[],
     by: PublishedBy,
   ): Promise<{ readonly events: readonly PreparedEvent[]; readonly repeats: ReadonlySet<DurableEvent> }> {
-    if (!PUBLISH_PERMISSIONS.some((permission) => by.permissions.has(permission))) {
-      throw new AppError('PERMISSION_DENIED', 'publishing needs the permission events:publish');
-    }
-    const events = this.preparer.prepare(request, by.userId);
+    const events = this.preparer.prepare(request, by);
     const durable = events.filter(isDurable);
     // Nothing that waits keeps an ephemeral event from being delivered.
     if (durable.length > 0) await this.parts.queues.admit(durable.flatMap(({ items }) => items));
@@ -116,7 +110,8 @@ export class Publisher {
     const { items } = event;
     const queue = items.map((item) => queues.laneOf(item).name).join();
     const jobs = repeats.has(event) ? [] : items.map((item) => queues.add(item));
-    return { eventId: items[0].event.id, queue, jobs };
+    const { id: eventId, timestamp: acceptedAt } = items[0].event;
+    return { eventId, queue, acceptedAt, jobs };
   }
 
   private async sendNow(item: EphemeralEvent): Promise<PublishReceipt> {
@@ -125,7 +120,7 @@ export class Publisher {
     } catch (error) {
       throw new AppError('UNAVAILABLE', 'the ephemeral event could not be sent', { cause: error });
     }
-    return { eventId: item.event.id, queue: EPHEMERAL, duplicate: false };
+    return { eventId: item.event.id, queue: EPHEMERAL, acceptedAt: item.event.timestamp, duplicate: false };
   }
 
   /** Events that need no queueing: appended before, or a repeat within the call. */
@@ -184,8 +179,8 @@ async function receiptsOf(begun: readonly (Queued | Promise<PublishReceipt>)[]):
   return begun.map((one) => {
     if (one instanceof Promise) return sent.get(one) ?? NOT_YET;
     const duplicate = one.jobs.every((job) => existed.get(job) === true);
-    return { eventId: one.eventId, queue: one.queue, duplicate };
+    return { eventId: one.eventId, queue: one.queue, acceptedAt: one.acceptedAt, duplicate };
   });
 }
 
-const NOT_YET: PublishReceipt = { eventId: '', queue: '', duplicate: false };
+const NOT_YET: PublishReceipt = { eventId: '', queue: '', acceptedAt: '', duplicate: false };

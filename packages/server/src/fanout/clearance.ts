@@ -27,11 +27,30 @@ export class Clearances {
   }
 }
 
-/** Whether the event may be seen at all: the type's permission and what the publisher limited it to. Deny by default (G8). */
-export function admits(clearance: Clearance, event: StoredEvent, definition: EventTypeDefinition): boolean {
+type Grants = Pick<Clearance, 'roles' | 'permissions'>;
+/** What of an event decides who may see it. */
+type Limits = Pick<Partial<StoredEvent>, 'permission' | 'roles' | 'exclude'>;
+
+/**
+ * Whether those of a clearance may see the event: the type's permission and what the publisher limited it to. Deny by default (G8).
+ * Of somebody in particular: `maySee`.
+ */
+export function admits(clearance: Grants, event: Limits, definition: EventTypeDefinition): boolean {
   if (!clearance.permissions.has(definition.permission)) return false;
   if (event.permission !== undefined && !clearance.permissions.has(event.permission)) return false;
   return event.roles === undefined || event.roles.some((role) => clearance.roles.has(role));
+}
+
+/**
+ * Whether somebody may see the event, on whatever way it comes to him: a connection, a look into a mailbox or into the queue. The fan-out
+ * asks the two halves apart: `admits` once per cohort, `exclude` per member.
+ */
+export function maySee(
+  who: { readonly userId: string; readonly clearance: Grants },
+  event: Limits,
+  definition: EventTypeDefinition,
+): boolean {
+  return admits(who.clearance, event, definition) && !event.exclude?.includes(who.userId);
 }
 
 /** Names of the fields that this clearance may not see; the same array for the same set, so it can be a cache key. */

@@ -1,6 +1,6 @@
 import type { EventTypeDefinition } from '@unified-ws/protocol';
 import type { StoredEvent } from '../events/storedEvent.js';
-import { admits, type Clearance } from './clearance.js';
+import { type Clearance, maySee } from './clearance.js';
 import type { SingleService } from './singly.js';
 import type { TypeSet } from './typeSet.js';
 
@@ -19,7 +19,7 @@ export interface Recipient {
  */
 export function wants(who: Recipient, event: StoredEvent, definition: EventTypeDefinition): boolean {
   if (who.delivered === null || !who.delivered.set.has(event.type)) return false;
-  if (who.clearance === null || !admits(who.clearance, event, definition)) return false;
-  if (who.single !== null && !who.single.passes(event)) return false;
-  return event.exclude === undefined || !event.exclude.includes(who.userId);
+  const { userId, clearance } = who;
+  if (clearance === null || !maySee({ userId, clearance }, event, definition)) return false;
+  return who.single === null || who.single.passes(event);
 }

@@ -20,10 +20,13 @@ export function closedToUser({ group }: LegacyConnection): AppError {
 /** The authority over legacy connections: what they may see is decided as for all, within their group (G8). */
 export class LegacyAuthority extends Authority {
   private readonly errors: LegacyErrors;
+  private readonly note: (connection: LegacyConnection) => Promise<unknown>;
 
-  constructor(parts: AuthorityParts, errors: LegacyErrors) {
+  /** @param note writes its note anew. */
+  constructor(parts: AuthorityParts, errors: LegacyErrors, note: (connection: LegacyConnection) => Promise<unknown>) {
     super(parts);
     this.errors = errors;
+    this.note = note;
   }
 
   override reevaluate(
@@ -50,8 +53,9 @@ export class LegacyAuthority extends Authority {
     );
   }
 
-  /** The registry holds nothing of a legacy connection. */
-  protected override storeFacts(): void {
-    return;
+  /** The registry holds nothing of a legacy connection but its note; one that is not established is noted already, and may not be again. */
+  protected override storeFacts(connection: Connection): void {
+    if (!(connection instanceof LegacyConnection) || !connection.established || !connection.isOpen()) return;
+    this.note(connection).catch((error: unknown) => this.parts.report(error, 'legacy.note'));
   }
 }

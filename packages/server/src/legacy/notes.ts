@@ -20,12 +20,18 @@ export interface Noted {
   readonly group: LegacyGroup;
   /** Cluster time, ms. */
   readonly connectedAt: number;
+  adminPermissions(): readonly string[];
 }
 
 /** Where one is. */
 export interface Whereabouts {
   readonly conn: string;
   readonly lease: string;
+}
+
+/** One, and what makes its user an admin; nothing is known of that where a node from before it was noted has the connection. */
+export interface NotedAdmin extends Whereabouts {
+  readonly admin: readonly string[];
 }
 
 export interface Taken {
@@ -75,15 +81,22 @@ export class LegacyNotes {
   }
 
   async of(userId: string): Promise<Whereabouts[]> {
+    return (await this.all(userId)).filter(({ code }) => code === 0);
+  }
+
+  /** Those too that an order has ended and whose node has not said so. */
+  async all(userId: string): Promise<(NotedAdmin & { readonly code: number })[]> {
     const notes = await this.redis.hgetall(this.keys.legacy(userId));
-    return Object.entries(notes).flatMap(([conn, note]) => {
-      const { l: lease, code } = JSON.parse(note) as { l: string; code: number };
-      return code === 0 ? [{ conn, lease }] : [];
+    return Object.entries(notes).map(([conn, note]) => {
+      const { l: lease, code, a = '' } = JSON.parse(note) as { l: string; code: number; a?: string };
+      return { conn, lease, code, admin: a.split(' ') };
     });
   }
 
-  private note({ id, userId, group, connectedAt }: Noted, lease: string, mode: 'take' | 'keep'): Promise<unknown> {
-    const args = [id, group, lease, mode, connectedAt, NOTE_TTL_S, ROW_MS, SETTLED_MS, this.clock.now()];
+  private note(who: Noted, lease: string, mode: 'take' | 'keep'): Promise<unknown> {
+    const { id, userId, group, connectedAt } = who;
+    const admin = who.adminPermissions().join(' ');
+    const args = [id, group, lease, mode, connectedAt, NOTE_TTL_S, ROW_MS, SETTLED_MS, this.clock.now(), admin];
     return this.scripts.note.run(this.redis, [this.keys.legacy(userId)], args);
   }
 }

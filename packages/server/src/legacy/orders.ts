@@ -42,6 +42,10 @@ export class LegacyOrders implements LegacyReach {
     parts.commands.handle(REVIEW, (conn) => this.reviewHere(String(conn)));
   }
 
+  noted(userId: string): ReturnType<LegacyReach['noted']> {
+    return this.parts.notes.all(userId);
+  }
+
   async end(userId: string, code: number, reason: string, deadline: number): Promise<LegacyEnded> {
     const { notes } = this.parts;
     let closed = 0;

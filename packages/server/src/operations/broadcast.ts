@@ -1,30 +1,16 @@
 import type { ClientData, PublishRequest, ServerData } from '@unified-ws/protocol';
-import type { Clock } from '../clock.js';
 import type { EventCatalogue } from '../events/catalogue.js';
-import type { Publisher, PublishReceipt } from '../events/publish.js';
-import type { Actor, Audit } from './audit.js';
+import type { Author, Publications } from './publications.js';
 
 /** The event type of an announcement: subscribed by default in every role. */
 const ANNOUNCEMENT = 'admin_broadcast';
-/** Characters of the message that go into the audit record; the event holds it all. */
-const AUDITED_LENGTH = 200;
 
 export interface AnnouncementsParts {
-  readonly publisher: Pick<Publisher, 'publish'>;
+  readonly publications: Pick<Publications, 'publish'>;
   readonly catalogue: () => EventCatalogue;
-  readonly audit: Audit;
-  readonly clock: Clock;
-  readonly onPublished: (receipt: PublishReceipt) => void;
 }
 
-/** Who announces. */
-export interface Announcer {
-  readonly actor: Actor;
-  readonly username: string;
-  readonly permissions: ReadonlySet<string>;
-}
-
-/** What admins tell everybody. */
+/** What admins tell everybody. Who says so, and when, is filled in as in every event of the type. */
 export class Announcements {
   private readonly parts: AnnouncementsParts;
 
@@ -38,26 +24,18 @@ export class Announcements {
    * @throws AppError as `Publisher.publish`: nothing was announced then, but for UNAVAILABLE, when it may have been.
    */
   async send(
-    { message, priority }: ClientData<'broadcast_admin_message'>,
-    { actor, username, permissions }: Announcer,
+    { message, priority, reason }: ClientData<'broadcast_admin_message'>,
+    author: Author,
   ): Promise<ServerData<'admin_broadcast_sent'>> {
-    const { publisher, catalogue, audit, clock, onPublished } = this.parts;
-    const sentAt = new Date(clock.now()).toISOString();
+    const { publications, catalogue } = this.parts;
     const event: PublishRequest = {
       event_type: ANNOUNCEMENT,
-      data: { message, from_admin: username, broadcast_time: sentAt },
+      data: { message },
       ...(priority === undefined ? {} : { priority }),
     };
-    const [receipt] = await publisher.publish(event, { userId: actor.userId, permissions });
+    const [receipt] = await publications.publish(event, author, undefined, reason);
     if (!receipt) throw new Error('a publish of one event gave no receipt');
-    onPublished(receipt);
-    audit.write(actor, {
-      action: 'broadcast',
-      target: 'everybody',
-      reason: message.slice(0, AUDITED_LENGTH),
-      result: receipt.eventId,
-    });
     const given = priority ?? catalogue().get(ANNOUNCEMENT)?.priority ?? 'normal';
-    return { event_id: receipt.eventId, message, priority: given, sent_at: sentAt };
+    return { event_id: receipt.eventId, message, priority: given, sent_at: receipt.acceptedAt };
   }
 }

@@ -69,8 +69,18 @@ export class CatalogueReloads {
    *
    * @throws AppError UNAVAILABLE when Redis does not answer: nothing has changed then.
    */
-  async cluster(actor: Actor): Promise<ClusterReload> {
-    const { audit } = this.parts;
+  cluster(reason: string | undefined, actor: Actor): Promise<ClusterReload> {
+    return this.parts.audit.order(actor, { action: 'catalogue_reload', target: 'cluster', reason }, async () => {
+      const reload = await this.everywhere();
+      const { result, nodes, missing_nodes: missing } = reload;
+      const errors = nodes.flatMap(({ node_id, error }) => (error === null ? [] : [`${node_id}: ${error}`]));
+      const lacking = missing.length === 0 ? '' : `, missing: ${missing.join(' ')}`;
+      const told = `${[result, ...errors].join('; ')}${lacking}`;
+      return [reload, told, result === 'refused' ? 'refused' : 'done'];
+    });
+  }
+
+  private async everywhere(): Promise<ClusterReload> {
     const id = this.newId();
     const prepared = await this.ask(await this.leases(), PREPARE, id);
     const sound = [...prepared.nodes.values()].every(({ result }) => result === 'ready');
@@ -78,12 +88,6 @@ export class CatalogueReloads {
     const result = sound ? 'applied' : 'refused';
     const told = [...done.nodes.values()];
     const missingNodes = [...prepared.missing, ...done.missing].map(nodeOfLease);
-    audit.write(actor, {
-      action: 'catalogue_reload',
-      target: 'cluster',
-      reason: told.flatMap(({ node_id, error }) => (error === null ? [] : [`${node_id}: ${error}`])).join('; '),
-      result: missingNodes.length === 0 ? result : `${result}, missing: ${missingNodes.join(' ')}`,
-    });
     return { result, nodes: told, missing_nodes: missingNodes };
   }
 

@@ -98,7 +98,7 @@ export class ConnectionLookup {
 }
 
 function describe(userId: string, owner: Owner, live: LiveDetails | null | undefined): ConnectionReport {
-  const { username = null, roles = [], ip = null, since = null } = JSON.parse(owner.facts) as Facts;
+  const { username = null, roles = [], ip = null, since = null } = JSON.parse(owner.facts || '{}') as Facts;
   return {
     user_id: userId,
     username,

@@ -11,6 +11,7 @@ import type { Owner } from '../registry/types.js';
 import type { Actor, Audit } from './audit.js';
 import type { LegacyReach } from './legacyReach.js';
 import { askOwner, pause, REREAD_MS } from './owner.js';
+import type { Ranks } from './ranks.js';
 
 export type DisconnectOutcome = ServerData<'user_disconnected'>;
 
@@ -27,6 +28,7 @@ export interface DisconnectsParts {
   readonly judge: Judge;
   readonly table: ConnectionTable;
   readonly legacy: Pick<LegacyReach, 'end'>;
+  readonly ranks: Ranks;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly report: Report;
@@ -56,48 +58,60 @@ export class Disconnects {
   }
 
   /**
-   * @throws AppError UNAVAILABLE when Redis does not answer: nothing is known then.
+   * @throws AppError UNAVAILABLE when Redis does not answer: nothing is known then. PERMISSION_DENIED when the user outranks the actor.
    */
-  async disconnect(request: DisconnectRequest, actor: Actor): Promise<DisconnectOutcome> {
-    const { clock, audit, report } = this.parts;
+  disconnect(request: DisconnectRequest, actor: Actor): Promise<DisconnectOutcome> {
+    const { userId: target, reason, banSeconds } = request;
+    const order =
+      banSeconds === undefined
+        ? { action: 'disconnect', target, reason }
+        : { action: 'ban', target, reason, details: { ban_seconds: banSeconds } };
+    return this.parts.audit.order(actor, order, async () => {
+      const outcome = await this.end(request, actor);
+      return [outcome, outcome.result];
+    });
+  }
+
+  private async end(request: DisconnectRequest, actor: Actor): Promise<DisconnectOutcome> {
+    const { clock, report } = this.parts;
     const startedAt = clock.mono();
     const code = request.banSeconds === undefined ? CLOSE.DISCONNECTED_BY_ADMIN : CLOSE.BANNED;
     const reason = request.reason ?? closeReason(code);
     let found: Found;
     try {
-      found = await this.find(request, code, reason, startedAt + this.parts.timeoutMs);
+      found = await this.find(request, actor, code, reason, startedAt + this.parts.timeoutMs);
     } catch (error) {
+      if (error instanceof AppError) throw error;
       report(error, 'operations.disconnect');
       throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
         cause: error,
       });
     }
     const tookMs = Math.round(clock.mono() - startedAt);
-    audit.write(actor, {
-      action: request.banSeconds === undefined ? 'disconnect' : 'ban',
-      target: request.userId,
-      reason: request.reason ?? '',
-      result: found.result,
-    });
     return { user_id: request.userId, ...found, reason: request.reason ?? null, took_ms: tookMs };
   }
 
   private async find(
     { userId, banSeconds }: DisconnectRequest,
+    actor: Actor,
     code: CloseCode,
     reason: string,
     deadline: number,
   ): Promise<Found> {
-    const { store, clock } = this.parts;
+    const { store, clock, ranks } = this.parts;
     let owner: Owner | null;
     if (banSeconds === undefined) {
-      owner = await store.owner(userId);
+      await ranks.require(userId, actor);
+      owner = await this.owner(userId, actor);
     } else {
       const now = clock.now();
-      owner = await store.revoke(userId, { banUntil: now + banSeconds * 1000, reason }, now);
+      const ban = { banUntil: now + banSeconds * 1000, reason };
+      owner = await ranks.over(userId, actor, (seen) => store.revoke(userId, ban, now, seen));
     }
+    // Whoever comes after a ban is refused: there is nobody more to look at.
+    const next = banSeconds === undefined ? () => this.owner(userId, actor) : () => store.owner(userId);
     const [found, legacy] = await Promise.all([
-      this.follow(userId, owner, code, reason, deadline),
+      this.follow(userId, owner, next, code, reason, deadline),
       this.parts.legacy.end(userId, code, reason, deadline),
     ]);
     const legacyClosed = legacy.closed > 0 ? { legacy_closed: legacy.closed } : {};
@@ -110,10 +124,18 @@ export class Disconnects {
     return { ...found, ...legacyClosed };
   }
 
-  /** Ends the connection that the registry knows, wherever it moves meanwhile. */
+  /** @throws AppError PERMISSION_DENIED when it is one that the actor may not end. */
+  private async owner(userId: string, actor: Actor): Promise<Owner | null> {
+    const owner = await this.parts.store.owner(userId);
+    this.parts.ranks.requireOver(owner, actor);
+    return owner;
+  }
+
+  /** Ends the connection that the registry knows, wherever it moves meanwhile. @param next the owner of now. */
   private async follow(
     userId: string,
     first: Owner | null,
+    next: () => Promise<Owner | null>,
     code: CloseCode,
     reason: string,
     deadline: number,
@@ -146,7 +168,7 @@ export class Disconnects {
       // C14: "not here": its release is under way, or the user moved while the command was, and is followed until the deadline.
       // The same after "closed": the one that was closed may have been displaced already.
       else await pause(REREAD_MS);
-      owner = await store.owner(userId);
+      owner = await next();
       if (closedOn !== null && owner?.conn === ended) return { result: 'closed', node_id: closedOn };
     }
   }

@@ -2,13 +2,7 @@ import type { QueueJob } from '@unified-ws/protocol';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { StoredJob } from '../events/laneReplies.js';
 import type { StoredEvent } from '../events/storedEvent.js';
-import { admits, type Clearance, hiddenFields, withoutFields } from '../fanout/clearance.js';
-
-/** Who looks: what he may not receive, he may not read in the queue either (G8). */
-export type Viewer = Pick<Clearance, 'roles' | 'permissions'>;
-
-/** Of an event whose type is in no catalogue nobody can tell who may see it: only who may see everything. */
-const EVERYTHING = ['events:receive', 'events:admin', 'events:sensitive'];
+import { payloadFor, type Viewer } from './eventView.js';
 
 type EventView = QueueJob['events'][number];
 
@@ -50,17 +44,12 @@ function eventView(value: unknown, jobType: string, viewer: Viewer, catalogue: E
     ...optional('severity', text(event.severity)),
     ...optional('timestamp', text(event.timestamp)),
   };
-  const definition = catalogue.get(type);
-  const clearance = { id: 0, ...viewer };
-  const allowed = definition
-    ? admits(clearance, event as StoredEvent, definition)
-    : EVERYTHING.every((permission) => viewer.permissions.has(permission));
-  if (!allowed) return { ...shown, withheld: 'permission' };
-  const hidden = definition ? hiddenFields(clearance, definition) : '';
+  const payload = payloadFor(viewer, { ...event, type }, catalogue);
+  if (payload === null) return { ...shown, withheld: 'permission' };
   return {
     ...shown,
-    ...optional('data', object(withoutFields(event.data, hidden))),
-    ...optional('metadata', object(withoutFields(event.metadata, hidden))),
+    ...optional('data', object(payload.data)),
+    ...optional('metadata', object(payload.metadata)),
   };
 }
 

@@ -20,6 +20,10 @@ export interface LegacyReviewed {
 
 /** The legacy connections of a user, on whatever nodes they are. No registry knows them, so orders have to reach them by this way too. */
 export interface LegacyReach {
+  /** Where they are, and what makes their user an admin. @throws when Redis does not answer. */
+  noted(
+    userId: string,
+  ): Promise<readonly { readonly conn: string; readonly lease: string; readonly admin: readonly string[] }[]>;
   /**
    * @param code of this protocol.
    * @param deadline monotonic ms; the answer comes by then.

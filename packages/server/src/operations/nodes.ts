@@ -95,8 +95,18 @@ export class Drains {
    * @throws AppError CONFLICT when several processes have the name: an order is for one of them. CONFLICT when no other node takes connections: then everybody would be sent away to nowhere. UNAVAILABLE when
    *   Redis does not answer.
    */
-  async drain(id: string, { reason = '', force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
-    const { commands, audit, clock, timeoutMs, turn } = this.parts;
+  drain(id: string, { reason, force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
+    const order = { action: 'drain', target: id, reason, ...(force ? { details: { force } } : {}) };
+    return this.parts.audit.order(actor, order, async () => {
+      const drained = await this.carryOut(id, force);
+      if (drained === null) return [null, 'not_found', 'refused'];
+      // One that did not answer may have the order all the same.
+      return [drained, drained.result, drained.result === 'node_unreachable' ? 'unknown' : 'done'];
+    });
+  }
+
+  private async carryOut(id: string, force: boolean): Promise<NodeDrained | null> {
+    const { commands, clock, timeoutMs, turn } = this.parts;
     const startedAt = clock.mono();
     const everybody = await this.present();
     const found = this.find(id, everybody);
@@ -114,7 +124,6 @@ export class Drains {
       await end?.();
     }
     const result = connections === undefined ? 'node_unreachable' : 'draining';
-    audit.write(actor, { action: 'drain', target: id, reason, result });
     const took_ms = Math.round(clock.mono() - startedAt);
     return { node_id: nodeId, process_id: processId, result, connections: connections ?? null, took_ms };
   }

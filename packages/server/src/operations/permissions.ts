@@ -5,6 +5,7 @@ import type { Report } from '../observability/logger.js';
 import type { AmendmentOrder, RegistryStore } from '../registry/store.js';
 import type { Actor, Audit } from './audit.js';
 import { pause } from './owner.js';
+import type { Ranks } from './ranks.js';
 import type { Reviews } from './review.js';
 
 export interface PermissionChange {
@@ -12,11 +13,14 @@ export interface PermissionChange {
   /** In the place of what the user's tokens say; neither: a newer token is asked for. */
   readonly roles?: readonly string[];
   readonly permissions?: readonly string[];
+  /** For the audit record. */
+  readonly reason?: string;
 }
 
 export interface PermissionChangesParts {
   readonly store: Pick<RegistryStore, 'amend'>;
   readonly reviews: Reviews;
+  readonly ranks: Ranks;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly report: Report;
@@ -37,10 +41,21 @@ export class PermissionChanges {
     this.parts = parts;
   }
 
-  /** @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the order was stored. */
-  async change(change: PermissionChange, actor: Actor): Promise<PermissionOutcome> {
-    const { clock, audit, report, timeoutMs, graceMs } = this.parts;
-    const { userId, roles, permissions } = change;
+  /**
+   * @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the order was stored. PERMISSION_DENIED when it
+   *   gives more than the actor has, or the user outranks him.
+   */
+  change(change: PermissionChange, actor: Actor): Promise<PermissionOutcome> {
+    const { userId: target, roles, permissions, reason } = change;
+    const order = { action: 'permissions_changed', target, reason, details: { roles, permissions } };
+    return this.parts.audit.order(actor, order, async () => {
+      const outcome = await this.carryOut(change, actor);
+      return [outcome, outcome.result];
+    });
+  }
+
+  private async carryOut({ userId, roles, permissions }: PermissionChange, actor: Actor): Promise<PermissionOutcome> {
+    const { store, reviews, ranks, clock, report, timeoutMs, graceMs } = this.parts;
     const startedAt = clock.mono();
     const deadline = startedAt + timeoutMs;
     const now = clock.now();
@@ -48,29 +63,24 @@ export class PermissionChanges {
     // within this second, and nothing issued from then on.
     const asOf = Math.floor(now / 1000) * 1000 + 1000;
     const renewBy = roles === undefined && permissions === undefined ? asOf + graceMs : undefined;
-    const order: AmendmentOrder = {
-      asOf,
+    const grant = {
       ...(roles === undefined ? {} : { roles }),
       ...(permissions === undefined ? {} : { permissions }),
-      ...(renewBy === undefined ? {} : { renewBy }),
     };
+    const order: AmendmentOrder = { asOf, ...grant, ...(renewBy === undefined ? {} : { renewBy }) };
+    ranks.requireGrant(grant, actor);
     let found: Pick<PermissionOutcome, 'result' | 'node_id'>;
     try {
-      const owner = await this.parts.store.amend(userId, order);
-      const { result, nodeId } = await this.parts.reviews.of(userId, owner, deadline);
+      const owner = await ranks.over(userId, actor, (seen) => store.amend(userId, order, seen));
+      const { result, nodeId } = await reviews.of(userId, owner, deadline);
       found = { result, node_id: nodeId };
     } catch (error) {
+      if (error instanceof AppError) throw error;
       report(error, 'operations.permissions');
       throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
         cause: error,
       });
     }
-    audit.write(actor, {
-      action: 'permissions_changed',
-      target: userId,
-      reason: JSON.stringify({ roles, permissions }),
-      result: found.result,
-    });
     // Whoever fetches a token after this answer gets one of the next second, which counts as new.
     await pause(Math.max(0, Math.min(asOf - clock.now(), deadline - clock.mono())));
     return {

@@ -18,9 +18,9 @@ import type { Logger, Report } from '../observability/logger.js';
 import type { Tally } from '../observability/tally.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
-import type { Actor, Audit } from './audit.js';
+import type { Actor, Audit, Ended } from './audit.js';
 import { ClearTurn } from './clearTurn.js';
-import type { Viewer } from './jobView.js';
+import type { Viewer } from './eventView.js';
 import { ClearTally, clearedStates, QueueClear } from './queueClear.js';
 import { QueueJobs } from './queueJobs.js';
 import { QueueStatus } from './queueStatus.js';
@@ -109,7 +109,7 @@ export class QueueAdmin {
   remove(id: string, reason: string | undefined, by: Actor): Promise<true | null> {
     return this.changed({ action: 'delete_job', target: id, reason }, by, async () => {
       const { state, done } = await this.jobs.remove(id);
-      if (state === null) return [null, 'not_found'];
+      if (state === null) return [null, 'not_found', 'refused'];
       if (!done) throw conflict(`The job is ${state}: it can't be deleted.`, state);
       this.parts.done.add('deleted_jobs');
       return [true, `deleted (${state})`];
@@ -120,7 +120,7 @@ export class QueueAdmin {
   retry(id: string, reason: string | undefined, by: Actor): Promise<true | null> {
     return this.changed({ action: 'retry_job', target: id, reason }, by, async () => {
       const { state, done } = await this.jobs.retry(id);
-      if (state === null) return [null, 'not_found'];
+      if (state === null) return [null, 'not_found', 'refused'];
       if (!done) throw conflict(`The job is ${state}: only a failed one can be retried.`, state);
       this.parts.done.add('retried_jobs');
       return [true, 'retried'];
@@ -148,12 +148,9 @@ export class QueueAdmin {
   /** @throws AppError CONFLICT while another clear is under way. */
   clear(request: ClearQueueRequest, by: Actor): Promise<QueueCleared> {
     const states = clearedStates(request);
-    const { audit } = this.parts;
     const target = `${targetOf(request.event_types)} ${states.join(',')}`;
     const action = request.dry_run ? 'clear_queue_dry_run' : 'clear_queue';
     const tally = new ClearTally(states);
-    // Whoever kills the node meanwhile leaves a trace of what was being done.
-    if (!request.dry_run) audit.write(by, { action, target, reason: request.reason ?? '', result: 'started' });
     return this.changed(
       { action, target, reason: request.reason },
       by,
@@ -180,25 +177,19 @@ export class QueueAdmin {
    *
    * @param tally of a clear, so that a failed one tells what it has done all the same.
    */
-  private async changed<T>(
+  private changed<T>(
     what: { readonly action: string; readonly target: string; readonly reason: string | undefined },
     by: Actor,
-    work: () => Promise<readonly [answer: T, result: string]>,
+    work: () => Promise<Ended<T>>,
     tally: ClearTally | null = null,
   ): Promise<T> {
-    const { audit } = this.parts;
-    const record = { action: what.action, target: what.target, reason: what.reason ?? '' };
-    try {
-      const [answer, result] = await this.asked(work, tally);
-      audit.write(by, { ...record, result });
-      return answer;
-    } catch (error) {
-      // What was no sensible request was not begun.
-      const code = error instanceof AppError ? error.code : 'UNEXPECTED_ERROR';
-      const done = tally === null || tally.jobs === 0 ? '' : `, after it ${toldOf(tally)}`;
-      if (code !== 'VALIDATION_ERROR') audit.write(by, { ...record, result: `${code}${done}` });
-      throw error;
-    }
+    const order = { action: what.action, target: what.target, reason: what.reason };
+    return this.parts.audit.order(
+      by,
+      order,
+      () => this.asked(work, tally),
+      (code) => (tally === null || tally.jobs === 0 ? code : `${code}, after it ${toldOf(tally)}`),
+    );
   }
 
   private async asked<T>(work: () => Promise<T>, tally: ClearTally | null = null): Promise<T> {

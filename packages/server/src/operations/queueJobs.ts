@@ -13,7 +13,8 @@ import { AppError } from '../errors.js';
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { JobFilter, JobOutcome, LaneJobs, WalkPlace } from '../events/laneJobs.js';
 import type { EventQueues } from '../events/queue.js';
-import { jobView, type Viewer } from './jobView.js';
+import type { Viewer } from './eventView.js';
+import { jobView } from './jobView.js';
 import { Stride } from './stride.js';
 
 export interface QueueJobsParts {

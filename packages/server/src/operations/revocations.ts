@@ -5,6 +5,7 @@ import type { Report } from '../observability/logger.js';
 import type { RegistryStore } from '../registry/store.js';
 import type { Actor, Audit } from './audit.js';
 import { pause } from './owner.js';
+import type { Ranks } from './ranks.js';
 import type { Reviews } from './review.js';
 
 export interface RevokeRequest {
@@ -13,11 +14,14 @@ export interface RevokeRequest {
   readonly before?: number;
   /** Tokens of this session (`sid`) are void. Neither: all tokens issued until now. */
   readonly session?: string;
+  /** For the audit record. */
+  readonly reason?: string;
 }
 
 export interface RevocationsParts {
   readonly store: Pick<RegistryStore, 'revoke' | 'unban'>;
   readonly reviews: Reviews;
+  readonly ranks: Ranks;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly report: Report;
@@ -37,9 +41,21 @@ export class Revocations {
     this.parts = parts;
   }
 
-  /** @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the tokens are void. */
-  async revoke({ userId, before, session }: RevokeRequest, actor: Actor): Promise<RevokeOutcome> {
-    const { store, reviews, clock, audit, timeoutMs } = this.parts;
+  /**
+   * @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the tokens are void. PERMISSION_DENIED when the
+   *   user outranks the actor.
+   */
+  revoke(request: RevokeRequest, actor: Actor): Promise<RevokeOutcome> {
+    const { userId: target, before, session, reason } = request;
+    const details = { before: before === undefined ? undefined : new Date(before).toISOString(), session };
+    return this.parts.audit.order(actor, { action: 'revoke', target, reason, details }, async () => {
+      const outcome = await this.carryOut(request, actor);
+      return [outcome, outcome.result];
+    });
+  }
+
+  private async carryOut({ userId, before, session }: RevokeRequest, actor: Actor): Promise<RevokeOutcome> {
+    const { store, reviews, ranks, clock, timeoutMs } = this.parts;
     const startedAt = clock.mono();
     const now = clock.now();
     // Tokens tell their time in whole seconds. Up to the next one: what was issued before this order is void for sure, also within
@@ -52,18 +68,13 @@ export class Revocations {
       ...(voidBefore === undefined ? {} : { before: voidBefore }),
       ...(session === undefined ? {} : { session }),
     };
-    const { result, nodeId, endedOn } = await this.reached('operations.revoke', async () =>
-      reviews.of(userId, await store.revoke(userId, revocation, now), startedAt + timeoutMs),
-    );
+    const { result, nodeId, endedOn } = await this.reached('operations.revoke', async () => {
+      const owner = await ranks.over(userId, actor, (seen) => store.revoke(userId, revocation, now, seen));
+      return reviews.of(userId, owner, startedAt + timeoutMs);
+    });
     const tookMs = Math.round(clock.mono() - startedAt);
     const outcome: RevokeResult = endedOn !== null ? 'closed' : result === 'applied' ? 'unaffected' : result;
     const before_ = voidBefore === undefined ? null : new Date(voidBefore).toISOString();
-    audit.write(actor, {
-      action: 'revoke',
-      target: userId,
-      reason: JSON.stringify({ before: before_ ?? undefined, session }),
-      result: outcome,
-    });
     // Whoever fetches a token after this answer gets one of the next second, which is good.
     if (isForAll) await pause(Math.max(0, next - clock.now()));
     return {
@@ -77,17 +88,20 @@ export class Revocations {
   }
 
   /** @throws AppError UNAVAILABLE when Redis does not answer. */
-  async lift(userId: string, actor: Actor): Promise<LiftOutcome> {
+  lift(userId: string, reason: string | undefined, actor: Actor): Promise<LiftOutcome> {
     const { store, audit } = this.parts;
-    const result = (await this.reached('operations.unban', () => store.unban(userId))) ? 'lifted' : 'not_banned';
-    audit.write(actor, { action: 'unban', target: userId, reason: '', result });
-    return { user_id: userId, result };
+    return audit.order(actor, { action: 'unban', target: userId, reason }, async () => {
+      const lifted = await this.reached('operations.unban', () => store.unban(userId));
+      const result = lifted ? 'lifted' : 'not_banned';
+      return [{ user_id: userId, result }, result];
+    });
   }
 
   private async reached<T>(where: string, step: () => Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (error) {
+      if (error instanceof AppError) throw error;
       this.parts.report(error, where);
       throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
         cause: error,

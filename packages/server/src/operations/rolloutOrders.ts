@@ -10,7 +10,7 @@ import { LuaScript } from '../redis/scripts.js';
 import type { Judge } from '../registry/judge.js';
 import { nodeOfLease } from '../registry/lease.js';
 import { presentLeases } from '../registry/presentLeases.js';
-import type { Actor, Audit } from './audit.js';
+import type { Actor, Audit, Ended } from './audit.js';
 import type { Rollouts } from './rollout.js';
 import { bucketOf } from './rolloutDecision.js';
 import { addForecast, type Forecast, forecastOf, modeFacts, NO_FORECAST } from './rolloutForecast.js';
@@ -141,13 +141,14 @@ export class RolloutOrders {
     });
   }
 
-  private async order(
-    action: string,
-    reason: string | undefined,
-    actor: Actor,
-    change: Change,
-  ): Promise<RolloutChanged> {
-    const { clock, audit, timeoutMs } = this.parts;
+  private order(action: string, reason: string | undefined, actor: Actor, change: Change): Promise<RolloutChanged> {
+    return this.parts.audit.order(actor, { action, target: 'cluster', reason }, () =>
+      this.carryOut(reason, actor, change),
+    );
+  }
+
+  private async carryOut(reason: string | undefined, actor: Actor, change: Change): Promise<Ended<RolloutChanged>> {
+    const { clock, timeoutMs } = this.parts;
     const startedAt = clock.mono();
     const at = new Date(clock.now()).toISOString();
     const changed = await this.commit((now) => {
@@ -162,14 +163,9 @@ export class RolloutOrders {
     const missing_nodes = [...missing, ...answers.filter(({ taken }) => !taken).map((node) => node.node_id)];
     const result = changed === null ? 'unchanged' : 'changed';
     const lacking = missing_nodes.length === 0 ? '' : `, missing: ${missing_nodes.join(' ')}`;
-    audit.write(actor, {
-      action,
-      target: 'cluster',
-      reason: reason ?? '',
-      result: `${result}, version ${state.version}: ${inWords(state)}${lacking}`,
-    });
     const took_ms = Math.round(clock.mono() - startedAt);
-    return { result, ...shown(state), nodes, missing_nodes, took_ms };
+    const answer: RolloutChanged = { result, ...shown(state), nodes, missing_nodes, took_ms };
+    return [answer, `${result}, version ${state.version}: ${inWords(state)}${lacking}`];
   }
 
   /** @returns what is in force now, or null when there was nothing to change. */

@@ -75,6 +75,18 @@ export interface Successor {
   readonly code: number;
 }
 
+/** An order was not given: the user's connections are not those that were seen. */
+export const MOVED = Symbol('moved');
+
+/** Owner and notes of a user in words that revoke.lua and amend.lua compare. Never empty. */
+export function seenOf(
+  owner: { readonly conn: string; readonly facts: string } | null,
+  noted: readonly { readonly conn: string }[],
+): string {
+  const notes = noted.map(({ conn }) => conn).sort();
+  return `${owner?.conn ?? ''}\n${owner?.facts ?? ''}\n${notes.join(' ')}`;
+}
+
 /** The registry in Redis: one method a script. No decisions here, and no memory. */
 export class RegistryStore {
   private readonly parts: StoreParts;
@@ -191,17 +203,21 @@ export class RegistryStore {
     return Number(done) === 1 ? null : { conn: conn ?? '', fence: fence ?? '', lease: lease ?? '' };
   }
 
-  /** Writes the revocation and returns the owner of that moment, null when nobody is connected (C7). */
-  async revoke(userId: string, revocation: Revocation, now: number): Promise<Owner | null> {
-    const { redis, keys } = this.parts;
+  /**
+   * Writes the revocation and returns the owner of that moment, null when nobody is connected (C7).
+   *
+   * @param seen as `seenOf`; MOVED when it is not so any more. Default: whoever is connected.
+   */
+  async revoke(userId: string, revocation: Revocation, now: number): Promise<Owner | null>;
+  async revoke(userId: string, revocation: Revocation, now: number, seen: string): Promise<Owner | null | typeof MOVED>;
+  async revoke(userId: string, revocation: Revocation, now: number, seen = ''): Promise<Owner | null | typeof MOVED> {
+    const { redis } = this.parts;
     const { banUntil, before, session, reason } = revocation;
     const banTtl = banUntil === undefined ? 0 : Math.ceil((banUntil - now) / 1000) + CLOCK_STEP_S;
     const voidTtl = before === undefined && session === undefined ? 0 : this.voidTtlS;
     const ttl = banUntil === 0 ? 0 : Math.max(1, banTtl, voidTtl);
-    const args = [banUntil ?? '', reason, before ?? '', session ?? '', ttl, now, now + this.tokenAgeMs];
-    const answer = await this.scripts.revoke.run(redis, [keys.revoked(userId), keys.conn(userId)], args);
-    const [conn = '', fence = '', lease = ''] = answer as string[];
-    return conn === '' ? null : { conn, fence, lease };
+    const args = [banUntil ?? '', reason, before ?? '', session ?? '', ttl, now, now + this.tokenAgeMs, seen];
+    return ownerOf(await this.scripts.revoke.run(redis, this.ordered(userId), args));
   }
 
   /** Lifts a ban; whether one was in force. */
@@ -236,20 +252,26 @@ export class RegistryStore {
     return { conn, fence, lease, code, client, attempt, revokedCode, revokedUntil, amendment, mailbox, since };
   }
 
-  /** Writes the order and returns the owner of that moment, null when nobody is connected (C7). */
-  async amend(userId: string, order: AmendmentOrder): Promise<Owner | null> {
-    const { redis, keys } = this.parts;
+  /** Writes the order and returns the owner of that moment, null when nobody is connected (C7). @param seen as for `revoke`. */
+  async amend(userId: string, order: AmendmentOrder): Promise<Owner | null>;
+  async amend(userId: string, order: AmendmentOrder, seen: string): Promise<Owner | null | typeof MOVED>;
+  async amend(userId: string, order: AmendmentOrder, seen = ''): Promise<Owner | null | typeof MOVED> {
+    const { redis } = this.parts;
     const { roles, permissions, asOf, renewBy } = order;
-    const args = [json(roles), json(permissions), asOf, renewBy ?? '', this.voidTtlS, this.now()];
-    const answer = await this.scripts.amend.run(redis, [keys.revoked(userId), keys.conn(userId)], args);
-    const [conn = '', fence = '', lease = ''] = answer as string[];
-    return conn === '' ? null : { conn, fence, lease };
+    const args = [json(roles), json(permissions), asOf, renewBy ?? '', this.voidTtlS, this.now(), seen];
+    return ownerOf(await this.scripts.amend.run(redis, this.ordered(userId), args));
   }
 
   /** Stores what others may read of a connection anew; nothing when it is not the current one. */
   async updateFacts(who: Claimant): Promise<void> {
     const { redis, keys } = this.parts;
     await this.scripts.facts.run(redis, [keys.conn(who.userId)], [who.id, who.fence, who.facts()]);
+  }
+
+  /** The keys of what is ordered of a user, and of whom it concerns. */
+  private ordered(userId: string): string[] {
+    const { keys } = this.parts;
+    return [keys.revoked(userId), keys.conn(userId), keys.legacy(userId)];
   }
 
   private get tokenAgeMs(): number {
@@ -269,8 +291,15 @@ export class RegistryStore {
   async owner(userId: string): Promise<(Owner & { readonly facts: string }) | null> {
     const { redis, keys } = this.parts;
     const [conn, fence, lease, facts] = await redis.hmget(keys.conn(userId), 'conn', 'fence', 'lease', 'facts');
-    return conn && fence && lease ? { conn, fence, lease, facts: facts ?? '{}' } : null;
+    return conn && fence && lease ? { conn, fence, lease, facts: facts ?? '' } : null;
   }
+}
+
+/** Of revoke.lua and amend.lua. */
+function ownerOf(answer: unknown): Owner | null | typeof MOVED {
+  const [conn, fence = '', lease = ''] = answer as string[];
+  if (conn === undefined) return MOVED;
+  return conn === '' ? null : { conn, fence, lease };
 }
 
 function json(value: readonly string[] | undefined): string {

@@ -1,6 +1,8 @@
 import type { Request, Response } from 'express';
 import type { Identity } from '../auth/token.js';
 import type { Actor } from '../operations/audit.js';
+import type { Viewer } from '../operations/eventView.js';
+import type { Author } from '../operations/publications.js';
 
 /** Who calls, once the token was found good. */
 export interface Caller {
@@ -34,7 +36,20 @@ export interface Answered {
   readonly response: Response;
 }
 
+/** The caller as one who looks at events. */
+export function viewerOf({ response }: Pick<Answered, 'response'>): Viewer {
+  const { identity, permissions } = callerOf(response);
+  return { userId: identity.userId, roles: new Set(identity.roles), permissions };
+}
+
 /** The caller as he stands in the audit record. */
 export function actorOf({ response }: Pick<Answered, 'response'>): Actor {
-  return { userId: callerOf(response).identity.userId, ip: localsOf(response).address ?? '', via: 'rest' };
+  const { identity, permissions } = callerOf(response);
+  const ip = localsOf(response).address ?? '';
+  return { userId: identity.userId, ip, via: 'rest', roles: new Set(identity.roles), permissions };
+}
+
+/** The caller as one who publishes. */
+export function authorOf(call: Pick<Answered, 'response'>): Author {
+  return { actor: actorOf(call), username: callerOf(call.response).identity.username };
 }

@@ -1,4 +1,4 @@
-import type { Catalogue } from '@unified-ws/protocol';
+import { type Catalogue, permissions } from '@unified-ws/protocol';
 import { RoleTable } from '@unified-ws/server/auth/roles';
 import { expect } from 'chai';
 
@@ -76,5 +76,31 @@ describe('RoleTable', () => {
       expect([...table.permissionsOf(who(['user'], [`p:${i}`]))]).to.have.members(['events:receive', `p:${i}`]);
     }
     expect([...table.permissionsOf(who(['user'], ['p:0']))]).to.deep.equal([...first]);
+  });
+
+  const BEFORE = Object.keys(permissions).filter(
+    (name) => !['admin:permissions', 'admin:queue_control', 'admin:drain', 'events:publish_admin'].includes(name),
+  );
+  const withRoles = (roles: Record<string, string[]>) =>
+    new RoleTable({
+      ...catalogue,
+      roles: Object.fromEntries(
+        Object.entries(roles).map(([role, own]) => [role, { permissions: own, default_subscriptions: [] }]),
+      ),
+    });
+  const has = (one: RoleTable, role: string, permission: string) => one.permissionsOf(who([role])).has(permission);
+
+  it('an own catalogue from before admin:permissions must not leave its admins without, nor give it to anybody else', () => {
+    const old = withRoles({ admin: BEFORE, support: BEFORE.filter((name) => name !== 'admin:audit') });
+    expect(has(old, 'admin', 'admin:permissions')).to.equal(true);
+    expect(has(old, 'support', 'admin:permissions')).to.equal(false);
+    const aware = withRoles({ admin: BEFORE, owner: ['admin:permissions'] });
+    expect(has(aware, 'admin', 'admin:permissions')).to.equal(false);
+  });
+
+  it('what a wider permission allowed before there was a narrower one it allows still', () => {
+    const all = table.permissionsOf(who([], ['admin:queue_write', 'admin:cluster']));
+    expect([...all]).to.include.members(['admin:queue_control', 'admin:drain']);
+    expect(table.permissionsOf(who([], ['admin:queue_control'])).has('admin:queue_write')).to.equal(false);
   });
 });

@@ -138,7 +138,8 @@ describe('publishing', function () {
     const by = { userId: 'u', permissions: new Set(['events:receive']) };
     expect(await failure(node.publisher.publish(EVENT, by))).to.include({ code: 'PERMISSION_DENIED' });
     const admin = { userId: 'a', permissions: new Set(['admin:broadcast']) };
-    expect(await node.publisher.publish(EVENT, admin)).to.have.length(1);
+    expect(await failure(node.publisher.publish(EVENT, admin))).to.include({ code: 'PERMISSION_DENIED' });
+    expect(await node.publisher.publish({ event_type: 'admin_broadcast', data: {} }, admin)).to.have.length(1);
   });
 
   it('tells a repeat from a new event while it waits, after it was appended, and within a call', async () => {

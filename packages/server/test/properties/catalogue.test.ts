@@ -98,9 +98,10 @@ function use(catalogue: EventCatalogue): void {
     clock,
   });
   for (const event_type of catalogue.types()) {
+    const permissions = new Set([catalogue.get(event_type)?.publish_permission ?? 'events:publish']);
     for (const data of [{}, { key: 'a' }, { n: 1, key: '127.0.0.1' }]) {
       try {
-        preparer.prepare({ event_type, data }, 'publisher');
+        preparer.prepare({ event_type, data }, { userId: 'publisher', permissions });
       } catch (error) {
         expect(error).to.be.instanceOf(AppError);
         expect((error as AppError).code).to.equal('VALIDATION_ERROR');

@@ -158,7 +158,7 @@ describe('REST about single users', () => {
     const [entry] = await until(
       async () => {
         const found = await redis.xrevrange('uws:audit', '+', '-', 'COUNT', 1);
-        return found[0]?.[1].includes(user) ? found : null;
+        return found[0]?.[1].includes(user) && found[0][1].includes('of') ? found : null;
       },
       { what: 'the audit record' },
     );

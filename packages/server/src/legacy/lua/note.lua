@@ -2,7 +2,7 @@
 -- Notes where a user's connection to a legacy endpoint is. Idempotent by connection id.
 --
 -- KEYS 1 legacy <prefix>:{u:<user>}:legacy   hash: conn -> {g=group, l=lease, t=since (ms), n=replacements in a row, code=close code of an
---               order that could not be brought to it, 0 = none}
+--               order that could not be brought to it, 0 = none, a=admin permissions, separated by spaces}
 -- ARGV 1 conn
 --      2 group
 --      3 lease
@@ -12,6 +12,7 @@
 --      7 replacements that follow each other within this (ms) are in a row
 --      8 a newer one counts when it is this old (ms): until then it may come to nothing
 --      9 cluster time, ms
+--      10 its user's admin permissions, separated by spaces
 --
 -- Result: {1, replacements in a row, conn and lease of each other of the group, one after the other ('keep': none)}
 --         {0, code}   'keep' alone: a newer one is there (code 0), or an order ends it
@@ -22,6 +23,7 @@ if mine.code ~= 0 then
   return { 0, mine.code }
 end
 mine.l = ARGV[3]
+mine.a = ARGV[10]
 local others = {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do

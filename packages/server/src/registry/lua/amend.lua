@@ -5,14 +5,26 @@
 -- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: roles, roles_at, permissions, permissions_at, stale_at, stale_by, before,
 --                at (time of the newest order, ms)
 --      2 entry   <prefix>:{u:<user>}:conn      hash
+--      3 legacy  <prefix>:{u:<user>}:legacy    hash: notes of legacy connections
 -- ARGV 1 roles (JSON array) in the place of the token's, '' to leave them
 --      2 permissions (JSON array) in the place of the token's own, '' to leave them
 --      3 as of (ms since the epoch): tokens issued before are meant
 --      4 a newer token is needed by then (ms since the epoch), '' when not
 --      5 time to live of the record, seconds: no token that it means lives longer
 --      6 cluster time, ms
+--      7 what was seen of the user's connections (`seen`), '' for whatever they are
 --
--- Result: {conn, fence, lease}, empty strings when nobody is connected
+-- Result: {conn, fence, lease}, empty strings when nobody is connected; {} when they are not what was seen: nothing is written then
+-- What was looked at before the order was given: whoever came since may be one whom it must not be given about.
+local function seen()
+  local entry = redis.call('HMGET', KEYS[2], 'conn', 'facts')
+  local notes = redis.call('HKEYS', KEYS[3])
+  table.sort(notes)
+  return (entry[1] or '') .. '\n' .. (entry[2] or '') .. '\n' .. table.concat(notes, ' ')
+end
+if ARGV[7] ~= '' and ARGV[7] ~= seen() then
+  return {}
+end
 local ttl = redis.call('TTL', KEYS[1])
 local known = redis.call('HMGET', KEYS[1], 'roles_at', 'permissions_at', 'stale_at', 'stale_by', 'before', 'at')
 local now = math.max(tonumber(ARGV[6]), tonumber(known[6] or '0'))

@@ -5,6 +5,7 @@
 -- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: ban_until (ms, 0 = for good), ban_reason, before (ms),
 --                s:<session> = needed until (ms), at (time of the newest order, ms)
 --      2 entry   <prefix>:{u:<user>}:conn      hash
+--      3 legacy  <prefix>:{u:<user>}:legacy    hash: notes of legacy connections
 -- ARGV 1 ban until (ms since the epoch, 0 = for good), '' for no ban
 --      2 reason
 --      3 tokens issued before this (ms) are void, '' for none
@@ -12,8 +13,19 @@
 --      5 time to live of the record, seconds: nothing that it voids lives longer; 0 = keeps for ever
 --      6 cluster time, ms
 --      7 what is said of the session is needed until then (ms)
+--      8 what was seen of the user's connections (`seen`), '' for whatever they are
 --
--- Result: {conn, fence, lease}, empty strings when nobody is connected
+-- Result: {conn, fence, lease}, empty strings when nobody is connected; {} when they are not what was seen: nothing is written then
+-- What was looked at before the order was given: whoever came since may be one whom it must not be given about.
+local function seen()
+  local entry = redis.call('HMGET', KEYS[2], 'conn', 'facts')
+  local notes = redis.call('HKEYS', KEYS[3])
+  table.sort(notes)
+  return (entry[1] or '') .. '\n' .. (entry[2] or '') .. '\n' .. table.concat(notes, ' ')
+end
+if ARGV[8] ~= '' and ARGV[8] ~= seen() then
+  return {}
+end
 local ttl = redis.call('TTL', KEYS[1])
 local now = math.max(tonumber(ARGV[6]), tonumber(redis.call('HGET', KEYS[1], 'at') or '0'))
 redis.call('HSET', KEYS[1], 'at', string.format('%.0f', now))

@@ -1,32 +1,28 @@
 import { EVENT_ID_PATTERN, type PublishRequest } from '@unified-ws/protocol';
 import type { Clock } from '../../clock.js';
-import type { Publisher } from '../../events/publish.js';
-import type { NodeCounts } from '../../observability/counts.js';
-import { callerOf } from '../http.js';
+import type { Publications } from '../../operations/publications.js';
+import { authorOf } from '../http.js';
 import { invalid } from '../problem.js';
 import type { Router } from '../router.js';
 import { requireObject } from '../validation.js';
 
 export interface BroadcastRouteParts {
-  readonly publisher: Publisher;
-  readonly counts: NodeCounts;
+  readonly publications: Pick<Publications, 'publish'>;
   readonly clock: Clock;
 }
 
 const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
 /** Publishing. */
-export function broadcastRoutes(router: Router, { publisher, counts, clock }: BroadcastRouteParts): void {
+export function broadcastRoutes(router: Router, { publications, clock }: BroadcastRouteParts): void {
   /** 202: Redis has the event, and it survives the death of every node; who it reached is not known yet. */
   router.operation(
     'broadcastEvent',
     async ({ request, response }) => {
       const body = withKey(requireObject(request.body), request.get('idempotency-key'));
-      const { identity, permissions } = callerOf(response);
       const event = body as unknown as PublishRequest;
-      const [receipt] = await publisher.publish(event, { userId: identity.userId, permissions });
+      const [receipt] = await publications.publish(event, authorOf({ response }));
       if (!receipt) throw new Error('a publish of one event gave no receipt');
-      counts.published(receipt);
       return {
         event_id: receipt.eventId,
         accepted_at: new Date(clock.now()).toISOString(),

@@ -10,8 +10,8 @@ export interface CatalogueRouteParts {
 /** The event catalogue. */
 export function catalogueRoutes(router: Router, { catalogueReloads }: CatalogueRouteParts): void {
   /** 422 when a node's file is faulty: then no node has changed. */
-  router.operation('reloadCatalogue', async (call) => {
-    const { result, nodes, missing_nodes } = await catalogueReloads.cluster(actorOf(call));
+  router.operation('reloadCatalogue', async ({ body: { reason }, ...call }) => {
+    const { result, nodes, missing_nodes } = await catalogueReloads.cluster(reason, actorOf(call));
     if (result === 'refused') {
       const errors = nodes.flatMap(({ node_id, error }) => {
         return error === null ? [] : [{ path: '', message: `${node_id}: ${error}` }];

@@ -1,17 +1,15 @@
 import { EVENT_ID_PATTERN, type PublishRequest, SERVER_EVENT_ID_PATTERN } from '@unified-ws/protocol';
 import type { Clock } from '../../clock.js';
 import type { EventStatuses } from '../../events/eventStatus.js';
-import type { Publisher } from '../../events/publish.js';
-import type { NodeCounts } from '../../observability/counts.js';
-import { callerOf } from '../http.js';
+import type { Publications } from '../../operations/publications.js';
+import { authorOf } from '../http.js';
 import { invalid } from '../problem.js';
 import type { Router } from '../router.js';
 import { requireObject } from '../validation.js';
 
 export interface EventRouteParts {
-  readonly publisher: Publisher;
+  readonly publications: Pick<Publications, 'publish'>;
   readonly eventStatuses: EventStatuses;
-  readonly counts: NodeCounts;
   readonly clock: Clock;
 }
 
@@ -21,7 +19,7 @@ const SERVER_ID = new RegExp(SERVER_EVENT_ID_PATTERN);
 
 /** Publishing of one event or of many, and what became of them. */
 export function eventRoutes(router: Router, parts: EventRouteParts): void {
-  const { publisher, eventStatuses, counts, clock } = parts;
+  const { publications, eventStatuses, clock } = parts;
   /**
    * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole
    * or not at all, but for UNAVAILABLE: then a repeat with the same ids adds what is missing.
@@ -30,12 +28,7 @@ export function eventRoutes(router: Router, parts: EventRouteParts): void {
     'publishEvents',
     async ({ request, response }) => {
       const events = withKeys(request.body, request.get('idempotency-key'));
-      const { identity, permissions } = callerOf(response);
-      const receipts = await publisher.publish(events as PublishRequest | PublishRequest[], {
-        userId: identity.userId,
-        permissions,
-      });
-      for (const receipt of receipts) counts.published(receipt);
+      const receipts = await publications.publish(events as PublishRequest | PublishRequest[], authorOf({ response }));
       const accepted_at = new Date(clock.now()).toISOString();
       const [first] = receipts;
       if (!first) throw new Error('a publish gave no receipt');

@@ -2,8 +2,8 @@ import { formatPosition, type MailboxReport } from '@unified-ws/protocol';
 import type { Clock } from '../../clock.js';
 import type { EventCatalogue } from '../../events/catalogue.js';
 import type { MailboxEntry, Mailboxes } from '../../events/mailbox.js';
-import { hiddenFields, withoutFields } from '../../fanout/clearance.js';
-import { callerOf } from '../http.js';
+import { payloadFor, type Viewer } from '../../operations/eventView.js';
+import { viewerOf } from '../http.js';
 import type { Router } from '../router.js';
 import { readUserId } from '../validation.js';
 
@@ -21,7 +21,7 @@ export function mailboxRoutes(router: Router, { mailboxes, catalogue, clock }: M
   /** 200 also without a mailbox: that nothing waits for the user is an answer. */
   router.operation('getMailbox', async ({ params, response }) => {
     const userId = readUserId(params.user_id);
-    const { permissions } = callerOf(response);
+    const viewer = viewerOf({ response });
     const page = await mailboxes.read(userId, 1, MAX_ENTRIES);
     if (page === null) return { user_id: userId, epoch: null, head: null, acked: null, waiting: 0, entries: [] };
     const { epoch, offset, tag, acked, ackedTag, first } = page;
@@ -35,22 +35,26 @@ export function mailboxRoutes(router: Router, { mailboxes, catalogue, clock }: M
         position: formatPosition(epoch, entry.offset, entry.tag),
         appended_at: new Date(entry.at).toISOString(),
         age_ms: Math.max(0, clock.now() - entry.at),
-        event: shown(entry, catalogue(), permissions),
+        event: shown(entry, viewer, catalogue()),
       })),
     };
   });
 }
 
-/** The event without what the caller may not see: sensitive fields, and all data of a type that he may not receive. */
+/** The event without what the caller may not see: sensitive fields, or all that its publisher said. */
 function shown(
   { event }: MailboxEntry,
+  viewer: Viewer,
   catalogue: EventCatalogue,
-  permissions: ReadonlySet<string>,
 ): MailboxReport['entries'][number]['event'] {
-  const { data, metadata, ...rest } = event;
-  const definition = catalogue.get(event.type);
-  if (!definition || !permissions.has(definition.permission)) return { ...rest, data: null };
-  const hidden = hiddenFields({ permissions }, definition);
-  const more = metadata === undefined ? {} : { metadata: withoutFields(metadata, hidden) };
-  return { ...rest, data: withoutFields(data, hidden), ...more } as ReturnType<typeof shown>;
+  const { data: _, metadata, roles, permission, exclude, ...rest } = event;
+  const payload = payloadFor(viewer, event, catalogue);
+  if (payload === null) return { ...rest, data: null };
+  const limits = {
+    ...(roles === undefined ? {} : { roles }),
+    ...(permission === undefined ? {} : { permission }),
+    ...(exclude === undefined ? {} : { exclude }),
+  };
+  const more = metadata === undefined ? {} : { metadata: payload.metadata };
+  return { ...rest, data: payload.data, ...more, ...limits } as ReturnType<typeof shown>;
 }

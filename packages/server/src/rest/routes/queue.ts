@@ -1,6 +1,5 @@
-import type { Viewer } from '../../operations/jobView.js';
 import type { QueueAdmin } from '../../operations/queue.js';
-import { type Answered, actorOf, callerOf } from '../http.js';
+import { actorOf, viewerOf } from '../http.js';
 import { RestProblem } from '../problem.js';
 import type { Router } from '../router.js';
 
@@ -30,9 +29,4 @@ export function queueRoutes(router: Router, { queueAdmin }: QueueRouteParts): vo
 function found<T>(answer: T | null): T {
   if (answer === null) throw new RestProblem(404, 'NOT_FOUND', 'There is no such job.');
   return answer;
-}
-
-function viewerOf({ response }: Answered): Viewer {
-  const { identity, permissions } = callerOf(response);
-  return { roles: new Set(identity.roles), permissions };
 }

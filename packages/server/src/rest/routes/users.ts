@@ -47,23 +47,27 @@ export function userRoutes(
   });
 
   /** 200 whatever came of it: what is void is stored, and holds for whoever connects, calls, or is reached later. */
-  router.operation('revokeUser', ({ params, body: { before, session }, ...call }) => {
+  router.operation('revokeUser', ({ params, body: { before, session, reason }, ...call }) => {
     const order = {
       userId: readUserId(params.user_id),
       ...(before === undefined ? {} : { before: readBefore(before) }),
       ...(session === undefined ? {} : { session }),
+      ...(reason === undefined ? {} : { reason }),
     };
     return revocations.revoke(order, actorOf(call));
   });
 
-  router.operation('liftBan', ({ params, ...call }) => revocations.lift(readUserId(params.user_id), actorOf(call)));
+  router.operation('liftBan', ({ params, query: { reason }, ...call }) =>
+    revocations.lift(readUserId(params.user_id), reason, actorOf(call)),
+  );
 
   /** 200 whatever came of it: the order is stored, and holds for whoever connects or is reached later. */
-  router.operation('changePermissions', ({ params, body: { roles, permissions }, ...call }) => {
+  router.operation('changePermissions', ({ params, body: { roles, permissions, reason }, ...call }) => {
     const change = {
       userId: readUserId(params.user_id),
       ...(roles === undefined ? {} : { roles }),
       ...(permissions === undefined ? {} : { permissions }),
+      ...(reason === undefined ? {} : { reason }),
     };
     return permissionChanges.change(change, actorOf(call));
   });

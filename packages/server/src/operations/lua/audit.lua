@@ -1,0 +1,10 @@
+#!lua flags=allow-oom
+-- Appends an entry to the audit record. `allow-oom`: what is ordered while Redis is full is to leave a record too, and the record is bounded.
+--
+-- KEYS 1 audit <prefix>:audit   stream
+-- ARGV 1 entries that are kept
+--      2… fields and values of the entry, in turn
+--
+-- Result: id of the entry
+-- Errors: none of its own.
+return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2))
