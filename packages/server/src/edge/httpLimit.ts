@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type RestOperation, restOperations } from '@unified-ws/protocol';
 import { bearerToken } from '../auth/carrier.js';
@@ -62,7 +63,7 @@ export class HttpLimit {
   /** False: it was answered, and is not to be worked on. */
   admit(request: IncomingMessage, response: ServerResponse): boolean {
     const token = bearerToken(request.headers.authorization);
-    const caller = token === null ? undefined : this.known.get(token);
+    const caller = token === null ? undefined : this.known.get(digestOf(token));
     if (caller) {
       const wait = this.chargeCaller(request, caller);
       if (wait > 0) this.refuse(request, response, 'caller', wait);
@@ -102,13 +103,14 @@ export class HttpLimit {
       ({ permissions: anyOf }) => Array.isArray(anyOf) && anyOf.some((one) => permissions.has(one)),
     );
     const caller = { userId, publishes };
-    if (this.known.size >= MAX_KNOWN && !this.known.has(token)) {
+    const digest = digestOf(token);
+    if (this.known.size >= MAX_KNOWN && !this.known.has(digest)) {
       for (const oldest of this.known.keys()) {
         this.known.delete(oldest);
         break;
       }
     }
-    this.known.set(token, caller);
+    this.known.set(digest, caller);
     const wait = this.chargeCaller(request, caller);
     if (wait > 0) this.parts.onRefused('caller');
     return wait;
@@ -116,7 +118,7 @@ export class HttpLimit {
 
   /** Its token is not good, or not any more. */
   rejected(token: string): void {
-    this.known.delete(token);
+    this.known.delete(digestOf(token));
   }
 
   private chargeCaller(request: IncomingMessage, { userId, publishes }: KnownCaller): number {
@@ -155,6 +157,11 @@ export class HttpLimit {
     });
     response.end(body);
   }
+}
+
+/** A dump of the memory of a node must not be a bunch of keys. */
+function digestOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64url');
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {
