@@ -13,7 +13,7 @@ describe('a second connection of a user, where it does not replace the first', f
 
   before(async () => {
     await world.start();
-    const env = { CONNECTION_POLICY: 'reject', COMMAND_TIMEOUT_MS: '400', PING_TIMEOUT_MS: '1500' };
+    const env = { CONNECTION_POLICY: 'reject', COMMAND_TIMEOUT_MS: '2000', PING_TIMEOUT_MS: '2500' };
     node = await world.node({ ...env, NODE_ID: 'one' });
     other = await world.node({ ...env, NODE_ID: 'two' });
   });
