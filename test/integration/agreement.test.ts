@@ -1,5 +1,6 @@
 import { AGREEMENTS } from '@unified-ws/server/settings/agreement';
 import { expect } from 'chai';
+import { startRedis } from '../support/redis.js';
 import { RedisProxy } from '../support/redisProxy.js';
 import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
@@ -63,17 +64,54 @@ describe('nodes whose settings differ while a deploy rolls', function () {
     await until(async () => (await notices(old)).length === 0, { what: 'they are the same again' });
   });
 
+  /** The card of the first node says that what it tells counts. */
+  const joined = async (): Promise<void> => {
+    const redis = world.redis.client();
+    const cards = async (): Promise<string> => Object.values(await redis.hgetall('{uws:nodes}:cards')).join();
+    await until(async () => (await cards()).includes('"joined":true'), { what: 'its card says so' });
+  };
+
   // Seen red without the look at the cards: with the key gone it started, and keys went to other queues than before.
   it('must not start with another number of partitions, also when Redis lost the one that is in force (Q7)', async () => {
     const one = await world.node({ EVENT_QUEUE_PARTITIONS: '2' });
-    const redis = world.redis.client();
-    await redis.del('uws:partitions');
+    await joined();
+    await world.redis.client().del('uws:partitions');
     const refused = await world.node({ EVENT_QUEUE_PARTITIONS: '3', LEASE_TTL_MS: '3000' }).then(
       () => null,
       (error: unknown) => String(error),
     );
     expect(refused).to.match(/EVENT_QUEUE_PARTITIONS: this node has 3, and n1 has 2;/);
     expect(await one.readiness()).to.equal(200);
+  });
+
+  const refusal = (start: Promise<LocalNode>): Promise<string | null> =>
+    start.then(
+      () => null,
+      (error: unknown) => String(error),
+    );
+
+  // Seen red without the deed: both started, and each worked on the events of the other.
+  it('must not start with the queue of another installation, nor with another queue than the others have', async () => {
+    const queue = await startRedis();
+    try {
+      const one = await world.node({ REDIS_QUEUE_URL: queue.url });
+      await joined();
+      const short = { LEASE_TTL_MS: '3000' };
+      const [database, other, right] = await Promise.all([
+        refusal(world.node({ ...short, REDIS_URL: `${world.redis.url}/1`, REDIS_QUEUE_URL: queue.url })),
+        refusal(world.node(short)),
+        refusal(world.node({ ...short, REDIS_QUEUE_URL: `${queue.url}/0` })),
+      ]);
+      expect(database).to.include(`the event queue at ${queue.url} is that of another installation`);
+      expect(database).to.include(`(${world.redis.url}, prefix uws); this node is of ${world.redis.url}/1, prefix uws`);
+      expect(other).to.match(/REDIS_QUEUE_URL: this node has \w+ at redis:.*, and n\d has \w+ at redis:/);
+      expect(other).to.include(` at ${world.redis.url}, `).and.to.include(` at ${queue.url}`);
+      expect(right, 'the same place, written in another way').to.equal(null);
+      expect(await one.readiness()).to.equal(200);
+    } finally {
+      await world.endNodes();
+      await queue.stop();
+    }
   });
 
   // Seen red with one's own times for all: the newer connection was established after 4 s, beside one that could deliver.

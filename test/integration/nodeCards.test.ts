@@ -61,6 +61,9 @@ describe('the cards of the nodes', function () {
     await world.node();
     const mark = async (): Promise<string | null> => redis.hget(keys.nodeCards(), MARK);
     const beat = async (): Promise<string> => Object.values(await redis.hgetall(keys.nodes())).join();
+    // Its first ones change it: it joins, and is well.
+    const settled = async (): Promise<boolean> => Object.values(await cards()).every((card) => card.joined && card.fit);
+    await until(settled, { what: 'the card is as it stays' });
     const [first, beats] = [await mark(), await beat()];
     await until(async () => (await beat()) !== beats, { what: 'another beat' });
     expect(await mark()).to.equal(first);
@@ -78,6 +81,7 @@ describe('the cards of the nodes', function () {
       lease_ttl_ms: 5000,
       group: 'g',
       fit: true,
+      joined: true,
       settings: {},
     };
     const all = new NodeCards(own);

@@ -8,6 +8,7 @@ import type { Logger } from './observability/logger.js';
 import type { Answers, Siblings } from './processes.js';
 import { type RedisClient, requireVersion } from './redis/connect.js';
 import { persist, Unmendable, unlessAborted } from './redis/persist.js';
+import { QUEUE_AGREEMENT } from './settings/agreement.js';
 import { openDoors, type Settings } from './settings.js';
 
 /** A draining node tells its clients to come back after up to this long, spread evenly, milliseconds. */
@@ -162,6 +163,7 @@ class Node implements ClusterNode {
       // Workers look themselves before they append (Q4): this is for what no job comes to need.
       if (ticks % RESTORE_TICKS === 0) {
         queues.restore().catch((error: unknown) => report(error, 'events.restore'));
+        parts.queueHome.claim().catch((error: unknown) => report(error, 'events.queue_home'));
       }
     }, WATCHDOG_INTERVAL_MS);
     await persist(() => queues.startWorkers(), { where: 'start.workers', report, signal });
@@ -176,21 +178,25 @@ class Node implements ClusterNode {
    * @throws Unmendable when it differs all the same.
    */
   private async agree(signal: AbortSignal): Promise<void> {
-    const { differences, report } = this.parts;
+    const { cards, differences, queueHome, report } = this.parts;
     const until = performance.now() + this.settings.leaseTtlMs + AGREEMENT_PATIENCE_MS;
     const step = async (): Promise<void> => {
-      const refusal = differences.refusal();
+      await queueHome.claim();
+      if (queueHome.value !== null) cards.agree(QUEUE_AGREEMENT, queueHome.value);
+      const refusal = queueHome.fault ?? differences.refusal();
       if (refusal === null) return;
       throw performance.now() < until ? new Error(refusal) : new Unmendable(refusal);
     };
     await persist(step, { where: 'start.agreement', report, signal });
+    cards.declare({ joined: true });
   }
 
   /** Keeps this node's card true, and looks at those of the others. */
   private tellOthers(): void {
-    const { cards, catalogues, differences, notices, reports } = this.parts;
+    const { cards, catalogues, differences, notices, queueHome, reports } = this.parts;
     cards.declare({ fit: reports.readiness.isFit() });
     cards.agree('event catalogue', catalogues.version);
+    if (queueHome.value !== null) cards.agree(QUEUE_AGREEMENT, queueHome.value);
     differences.look();
     const noticed = new Set(notices.read().map(({ text }) => text));
     for (const text of noticed) if (!this.noticed.has(text)) this.logger.warn({ notice: text }, 'noticed');

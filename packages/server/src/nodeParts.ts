@@ -8,6 +8,7 @@ import type { Liveness } from './edge/liveness.js';
 import type { Sockets } from './edge/sockets.js';
 import type { Catalogues } from './events/catalogues.js';
 import type { EventQueues } from './events/queue.js';
+import type { QueueHome } from './events/queueHome.js';
 import type { Fanout } from './fanout/flush.js';
 import type { Follower } from './fanout/follower.js';
 import type { UserScope } from './fanout/userScope.js';
@@ -55,6 +56,7 @@ export interface NodeParts {
   readonly housekeeping: Housekeeping;
   readonly clockWatch: ClockWatch;
   readonly queues: EventQueues;
+  readonly queueHome: QueueHome;
   readonly fanout: Fanout;
   readonly follower: Follower;
   readonly userScope: UserScope;

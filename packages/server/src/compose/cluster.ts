@@ -62,6 +62,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     pid,
     lease_ttl_ms: settings.leaseTtlMs,
     group: core.group,
+    joined: false,
     fit: false,
     settings: { ...agreementValues(settings), version: serverVersion() },
   });

@@ -12,8 +12,10 @@ import { Mailboxes } from '../events/mailbox.js';
 import { MailCourier } from '../events/mailCourier.js';
 import { Publisher } from '../events/publish.js';
 import { EventQueues } from '../events/queue.js';
+import { placeOf, QueueHome } from '../events/queueHome.js';
 import { pooledRandom } from '../events/randomPool.js';
 import { TypeRates } from '../events/typeRates.js';
+import { PENALTY } from '../observability/notices.js';
 import type { RedisClient } from '../redis/connect.js';
 import { ClockWatch } from '../registry/clockWatch.js';
 import type { ClusterParts } from './cluster.js';
@@ -63,6 +65,15 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
+  const queueHome = new QueueHome({
+    redis: () => queues.connection,
+    key: keys.queueDeed(),
+    lease: () => lease.id,
+    knows: async (other) => (await redis.hexists(keys.nodes(), other)) === 1,
+    of: `${placeOf(settings.redisUrl)}, prefix ${settings.redisPrefix}`,
+    at: placeOf(settings.redisQueueUrl ?? settings.redisUrl),
+  });
+  core.notices.add(() => (queueHome.fault === null ? [] : [{ text: queueHome.fault, penalty: PENALTY.unhealthy }]));
   core.running.add('the event workers', () => queues.workerFault());
   const ephemeral = new EphemeralSender({ redis, keys, clock, clusterTime });
   const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
@@ -86,6 +97,7 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
     mailboxes,
     typeRates,
     queues,
+    queueHome,
     ephemeral,
     publisher,
     eventStatuses,

@@ -157,6 +157,11 @@ export class EventQueues {
     connection?.disconnect();
   }
 
+  /** The connection to the queues' Redis; null: not open. */
+  get connection(): RedisClient | null {
+    return this.producer;
+  }
+
   /** EVENT_QUEUE_PARTITIONS. */
   get partitionCount(): number {
     return this.options.partitions;

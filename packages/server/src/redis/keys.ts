@@ -87,6 +87,10 @@ export class Keys {
   partitions(): string {
     return `${this.prefix}:partitions`;
   }
+  /** Whose the event queue in this Redis is. */
+  queueDeed(): string {
+    return `${this.prefix}:queuedeed`;
+  }
   /** The turn of housekeeping: one node at a time (C11). */
   housekeeping(): string {
     return `${this.prefix}:housekeeping`;

@@ -3,7 +3,7 @@ import { type Notice, PENALTY } from '../observability/notices.js';
 import { AGREEMENTS } from '../settings/agreement.js';
 import type { Judge } from './judge.js';
 import { nodeOfLease } from './lease.js';
-import type { NodeCards } from './nodeCards.js';
+import type { NodeCard, NodeCards } from './nodeCards.js';
 
 export interface DifferencesParts {
   readonly judge: Pick<Judge, 'live'>;
@@ -52,7 +52,7 @@ export class Differences {
       const own = cards.own.settings[name];
       if (rule !== 'refused' || own === undefined) continue;
       for (const lease of judge.live()) {
-        const other = cards.of(lease)?.settings?.[name];
+        const other = told(cards.of(lease), name);
         if (typeof other !== 'string' || idOf(other) === idOf(own)) continue;
         return `${name}: this node has ${own}, and ${nodeOfLease(lease)} has ${other}; ${why}`;
       }
@@ -65,7 +65,7 @@ export class Differences {
     const { judge, cards } = this.parts;
     const found = new Map<string, [string, string[]]>();
     for (const lease of judge.live()) {
-      const value = cards.of(lease)?.settings?.[name];
+      const value = told(cards.of(lease), name);
       if (typeof value !== 'string') continue;
       const id = idOf(value);
       const [text, nodes] = found.get(id) ?? [value, []];
@@ -73,6 +73,11 @@ export class Differences {
     }
     return new Map(found.values());
   }
+}
+
+/** One that is about to be refused tells nothing: it would keep the right ones out. */
+function told(card: Partial<NodeCard> | undefined, name: string): string | undefined {
+  return card?.joined === true ? card.settings?.[name] : undefined;
 }
 
 /** A value may be followed by words for people: ` at <place>`. */

@@ -12,6 +12,8 @@ export interface NodeCard {
   readonly lease_ttl_ms: number;
   /** The processes that share its port. */
   readonly group: string;
+  /** Whether it was found that it may work beside the others: what it says of itself counts from then on. */
+  readonly joined: boolean;
   /** Whether nothing keeps it from serving. */
   readonly fit: boolean;
   /** What nodes may not, or should not, differ in (settings/agreement.ts), by name. */

@@ -18,6 +18,9 @@ export interface Agreement {
   readonly value?: (settings: Settings) => string | number | boolean | readonly string[] | null;
 }
 
+/** What a node's queue is: an id that its Redis holds, and where that is. */
+export const QUEUE_AGREEMENT = 'REDIS_URL, REDIS_PREFIX, REDIS_QUEUE_URL';
+
 /** Settings that must agree: the one list. docs/CONFIG.md shows it. */
 export const AGREEMENTS: readonly Agreement[] = [
   {
@@ -27,7 +30,7 @@ export const AGREEMENTS: readonly Agreement[] = [
     value: ({ eventQueuePartitions }) => eventQueuePartitions,
   },
   {
-    name: 'REDIS_URL, REDIS_PREFIX, REDIS_QUEUE_URL',
+    name: QUEUE_AGREEMENT,
     rule: 'refused',
     why: 'the queue of one installation would be worked on by another, or one installation would have two queues',
   },
