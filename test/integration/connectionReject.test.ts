@@ -53,6 +53,8 @@ describe('a second connection of a user, where it does not replace the first', f
     const first = await world.connect(node, user);
     const attempts = await Promise.all([node, other, other].map((from) => second(from, user).closed()));
     expect(attempts.map(({ code }) => code)).to.deep.equal([4010, 4010, 4010]);
+    // One right after the other: the pong of the first ping is all that is heard.
+    for (const from of [node, other, node]) expect((await second(from, user).closed()).code).to.equal(4010);
     expect((await first.request('ping')).type).to.equal('pong');
   });
 

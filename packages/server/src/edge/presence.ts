@@ -59,7 +59,7 @@ export class Presence {
   }
 
   private async hear(connection: Connection, waitMs: number): Promise<boolean> {
-    this.parts.liveness.test(connection);
+    if (this.parts.liveness.test(connection)) return connection.isOpen();
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(), waitMs);
     try {
