@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { slotOf } from '@unified-ws/server/redis/slots';
 import type { Redis } from 'ioredis';
 import { freePort, type RedisServer, startRedis } from './redis.js';
 import { until } from './wait.js';
@@ -12,40 +13,81 @@ export interface Topology {
 }
 
 const SLOTS = 16_384;
+const MASTERS = 3;
+
+export interface RedisClusterTopology extends Topology {
+  /** The masters, each with a third of the slots, in their order; then one replica of each, when they were asked for. */
+  readonly servers: readonly RedisServer[];
+  /** The number of the master that holds a key at the start. */
+  shardOf(key: string): number;
+}
+
+export interface RedisClusterOptions {
+  /** One of each master. Default false. */
+  readonly replicas?: boolean;
+  /** Further arguments of all servers. */
+  readonly args?: readonly string[];
+}
 
 /** A Redis Cluster of three masters. */
-export async function startRedisCluster(): Promise<Topology> {
-  const servers = await Promise.all([0, 1, 2].map(() => startMaster()));
-  const clients = servers.map((server) => server.client());
+export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisClusterTopology> {
+  const { replicas = false, args = [] } = options;
+  const count = replicas ? 2 * MASTERS : MASTERS;
+  const servers = await Promise.all(Array.from({ length: count }, () => startClusterServer(args)));
+  const masters = servers.slice(0, MASTERS);
+  const all = servers.map((server) => server.client());
+  const clients = all.slice(0, MASTERS);
   const [first] = clients as [Redis, ...Redis[]];
-  const share = Math.ceil(SLOTS / servers.length);
+  const share = Math.ceil(SLOTS / MASTERS);
   await Promise.all(
     clients.map((client, n) => {
       return client.call('CLUSTER', 'ADDSLOTSRANGE', n * share, Math.min(SLOTS, (n + 1) * share) - 1);
     }),
   );
   await Promise.all(servers.slice(1).map((server) => first.call('CLUSTER', 'MEET', '127.0.0.1', server.port)));
+  const known = new RegExp(`cluster_known_nodes:${count}\\r`);
   await until(
     async () => {
-      const infos = await Promise.all(clients.map((client) => client.call('CLUSTER', 'INFO')));
-      return infos.every((info) => /cluster_state:ok/.test(String(info)) && /cluster_known_nodes:3/.test(String(info)));
+      const infos = await Promise.all(all.map((client) => client.call('CLUSTER', 'INFO')));
+      return infos.every((info) => /cluster_state:ok/.test(String(info)) && known.test(String(info)));
     },
     { timeoutMs: 15_000, everyMs: 50, what: 'the Redis Cluster is whole' },
   );
+  if (replicas) await follow(clients, all.slice(MASTERS));
   return {
-    url: `redis+cluster://${servers.map((server) => `127.0.0.1:${server.port}`).join(',')}`,
+    url: `redis+cluster://${masters.map((server) => `127.0.0.1:${server.port}`).join(',')}`,
+    servers,
+    shardOf: (key) => Math.floor(slotOf(key) / share),
     stop: async () => {
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
 }
 
+/** Makes each replica follow the master of its number. */
+async function follow(masters: readonly Redis[], replicas: readonly Redis[]): Promise<void> {
+  for (const [n, replica] of replicas.entries()) {
+    const id = String(await masters[n]?.call('CLUSTER', 'MYID'));
+    await replica.call('CLUSTER', 'REPLICATE', id);
+  }
+  await until(
+    async () => {
+      const infos = await Promise.all(replicas.map((replica) => replica.info('replication')));
+      return infos.every((info) => /master_link_status:up/.test(info));
+    },
+    { timeoutMs: 15_000, everyMs: 50, what: 'the replicas follow' },
+  );
+}
+
 /** Its bus port is its own plus 10,000, which must exist. */
-async function startMaster(): Promise<RedisServer> {
+async function startClusterServer(args: readonly string[]): Promise<RedisServer> {
   for (;;) {
     const port = await freePort();
     if (port > 55_000) continue;
-    return startRedis({ port, args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'] });
+    return startRedis({
+      port,
+      args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0', ...args],
+    });
   }
 }
 

@@ -20,7 +20,7 @@ import type { Settings } from './settings.js';
  */
 export function compose(settings: Settings, options: ComposeOptions): NodeParts {
   const core = composeCore(settings, options);
-  const { table } = core;
+  const { table, keys } = core;
   const cluster: ClusterParts = composeCluster(core, {
     onEvents: (text) => {
       const ephemeral = parseEphemeral(text);
@@ -39,9 +39,12 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
       return fanout.writtenSince(connection, since) + (connection.mail?.writtenSince(since) ?? 0);
     },
     catchUp: async () => {
+      const { shards, rollouts } = cluster;
       // What changed meanwhile was told to whoever was there: a node serves by the roll-out in force, or not at all.
-      await cluster.rollouts.refresh();
-      await follower.readHead();
+      const starts = fanout.positionText === null;
+      // Users whose own shards are there must not wait for these: what is known of both stays until they answer again.
+      if (starts || !shards.isAway(keys.rollout())) await rollouts.refresh();
+      if (starts || !shards.isAway(keys.logMeta())) await follower.readHead();
     },
     reconcileLegacy: () => legacy.reconcile(),
     onStanding: (standing) => {

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { BroadcastLog } from '@unified-ws/server/events/log';
 import type { StoredEvent } from '@unified-ws/server/events/storedEvent';
+import type { RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
 import type { RedisServer } from '../../support/redis.js';
 
@@ -27,7 +28,12 @@ class DeafKeys extends Keys {
 
 /** The log beside the nodes, so that a test decides what one append holds and whether the bus carries it. */
 export function logOf(server: RedisServer, bus: 'heard' | 'lost' = 'heard', historySize = 1000): BroadcastLog {
+  return logOn(server.client(), bus, historySize);
+}
+
+/** As `logOf`, through a client that the caller ends. */
+export function logOn(redis: RedisClient, bus: 'heard' | 'lost' = 'heard', historySize = 1000): BroadcastLog {
   const keys = bus === 'heard' ? new Keys('uws') : new DeafKeys('uws');
   const limits = { historySize, historyBytes: 64 * 1024 * 1024, historyTtlMs: 3_600_000 };
-  return new BroadcastLog({ redis: server.client(), keys, random: randomBytes, ...limits });
+  return new BroadcastLog({ redis, keys, random: randomBytes, ...limits });
 }

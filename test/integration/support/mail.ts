@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '@unified-ws/server/clock';
 import { Mailboxes } from '@unified-ws/server/events/mailbox';
 import { MailCourier } from '@unified-ws/server/events/mailCourier';
+import type { RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
 import type { TestClient } from '../../support/client.js';
 import type { RedisServer } from '../../support/redis.js';
@@ -14,12 +15,16 @@ export interface MailOptions {
 }
 
 /** Mailboxes beside the nodes, so that a test decides what one append holds and whether the bus carries it. */
-export function mailOf(
-  server: RedisServer,
+export function mailOf(server: RedisServer, options: MailOptions = {}): Mailboxes {
+  return mailOn(server.client(), options);
+}
+
+/** As `mailOf`, through a client that the caller ends. */
+export function mailOn(
+  redis: RedisClient,
   { bus = 'heard', size = 100, bytes = 4 * 1024 * 1024 }: MailOptions = {},
 ): Mailboxes {
   const keys = new Keys('uws');
-  const redis = server.client();
   const courier = new MailCourier({
     bus: { sendText: (lease, text) => void redis.publish(keys.nodeChannel(lease), text) },
     clusterTime: systemClock,

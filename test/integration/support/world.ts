@@ -70,7 +70,7 @@ export class World {
       HOST: '127.0.0.1',
       PORT: '0',
       NODE_ID: `n${this.nodes.length + 1}`,
-      REDIS_URL: this.redis.url,
+      REDIS_URL: env.REDIS_URL ?? this.redis.url,
       JWT_SECRET: TEST_SECRET,
       EVENT_QUEUE_PARTITIONS: '1',
       LOG_LEVEL: SHOWN_LEVEL ?? 'info',

@@ -11,6 +11,7 @@ import type { PeersView } from '../observability/health.js';
 import { PENALTY } from '../observability/notices.js';
 import { serverVersion } from '../observability/version.js';
 import { Rollouts } from '../operations/rollout.js';
+import { onLinkBroken } from '../redis/slots.js';
 import { Claims } from '../registry/claim.js';
 import { Differences } from '../registry/differences.js';
 import { Displacements } from '../registry/displacement.js';
@@ -24,6 +25,7 @@ import { type ReconcileParts, Reconciler, Sweep } from '../registry/reconcile.js
 import { Recovery } from '../registry/recovery.js';
 import { Releases } from '../registry/releases.js';
 import { Roster } from '../registry/roster.js';
+import { Shards } from '../registry/shards.js';
 import { RegistryStore } from '../registry/store.js';
 import { agreementValues } from '../settings/agreement.js';
 import type { Core } from './core.js';
@@ -121,6 +123,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
       penalty: PENALTY.degraded,
     })),
   );
+  const shards = new Shards({ redis, keys, clock, report, process: core.processId });
   const store = new RegistryStore({
     redis,
     keys,
@@ -149,11 +152,13 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     lease: () => lease.id,
     holders: () => [...table.all()].filter((one) => one.established),
     hasConnection: (conn) => table.get(conn) !== undefined,
+    isAway: (userId) => shards.isAway(keys.conn(userId)),
     onMailbox: calls.onMailbox,
   };
   const reconciler = new Reconciler(reconcileParts);
   const recovery = new Recovery({
     lease,
+    shards,
     bus,
     judge,
     clock,
@@ -176,7 +181,10 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     },
   });
   // A link that broke may have lost commands and messages alike (C12).
-  redis.on('close', () => recovery.interrupt('the command connection closed'));
+  onLinkBroken(redis, (shard) => {
+    // What is away has been reported, and interrupts when it comes back.
+    if (!shards.away().includes(shard)) recovery.interrupt('the command connection closed');
+  });
   core.running.add('the sweep', () => sweep.fault());
   core.running.add('housekeeping', () => housekeeping.fault());
   /** What the balancer has besides this node, as the nodes themselves tell. */
@@ -185,6 +193,12 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     // A node of a version before the cards is always in the balancer.
     return { others: others.length, fit: others.filter((id) => cards.of(id)?.fit !== false).length };
   };
+  core.notices.add(() =>
+    shards.away().map((shard) => {
+      const name = shard === '' ? 'Redis' : `the Redis shard ${shard}`;
+      return { text: `redis: ${name} does not answer; nothing is delivered to its users`, penalty: PENALTY.unhealthy };
+    }),
+  );
   const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints });
   const isServing = (): boolean => recovery.mayDeliver();
   const sweep = new Sweep({ ...reconcileParts, clock, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
@@ -207,6 +221,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     claims,
     reconciler,
     recovery,
+    shards,
     isServing,
     sweep,
     housekeeping,

@@ -16,7 +16,14 @@ import { LogStream } from '../observability/logStream.js';
 import { Notices, PENALTY } from '../observability/notices.js';
 import { RunningParts } from '../observability/runningParts.js';
 import { SecurityLog } from '../observability/securityLog.js';
-import { type ConnectionRole, createRedis, parseRedisUrl, type RedisClient } from '../redis/connect.js';
+import {
+  type ConnectionRole,
+  clusterNodes,
+  createRedis,
+  type Host,
+  parseRedisUrl,
+  type RedisClient,
+} from '../redis/connect.js';
 import { Keys } from '../redis/keys.js';
 import { ClusterTime } from '../registry/clusterTime.js';
 import { type Settings, secretsOf } from '../settings.js';
@@ -54,9 +61,9 @@ export function composeCore(
     () => machineClock.mono(),
     (where) => reported.set(where, (reported.get(where) ?? 0) + 1),
   );
-  const connect = (role: ConnectionRole, url: string): RedisClient => {
+  const connect = (role: ConnectionRole, url: string, peers: () => readonly Host[] = () => []): RedisClient => {
     const commandTimeoutMs = settings.redisCommandTimeoutMs;
-    const client = createRedis(parseRedisUrl(url), role, { commandTimeoutMs, name: `${nodeId}:${role}` });
+    const client = createRedis(parseRedisUrl(url), role, { commandTimeoutMs, name: `${nodeId}:${role}`, peers });
     client.on('error', (error: unknown) => report(error, `redis.${role}`));
     return client;
   };
@@ -98,7 +105,7 @@ export function composeCore(
     keys,
     connect,
     redis,
-    subscriber: connect('subscriber', settings.redisUrl),
+    subscriber: connect('subscriber', settings.redisUrl, () => clusterNodes(redis)),
     addresses: new ClientAddresses(settings.trustProxy),
     table: new ConnectionTable(),
     legacyTable: new LegacyTable(),

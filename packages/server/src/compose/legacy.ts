@@ -39,7 +39,7 @@ export function composeLegacy(
   calls: LegacyCalls,
 ) {
   const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords, legacyTable: table } = core;
-  const { commands, store, judge, lease, isServing, rollouts } = cluster;
+  const { commands, store, judge, lease, shards, isServing, rollouts } = cluster;
   const { catalogue, roles } = events;
   const { fanout } = delivery;
   const { verifier, liveness, clearances, sockets } = connections;
@@ -61,6 +61,7 @@ export function composeLegacy(
     store,
     errors,
     lease: leaseId,
+    isAway: (userId) => shards.isAway(keys.legacy(userId)),
     isServing,
     report,
     intervalMs: settings.sweepIntervalMs,

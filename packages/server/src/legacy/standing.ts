@@ -17,6 +17,8 @@ export interface LegacyStandingParts {
   readonly store: Pick<RegistryStore, 'entry'>;
   readonly errors: LegacyErrors;
   readonly lease: () => string;
+  /** Whether the user's shard of Redis does not answer. */
+  readonly isAway: (userId: string) => boolean;
   readonly isServing: () => boolean;
   readonly report: Report;
   /** SWEEP_INTERVAL_MS. */
@@ -50,7 +52,9 @@ export class LegacyStanding {
 
   /** @throws when Redis does not answer: the connection is as before. */
   async review(connection: LegacyConnection): Promise<void> {
-    const { notes, store, errors, lease } = this.parts;
+    const { notes, store, errors, lease, isAway } = this.parts;
+    // It stays as it is; the node comes here again when the shard is back.
+    if (isAway(connection.userId)) return;
     const ended = await notes.keep(connection, lease());
     if (!connection.isOpen()) return;
     if (ended !== null) {

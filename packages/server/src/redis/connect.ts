@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly commandTimeoutMs: number;
   /** Shown by CLIENT LIST. */
   readonly name: string;
+  /** Further nodes of the Cluster that are known by now. */
+  readonly peers?: () => readonly Host[];
 }
 
 export type RedisTarget =
@@ -34,7 +36,7 @@ export type RedisTarget =
     }
   | { readonly kind: 'cluster'; readonly hosts: readonly Host[]; readonly credentials: Credentials };
 
-interface Host {
+export interface Host {
   readonly host: string;
   readonly port: number;
 }
@@ -152,6 +154,10 @@ function newClient(target: RedisTarget, role: ConnectionRole, options: ConnectOp
       db: target.db,
     });
   }
+  if (role === 'subscriber') {
+    const peers = options.peers ?? (() => []);
+    return subscribeToOne(target.hosts, { ...redisOptions, ...target.credentials }, peers);
+  }
   const clusterOptions: ClusterOptions & { redisOptions: ClientOptions } = {
     lazyConnect: true,
     enableAutoPipelining: redisOptions.enableAutoPipelining ?? false,
@@ -164,6 +170,35 @@ function newClient(target: RedisTarget, role: ConnectionRole, options: ConnectOp
     target.hosts.map((host) => ({ ...host })),
     clusterOptions,
   );
+}
+
+/**
+ * Any node of a Cluster hears what is published on any other, so one ordinary connection does, to another node after each failure.
+ * ioredis's Cluster client changes its subscriber's node without a word: what is missed meanwhile, nobody knew of (C12).
+ */
+function subscribeToOne(hosts: readonly Host[], options: ClientOptions, peers: () => readonly Host[]): Redis {
+  let turn = Math.floor(Math.random() * hosts.length);
+  const next = (): Host => {
+    const known = [...hosts, ...peers()];
+    turn += 1;
+    return known[turn % known.length] as Host;
+  };
+  const redis: Redis = new Redis({
+    ...options,
+    ...next(),
+    retryStrategy: (times) => {
+      const { host, port } = next();
+      Object.assign(redis.options, { host, port });
+      return retryStrategy(times);
+    },
+  });
+  return redis;
+}
+
+/** The nodes of a Cluster that its client knows; none of another client. */
+export function clusterNodes(client: RedisClient): Host[] {
+  if (!(client instanceof Cluster)) return [];
+  return client.nodes('all').map(({ options: { host = '', port = 0 } }) => ({ host, port }));
 }
 
 const MINIMUM_VERSION = 7;

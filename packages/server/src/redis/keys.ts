@@ -49,6 +49,10 @@ export class Keys {
   time(): string {
     return `{${this.nodes()}}:time`;
   }
+  /** The mark that a process keeps on the shard to which the tag leads (C12). */
+  mark(tag: string, process: string): string {
+    return `${this.prefix}:{${tag}}:mark:${process}`;
+  }
   nodeInfo(lease: string): string {
     return `${this.prefix}:{n:${lease}}:info`;
   }

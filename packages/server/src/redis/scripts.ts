@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { Command } from 'ioredis';
 import type { RedisClient } from './connect.js';
 
 export type ScriptArgument = string | number | Buffer;
@@ -28,8 +29,30 @@ export class LuaScript {
     try {
       return await redis.evalsha(this.sha, keys.length, ...keys, ...args);
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      if (!isUnknown(error)) throw error;
       return redis.eval(this.source, keys.length, ...keys, ...args);
     }
   }
+
+  /**
+   * As `run`, but in no pipeline with others: in one, an answer MOVED reaches the caller, and the client goes on with the shards that
+   * it knew; alone, the command follows it, and the client asks anew who has which slots.
+   */
+  async runAlone(redis: RedisClient, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+    const send = (name: string, script: string): Promise<unknown> => {
+      const command = new Command(name, [script, keys.length, ...keys, ...args], { replyEncoding: 'utf8' });
+      redis.sendCommand(command);
+      return command.promise;
+    };
+    try {
+      return await send('evalsha', this.sha);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      return send('eval', this.source);
+    }
+  }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }

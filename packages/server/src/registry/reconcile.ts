@@ -63,6 +63,8 @@ export interface ReconcileParts {
   /** All established connections of this node. */
   readonly holders: () => Iterable<Holder>;
   readonly hasConnection: (conn: string) => boolean;
+  /** Whether nobody can tell who is current, because the user's shard of Redis does not answer. */
+  readonly isAway: (userId: string) => boolean;
   /** The head of the user's mailbox as it was read with the entry of a current connection (L4). */
   readonly onMailbox?: (who: Holder, head: MailboxHead | null) => void;
 }
@@ -98,8 +100,13 @@ export class Reconciler {
 
   /** Brings one connection in line. */
   async one(who: Holder): Promise<void> {
-    const { claims, lease, duplicates } = this.parts;
+    const { claims, lease, duplicates, isAway } = this.parts;
     if (!who.isOpen()) return;
+    if (isAway(who.userId)) {
+      // Until its shard answers: the node is interrupted then, and comes here again.
+      who.suspend();
+      return;
+    }
     const entry = await this.entry(who);
     if (entry === null) return;
     const verdict = judgeEntry(who, entry, lease());
@@ -151,7 +158,8 @@ export class Reconciler {
   }
 
   private async ghost(userId: string): Promise<void> {
-    const { store, releases, lease, hasConnection } = this.parts;
+    const { store, releases, lease, hasConnection, isAway } = this.parts;
+    if (isAway(userId)) return;
     const entry = await store.entry({ userId, issuedAt: Number.MAX_SAFE_INTEGER, sessionId: '' });
     if (entry.conn !== '' && entry.lease === lease() && !hasConnection(entry.conn)) {
       releases.release(userId, entry.conn, entry.fence);

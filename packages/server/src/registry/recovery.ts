@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Logger, Report } from '../observability/logger.js';
 import type { Judge } from './judge.js';
 import { BEAT_INTERVAL_MS, type Lease } from './lease.js';
+import type { Shards } from './shards.js';
 
 type Signal = 'begin' | 'interrupt' | 'rejoin' | 'rejoined' | 'stop';
 
@@ -23,6 +24,7 @@ const RETRY_MAX_MS = 1000;
 
 export interface RecoveryParts {
   readonly lease: Lease;
+  readonly shards: Pick<Shards, 'prove' | 'away'>;
   readonly bus: Bus;
   readonly judge: Judge;
   readonly clock: Clock;
@@ -39,7 +41,7 @@ export interface RecoveryParts {
 }
 
 /**
- * Whether this node stands in the cluster. After any interruption of the bus or of the command link: deliver nothing, barrier,
+ * Whether this node stands in the cluster. After any interruption of the bus or of a command link, or a shard's loss: deliver nothing, barrier,
  * reconcile, catch up, and only then serve (C12, C13); else a displaced connection would be fed the missed events.
  */
 export class Recovery {
@@ -118,10 +120,13 @@ export class Recovery {
 
   /** Each second: renew, and look whether the node still stands. */
   private async pulse(): Promise<void> {
-    const { lease, report } = this.parts;
+    const { lease, shards, report } = this.parts;
     if (this.state === 'serving' && !lease.isValid()) this.interrupt('the lease ran out');
     // While rejoining too: a reconcile of many connections takes longer than a lease.
-    if (this.pulsing || !(this.state === 'serving' || (this.state === 'rejoining' && lease.isHeld))) return;
+    if (!(this.state === 'serving' || (this.state === 'rejoining' && lease.isHeld))) return;
+    // Beside the lease: a shard that hangs must not keep it from being renewed.
+    void shards.prove(lease.rightMs, (reason) => this.interrupt(reason));
+    if (this.pulsing) return;
     this.pulsing = true;
     try {
       const renewal = await lease.pulse();
@@ -159,7 +164,7 @@ export class Recovery {
   }
 
   private async steps(): Promise<void> {
-    const { lease, bus, reconcile, catchUp, onNewLease, logger } = this.parts;
+    const { lease, shards, bus, reconcile, catchUp, onNewLease, logger } = this.parts;
     const interrupted = (): boolean => this.state !== 'rejoining';
     if (lease.isLost()) {
       lease.renew();
@@ -171,9 +176,13 @@ export class Recovery {
     if (interrupted()) return;
     await lease.pulse();
     if (interrupted() || lease.isLost()) return;
+    // A shard that does not answer now is left out: it must not keep the users of the others. Whatever is found, reconcile follows.
+    await shards.prove(0, () => undefined);
+    if (interrupted()) return;
     await reconcile();
     if (interrupted()) return;
-    bus.leaveFormer();
+    // Entries on a shard that is away name the former lease still.
+    if (shards.away().length === 0) bus.leaveFormer();
     await catchUp();
     if (interrupted() || !lease.isValid()) return;
     const reason = this.why;

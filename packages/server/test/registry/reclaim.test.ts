@@ -93,6 +93,7 @@ describe('a re-claim that waits while its node loses its lease', () => {
       lease: () => lease.id,
       holders: () => [who],
       hasConnection: () => true,
+      isAway: () => false,
     });
     expect(await claims.acquire(who)).to.include({ status: 'held' });
     // The fail-over brings back an earlier owner, on another node.

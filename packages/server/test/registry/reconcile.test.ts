@@ -49,7 +49,7 @@ describe('the reconciler, when a token is refreshed while the registry is asked'
       },
     };
     const claims = { isUnsettled: () => false };
-    const parts = { store, claims, duplicates: { look: () => undefined }, lease: () => 'a.1' };
+    const parts = { store, claims, duplicates: { look: () => undefined }, lease: () => 'a.1', isAway: () => false };
     return { who, asked, amendments, ends, reconciler: new Reconciler(parts as unknown as ReconcileParts) };
   }
 
