@@ -16,6 +16,7 @@ const PARTS = [
   'restart',
   'freeze',
   'empty',
+  'shard',
   'directed',
   'handover',
   'events',

@@ -9,6 +9,8 @@ export interface Fault {
   /** Bursts begin within this time, milliseconds. */
   readonly lastsMs: number;
   readonly strict: Strictness;
+  /** Over a Redis Cluster. */
+  readonly shards?: boolean;
   /** From dial to hello, milliseconds. */
   readonly longestWaitMs: number;
   /** Resolves when the cause is gone; the cluster may still be on its way back. */
@@ -24,6 +26,10 @@ const PAUSE_MS = LEASE_MS + 2500;
 const KILLED_FOR_MS = 1500;
 const FROZEN_MS = LEASE_MS + 1500;
 const FORGOTTEN_MS = 5000;
+/** "A Redis Cluster shard that lost data: two deliveries end within 2 s of the shard answering again" (CONSISTENCY C12). */
+const SHARD_FORGOTTEN_MS = 2000;
+/** A replica that heard nothing for so long takes over, milliseconds. */
+const LAG_MS = 400;
 
 /** Who displaces a connection of a killed node waits until its lease is dead (issue "Foundation"; REPLACE_TIMEOUT_MS is 6 s). */
 const WAIT_AFTER_KILL_MS = 8000;
@@ -104,6 +110,25 @@ export const faults = {
     strike: async (world) => {
       await sleep(LEAD_MS);
       await world.emptyRedis();
+    },
+  },
+  shard: {
+    env: {},
+    shards: true,
+    lastsMs: 2000,
+    strict: strict(SHARD_FORGOTTEN_MS),
+    longestWaitMs: WAIT_MS,
+    strike: async (world, wave) => {
+      const { shards } = world;
+      const shard = world.random.int(0, shards.masters - 1);
+      await sleep(LEAD_MS);
+      if (wave % 2 === 0) {
+        await shards.empty(shard);
+        world.note(`shard ${shard} emptied`);
+      } else {
+        await shards.failOver(shard, world.random.int(0, LAG_MS));
+        world.note(`shard ${shard} failed over`);
+      }
     },
   },
 } as const satisfies Record<string, Fault>;

@@ -212,7 +212,9 @@ describe('a shard of a Redis Cluster that broke', function () {
       await until(async () => String(await next.call('CLUSTER', 'FAILOVER', 'TAKEOVER')) === 'OK', {
         what: 'the replica is the master',
       });
-      const newer = await world.connect(two, user);
+      const former = master(OWN).client();
+      await until(async () => /role:slave/.test(await former.info('replication')), { what: 'the master gave way' });
+      const newer = await until(() => world.connect(two, user).catch(() => null), { what: 'the newer one connects' });
       expect(await bothReceived(older, newer)).to.be.lessThan(BOUND_MS);
     });
 

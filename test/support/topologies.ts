@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { slotOf } from '@unified-ws/server/redis/slots';
 import type { Redis } from 'ioredis';
 import { freePort, type RedisServer, startRedis } from './redis.js';
@@ -18,8 +19,17 @@ const MASTERS = 3;
 export interface RedisClusterTopology extends Topology {
   /** The masters, each with a third of the slots, in their order; then one replica of each, when they were asked for. */
   readonly servers: readonly RedisServer[];
+  /** How many shards it has. */
+  readonly masters: number;
   /** The number of the master that holds a key at the start. */
   shardOf(key: string): number;
+  /** Empties the shard, whichever of its servers is the master. */
+  empty(shard: number): Promise<void>;
+  /**
+   * Kills the master of a shard whose replica heard nothing for the last `lagMs`, and has that one take over. Resolves when the killed one
+   * follows it.
+   */
+  failOver(shard: number, lagMs: number): Promise<void>;
 }
 
 export interface RedisClusterOptions {
@@ -40,8 +50,10 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   const [first] = clients as [Redis, ...Redis[]];
   const share = Math.ceil(SLOTS / MASTERS);
   await Promise.all(
-    clients.map((client, n) => {
-      return client.call('CLUSTER', 'ADDSLOTSRANGE', n * share, Math.min(SLOTS, (n + 1) * share) - 1);
+    clients.map(async (client, n) => {
+      // As redis-cli does it. Equal ones are told apart by and by: a master could win its slots back from a replica that took over.
+      await client.call('CLUSTER', 'SET-CONFIG-EPOCH', n + 1);
+      await client.call('CLUSTER', 'ADDSLOTSRANGE', n * share, Math.min(SLOTS, (n + 1) * share) - 1);
     }),
   );
   await Promise.all(servers.slice(1).map((server) => first.call('CLUSTER', 'MEET', '127.0.0.1', server.port)));
@@ -54,10 +66,40 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     { timeoutMs: 15_000, everyMs: 50, what: 'the Redis Cluster is whole' },
   );
   if (replicas) await follow(clients, all.slice(MASTERS));
+  /** Master and replica of a shard as they are now. */
+  const rolesOf = async (shard: number): Promise<[master: RedisServer, replica: RedisServer]> => {
+    const [one, other] = [servers[shard], servers[shard + MASTERS]];
+    if (!one || !other) throw new Error(`there is no shard ${shard} with a replica`);
+    const info = await other.client().info('replication');
+    return /role:master/.test(info) ? [other, one] : [one, other];
+  };
   return {
     url: `redis+cluster://${masters.map((server) => `127.0.0.1:${server.port}`).join(',')}`,
     servers,
+    masters: MASTERS,
     shardOf: (key) => Math.floor(slotOf(key) / share),
+    empty: async (shard) => {
+      const [master] = await rolesOf(shard);
+      await master.client().flushall();
+    },
+    failOver: async (shard, lagMs) => {
+      const [master, replica] = await rolesOf(shard);
+      replica.pause();
+      await sleep(lagMs);
+      await master.kill9();
+      replica.resume();
+      const client = replica.client();
+      await until(async () => String(await client.call('CLUSTER', 'FAILOVER', 'TAKEOVER').catch(String)) === 'OK', {
+        timeoutMs: 15_000,
+        what: 'the replica takes over',
+      });
+      await master.restart();
+      await until(async () => /state=online/.test(await client.info('replication')), {
+        timeoutMs: 20_000,
+        everyMs: 50,
+        what: 'the former master follows',
+      });
+    },
     stop: async () => {
       await Promise.all(servers.map((server) => server.stop()));
     },

@@ -164,6 +164,8 @@ function newClient(target: RedisTarget, role: ConnectionRole, options: ConnectOp
     autoPipeliningIgnoredCommands: UNPIPELINED,
     enableOfflineQueue: redisOptions.enableOfflineQueue ?? true,
     clusterRetryStrategy: retryStrategy,
+    // Without it a client whose pipelines are told MOVED for several slots at once would never learn who has them now.
+    slotsRefreshInterval: 5000,
     redisOptions: { ...redisOptions, ...target.credentials },
   };
   return new Cluster(

@@ -29,6 +29,7 @@ export class LuaScript {
     try {
       return await redis.evalsha(this.sha, keys.length, ...keys, ...args);
     } catch (error) {
+      if (isSentElsewhere(error)) return this.runAlone(redis, keys, args);
       if (!isUnknown(error)) throw error;
       return redis.eval(this.source, keys.length, ...keys, ...args);
     }
@@ -55,4 +56,9 @@ export class LuaScript {
 
 function isUnknown(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+/** The slot has moved, and the script did not run. A pipeline follows that only when all of its commands were told the very same. */
+function isSentElsewhere(error: unknown): boolean {
+  return error instanceof Error && /^(?:MOVED|ASK|TRYAGAIN) /.test(error.message);
 }
