@@ -98,7 +98,7 @@ export function identityOf(claims: Claims, rules: ClaimRules, clock: TokenClock,
 function rolesOf(claims: Claims, paths: readonly string[]): readonly string[] {
   const roles = union(claims, 'roles', paths);
   if (roles !== null) return roles;
-  if (paths !== DEFAULT_CLAIM_NAMES.roles && paths.join() !== DEFAULT_CLAIM_NAMES.roles.join()) return USER;
+  if (!isOwn(paths)) return USER;
   const role = optionalText(claims, 'role', 'role', MAX_NAME_BYTES);
   if (role !== null) return [role];
   const isAdmin = claims.is_admin ?? false;
@@ -147,12 +147,18 @@ function union(claims: Claims, claim: string, paths: readonly string[]): readonl
   for (const path of paths) {
     const value = claimAt(claims, path);
     if (value === null) continue;
-    const list = typeof value === 'string' ? namesIn(value, path) : value;
+    const list = typeof value === 'string' && !isOwn(paths) ? namesIn(value, path) : value;
     if (!Array.isArray(list) || !list.every((name) => isText(name, MAX_NAME_BYTES))) throw invalid(claim);
     found = found === null ? list : [...found, ...list];
     if (found.length > MAX_NAMES) throw invalid(claim);
   }
   return found && [...new Set(found)];
+}
+
+/** Whether these are the names of our own tokens, where all has one form. */
+function isOwn(paths: readonly string[]): boolean {
+  const [path] = paths;
+  return paths.length === 1 && (path === 'roles' || path === 'permissions');
 }
 
 /** `scope` (RFC 8693 §4.2) and Entra ID's `scp` list names between blanks; elsewhere a text is one name, as of an issuer that writes no list of one. */

@@ -45,11 +45,11 @@ describe('The place of a claim', () => {
       user: 'sub',
       username: 'username',
       session: 'sid',
-      roles: ['roles'],
+      roles: ['role'],
       permissions: ['scope', 'extra'],
     };
     const read = identityOf(
-      claims({ roles: 'not admin', scope: 'events:publish  openid', extra: ['x'] }),
+      claims({ role: 'not admin', scope: 'events:publish  openid', extra: ['x'] }),
       { issuer: null, audience: [], names },
       tokenClock(clock),
     );

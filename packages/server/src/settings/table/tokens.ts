@@ -81,7 +81,7 @@ export const TOKENS = [
     ...CLAIMS,
     default: DEFAULT_CLAIM_NAMES.roles,
     meaning:
-      'Claims with the roles, all of which count: lists, or a text with one. Keycloak: `realm_access.roles`; Auth0: a namespaced claim such as `https://example.com/roles`. Unless set, `role` and `is_admin` stand in for `roles`.',
+      'Claims with the roles, all of which count: lists, or (unless it is `roles`) a text with one. Keycloak: `realm_access.roles`; Auth0: a namespaced claim such as `https://example.com/roles`. Unless set, `role` and `is_admin` stand in for `roles`.',
   }),
   list('JWT_PERMISSIONS_CLAIM', {
     section: 'Tokens',
