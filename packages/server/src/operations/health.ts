@@ -1,5 +1,6 @@
 import type { CheckName, ClusterHealthReport, NodeHealth, NodeStats, QueueSummary } from '@unified-ws/protocol';
 import { PENALTY } from '../observability/notices.js';
+import { wholeTime } from '../registry/clockWatch.js';
 import type { ClusterStats } from './stats.js';
 
 const HEALTHY_FROM = 90;
@@ -109,7 +110,7 @@ function clockNotices(nodes: readonly NodeStats[]): ReadonlyMap<string, number> 
   for (const [name, ms] of servers) {
     const off = ms - median;
     if (offsets.length === 0 || Math.abs(off) <= MAX_REDIS_OFF_MS) continue;
-    const far = `${Math.round(Math.abs(off) / 1000)} s ${off < 0 ? 'behind' : 'ahead of'}`;
+    const far = `${wholeTime(Math.abs(off))} ${off < 0 ? 'behind' : 'ahead of'}`;
     noticed.set(`clock: the clock of Redis (${name}) is ${far} the median of the nodes' wall clocks`, PENALTY.degraded);
   }
   return noticed;

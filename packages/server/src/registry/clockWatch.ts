@@ -50,10 +50,10 @@ export class ClockWatch {
     return [...own, ...servers];
   }
 
-  /** In whole seconds: it is to be the same sentence for as long as nothing changes. */
+  /** The same sentence for as long as nothing changes. */
   private notice(whose: string, ms: number): Notice[] {
     if (Math.abs(ms) <= TOLD_MS) return [];
-    const far = `${Math.round(Math.abs(ms) / 1000)} s ${ms < 0 ? 'behind' : 'ahead of'} cluster time`;
+    const far = `${wholeTime(Math.abs(ms))} ${ms < 0 ? 'behind' : 'ahead of'} cluster time`;
     return [
       { text: `clock: ${whose} is ${far}`, penalty: Math.abs(ms) > 2 * TOLD_MS ? PENALTY.degraded : PENALTY.mention },
     ];
@@ -89,4 +89,9 @@ export class ClockWatch {
     const received = clusterTime.now();
     return Math.round(Number(seconds) * 1000 + Number(micros) / 1000 - (sent + received) / 2);
   }
+}
+
+/** Few digits: what is told by several, or at each look, is to be the same sentence. */
+export function wholeTime(ms: number): string {
+  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
 }
