@@ -7,7 +7,8 @@ import { LogStream } from './observability/logStream.js';
 import { logProcess } from './observability/processLog.js';
 import { Scrubber } from './observability/scrubber.js';
 import { type Answers, joinProcessGroup, ProcessGroup, type Siblings } from './processes.js';
-import { createRedis, parseRedisUrl, requireVersion } from './redis/connect.js';
+import { createRedis, parseRedisUrl } from './redis/connect.js';
+import { requireVersion } from './redis/inspect.js';
 import { describeSettings, loadSettings, type Settings, SettingsError, secretsOf } from './settings.js';
 
 /** Exit codes: 0 ended as told, 1 failed, 2 wrong settings. */
@@ -59,7 +60,7 @@ async function check(settings: Settings): Promise<void> {
   });
   try {
     await redis.connect();
-    const version = await requireVersion(redis);
+    const version = await requireVersion(redis, 'REDIS_URL');
     process.stdout.write(`${JSON.stringify({ settings: describeSettings(settings), redis: version })}\n`);
   } catch (error) {
     process.stderr.write(`Redis: ${textOf(failure ?? error)}\n`);

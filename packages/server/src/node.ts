@@ -6,8 +6,10 @@ import { compose } from './compose.js';
 import type { NodeParts } from './nodeParts.js';
 import type { Logger } from './observability/logger.js';
 import type { Answers, Siblings } from './processes.js';
-import { type RedisClient, requireVersion } from './redis/connect.js';
+import type { RedisClient } from './redis/connect.js';
+import { requireVersion } from './redis/inspect.js';
 import { persist, Unmendable, unlessAborted } from './redis/persist.js';
+import { refuseOldNodes } from './registry/oldNodes.js';
 import { QUEUE_AGREEMENT } from './settings/agreement.js';
 import { openDoors, type Settings } from './settings.js';
 
@@ -140,7 +142,9 @@ class Node implements ClusterNode {
     const { logger, parts } = this;
     const { redis, subscriber, bus, lease, recovery, queues, follower, report } = parts;
     await unlessAborted(Promise.all([ready(redis), ready(subscriber)]), signal);
-    const version = await persist(() => requireVersion(redis), { where: 'start.redis', report, signal });
+    parts.inspector.start();
+    const version = await persist(() => requireVersion(redis, 'REDIS_URL'), { where: 'start.redis', report, signal });
+    await persist(() => refuseOldNodes(redis, parts.keys, signal), { where: 'start.nodes', report, signal });
     await persist(() => queues.start(), { where: 'start.queues', report, signal });
     parts.watchdog.start();
     await unlessAborted(recovery.start(), signal);
@@ -156,6 +160,7 @@ class Node implements ClusterNode {
       this.tellOthers();
       parts.security.tick();
       parts.fanout.tellCursors();
+      queues.look();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
       if (ticks % ROLLOUT_TICKS === 0 && recovery.standing === 'serving') {
         parts.rollouts.compare().catch((error: unknown) => report(error, 'operations.rollout'));
@@ -237,6 +242,7 @@ class Node implements ClusterNode {
     parts.backpressure.stop();
     if (this.tickTimer) clearInterval(this.tickTimer);
     parts.displacements.stop();
+    await this.attempt('stop.inspector', parts.inspector.stop());
     await this.attempt('stop.legacy', parts.legacy.stop());
     await this.attempt('stop.rollout', parts.rolloutNotices.stop());
     await this.attempt('stop.queues', queues.close());

@@ -24,6 +24,8 @@ import type { Rollouts } from './operations/rollout.js';
 import type { RolloutNotices } from './operations/rolloutNotices.js';
 import type { Answers, Siblings } from './processes.js';
 import type { RedisClient } from './redis/connect.js';
+import type { RedisInspector } from './redis/inspector.js';
+import type { Keys } from './redis/keys.js';
 import type { ClockWatch } from './registry/clockWatch.js';
 import type { Differences } from './registry/differences.js';
 import type { Displacements } from './registry/displacement.js';
@@ -39,6 +41,8 @@ export interface NodeParts {
   readonly logger: Logger;
   readonly report: Report;
   readonly security: SecurityLog;
+  readonly keys: Keys;
+  readonly inspector: RedisInspector;
   readonly redis: RedisClient;
   readonly subscriber: RedisClient;
   readonly bus: Bus;

@@ -3,7 +3,7 @@ import type { ErrorObject } from 'ajv';
 import { DEVELOPMENT_SECRET } from './settings/developmentSecret.js';
 import { type Entry, propertyOf } from './settings/entry.js';
 import { SettingsError, type SettingsProblem } from './settings/error.js';
-import { settingsAjv } from './settings/formats.js';
+import { faultOf, settingsAjv } from './settings/formats.js';
 import { quotedValue, shownValue } from './settings/mask.js';
 import { parseText, readTexts } from './settings/read.js';
 import { RULES } from './settings/rules.js';
@@ -80,6 +80,8 @@ function checkValues(values: ReadonlyMap<string, unknown>, problems: SettingsPro
 
 function badValue(entry: Entry, value: unknown, item: string | undefined, error: ErrorObject): SettingsProblem {
   const bad = item === undefined || !Array.isArray(value) ? value : value[Number(item)];
+  const fault = faultOf(entry.schema.format, bad);
+  if (fault !== null) return { setting: entry.env, message: `${fault}; allowed: ${entry.allowed}` };
   const what = error.keyword === 'uniqueItems' ? 'names something twice' : 'is not valid';
   return { setting: entry.env, message: `${quotedValue(entry, bad)} ${what}; allowed: ${entry.allowed}` };
 }

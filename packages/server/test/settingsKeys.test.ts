@@ -112,7 +112,7 @@ describe('settings that are secret, or kept from being unsafe', () => {
       JWT_SECRET: 'TOPSECRET1,TOPSECRET2',
       METRICS_TOKEN: 'TOPSECRET3',
       REDIS_URL: 'redis://user:TOP:SEC@RET4@r:6379',
-      REDIS_QUEUE_URL: 'redis+sentinel://TOPSECRET5@a:1,b:2/m',
+      REDIS_QUEUE_URL: 'redis+sentinel://:TOPSECRET5@a:1,b:2/m',
     };
 
     it('are not shown by console.log, JSON or describeSettings', () => {
@@ -128,7 +128,7 @@ describe('settings that are secret, or kept from being unsafe', () => {
         expect(text).to.not.match(/TOP|SECRET|RET4/);
       }
       expect(describeSettings(settings)).to.include({
-        redisUrl: 'redis://user:***@r:6379',
+        redisUrl: 'redis://user:***@r:6379/0',
         port: 8080,
         metricsToken: '***',
       });

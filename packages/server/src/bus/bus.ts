@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
+import type { Installation } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
 import type { BusMessage } from './messages.js';
 
@@ -8,6 +9,7 @@ export interface BusParts {
   readonly command: RedisClient;
   readonly subscriber: RedisClient;
   readonly keys: Keys;
+  readonly installation: Installation;
   readonly clock: Clock;
   readonly report: Report;
 }
@@ -105,12 +107,11 @@ export class Bus {
 
   /** As `send`, a message that is JSON already. */
   sendText(lease: string, text: string): void {
-    const sent = this.parts.command.publish(this.parts.keys.nodeChannel(lease), text);
-    sent.catch((error: unknown) => this.parts.report(error, 'bus.send'));
+    this.publishText(lease, text).catch((error: unknown) => this.parts.report(error, 'bus.send'));
   }
 
   async publish(lease: string, message: BusMessage): Promise<void> {
-    await this.parts.command.publish(this.parts.keys.nodeChannel(lease), JSON.stringify(message));
+    await this.publishText(lease, JSON.stringify(message));
   }
 
   /**
@@ -148,6 +149,11 @@ export class Bus {
     this.subscribed = false;
   }
 
+  private async publishText(lease: string, text: string): Promise<void> {
+    const { command, keys, installation } = this.parts;
+    await command.publish(keys.nodeChannel(lease), installation.sign(text));
+  }
+
   private async subscribe(): Promise<void> {
     if (this.lease === '' || this.stopped) return;
     this.epoch += 1;
@@ -176,7 +182,7 @@ export class Bus {
   }
 
   private receive(channel: string, text: string): void {
-    if (this.stopped) return;
+    if (this.stopped || !this.parts.installation.admits(text)) return;
     try {
       const time = timeOf(text);
       if (time !== null) this.handlers.onTime(time);
@@ -199,11 +205,11 @@ export class Bus {
   }
 }
 
-/** The last field of messages that carry events: cluster time when they were appended or sent, ms. Null: of a node that does not say. */
-const TIME = /,"time":(\d{13,16})\}$/;
+/** The last field but for the installation of messages that carry events: cluster time when they were appended or sent, ms. Null: of a node that does not say. */
+const TIME = /,"time":(\d{13,16})(?:,"installation":"[\w-]{1,64}")?\}$/;
 
 function timeOf(text: string): number | null {
-  const digits = TIME.exec(text.slice(-26))?.[1];
+  const digits = TIME.exec(text.slice(-120))?.[1];
   return digits === undefined ? null : Number(digits);
 }
 

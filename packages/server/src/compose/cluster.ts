@@ -54,8 +54,8 @@ export type ClusterParts = ReturnType<typeof composeCluster>;
 
 /** This node among the others: the bus, the lease, the registry of connections, and the way back after an interruption. */
 export function composeCluster(core: Core, calls: ClusterCalls) {
-  const { settings, nodeId, clock, clusterTime, machineClock, logger, report, counts, keys, redis, subscriber, table } =
-    core;
+  const { settings, nodeId, clock, clusterTime, machineClock, logger, report, counts, keys, installation } = core;
+  const { redis, subscriber, table } = core;
   const cards = new NodeCards({
     node: nodeId,
     process: core.processId,
@@ -70,7 +70,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   });
   const judge = new Judge(settings.leaseTtlMs, (lease) => cards.of(lease)?.lease_ttl_ms);
   const bus = new Bus(
-    { command: redis, subscriber, keys, clock, report },
+    { command: redis, subscriber, keys, installation, clock, report },
     {
       onEvents: calls.onEvents,
       onInterrupted: (reason) => recovery.interrupt(reason),
@@ -104,6 +104,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     judge,
     cards,
     clusterTime,
+    installation,
     nodeId,
     ttlMs: settings.leaseTtlMs,
   });
@@ -128,6 +129,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
     redis,
     keys,
     clock,
+    installation,
     policy: settings.connectionPolicy,
     mailboxTtlMs: settings.mailboxTtlMs,
     maxTokenAgeMs: settings.maxTokenAgeMs,

@@ -24,9 +24,15 @@ import {
   parseRedisUrl,
   type RedisClient,
 } from '../redis/connect.js';
+import { ConnectionFaults } from '../redis/connectionFaults.js';
+import { type InspectedRedis, RedisInspector } from '../redis/inspector.js';
+import { Installation } from '../redis/installation.js';
 import { Keys } from '../redis/keys.js';
+import { clusterRequirements, queueRequirements } from '../redis/requirements.js';
 import { ClusterTime } from '../registry/clusterTime.js';
 import { type Settings, secretsOf } from '../settings.js';
+
+const INSTALLATION_BYTES = 9;
 
 export type Core = ReturnType<typeof composeCore>;
 
@@ -61,15 +67,29 @@ export function composeCore(
     () => machineClock.mono(),
     (where) => reported.set(where, (reported.get(where) ?? 0) + 1),
   );
+  const connectionFaults = new ConnectionFaults();
   const connect = (role: ConnectionRole, url: string, peers: () => readonly Host[] = () => []): RedisClient => {
     const commandTimeoutMs = settings.redisCommandTimeoutMs;
-    const client = createRedis(parseRedisUrl(url), role, { commandTimeoutMs, name: `${nodeId}:${role}`, peers });
+    const setting = url === settings.redisUrl ? 'REDIS_URL' : 'REDIS_QUEUE_URL';
+    const options = { commandTimeoutMs, name: `${nodeId}:${role}`, setting, faults: connectionFaults, peers };
+    const client = createRedis(parseRedisUrl(url), role, options);
     client.on('error', (error: unknown) => report(error, `redis.${role}`));
     return client;
   };
-  const keys = new Keys(settings.redisPrefix);
+  notices.add(() => connectionFaults.list().map((text) => ({ text: `redis: ${text}`, penalty: PENALTY.unhealthy })));
+  const keys = new Keys(settings.redisPrefix, parseRedisUrl(settings.redisUrl).database);
   const redis = connect('command', settings.redisUrl);
   const clusterTime = new ClusterTime({ redis, keys, clock: machineClock });
+  const candidate = randomBytes(INSTALLATION_BYTES).toString('base64url');
+  const installation = new Installation(candidate, (id, former) => {
+    logger.warn(
+      { installation: id, former },
+      'the installation has another id: its Redis lost its data, or is another',
+    );
+  });
+  const inspector = new RedisInspector(inspected(settings, keys, connect), logger, report);
+  notices.add(() => inspector.notices());
+  redis.on('ready', () => inspector.look());
   return {
     settings,
     nodeId,
@@ -96,14 +116,16 @@ export function composeCore(
     /** What went to `report`, by place. */
     reported,
     /** What the parts of this node notice and must be known. */
+    notices,
     /** Those without which it does not serve. */
     running: new RunningParts(),
-    notices,
     logLines: logStream.astray,
     counts: new NodeCounts(clusterTime),
     errorLog: new ErrorLog(clusterTime),
     keys,
+    installation,
     connect,
+    inspector,
     redis,
     subscriber: connect('subscriber', settings.redisUrl, () => clusterNodes(redis)),
     addresses: new ClientAddresses(settings.trustProxy),
@@ -112,4 +134,27 @@ export function composeCore(
     legacyIdleMs,
     differencesToldMs,
   };
+}
+
+/** The Redis of this node, or both of them. */
+function inspected(
+  { redisUrl, redisQueueUrl }: Settings,
+  keys: Keys,
+  connect: (role: 'inspection', url: string) => RedisClient,
+): InspectedRedis[] {
+  const [cluster, queue] = [clusterRequirements(keys), queueRequirements(keys)];
+  const open = (url: string) => (): RedisClient => connect('inspection', url);
+  if (redisQueueUrl !== null) {
+    return [
+      { setting: 'REDIS_URL', needs: cluster, open: open(redisUrl) },
+      { setting: 'REDIS_QUEUE_URL', needs: queue, open: open(redisQueueUrl) },
+    ];
+  }
+  const needs = {
+    ...cluster,
+    transactions: queue.transactions,
+    commands: [...new Set([...cluster.commands, ...queue.commands])],
+    keys: [...cluster.keys, ...queue.keys],
+  };
+  return [{ setting: 'REDIS_URL', needs, open: open(redisUrl) }];
 }

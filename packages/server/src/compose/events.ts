@@ -31,14 +31,14 @@ export type EventsParts = ReturnType<typeof composeEvents>;
 
 /** The way of an event from its publisher through the queue into the log or the mailboxes. */
 export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCalls) {
-  const { settings, nodeId, clock, clusterTime, report, keys, connect, redis } = core;
+  const { settings, nodeId, clock, clusterTime, report, keys, installation, connect, redis } = core;
   const { bus, lease, isServing, recovery } = cluster;
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
   const roles = (): RoleTable => catalogues.roles;
   const bytes = pooledRandom(randomBytes);
   const onTime = (time: number): void => recovery.hear(time);
-  const log = new BroadcastLog({ redis, keys, clock, random: bytes, onTime, ...settings });
+  const log = new BroadcastLog({ redis, keys, installation, clock, random: bytes, onTime, ...settings });
   const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: calls.onMail });
   const onAppended = courier.send.bind(courier);
   const mailboxes = new Mailboxes({ redis, keys, clock, random: bytes, onTime, onAppended, ...settings });
@@ -57,6 +57,7 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
       append: (events) => typeRates.counted(events, appender.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
+      setting: settings.redisQueueUrl === null ? 'REDIS_URL' : 'REDIS_QUEUE_URL',
       connect: (role) => {
         const client = connect(role, settings.redisQueueUrl ?? settings.redisUrl);
         if (role === 'producer' && settings.redisQueueUrl !== null) queueRedis = client;
@@ -75,7 +76,8 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
   });
   core.notices.add(() => (queueHome.fault === null ? [] : [{ text: queueHome.fault, penalty: PENALTY.unhealthy }]));
   core.running.add('the event workers', () => queues.workerFault());
-  const ephemeral = new EphemeralSender({ redis, keys, clock, clusterTime });
+  core.notices.add(() => (queues.away === null ? [] : [{ text: queues.away, penalty: PENALTY.unhealthy }]));
+  const ephemeral = new EphemeralSender({ redis, keys, installation, clock, clusterTime });
   const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
   const eventStatuses = new EventStatuses({ log, lookups: () => queues.lookups() });
   const clockWatch = new ClockWatch({

@@ -9,6 +9,8 @@ export interface AdmissionParts {
   readonly memory: Pick<MemoryGuard, 'isFull'>;
   readonly clock: Pick<Clock, 'mono'>;
   readonly report: Report;
+  /** What publishers are told when Redis does not answer. */
+  readonly away: string;
   /** Redis did not answer. */
   readonly onSilence: () => void;
   /** EVENT_QUEUE_MAX. */
@@ -55,7 +57,7 @@ export class Admission {
   }
 
   private async refresh(): Promise<void> {
-    const { counts, memory, clock, report, onSilence } = this.parts;
+    const { counts, memory, clock, report, away, onSilence } = this.parts;
     try {
       const [jobs, full] = await Promise.all([counts(), memory.isFull()]);
       this.jobs = [...jobs.values()].reduce((sum, { waiting, active, delayed }) => sum + waiting + active + delayed, 0);
@@ -64,7 +66,7 @@ export class Admission {
     } catch (error) {
       report(error, 'events.count');
       onSilence();
-      throw new AppError('UNAVAILABLE', 'the event queue does not answer', { cause: error });
+      throw new AppError('UNAVAILABLE', away, { cause: error });
     } finally {
       this.refreshing = null;
     }

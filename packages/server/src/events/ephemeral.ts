@@ -2,6 +2,7 @@ import { type EventTypeDefinition, MAX_KEY_LENGTH, type PublishRequest } from '@
 import { withTime } from '../bus/bus.js';
 import type { Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
+import { type Signature, UNSIGNED } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
 import type { StoredEvent } from './storedEvent.js';
 
@@ -61,6 +62,7 @@ export interface EphemeralSenderParts {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly clusterTime: Pick<Clock, 'now'>;
+  readonly installation?: Signature;
 }
 
 interface Pending {
@@ -161,11 +163,12 @@ export class EphemeralSender {
   }
 
   private publish(lease: string, { texts, settle }: Pending): void {
-    const { redis, keys, clusterTime } = this.parts;
+    const { redis, keys, clusterTime, installation = UNSIGNED } = this.parts;
     this.counts.messages += 1;
     const start = lease === '' ? BROADCAST_START : '{"t":"ephemeral","events":[';
     const channel = lease === '' ? keys.eventsChannel() : keys.nodeChannel(lease);
-    const sent = redis.publish(channel, withTime(`${start}${texts.join(',')}]}`, clusterTime.now()));
+    const text = withTime(`${start}${texts.join(',')}]}`, clusterTime.now());
+    const sent = redis.publish(channel, text.slice(0, -1) + installation.end);
     sent.then(
       () => {
         for (const one of settle) one.resolve();

@@ -2,6 +2,7 @@ import { QUEUE_JOB_STATES, type QueueJobState } from '@unified-ws/protocol';
 import { type IRedisClient, Queue } from 'bullmq';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
+import { LuaScript } from '../redis/scripts.js';
 import { countOption } from './eventCount.js';
 import { type Fate, Fates } from './fates.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
@@ -14,6 +15,8 @@ import type { StoredEvent } from './storedEvent.js';
 import { timedBackend } from './timedBackend.js';
 
 export type JobCounts = Readonly<Record<QueueJobState, number>>;
+
+const metaScript = LuaScript.load('laneMeta', new URL('./lua/laneMeta.lua', import.meta.url));
 
 /** Redelivery after a worker's death took 4.4-8.7 s with these two (Q1). */
 const LOCK_MS = 6000;
@@ -139,13 +142,8 @@ export class Lane {
 
   /** The limit of one job at a time (Q4), and that of BullMQ's event stream, lie in a Redis hash and go with the data. */
   async ensureLimits(): Promise<void> {
-    const { producer } = this.parts;
-    const meta = this.queue.toKey('meta');
-    const limits = { concurrency: '1', 'opts.maxLenEvents': String(STREAM_LENGTH) };
-    const found = await producer.hmget(meta, ...Object.keys(limits));
-    // A full Redis refuses writes, also of what is there.
-    if (Object.values(limits).every((value, index) => found[index] === value)) return;
-    await producer.hset(meta, limits);
+    const fields = ['concurrency', '1', 'opts.maxLenEvents', STREAM_LENGTH];
+    await metaScript.run(this.parts.producer, [this.queue.toKey('meta')], fields);
   }
 
   /** Starts this node's worker on `connection`, which all its workers share but for their blocking reads. */

@@ -16,6 +16,7 @@ import {
 const statusScript = LuaScript.load('laneStatus', new URL('./lua/laneStatus.lua', import.meta.url));
 const pageScript = LuaScript.load('lanePage', new URL('./lua/lanePage.lua', import.meta.url));
 const jobScript = LuaScript.load('laneJob', new URL('./lua/laneJob.lua', import.meta.url));
+const switchScript = LuaScript.load('laneSwitch', new URL('./lua/laneSwitch.lua', import.meta.url));
 const walkScript = LuaScript.load('laneWalk', new URL('./lua/laneWalk.lua', import.meta.url));
 
 /** Jobs of one state whose events are counted one by one; of more, a sample. All of Redis waits for it. */
@@ -103,11 +104,11 @@ export class LaneJobs {
 
   /** No worker of the cluster begins a job of it. It lies in Redis, so restarts of nodes do not end it. */
   async pause(): Promise<void> {
-    await this.queue.pause();
+    await this.switch('1');
   }
 
   async resume(): Promise<void> {
-    await this.queue.resume();
+    await this.switch('0');
   }
 
   /** Jobs of a state by index, both ends included, in the order of the state. */
@@ -170,6 +171,11 @@ export class LaneJobs {
       string[],
     ];
     return { over: over === 1, looked, jobs, events, place: { anchor, place }, active };
+  }
+
+  private async switch(paused: '1' | '0'): Promise<void> {
+    const keys = ['wait', 'delayed', 'meta', 'marker'].map((key) => this.queue.toKey(key));
+    await switchScript.run(this.redis, keys, [paused]);
   }
 
   private async act(

@@ -1,5 +1,6 @@
 import { CLOCK_STEP_MS, type Clock, systemClock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
+import { type Signature, UNSIGNED } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import type { RandomBytes } from './eventId.js';
@@ -60,6 +61,7 @@ export interface BroadcastLogParts extends HistoryLimits {
   readonly onTime?: (time: number) => void;
   /** Cluster time. Default: the wall clock of this machine. */
   readonly clock?: Pick<Clock, 'now'>;
+  readonly installation?: Signature;
   /** Appended ids are remembered for at least this long, and at most twice as long (L2). Default 15 min. */
   readonly seenWindowMs?: number;
 }
@@ -89,6 +91,7 @@ export class BroadcastLog {
   private readonly parts: BroadcastLogParts;
   private readonly script: LuaScript;
   private readonly rotation: LuaScript;
+  private readonly beginning: LuaScript;
   private readonly scriptKeys: readonly string[];
   private pending: PendingAppend[] = [];
 
@@ -96,6 +99,7 @@ export class BroadcastLog {
     this.parts = parts;
     this.script = LuaScript.load('append', new URL('./lua/append.lua', import.meta.url));
     this.rotation = LuaScript.load('rotate', new URL('./lua/rotate.lua', import.meta.url));
+    this.beginning = LuaScript.load('begin', new URL('./lua/begin.lua', import.meta.url));
     const { keys } = parts;
     this.scriptKeys = [keys.logStream(), keys.logMeta(), keys.logSeenA(), keys.logSeenB()];
   }
@@ -117,11 +121,16 @@ export class BroadcastLog {
 
   /** The head in Redis. Makes the epoch if the log has none yet. */
   async head(): Promise<LogHead> {
-    const { redis, keys } = this.parts;
-    const [epoch, offset, tag] = await redis.hmget(keys.logMeta(), 'epoch', 'offset', 'tag');
-    if (epoch) return { epoch, offset: Number(offset ?? 0), tag: tag ?? '' };
-    const made = await this.run([], []);
-    return { epoch: made.epoch, offset: made.offset, tag: made.tag };
+    const { redis, keys, random } = this.parts;
+    const [known, at, name] = await redis.hmget(keys.logMeta(), 'epoch', 'offset', 'tag');
+    if (known) return { epoch: known, offset: Number(at ?? 0), tag: name ?? '' };
+    const answer = await this.beginning.run(
+      redis,
+      [keys.logStream(), keys.logMeta()],
+      [text(random(EPOCH_BYTES)), this.now()],
+    );
+    const [epoch, offset, tag] = answer as [string, string, string];
+    return { epoch, offset: Number(offset), tag };
   }
 
   /**
@@ -218,6 +227,7 @@ export class BroadcastLog {
     texts: readonly string[],
   ): Promise<LogHead & { offsets: number[] }> {
     const { redis, keys, random, historySize, historyBytes, historyTtlMs, seenWindowMs } = this.parts;
+    const { installation = UNSIGNED } = this.parts;
     const args: (string | number)[] = [
       keys.eventsChannel(),
       text(random(EPOCH_BYTES)),
@@ -227,6 +237,7 @@ export class BroadcastLog {
       seenWindowMs ?? SEEN_WINDOW_MS,
       this.now(),
       CLOCK_STEP_MS,
+      installation.end,
     ];
     const tags = text(random(TAG_BYTES * events.length));
     const tagLength = (TAG_BYTES * 4) / 3;

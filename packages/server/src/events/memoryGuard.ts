@@ -1,6 +1,7 @@
 import { Cluster } from 'ioredis';
 import type { Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
+import { isForbidden } from '../redis/readyCheck.js';
 
 export interface MemoryGuardParts {
   /** Those of the queues and of the log; one server may be behind both. */
@@ -39,7 +40,17 @@ export class MemoryGuard {
 
 async function memoryOf(client: RedisClient): Promise<readonly string[]> {
   const servers = client instanceof Cluster ? client.nodes('master') : [client];
-  return Promise.all(servers.map((server) => server.info('memory')));
+  return Promise.all(
+    servers.map(async (server) => {
+      try {
+        return await server.info('memory');
+      } catch (error) {
+        // It cannot be told; the inspection says so.
+        if (isForbidden(error)) return '';
+        throw error;
+      }
+    }),
+  );
 }
 
 function isFull(info: string): boolean {

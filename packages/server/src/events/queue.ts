@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js';
 import { answers, connected } from '../redis/answers.js';
 import type { RedisClient } from '../redis/connect.js';
+import { requireVersion } from '../redis/inspect.js';
 import { Admission } from './admission.js';
 import { FenceWatch } from './fenceWatch.js';
 import type { QueuedEvent } from './job.js';
@@ -11,7 +12,7 @@ import { MemoryGuard } from './memoryGuard.js';
 import { partitionOf } from './partition.js';
 import { agreeOnPartitions } from './partitionCount.js';
 import type { EventQueuesOptions, EventQueuesParts, QueueStats } from './queueParts.js';
-import { SilenceProbe } from './silenceProbe.js';
+import { Reach } from './reach.js';
 import type { StoredEvent } from './storedEvent.js';
 import { type WatchedLane, WorkerWatch } from './workerWatch.js';
 
@@ -39,7 +40,7 @@ export class EventQueues {
   private readonly fence: FenceWatch;
   /** What the publishers of a job wait for: one promise for all its events. */
   private readonly told = new WeakMap<Promise<boolean>, Promise<boolean>>();
-  private readonly silence: SilenceProbe;
+  private readonly reach: Reach;
   /** Connections are shared by many queues, and each passes the same error on. */
   private readonly reported = new WeakSet<Error>();
 
@@ -54,7 +55,7 @@ export class EventQueues {
       report: parts.report,
       stallMs: options.stallMs,
     });
-    this.silence = new SilenceProbe((error, where) => this.report(error, where));
+    this.reach = new Reach(parts.setting ?? 'REDIS_URL', (error, where) => this.report(error, where));
     this.fence = new FenceWatch({
       mayAppend: parts.mayAppend,
       clock: parts.clock,
@@ -88,7 +89,9 @@ export class EventQueues {
     this.refuseWhenClosed();
     const producer = this.open('producer');
     this.producer = producer;
+    this.reach.watch(producer);
     await connected(producer);
+    await requireVersion(producer, this.parts.setting ?? 'REDIS_URL');
     await agreeOnPartitions(producer, this.parts.keys.partitions(), this.options.partitions);
     this.refuseWhenClosed();
     this.admission = new Admission({
@@ -96,7 +99,8 @@ export class EventQueues {
       memory: new MemoryGuard({ clients: [producer, this.parts.logRedis], clock: this.parts.clock }),
       clock: this.parts.clock,
       report: (error, where) => this.report(error, where),
-      onSilence: () => this.probe(),
+      away: this.reach.words,
+      onSilence: () => this.reach.probe(),
       maxJobs: this.options.maxJobs,
     });
     this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
@@ -116,6 +120,7 @@ export class EventQueues {
     const { producer } = this;
     const lanes = this.lanes();
     this.producer = null;
+    this.reach.watch(null);
     this.partitions = [];
     this.urgent = null;
     this.admission = null;
@@ -162,6 +167,17 @@ export class EventQueues {
     return this.producer;
   }
 
+  /** Why nobody can publish, in the words that publishers are told; null: their Redis is there. */
+  get away(): string | null {
+    if (this.closing) return null;
+    return this.watch.isSilent ? this.reach.words : this.reach.away;
+  }
+
+  /** To be called each second. */
+  look(): void {
+    this.reach.look();
+  }
+
   /** EVENT_QUEUE_PARTITIONS. */
   get partitionCount(): number {
     return this.options.partitions;
@@ -191,7 +207,7 @@ export class EventQueues {
     const lane = this.laneOf(item);
     this.refuseWhenClosed();
     // A Redis that hangs would run everything that was refused meanwhile when it wakes; memory would fill until then.
-    if (this.silence.isSilent) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
+    this.reach.refuse();
     this.admission?.added();
     const job = lane.batcher.add(item);
     let told = this.told.get(job);
@@ -204,7 +220,7 @@ export class EventQueues {
 
   private notAdded(error: unknown): never {
     this.report(error, 'events.add');
-    this.probe();
+    this.reach.probe();
     throw new AppError('UNAVAILABLE', 'the event queue did not take the event', { cause: error });
   }
 
@@ -220,7 +236,8 @@ export class EventQueues {
     if (items.some((item) => this.watch.stalledMs(this.laneOf(item).name) >= this.options.stallMs)) {
       throw new AppError('UNAVAILABLE', 'nobody works on the event queue');
     }
-    if (this.silence.isSilent || !this.admission) throw new AppError('UNAVAILABLE', 'the event queue does not answer');
+    this.reach.refuse();
+    if (!this.admission) throw new AppError('UNAVAILABLE', this.reach.words);
     await this.admission.admit();
   }
 
@@ -277,11 +294,6 @@ export class EventQueues {
     return this.workersStarted ? this.watch.fault() : null;
   }
 
-  /** Whether Redis does not answer to the queues just now. */
-  get isSilent(): boolean {
-    return this.silence.isSilent || this.watch.isSilent;
-  }
-
   /**
    * Writes again what is written once and read for ever, where a Redis that lost its data has forgotten it: the number of partitions
    * (Q7), the limits of each queue (Q4). Cheap when nothing is to be done.
@@ -303,7 +315,7 @@ export class EventQueues {
   private async end(): Promise<void> {
     this.fence.stop();
     this.watch.stop();
-    this.silence.stop();
+    this.reach.stop();
     const force = !(await this.answers(this.workerConnection));
     await this.closeLanes(this.lanes(), force);
     this.workerConnection?.disconnect();
@@ -354,10 +366,6 @@ export class EventQueues {
 
   private refuseWhenClosed(): void {
     if (this.closing) throw new AppError('UNAVAILABLE', 'the event queue is closed');
-  }
-
-  private probe(): void {
-    if (this.producer) void this.silence.ask(this.producer);
   }
 
   /** Where the connection is what hangs, all lanes share that fate. */

@@ -24,6 +24,8 @@ export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows
   readonly ids: EventIds;
   /** The log's Redis, whose memory is looked at too. */
   readonly logRedis: RedisClient;
+  /** Names the queues' Redis. Default REDIS_URL. */
+  readonly setting?: string;
   /** Makes a connection that is not yet open. The queues open and end it. */
   readonly connect: (role: 'producer' | 'worker') => RedisClient;
 }

@@ -1,8 +1,8 @@
 import type { PreferenceChanges } from '@unified-ws/protocol';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
-import { SAVED_TTL_S } from '../registry/store.js';
 import type { PreferenceFormat } from './preferences.js';
+import { save } from './saved.js';
 
 /** The preferences of users in Redis. They are read by claim.lua, which also renews their time to live. */
 export class SavedPreferences {
@@ -22,9 +22,8 @@ export class SavedPreferences {
    * @throws whatever the connection says; it is not known then whether the change was stored.
    */
   async change(userId: string, changes: PreferenceChanges): Promise<void> {
-    const key = this.keys.prefs(userId);
     const fields = this.format.write(changes);
     if (fields.length === 0) return;
-    await Promise.all([this.redis.hset(key, ...fields), this.redis.expire(key, SAVED_TTL_S)]);
+    await save(this.redis, this.keys.prefs(userId), fields);
   }
 }

@@ -1,8 +1,8 @@
 import type { EventCatalogue } from '../events/catalogue.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
-import { SAVED_TTL_S } from '../registry/store.js';
 import type { Clearance } from './clearance.js';
+import { save } from './saved.js';
 
 /** Whether somebody of this clearance may subscribe to the type. False for a type that there is not. */
 export function maySubscribe(type: string, clearance: Clearance, catalogue: EventCatalogue): boolean {
@@ -94,18 +94,12 @@ export class SavedSubscriptions {
 
   /** Stores changes. Idempotent. */
   async change(userId: string, changes: ChoiceChanges): Promise<void> {
-    const key = this.keys.subs(userId);
     const set: string[] = [];
     const forget: string[] = [];
     for (const [field, value] of changes) {
       if (value === null) forget.push(field);
       else set.push(field, value ? '1' : '0');
     }
-    // One slot and one connection: they run in order, and each may be repeated.
-    const steps: Promise<unknown>[] = [];
-    if (set.length > 0) steps.push(this.redis.hset(key, ...set));
-    if (forget.length > 0) steps.push(this.redis.hdel(key, ...forget));
-    steps.push(this.redis.expire(key, SAVED_TTL_S));
-    await Promise.all(steps);
+    await save(this.redis, this.keys.subs(userId), set, forget);
   }
 }

@@ -22,7 +22,7 @@ export interface ReadinessView {
   /** Monotonic ms. */
   readonly bus: { readonly heardAt: number };
   readonly recovery: { readonly standing: Standing };
-  readonly queues: { stats(): { readonly lanes: readonly LaneView[] }; readonly isSilent: boolean };
+  readonly queues: { stats(): { readonly lanes: readonly LaneView[] } };
   readonly running: Pick<RunningParts, 'faults' | 'isStarted'>;
   readonly peers: () => PeersView;
   readonly isDraining: () => boolean;
@@ -115,7 +115,6 @@ export class Readiness {
   private noticed(): string[] {
     return [
       ...this.paused().map((queue) => `event_queue: ${queue} is paused by an admin`),
-      ...(this.view.queues.isSilent ? ['event_queue: its Redis does not answer'] : []),
       ...this.stalled(),
       ...this.view.notices.read().map(({ text }) => text),
     ];

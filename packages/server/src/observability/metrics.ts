@@ -21,6 +21,7 @@ export interface MetricsView {
   readonly clock: Clock;
   readonly redis: { readonly status: string };
   readonly subscriber: { readonly status: string };
+  readonly installation: { readonly foreign: number };
   /** What went to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
   readonly logLines: Readonly<Record<string, number>>;
@@ -115,7 +116,7 @@ export class Metrics {
 
   /** All metrics in the text format of Prometheus. Waits for nobody but this process. */
   text(): Promise<string> {
-    const { clock, redis, subscriber, reported, logLines, counts } = this.view;
+    const { clock, redis, subscriber, reported, logLines, counts, installation } = this.view;
     const facts: MetricFacts = {
       stats: this.facts.read(),
       queue: this.queue.look(),
@@ -125,6 +126,7 @@ export class Metrics {
       logLines,
       requestsRefused: counts.requestsRefused.toRecord(),
       connected: { command: redis.status === 'ready', subscriber: subscriber.status === 'ready' },
+      foreign: installation.foreign,
       cpu: cpuUsage(),
     };
     for (const reader of this.readers) reader(facts);

@@ -4,6 +4,7 @@ import { AppError } from '../errors.js';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
+import { setOnce } from '../redis/setOnce.js';
 import { pause } from './owner.js';
 
 /** While another one has the turn it is asked for again this often, milliseconds. */
@@ -51,7 +52,7 @@ export class DrainTurn {
   private async tried(token: string, lapseMs: number): Promise<boolean> {
     const { redis, keys, report } = this.parts;
     try {
-      return (await redis.set(keys.drainTurn(), token, 'PX', lapseMs, 'NX')) === 'OK';
+      return (await setOnce(redis, keys.drainTurn(), token, lapseMs)).set;
     } catch (error) {
       report(error, 'operations.drain');
       throw new AppError('UNAVAILABLE', 'It cannot be told which other nodes take connections, try again.', {

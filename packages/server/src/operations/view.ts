@@ -22,6 +22,7 @@ import type { Notices } from '../observability/notices.js';
 import type { RunningParts } from '../observability/runningParts.js';
 import type { Tally } from '../observability/tally.js';
 import type { RedisClient } from '../redis/connect.js';
+import type { Installation } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
 import type { ClockWatch } from '../registry/clockWatch.js';
 import type { ClusterTime } from '../registry/clusterTime.js';
@@ -66,6 +67,7 @@ export interface NodeView {
   readonly peers: () => PeersView;
   readonly redis: RedisClient;
   readonly keys: Keys;
+  readonly installation: Installation;
   readonly subscriber: RedisClient;
   readonly bus: Bus;
   readonly commands: Commands;

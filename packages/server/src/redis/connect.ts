@@ -1,6 +1,10 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import { Unmendable } from './persist.js';
+import { ConnectionFaults } from './connectionFaults.js';
+import { checkBeforeReady, isForbidden, type ReadyCheckOptions } from './readyCheck.js';
 import { loadScriptsFirst } from './scriptLoading.js';
+import type { RedisHost as Host, RedisTarget } from './url.js';
+
+export { parseRedisUrl, type RedisHost as Host } from './url.js';
 
 /** A client of a standalone server, of a Sentinel group, or of a Cluster: the callers cannot tell. */
 export type RedisClient = Redis | Cluster;
@@ -13,71 +17,21 @@ export type RedisClient = Redis | Cluster;
  * - `subscriber`: pub/sub only. Resubscribing is the bus's work, which must know when it happened.
  * - `producer`: adds jobs. As `command`, but not pipelined with it, so that a queue on its own server is possible.
  * - `worker`: BullMQ's blocking reads; waits for Redis for ever.
+ * - `inspection`: one look at a Redis; does not come back by itself.
  */
-export type ConnectionRole = 'command' | 'subscriber' | 'producer' | 'worker';
+export type ConnectionRole = 'command' | 'subscriber' | 'producer' | 'worker' | 'inspection';
 
 export interface ConnectOptions {
   /** Time a command may take before it rejects, milliseconds. It may still run later (C8). */
   readonly commandTimeoutMs: number;
   /** Shown by CLIENT LIST. */
   readonly name: string;
+  /** The setting that the target comes from. Default REDIS_URL. */
+  readonly setting?: string;
+  /** Told why a connection cannot be used. */
+  readonly faults?: ConnectionFaults;
   /** Further nodes of the Cluster that are known by now. */
   readonly peers?: () => readonly Host[];
-}
-
-export type RedisTarget =
-  | { readonly kind: 'standalone'; readonly url: string }
-  | {
-      readonly kind: 'sentinel';
-      readonly hosts: readonly Host[];
-      readonly master: string;
-      readonly credentials: Credentials;
-      readonly db: number;
-    }
-  | { readonly kind: 'cluster'; readonly hosts: readonly Host[]; readonly credentials: Credentials };
-
-export interface Host {
-  readonly host: string;
-  readonly port: number;
-}
-interface Credentials {
-  readonly username?: string;
-  readonly password?: string;
-}
-
-/**
- * Reads `redis://`, `rediss://`, `redis+sentinel://[user:password@]host:port,…/master[/db]` and
- * `redis+cluster://[user:password@]host:port,…`.
- *
- * @throws TypeError when the text is none of these; the message never repeats the text, it may hold a password.
- */
-export function parseRedisUrl(text: string): RedisTarget {
-  const [, scheme, rest = ''] = /^(rediss?|redis\+sentinel|redis\+cluster):\/\/(.+)$/.exec(text) ?? [];
-  if (!scheme)
-    throw new TypeError('a Redis URL starts with redis://, rediss://, redis+sentinel:// or redis+cluster://');
-  if (scheme === 'redis' || scheme === 'rediss') return { kind: 'standalone', url: text };
-  // The last @ ends the login: a password may hold any character.
-  const at = rest.lastIndexOf('@');
-  const credentials = parseLogin(rest.slice(0, Math.max(0, at)));
-  const [authority = '', ...path] = (rest.slice(at + 1).split('?', 1)[0] as string).split('/');
-  const hosts = authority.split(',').map((entry) => parseHost(entry, scheme === 'redis+sentinel' ? 26379 : 6379));
-  if (scheme === 'redis+cluster') return { kind: 'cluster', hosts, credentials };
-  const [master = '', db = '0'] = path;
-  if (!master) throw new TypeError('a redis+sentinel:// URL ends with the name of the master group');
-  return { kind: 'sentinel', hosts, master: decodeURIComponent(master), credentials, db: Number(db) || 0 };
-}
-
-function parseLogin(login: string): Credentials {
-  const colon = login.indexOf(':');
-  const username = decodeURIComponent(login.slice(0, Math.max(0, colon)));
-  const password = decodeURIComponent(login.slice(colon + 1));
-  return { ...(username ? { username } : {}), ...(password ? { password } : {}) };
-}
-
-function parseHost(entry: string, defaultPort: number): Host {
-  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(entry);
-  if (!match?.[1]) throw new TypeError('a Redis host is written host or host:port');
-  return { host: match[1].replace(/^\[|\]$/g, ''), port: match[2] ? Number(match[2]) : defaultPort };
 }
 
 /** Quick at first (a restart is over in a second), then at most every 2 s, jittered so that nodes do not return in step. */
@@ -117,6 +71,14 @@ function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptio
         maxRetriesPerRequest: 0,
         commandTimeout: options.commandTimeoutMs,
       };
+    case 'inspection':
+      return {
+        ...common,
+        retryStrategy: () => null,
+        enableOfflineQueue: false,
+        maxRetriesPerRequest: 0,
+        commandTimeout: options.commandTimeoutMs,
+      };
     case 'subscriber':
       return {
         ...common,
@@ -138,40 +100,54 @@ function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptio
  */
 export function createRedis(target: RedisTarget, role: ConnectionRole, options: ConnectOptions): RedisClient {
   const client = newClient(target, role, options);
+  if (role === 'worker') hidePolicy(client);
   if (role === 'command') loadScriptsFirst(client);
   return client;
 }
 
 function newClient(target: RedisTarget, role: ConnectionRole, options: ConnectOptions): RedisClient {
-  const redisOptions = roleOptions(role, options);
-  if (target.kind === 'standalone') return new Redis(target.url, redisOptions);
-  if (target.kind === 'sentinel') {
-    return new Redis({
-      ...redisOptions,
-      ...target.credentials,
-      sentinels: target.hosts.map((host) => ({ ...host })),
-      name: target.master,
-      db: target.db,
-    });
-  }
-  if (role === 'subscriber') {
-    const peers = options.peers ?? (() => []);
-    return subscribeToOne(target.hosts, { ...redisOptions, ...target.credentials }, peers);
-  }
-  const clusterOptions: ClusterOptions & { redisOptions: ClientOptions } = {
-    lazyConnect: true,
-    enableAutoPipelining: redisOptions.enableAutoPipelining ?? false,
-    autoPipeliningIgnoredCommands: UNPIPELINED,
-    enableOfflineQueue: redisOptions.enableOfflineQueue ?? true,
-    clusterRetryStrategy: retryStrategy,
-    // Without it a client whose pipelines are told MOVED for several slots at once would never learn who has them now.
-    slotsRefreshInterval: 5000,
-    redisOptions: { ...redisOptions, ...target.credentials },
+  const { hosts, credentials, database, family, tls } = target;
+  const redisOptions: ClientOptions = {
+    ...roleOptions(role, options),
+    family,
+    ...(tls ? { tls: {} } : {}),
+    ...credentials,
   };
-  return new Cluster(
-    target.hosts.map((host) => ({ ...host })),
-    clusterOptions,
-  );
+  const check: ReadyCheckOptions = {
+    setting: options.setting ?? 'REDIS_URL',
+    database,
+    faults: options.faults ?? new ConnectionFaults(),
+  };
+  if (target.kind === 'cluster' && role === 'subscriber') {
+    const subscriber = subscribeToOne(hosts, redisOptions, options.peers ?? (() => []));
+    checkBeforeReady(subscriber, check);
+    return subscriber;
+  }
+  if (target.kind === 'cluster') {
+    const clusterOptions: ClusterOptions & { redisOptions: ClientOptions } = {
+      lazyConnect: true,
+      enableAutoPipelining: redisOptions.enableAutoPipelining ?? false,
+      autoPipeliningIgnoredCommands: UNPIPELINED,
+      enableOfflineQueue: redisOptions.enableOfflineQueue ?? true,
+      clusterRetryStrategy: redisOptions.retryStrategy ?? retryStrategy,
+      // Without it a client whose pipelines are told MOVED for several slots at once would never learn who has them now.
+      slotsRefreshInterval: 5000,
+      redisOptions,
+    };
+    const cluster = new Cluster(
+      hosts.map((host) => ({ ...host })),
+      clusterOptions,
+    );
+    checkNodes(cluster, check);
+    return cluster;
+  }
+  const place =
+    target.kind === 'sentinel'
+      ? { sentinels: hosts.map((host) => ({ ...host })), name: target.master }
+      : { ...hosts[0] };
+  const client = new Redis({ ...redisOptions, ...place, db: database });
+  checkBeforeReady(client, check);
+  return client;
 }
 
 /**
@@ -203,18 +179,39 @@ export function clusterNodes(client: RedisClient): Host[] {
   return client.nodes('all').map(({ options: { host = '', port = 0 } }) => ({ host, port }));
 }
 
-const MINIMUM_VERSION = 7;
+function checkNodes(cluster: Cluster, check: ReadyCheckOptions): void {
+  // A node is met before it connects.
+  cluster.on('+node', (node: Redis) => checkBeforeReady(node, check));
+  const duplicate = cluster.duplicate.bind(cluster);
+  Object.assign(cluster, {
+    duplicate: (...args: Parameters<Cluster['duplicate']>): Cluster => {
+      const twin = duplicate(...args);
+      checkNodes(twin, check);
+      return twin;
+    },
+  });
+}
 
 /**
- * Refuses servers that are too old: script flags (`allow-oom`, Q6) came with Redis 7.0.
- *
- * @throws Unmendable that names the version found.
+ * Each worker of BullMQ asks INFO of its connection: without an answer it does not begin, and what it thinks of the policy it writes to
+ * the console (inspect.ts tells that). Where the user may not ask, it is told the least version that a node takes.
  */
-export async function requireVersion(redis: RedisClient): Promise<string> {
-  const info = await redis.info('server');
-  const version = /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown';
-  if (!(Number.parseInt(version, 10) >= MINIMUM_VERSION)) {
-    throw new Unmendable(`Redis ${version} is too old: this needs ${MINIMUM_VERSION}.0 or newer`);
-  }
-  return version;
+function hidePolicy(client: RedisClient): void {
+  const info = client.info.bind(client) as (...args: string[]) => Promise<string>;
+  const duplicate = client.duplicate.bind(client) as (...args: unknown[]) => RedisClient;
+  Object.assign(client, {
+    info: async (...args: string[]): Promise<string> => {
+      try {
+        return (await info(...args)).replace(/^maxmemory_policy:.*$/m, '');
+      } catch (error) {
+        if (!isForbidden(error)) throw error;
+        return 'redis_version:7.0.0\r\n';
+      }
+    },
+    duplicate: (...args: unknown[]): RedisClient => {
+      const twin = duplicate(...args);
+      hidePolicy(twin);
+      return twin;
+    },
+  });
 }

@@ -4,9 +4,16 @@
  */
 export class Keys {
   readonly prefix: string;
+  /** The number of the database. */
+  readonly database: number;
+  private readonly channels: string;
 
-  constructor(prefix: string) {
+  constructor(prefix: string, database = 0) {
     this.prefix = prefix;
+    this.database = database;
+    // Pub/sub knows no databases. No prefix holds an `@`, so no two installations have a channel in common. Database 0 has the
+    // names of before: nodes of the former version hear the others.
+    this.channels = database === 0 ? prefix : `${prefix}@${database}`;
   }
 
   /** The registry entry of a user: owner, lease, fence, displaced owners. */
@@ -95,6 +102,14 @@ export class Keys {
   queueDeed(): string {
     return `${this.prefix}:queuedeed`;
   }
+  /** Never written: stands for any key where it is asked what may be done. */
+  inspection(): string {
+    return `${this.prefix}:inspection`;
+  }
+  /** Names this installation; in the slot of the beats, which write it. */
+  installation(): string {
+    return `{${this.nodes()}}:installation`;
+  }
   /** The turn of housekeeping: one node at a time (C11). */
   housekeeping(): string {
     return `${this.prefix}:housekeeping`;
@@ -108,11 +123,11 @@ export class Keys {
     return `${this.queuePrefix(partition)}:fates:${bucket}`;
   }
   eventsChannel(): string {
-    return `${this.prefix}:ev`;
+    return `${this.channels}:ev`;
   }
   /** Everything that is for one node alone. Named by lease, so a restarted node never answers for its former self (C10). */
   nodeChannel(lease: string): string {
-    return `${this.prefix}:n:${lease}`;
+    return `${this.channels}:n:${lease}`;
   }
 
   private user(userId: string): string {

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Keys } from '../redis/keys.js';
+import { setOnce } from '../redis/setOnce.js';
 import type { Judge } from './judge.js';
 import type { RegistryStore } from './store.js';
 
@@ -61,7 +62,7 @@ export class Housekeeping {
     if (!isServing()) return 0;
     const ripe = judge.deadFor(ripeMs, clock.mono());
     if (ripe.length === 0) return 0;
-    if ((await redis.set(keys.housekeeping(), nodeId, 'PX', TURN_MS, 'NX')) === null) return 0;
+    if (!(await setOnce(redis, keys.housekeeping(), nodeId, TURN_MS)).set) return 0;
     let removed = 0;
     for (const lease of ripe) removed += await this.clear(lease);
     return removed;

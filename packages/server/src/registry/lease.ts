@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Bus } from '../bus/bus.js';
 import type { Clock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
+import type { Installation } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import type { ClusterTime } from './clusterTime.js';
@@ -29,6 +30,9 @@ export type Renewal = 'renewed' | 'forgotten' | 'overslept';
 
 const beatScript = (): LuaScript => LuaScript.load('beat', new URL('./lua/beat.lua', import.meta.url));
 
+/** As beat.lua says it. */
+type BeatAnswer = [created: number, beats: string[], cards: string[], installation: string];
+
 export interface LeaseParts {
   readonly redis: RedisClient;
   readonly bus: Bus;
@@ -38,6 +42,7 @@ export interface LeaseParts {
   readonly cards: NodeCards;
   /** Asked with each beat. */
   readonly clusterTime: Pick<ClusterTime, 'sample' | 'now'>;
+  readonly installation: Installation;
   readonly nodeId: string;
   readonly ttlMs: number;
 }
@@ -144,15 +149,16 @@ export class Lease {
    * @throws when Redis did not confirm.
    */
   async pulse(): Promise<Renewal> {
-    const { clock, judge, cards, clusterTime } = this.parts;
+    const { clock, judge, cards, clusterTime, installation } = this.parts;
     const lease = this.current;
     const sentAt = clock.mono();
     const offset = clock.now() - sentAt;
     this.beat += 1;
     const written = this.write(lease, this.beat, cards.ownText);
-    const [[created, flat, flatCards], behindMs] = await Promise.all([written, clusterTime.sample()]);
+    const [[created, flat, flatCards, installationId], behindMs] = await Promise.all([written, clusterTime.sample()]);
     // First: the judge goes by them.
     cards.take(flatCards);
+    installation.agree(installationId);
     judge.observe(pairs(flat), sentAt, clock.mono());
     if (lease === this.current && behindMs > CLOCK_SLACK_MS) {
       this.overslept = true;
@@ -176,10 +182,10 @@ export class Lease {
     await this.write(lease, ENDED, '');
   }
 
-  private async write(lease: string, beat: number | string, card: string): Promise<[number, string[], string[]]> {
-    const { redis, keys, cards } = this.parts;
-    const answer = await this.script.run(redis, [keys.nodes(), keys.nodeCards()], [lease, beat, card, cards.mark]);
-    return answer as [number, string[], string[]];
+  private async write(lease: string, beat: number | string, card: string): Promise<BeatAnswer> {
+    const { redis, keys, cards, installation } = this.parts;
+    const scriptKeys = [keys.nodes(), keys.nodeCards(), keys.installation()];
+    return (await this.script.run(redis, scriptKeys, [lease, beat, card, cards.mark, installation.id])) as BeatAnswer;
   }
 }
 

@@ -1,5 +1,6 @@
 import { CLOCK_STEP_MS, type Clock, systemClock } from '../clock.js';
 import type { RedisClient } from '../redis/connect.js';
+import { type Signature, UNSIGNED } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import { parseAmendment } from './amendment.js';
@@ -20,6 +21,7 @@ const lua = (name: string): LuaScript => LuaScript.load(name, new URL(`./lua/${n
 export interface StoreParts {
   readonly redis: RedisClient;
   readonly keys: Keys;
+  readonly installation?: Signature;
   readonly policy: 'replace' | 'reject';
   /** Cluster time. Default: the wall clock of this machine. */
   readonly clock?: Pick<Clock, 'now'>;
@@ -113,7 +115,7 @@ export class RegistryStore {
     deadLeases: readonly string[],
     again: PriorClaim | null,
   ): Promise<ClaimAnswer> {
-    const { redis, keys, policy, mailboxTtlMs = MAILBOX_TTL_MS } = this.parts;
+    const { redis, keys, policy, mailboxTtlMs = MAILBOX_TTL_MS, installation = UNSIGNED } = this.parts;
     const raw = (await this.scripts.claim.run(
       redis,
       [
@@ -142,6 +144,7 @@ export class RegistryStore {
         again?.from ?? '',
         this.now(),
         CLOCK_STEP_MS,
+        installation.end,
       ],
     )) as [string, ...unknown[]];
     const [status, first, second, third, fourth, fifth, sixth] = raw;

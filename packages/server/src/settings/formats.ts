@@ -1,13 +1,26 @@
 import { isIP } from 'node:net';
 import { Ajv } from 'ajv';
-import { parseRedisUrl } from '../redis/connect.js';
+import { parseRedisUrl, RedisUrlError } from '../redis/url.js';
 
 function isRedisUrl(text: string): boolean {
   try {
-    const target = parseRedisUrl(text);
-    return target.kind !== 'standalone' || URL.canParse(target.url);
-  } catch {
-    return false; // ajv makes the message; the parser's own would not name the variable
+    parseRedisUrl(text);
+    return true;
+  } catch (error) {
+    if (!(error instanceof RedisUrlError)) throw error;
+    return false; // `faultOf` tells what is wrong; ajv cannot
+  }
+}
+
+/** What is wrong with a value, where the format can tell it without repeating a word of it; else null. */
+export function faultOf(format: unknown, value: unknown): string | null {
+  if (format !== 'redis-url' || typeof value !== 'string') return null;
+  try {
+    parseRedisUrl(value);
+    return null;
+  } catch (error) {
+    if (!(error instanceof RedisUrlError)) throw error;
+    return error.message;
   }
 }
 

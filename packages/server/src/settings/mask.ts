@@ -1,3 +1,4 @@
+import { describeRedis, parseRedisUrl } from '../redis/url.js';
 import type { Entry } from './entry.js';
 
 const MASK = '***';
@@ -20,17 +21,18 @@ export function maskUrl(value: string): string {
 const MAX_SHOWN = 120;
 
 /** A value as it may be shown to people: in messages, logs and `describeSettings`. */
-export function shownValue(entry: Pick<Entry, 'secret'>, value: unknown): unknown {
+export function shownValue(entry: Pick<Entry, 'secret'> & Partial<Pick<Entry, 'schema'>>, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => shownValue(entry, item));
   if (typeof value !== 'string') return value;
   if (entry.secret) return MASK;
+  if (entry.schema?.format === 'redis-url') return describeRedis(parseRedisUrl(value));
   // A private key put there by mistake must not reach the log.
   if (value.includes('-----BEGIN')) return '(PEM text)';
   return maskUrl(value);
 }
 
 /** The same for a message: quoted, escaped and short. */
-export function quotedValue(entry: Pick<Entry, 'secret'>, value: unknown): string {
-  const shown = JSON.stringify(shownValue(entry, value)) ?? 'nothing';
+export function quotedValue({ secret }: Pick<Entry, 'secret'>, value: unknown): string {
+  const shown = JSON.stringify(shownValue({ secret }, value)) ?? 'nothing';
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}… (${shown.length} characters)` : shown;
 }

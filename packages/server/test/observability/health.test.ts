@@ -34,7 +34,7 @@ function readiness(changes: Partial<typeof SERVING> = {}): ReturnType<Readiness[
     lease: { ageMs: state.ageMs, rightMs: 4000, isValid: () => state.isValid },
     bus: { heardAt: 5000 - state.heardAgeMs },
     recovery: { standing: state.standing, reason: 'connect ECONNREFUSED 10.0.0.1' },
-    queues: { isSilent: false, stats: () => ({ standingAside: false, lanes: [{ queue: 'events-0', retrying }] }) },
+    queues: { stats: () => ({ standingAside: false, lanes: [{ queue: 'events-0', retrying }] }) },
     notices: { read: () => [] },
     running: { isStarted: state.started, faults: () => state.faults },
     peers: () => state.peers,

@@ -20,14 +20,16 @@
 --      6 rotation of the seen sets, ms
 --      7 cluster time, ms
 --      8 CLOCK_STEP_MS
---      9.. per event: id, tag, event (JSON)
+--      9 end of what is published: `}`, or the signature of the installation with it
+--     10.. per event: id, tag, event (JSON)
 --
 -- Result: {epoch, head offset, head tag, {per event its offset, or 0 when its id was appended before}}
--- Publishes: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…],"time":(of the append, ms)}, when anything was appended
+-- Publishes: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…],"time":(of the append, ms),"installation":…}, when anything
+-- was appended
 -- Errors: none of its own.
 local stream, meta, seen_a, seen_b = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local max_length, max_bytes, ttl = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local FIRST = 9
+local FIRST = 10
 local count = (#ARGV - FIRST + 1) / 3
 -- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
 local TRIM_SLACK = 32
@@ -119,7 +121,7 @@ if appended == 0 then
 end
 call('SADD', seen_a, unpack(new))
 
-batch[pieces + 1] = ']],"time":' .. stamp .. '}'
+batch[pieces + 1] = ']],"time":' .. stamp .. ARGV[9]
 call('PUBLISH', ARGV[1], table.concat(batch))
 
 length = length + appended

@@ -1,6 +1,7 @@
-#!lua
+#!lua flags=allow-oom
 -- Gives the log a new epoch, if it still has the one named: positions of the old one are worth nothing from then on (L1).
 -- The entries stay, and the offsets go on. Idempotent: only the first of several nodes that found the log set back changes it.
+-- `allow-oom`, so that a full Redis keeps nobody from following the log again.
 --
 -- KEYS 1 meta <prefix>:{log}:meta   hash
 -- ARGV 1 the epoch that was found to be wrong

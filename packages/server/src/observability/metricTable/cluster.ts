@@ -34,6 +34,11 @@ export const CLUSTER_METRICS: readonly ReadMetric[] = [
   gauge('uws_bus_age_seconds', 'Age of the last own message that came back over the bus, seconds.', ({ stats }) =>
     age(stats.checks.bus.value),
   ),
+  counter(
+    'uws_foreign_messages_total',
+    'Messages between nodes that carried the id of another installation and were dropped.',
+    ({ foreign }) => one(foreign),
+  ),
   gauge(
     'uws_redis_connected',
     '1 while the connection to Redis stands.',

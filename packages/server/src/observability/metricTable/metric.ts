@@ -14,6 +14,8 @@ export interface MetricFacts {
   /** Plain HTTP requests that were refused before any work, by bucket. */
   readonly requestsRefused: Readonly<Record<string, number>>;
   readonly connected: { readonly command: boolean; readonly subscriber: boolean };
+  /** Messages of other installations that were dropped. */
+  readonly foreign: number;
   readonly cpu: NodeJS.CpuUsage;
 }
 

@@ -7,13 +7,15 @@
 --
 -- KEYS 1 nodes  <prefix>:nodes          hash  lease -> <beat>@<time of the first, ms>@<time of this one, ms>, or `ended`
 --      2 cards  {<prefix>:nodes}:cards  hash  lease -> card; `mark` -> names the last change
+--      3 installation {<prefix>:nodes}:installation  string  names the installation
 -- ARGV 1 lease
 --      2 beat, or `ended`
 --      3 card of the lease; '' takes it away
 --      4 mark of the cards that the caller knows
+--      5 id of the installation as the caller knows it, written where none is
 --
 -- Result: {1 when the lease was not there before, else 0; flat array of lease, beat, …;
---          flat array of the cards, `mark` among them, empty when the caller knows them}
+--          flat array of the cards, `mark` among them, empty when the caller knows them; id of the installation}
 local beat = ARGV[2]
 if beat ~= 'ended' then
   local time = redis.call('TIME')
@@ -39,4 +41,5 @@ if card ~= ARGV[3] then
 end
 local cards = {}
 if redis.call('HGET', KEYS[2], 'mark') ~= ARGV[4] then cards = redis.call('HGETALL', KEYS[2]) end
-return { created, redis.call('HGETALL', KEYS[1]), cards }
+redis.call('SET', KEYS[3], ARGV[5], 'NX')
+return { created, redis.call('HGETALL', KEYS[1]), cards, redis.call('GET', KEYS[3]) }

@@ -24,6 +24,7 @@
 --     15 of a re-claim: the lease in the claimer's own entry as it was read, '' when the entry was another's
 --     16 cluster time, ms
 --     17 CLOCK_STEP_MS
+--     18 end of what is published: `}`, or the signature of the installation with it
 --
 -- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
 --          saved preferences (flat array),
@@ -162,8 +163,9 @@ local displaced = now_stored[2] or '[]'
 local function evict(list)
   for _, one in ipairs(list) do
     local code = (client ~= '' and one.k == client) and 4206 or 4001
-    redis.call('PUBLISH', ARGV[6] .. one.l, cjson.encode({ t = 'evict', conn = one.c, fence = now_stored[1], by = conn,
-      to = lease, code = code, since = tonumber(since) }))
+    local text = cjson.encode({ t = 'evict', conn = one.c, fence = now_stored[1], by = conn, to = lease, code = code,
+      since = tonumber(since) })
+    redis.call('PUBLISH', ARGV[6] .. one.l, string.sub(text, 1, -2) .. ARGV[18])
   end
 end
 evict(warned)

@@ -1,7 +1,7 @@
 import { integer, optionalText, text } from '../entry.js';
 
 const REDIS_URL_FORMS =
-  'redis://[user:password@]host[:port][/db], rediss://…, redis+sentinel://[user:password@]host[:port],…/master[/db], or redis+cluster://[user:password@]host[:port],…';
+  'redis://[user:password@]host[:port][/db], rediss://…, redis+sentinel://[user:password@]host[:port],…/master[/db], or redis+cluster://[user:password@]host[:port],…; each may end with ?family=4 or ?family=6';
 
 /** Where Redis is and how long it may take. */
 export const REDIS = [

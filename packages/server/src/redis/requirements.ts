@@ -1,0 +1,115 @@
+import type { Keys } from './keys.js';
+
+/**
+ * What a user of Redis must be allowed, told by commands with arguments that are in order: Redis looks at these first. `key` stands for
+ * `probe`. None of it is executed (inspect.ts), so none of it may end a transaction.
+ */
+export interface Requirements {
+  readonly commands: readonly string[];
+  /** A key that nobody uses. */
+  readonly probe: string;
+  /** Whether transactions are executed. */
+  readonly transactions: boolean;
+  /** One of each kind. */
+  readonly keys: readonly string[];
+  /** Published to and subscribed to. */
+  readonly channels: readonly string[];
+}
+
+/** Of what the scripts call, and of what is sent beside them. `requirements.test.ts` compares it with the scripts. */
+const EVERYWHERE = [
+  'PING',
+  'EVAL x 0',
+  'EVALSHA x 0',
+  'DEL key',
+  'EXISTS key',
+  'EXPIRE key 1',
+  'GET key',
+  'HDEL key a',
+  'HEXISTS key a',
+  'HGET key a',
+  'HGETALL key',
+  'HMGET key a',
+  'HSET key a b',
+  'LINDEX key 0',
+  'LLEN key',
+  'LPOS key a',
+  'LPUSH key a',
+  'LRANGE key 0 0',
+  'LREM key 0 a',
+  'PERSIST key',
+  'PEXPIRE key 1',
+  'PTTL key',
+  'RENAME key key',
+  'SADD key a',
+  'SET key a',
+  'SREM key a',
+  'TIME',
+  'UNLINK key',
+  'XADD key * a b',
+  'XTRIM key MAXLEN 1',
+  'ZADD key 0 a',
+  'ZCARD key',
+  'ZCOUNT key 0 0',
+  'ZRANGE key 0 0',
+  'ZREM key a',
+  'ZREMRANGEBYRANK key 0 0',
+  'ZSCORE key a',
+];
+
+const OF_THE_CLUSTER = [
+  'SCRIPT LOAD x',
+  'HKEYS key',
+  'PUBLISH channel a',
+  'SMISMEMBER key a',
+  'SRANDMEMBER key 1',
+  'TTL key',
+  'XDEL key 1-0',
+  'XLEN key',
+  'XRANGE key 0 0',
+  'XREVRANGE key 0 0',
+  'ZMSCORE key a',
+];
+
+const OF_THE_QUEUES = [
+  'BZPOPMIN key 1',
+  'HINCRBY key a 1',
+  'HMSET key a b',
+  'HSTRLEN key a',
+  'INCR key',
+  'RPOP key',
+  'LSET key 0 a',
+  'LTRIM key 0 0',
+  'RPOPLPUSH key key',
+  'RPUSH key a',
+  'SCARD key',
+  'SMEMBERS key',
+  'ZPOPMIN key',
+  'ZRANGEBYSCORE key 0 0',
+  'ZRANK key a',
+  'ZREMRANGEBYSCORE key 0 0',
+  'ZREVRANGE key 0 0',
+  'ZREVRANGEBYSCORE key 0 0',
+];
+
+/** Of the Redis of registry, bus and log. */
+export function clusterRequirements(keys: Keys): Requirements {
+  return {
+    commands: [...EVERYWHERE, ...OF_THE_CLUSTER],
+    probe: keys.inspection(),
+    transactions: false,
+    keys: [keys.nodes(), keys.nodeCards(), keys.conn('a'), keys.nodeUsers('a.1'), keys.logStream(), keys.audit()],
+    channels: [keys.eventsChannel(), keys.nodeChannel('a.1')],
+  };
+}
+
+/** Of the Redis of the event queue. */
+export function queueRequirements(keys: Keys): Requirements {
+  return {
+    commands: [...EVERYWHERE, ...OF_THE_QUEUES],
+    probe: keys.inspection(),
+    transactions: true,
+    keys: [keys.partitions(), `${keys.queuePrefix(0)}:events-0:wait`, `${keys.queuePrefix('u')}:events-urgent:wait`],
+    channels: [],
+  };
+}
