@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { TestClient } from '../support/client.js';
-import type { RawClient } from '../support/rawClient.js';
+import { OPCODE, type RawClient } from '../support/rawClient.js';
 import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { type LocalNode, World } from './support/world.js';
@@ -53,9 +53,20 @@ describe('a second connection of a user, where it does not replace the first', f
     const first = await world.connect(node, user);
     const attempts = await Promise.all([node, other, other].map((from) => second(from, user).closed()));
     expect(attempts.map(({ code }) => code)).to.deep.equal([4010, 4010, 4010]);
-    // One right after the other: the pong of the first ping is all that is heard.
+    // One right after the other. Seen red: the pong of the first ping was taken for one that is still awaited, and no second was asked for.
     for (const from of [node, other, node]) expect((await second(from, user).closed()).code).to.equal(4010);
     expect((await first.request('ping')).type).to.equal('pong');
+  });
+
+  // Seen red with the answer to an earlier question taken for one to this: the ping stays noted until its time is over.
+  it('must not be sent away for good by one that has answered before, and vanished since', async () => {
+    const user = world.user();
+    const first = await vanished(user);
+    const early = second(other, user);
+    const ping = await until(() => first.frames.find(({ opcode }) => opcode === OPCODE.PING), { what: 'a ping' });
+    first.send(ping.payload, { opcode: OPCODE.PONG });
+    expect((await early.closed()).code).to.equal(4010);
+    expect((await second(other, user).closed()).code).to.equal(4203);
   });
 
   it('must come back where nobody answers for the first one: its node hangs, or cannot be asked yet', async () => {

@@ -78,18 +78,15 @@ export class Liveness {
     this.schedule(connection, this.nextDue(connection));
   }
 
-  /**
-   * Somebody wants to know whether it lives: it is pinged now, unless a pong is awaited as it is, and ended when none comes in time.
-   *
-   * @returns whether something was heard since a ping that is still noted as unanswered.
-   */
-  test(connection: Connection): boolean {
-    if (!isWatched(connection)) return false;
-    if (connection.pongDue !== 0) return connection.socket.bytesRead !== connection.bytesSeen;
-    connection.bytesSeen = connection.socket.bytesRead;
+  /** Somebody wants to know whether it lives: it is pinged now, unless a pong is awaited as it is, and ended when none comes in time. */
+  test(connection: Connection): void {
+    if (!isWatched(connection)) return;
+    const read = connection.socket.bytesRead;
+    // One that has come is noticed by the wheel only later: it answers an earlier question.
+    if (connection.pongDue !== 0 && read === connection.bytesSeen) return;
+    connection.bytesSeen = read;
     this.ping(connection, this.parts.clock.mono());
     this.schedule(connection, this.nextDue(connection));
-    return false;
   }
 
   /** Its token ends: told, then closed. Takes the place of what was set before; may come before `watch`. */

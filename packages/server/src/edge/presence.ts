@@ -59,7 +59,7 @@ export class Presence {
   }
 
   private async hear(connection: Connection, waitMs: number): Promise<boolean> {
-    if (this.parts.liveness.test(connection)) return connection.isOpen();
+    this.parts.liveness.test(connection);
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(), waitMs);
     try {
