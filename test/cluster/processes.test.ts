@@ -70,7 +70,11 @@ describe('several processes of one port', function () {
     const env = { REDIS_URL: redis.url, REDIS_PREFIX: 'orphans', NODES: '2', LEASE_TTL_MS: '60000' };
     const node = new NodeProcess({ id: 'orphan', env });
     await node.start();
-    await node.ready();
+    const ready = async (): Promise<boolean> => {
+      const { body } = await call(node, '/readyz');
+      return body.nodes.length === 2 && body.nodes.every((one: { ready: boolean }) => one.ready);
+    };
+    await until(ready, { timeoutMs: 30_000, what: 'both are ready' });
     const clients = Array.from({ length: 6 }, (_, n) => new TestClient(node.ws, { token: token(`orphan-${n}`) }));
     await Promise.all(clients.map((client) => client.established()));
     expect(new Set(clients.map(({ hello }) => hello?.node_id)).size, 'both have some').to.equal(2);
