@@ -24,6 +24,7 @@ const PARTS = [
   'slow',
   'offline',
   'connections',
+  'clocks',
   'clocks-stopped',
 ];
 const USAGE = `npm run chaos -- [options]
