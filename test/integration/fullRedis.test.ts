@@ -57,7 +57,10 @@ describe('a Redis that is full', function () {
     expect(refused).to.include('OOM');
     const beats = async (): Promise<string[]> => redis.hvals('uws:nodes');
     const before = await beats();
-    await until(async () => (await beats()).every((beat) => !before.includes(beat)), { what: 'both leases go on' });
+    // Not all of them: on a busy machine a node may have lost a lease before, whose beat stands still.
+    await until(async () => (await beats()).filter((beat) => !before.includes(beat)).length === 2, {
+      what: 'both leases go on',
+    });
     const moved = await world.connect(two, user);
     expect((await first.closed()).code).to.equal(4001);
     await moved.close();
