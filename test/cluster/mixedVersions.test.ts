@@ -45,8 +45,8 @@ describe('old and new nodes in one cluster', function () {
       targeted: TARGETED,
       nodes: NODES,
       main: (node) => (OLD_NODES.includes(node) ? old : CURRENT_MAIN),
-      // The ledger reads of every flush.
-      env: { LOG_LEVEL: 'trace', DRAIN_MS: '1000' },
+      // The ledger reads of every flush. On a slow machine a client may be away for long: nothing is to be trimmed meanwhile.
+      env: { LOG_LEVEL: 'trace', DRAIN_MS: '1000', MAILBOX_SIZE: '10000' },
       onRecord: (node, record) => ledger.take(node, record),
     });
   });
@@ -91,6 +91,21 @@ describe('old and new nodes in one cluster', function () {
         status: 202,
       });
       await client.waitFor('zone_created', ({ data }) => data.from === from);
+
+      // Whoever appended it, the other build knows the id: of the log, and of a mailbox.
+      for (const targets of [{}, { target_user_ids }]) {
+        const once = {
+          event_type: 'custom_event',
+          id: `once-${from}-${Object.keys(targets).length}`,
+          data: {},
+          ...targets,
+        };
+        const first = await post(asked, '/events', once);
+        await client.waitFor('custom_event', ({ id }) => id === first.event_id);
+        for (const node of world.cluster.nodes) {
+          expect(await post(node, '/events', once)).to.include({ event_id: first.event_id, duplicate: true });
+        }
+      }
 
       const changed = await post(asked, `/users/${user}/permissions-changed`, { roles: ['user'] });
       expect(changed).to.include({ status: 200, result: 'applied', node_id: owner.id });

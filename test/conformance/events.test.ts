@@ -53,7 +53,10 @@ describe('events', () => {
       const first = await admin.ask('publish_event', event, 'event_accepted');
       await user.event(first.event_id);
       const again = await admin.ask('publish_event', event, 'event_accepted');
-      expect(again).to.include({ event_id: first.event_id, duplicate: true });
+      expect(again).to.include({ event_id: first.event_id, duplicate: true, payload_differs: false });
+      const changed = { ...event, data: { name: 'changed' } };
+      const other = await admin.ask('publish_event', changed, 'event_accepted');
+      expect(other).to.include({ event_id: first.event_id, duplicate: true, payload_differs: true });
       const last = await t.publish({ event_type: TYPE, data: { name: 'after' } });
       await user.event(last);
       expect(user.events.filter(({ id }) => id === first.event_id)).to.have.length(1);

@@ -255,7 +255,10 @@ describe('the REST interface', () => {
       expect(one.body).to.include({ duplicate: false });
       expect(one.body.accepted_at).to.match(TIME);
       const again = await t.rest('POST', '/events', { body: event, headers });
-      expect(again.body).to.include({ event_id: one.body.event_id, duplicate: true });
+      expect(again.body).to.include({ event_id: one.body.event_id, duplicate: true, payload_differs: false });
+      const changed = { ...event, data: { name: key, changed: true } };
+      const other = await t.rest('POST', '/broadcast', { body: changed, headers });
+      expect(other.body).to.include({ event_id: one.body.event_id, duplicate: true, payload_differs: true });
       const many = await t.rest('POST', '/events', { body: [event, event, event], headers });
       expect(many.status).to.equal(202);
       const ids = many.body.event_ids as string[];

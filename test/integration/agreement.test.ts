@@ -32,6 +32,7 @@ describe('nodes whose settings differ while a deploy rolls', function () {
     MAX_SUBSCRIPTIONS: '50',
     MESSAGE_RATE: '50',
     LEGACY_ENDPOINTS: 'true',
+    IDEMPOTENCY_WINDOW_MS: '600000',
   };
 
   const notices = async (node: LocalNode): Promise<string[]> => {

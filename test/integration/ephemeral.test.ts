@@ -46,7 +46,12 @@ describe('ephemeral events', function () {
     const redis = world.redis.client();
     const head = await redis.hget('uws:{log}:meta', 'offset');
     const receipt = await publish({ n: 1 }, { conflation_key: 'k', priority: 'high', metadata: { trace: 'x' } });
-    expect(receipt).to.deep.equal({ event_id: receipt.event_id, queue: 'ephemeral', duplicate: false });
+    expect(receipt).to.deep.equal({
+      event_id: receipt.event_id,
+      queue: 'ephemeral',
+      duplicate: false,
+      payload_differs: false,
+    });
     for (const client of clients) {
       const frame = await client.waitFor('custom_event', ({ id }) => id === receipt.event_id);
       expect(frame).to.deep.include({ scope: 'broadcast', position: null, priority: 'high', data: { n: 1 } });

@@ -104,7 +104,12 @@ export const serverExamples: { readonly [T in ServerMessageType]?: ServerData<T>
     reason: 'maintenance',
     took_ms: 4,
   },
-  event_accepted: { event_id: '0190a0b0-0000-7000-8000-000000000000', queue: 'events-3', duplicate: false },
+  event_accepted: {
+    event_id: '0190a0b0-0000-7000-8000-000000000000',
+    queue: 'events-3',
+    duplicate: false,
+    payload_differs: false,
+  },
   admin_broadcast_sent: {
     event_id: '0190a0b0-0000-7000-8000-000000000001',
     message: 'Maintenance at noon',

@@ -94,6 +94,11 @@ export const eventAcceptedSchema = whole({
   event_id: { ...text, description: 'as it stands in the event' },
   accepted_at: time,
   duplicate: { ...flag, description: 'the id was known: nothing was added' },
+  payload_differs: {
+    ...flag,
+    description:
+      "a duplicate whose payload is another than the first one's under this id: this payload was not published",
+  },
   queue: { ...text, description: 'that took it; several are joined by commas; ephemeral: none' },
 });
 
@@ -105,6 +110,11 @@ export const eventsAcceptedSchema = {
       event_ids: { ...texts, description: 'in the order of the array' },
       accepted_at: time,
       duplicates: { ...texts, description: 'those of them that were known: nothing was added for these' },
+      payload_differs: {
+        ...texts,
+        description:
+          'those of the duplicates whose payload is another than the first one under the id: it was not published',
+      },
     }),
   ],
 } as const satisfies JSONSchema;
@@ -112,7 +122,7 @@ export const eventsAcceptedSchema = {
 /** Ids of events as the server makes them: a UUID, or a given id behind the publisher's eight characters. */
 export const SERVER_EVENT_ID_PATTERN = '^[A-Za-z0-9_-]{1,73}$';
 
-/** What can become of an event. `unknown`: it never was, or its end is more than 15 minutes ago. */
+/** What can become of an event. `unknown`: it never was, or its end is longer ago than IDEMPOTENCY_WINDOW_MS. */
 export const EVENT_STATUSES = ['queued', 'appended', 'failed', 'expired', 'unknown'] as const;
 
 /** Answer to `GET /events/:event_id`. */

@@ -57,7 +57,7 @@ describe('types made from schemas', () => {
   it('let a message be told apart by its type', () => {
     const message = {
       type: 'event_accepted',
-      data: { event_id: 'e', queue: 'events-0', duplicate: false },
+      data: { event_id: 'e', queue: 'events-0', duplicate: false, payload_differs: false },
       timestamp: '2026-11-22T10:00:00.000Z',
     } satisfies ServerMessage as ServerMessage;
     expect(message.type === 'event_accepted' ? message.data.queue : undefined).to.equal('events-0');

@@ -198,11 +198,12 @@ class Node implements ClusterNode {
 
   /** Keeps this node's card true, and looks at those of the others. */
   private tellOthers(): void {
-    const { cards, catalogues, differences, notices, queueHome, reports } = this.parts;
+    const { cards, catalogues, differences, notices, oldPresence, queueHome, reports } = this.parts;
     cards.declare({ fit: reports.readiness.isFit() });
     cards.agree('event catalogue', catalogues.version);
     if (queueHome.value !== null) cards.agree(QUEUE_AGREEMENT, queueHome.value);
     differences.look();
+    oldPresence.look();
     const noticed = new Set(notices.read().map(({ text }) => text));
     for (const text of noticed) if (!this.noticed.has(text)) this.logger.warn({ notice: text }, 'noticed');
     this.noticed = noticed;

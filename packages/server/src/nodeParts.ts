@@ -32,6 +32,7 @@ import type { Displacements } from './registry/displacement.js';
 import type { Housekeeping } from './registry/housekeeping.js';
 import type { Lease } from './registry/lease.js';
 import type { NodeCards } from './registry/nodeCards.js';
+import type { OldPresence } from './registry/oldPresence.js';
 import type { Sweep } from './registry/reconcile.js';
 import type { Recovery } from './registry/recovery.js';
 import type { Releases } from './registry/releases.js';
@@ -50,6 +51,7 @@ export interface NodeParts {
   readonly lease: Lease;
   readonly cards: NodeCards;
   readonly differences: Differences;
+  readonly oldPresence: OldPresence;
   readonly catalogues: Catalogues;
   readonly running: RunningParts;
   readonly notices: Notices;

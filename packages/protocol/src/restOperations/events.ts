@@ -53,7 +53,7 @@ export const eventOperations = {
     method: 'get',
     path: `${REST_BASE}/events/{event_id}`,
     tag: 'events',
-    summary: 'Tells what became of an event, for 15 minutes',
+    summary: 'Tells what became of an event, for IDEMPOTENCY_WINDOW_MS',
     permissions: ['events:publish', 'admin:queue'],
     params: {
       event_id: { type: 'string', maxLength: 73, pattern: SERVER_EVENT_ID_PATTERN, description: 'as it was answered' },

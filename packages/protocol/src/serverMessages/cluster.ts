@@ -43,8 +43,13 @@ export const clusterMessages = {
           description: 'the queue that took it; several are joined by commas; ephemeral: none',
         },
         duplicate: { ...flag, description: 'true: the id was known, nothing was added' },
+        payload_differs: {
+          ...flag,
+          description:
+            'true: a duplicate whose payload is another than the first one under this id; it was not published',
+        },
       },
-      required: ['event_id', 'queue', 'duplicate'],
+      required: ['event_id', 'queue', 'duplicate', 'payload_differs'],
     },
   },
   event_queue_status: { meaning: 'how the event queue is', data: queueStatusSchema },

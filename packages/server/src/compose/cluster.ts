@@ -21,6 +21,7 @@ import { Housekeeping } from '../registry/housekeeping.js';
 import { Judge } from '../registry/judge.js';
 import { Lease } from '../registry/lease.js';
 import { NodeCards } from '../registry/nodeCards.js';
+import { OldPresence } from '../registry/oldPresence.js';
 import { type ReconcileParts, Reconciler, Sweep } from '../registry/reconcile.js';
 import { Recovery } from '../registry/recovery.js';
 import { Releases } from '../registry/releases.js';
@@ -117,6 +118,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   });
   const differences = new Differences({ judge, cards, clock, toldAfterMs: core.differencesToldMs });
   core.notices.add(() => differences.notices());
+  const oldPresence = new OldPresence({ judge, cards, clock: clusterTime });
   const roster = new Roster({ judge, cards, lease: () => lease.id });
   core.notices.add(() =>
     [...roster.sharedNames()].map(([name, processes]) => ({
@@ -208,6 +210,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   return {
     judge,
     cards,
+    oldPresence,
     roster,
     differences,
     peers,

@@ -14,6 +14,7 @@ import { Publisher } from '../events/publish.js';
 import { EventQueues } from '../events/queue.js';
 import { placeOf, QueueHome } from '../events/queueHome.js';
 import { pooledRandom } from '../events/randomPool.js';
+import { WHOLE_IDS, type WholeIds } from '../events/rememberedId.js';
 import { TypeRates } from '../events/typeRates.js';
 import { PENALTY } from '../observability/notices.js';
 import type { RedisClient } from '../redis/connect.js';
@@ -32,16 +33,19 @@ export type EventsParts = ReturnType<typeof composeEvents>;
 /** The way of an event from its publisher through the queue into the log or the mailboxes. */
 export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCalls) {
   const { settings, nodeId, clock, clusterTime, report, keys, installation, connect, redis } = core;
-  const { bus, lease, isServing, recovery } = cluster;
+  const { bus, lease, isServing, oldPresence, recovery } = cluster;
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
   const roles = (): RoleTable => catalogues.roles;
   const bytes = pooledRandom(randomBytes);
   const onTime = (time: number): void => recovery.hear(time);
-  const log = new BroadcastLog({ redis, keys, installation, clock, random: bytes, onTime, ...settings });
+  const wholeIds = (): WholeIds =>
+    oldPresence.mayRead ? WHOLE_IDS.written : oldPresence.haveWritten ? WHOLE_IDS.read : WHOLE_IDS.no;
+  const logParts = { redis, keys, clock, random: bytes, onTime, wholeIds, ...settings };
+  const log = new BroadcastLog({ ...logParts, installation });
   const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: calls.onMail });
   const onAppended = courier.send.bind(courier);
-  const mailboxes = new Mailboxes({ redis, keys, clock, random: bytes, onTime, onAppended, ...settings });
+  const mailboxes = new Mailboxes({ ...logParts, onAppended });
   const appender = new Appender({ log, mailboxes });
   const ids = new EventIds(clock, bytes);
   const typeRates = new TypeRates(catalogue, clock);
@@ -54,6 +58,8 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
       nodeId,
       ids,
       logRedis: redis,
+      idempotencyWindowMs: settings.idempotencyWindowMs,
+      wholeIds,
       append: (events) => typeRates.counted(events, appender.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,

@@ -38,7 +38,12 @@ export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, AdminMes
       const turn = turns.take(connection);
       const [receipt] = await parts.publications.publish(request, authorOf(connection), turn);
       if (!receipt) throw new Error('a publish of one event gave no receipt');
-      return { event_id: receipt.eventId, queue: receipt.queue, duplicate: receipt.duplicate };
+      return {
+        event_id: receipt.eventId,
+        queue: receipt.queue,
+        duplicate: receipt.duplicate,
+        payload_differs: receipt.payloadDiffers,
+      };
     },
     broadcast_admin_message: (connection, announcement) => parts.announcements.send(announcement, authorOf(connection)),
   };

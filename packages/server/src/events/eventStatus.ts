@@ -24,7 +24,7 @@ export class EventStatuses {
   }
 
   /**
-   * `unknown` for an event that never was, or that was appended, failed or dropped more than 15 minutes ago.
+   * `unknown` for an event that never was, or that was appended, failed or dropped longer ago than IDEMPOTENCY_WINDOW_MS.
    *
    * @throws AppError UNAVAILABLE when Redis does not tell.
    */

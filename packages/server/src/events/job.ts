@@ -211,11 +211,14 @@ function draft({ mintedId, first, events }: OpenJob): JobDraft {
   };
 }
 
+/** Ids of jobs that several events share which came with ids begin with this. */
+export const SHARED_JOB = 'batch_';
+
 /** A single event's job has the event's id; a shared one an id that follows from its events, the same for a repeat. */
 export function jobId(events: readonly StoredEvent[]): string {
   const [first] = events;
   if (events.length === 1 && first) return first.id;
-  return `batch_${hash(events.map((event) => event.id).join(' '))}`;
+  return `${SHARED_JOB}${hash(events.map((event) => event.id).join(' '))}`;
 }
 
 /** The id of the job of an event that can never be appended. Its own id may be what is wrong with it. */

@@ -4,7 +4,7 @@ import type { Report } from '../observability/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import { LuaScript } from '../redis/scripts.js';
 import { countOption } from './eventCount.js';
-import { type Fate, Fates } from './fates.js';
+import { type Fate, Fates, type FatesParts } from './fates.js';
 import { JobBatcher, type JobData, type JobDraft, poisonId } from './job.js';
 import { LaneJobs } from './laneJobs.js';
 import { LaneLookup } from './laneLookup.js';
@@ -50,8 +50,7 @@ export interface LaneParts extends Omit<ProcessorParts, 'splitOff' | 'fates' | '
   /** Shown with the jobs that a worker of this node has. */
   readonly nodeId: string;
   readonly report: Report;
-  /** The key of a bucket of fates. */
-  readonly fatesKey: (bucket: number) => string;
+  readonly fates: Pick<FatesParts, 'key' | 'oldKey' | 'windowMs' | 'wholeIds'>;
   /** Writes again what Redis lost with the data of the queues; `ensureLimits` of each is part of it. */
   readonly restore: () => Promise<void>;
   /** Makes the id of a job that gives its events theirs. */
@@ -82,7 +81,7 @@ export class Lane {
   constructor(parts: LaneParts) {
     this.parts = parts;
     this.name = parts.name;
-    this.fates = new Fates({ redis: parts.producer, key: parts.fatesKey, clock: parts.clock });
+    this.fates = new Fates({ ...parts.fates, redis: parts.producer, clock: parts.clock });
     const splitOff = (event: StoredEvent, from: JobData): Promise<void> => this.splitOff(event, from);
     const turns = new LaneTurn({
       redis: parts.producer,

@@ -3,6 +3,7 @@ import type { RedisClient } from '../redis/connect.js';
 import { jobOfMember } from './eventId.js';
 import type { Fates } from './fates.js';
 import type { JobData } from './job.js';
+import type { StoredEvent } from './storedEvent.js';
 
 /** Where an event stands in one queue. */
 export interface Trace {
@@ -38,6 +39,15 @@ export class LaneLookup {
     // A finished job had events of several fates; and it may be gone already.
     if (fate === 'appended' || fate === 'failed' || fate === 'expired') return { status: fate, jobId: null };
     return trace;
+  }
+
+  /** What a job that is still there holds of an event whose id its publisher gave; null: there is none. */
+  async stored(eventId: string): Promise<StoredEvent | null> {
+    const fate = await this.fates.find(eventId);
+    const shared = fate?.startsWith('job:') ? fate.slice('job:'.length) : null;
+    const jobs = await Promise.all([eventId, ...(shared === null ? [] : [shared])].map((id) => this.queue.getJob(id)));
+    const events = jobs.flatMap((job) => job?.data.events ?? []);
+    return events.find((event) => event.id === eventId) ?? null;
   }
 
   private async traceJob(jobId: string, eventId: string): Promise<Trace | null> {

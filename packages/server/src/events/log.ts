@@ -4,6 +4,7 @@ import { type Signature, UNSIGNED } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import type { RandomBytes } from './eventId.js';
+import { DEFAULT_WINDOW_MS, remembered, shortId, WHOLE_IDS, type WholeIds } from './rememberedId.js';
 import type { StoredEvent } from './storedEvent.js';
 
 /** One entry of the log; the same whether it came over the bus or was read from the stream. */
@@ -62,8 +63,10 @@ export interface BroadcastLogParts extends HistoryLimits {
   /** Cluster time. Default: the wall clock of this machine. */
   readonly clock?: Pick<Clock, 'now'>;
   readonly installation?: Signature;
-  /** Appended ids are remembered for at least this long, and at most twice as long (L2). Default 15 min. */
-  readonly seenWindowMs?: number;
+  /** IDEMPOTENCY_WINDOW_MS: appended ids are remembered for at least this long, and at most twice as long (L2). */
+  readonly idempotencyWindowMs?: number;
+  /** What whole ids are for, which the build before this one remembers. Default: nothing. */
+  readonly wholeIds?: () => WholeIds;
 }
 
 interface PendingAppend {
@@ -75,7 +78,6 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void;
 }
 
-const SEEN_WINDOW_MS = 15 * 60 * 1000;
 const TAG_BYTES = 6;
 const EPOCH_BYTES = 9;
 /** Of an entry's fields as append.lua writes them. */
@@ -101,7 +103,8 @@ export class BroadcastLog {
     this.rotation = LuaScript.load('rotate', new URL('./lua/rotate.lua', import.meta.url));
     this.beginning = LuaScript.load('begin', new URL('./lua/begin.lua', import.meta.url));
     const { keys } = parts;
-    this.scriptKeys = [keys.logStream(), keys.logMeta(), keys.logSeenA(), keys.logSeenB()];
+    const ids = [keys.logIds('a'), keys.logIds('b'), keys.logSeenA(), keys.logSeenB()];
+    this.scriptKeys = [keys.logStream(), keys.logMeta(), ...ids];
   }
 
   /**
@@ -172,15 +175,28 @@ export class BroadcastLog {
     return rows.map(([id, fields]) => readEntry(id, fields));
   }
 
-  /** Per id whether an event of that id was appended within the last 15 minutes. */
+  /** Per id whether an event of that id was appended within the window. */
   async seen(ids: readonly string[]): Promise<boolean[]> {
+    return (await this.digests(ids)).map((digest) => digest !== null);
+  }
+
+  /** Per id the digest of what was appended under it within the window: '' when it is not known, null when nothing was. */
+  async digests(ids: readonly string[]): Promise<(string | null)[]> {
     if (ids.length === 0) return [];
     const { redis, keys } = this.parts;
-    const [a, b] = await Promise.all([
-      redis.smismember(keys.logSeenA(), ...ids),
-      redis.smismember(keys.logSeenB(), ...ids),
+    const short = ids.map(shortId);
+    const old = this.wholeIds() === WHOLE_IDS.no ? [] : [keys.logSeenA(), keys.logSeenB()];
+    const [a, b, ...sets] = await Promise.all([
+      redis.hmget(keys.logIds('a'), ...short),
+      redis.hmget(keys.logIds('b'), ...short),
+      ...old.map((key) => redis.smismember(key, ...ids)),
     ]);
-    return ids.map((_, index) => a[index] === 1 || b[index] === 1);
+    const known = (index: number): string | null => (sets.some((set) => set[index] === 1) ? '' : null);
+    return ids.map((_, index) => a[index] ?? b[index] ?? known(index));
+  }
+
+  private wholeIds(): WholeIds {
+    return this.parts.wholeIds?.() ?? WHOLE_IDS.no;
   }
 
   private now(): number {
@@ -226,24 +242,36 @@ export class BroadcastLog {
     events: readonly StoredEvent[],
     texts: readonly string[],
   ): Promise<LogHead & { offsets: number[] }> {
-    const { redis, keys, random, historySize, historyBytes, historyTtlMs, seenWindowMs } = this.parts;
-    const { installation = UNSIGNED } = this.parts;
+    const {
+      redis,
+      keys,
+      random,
+      historySize,
+      historyBytes,
+      historyTtlMs,
+      idempotencyWindowMs = DEFAULT_WINDOW_MS,
+      installation = UNSIGNED,
+    } = this.parts;
+    const wholeIds = this.wholeIds();
     const args: (string | number)[] = [
       keys.eventsChannel(),
       text(random(EPOCH_BYTES)),
       historySize,
       historyBytes,
       historyTtlMs,
-      seenWindowMs ?? SEEN_WINDOW_MS,
+      idempotencyWindowMs,
       this.now(),
       CLOCK_STEP_MS,
       installation.end,
+      wholeIds,
+      events.length,
     ];
     const tags = text(random(TAG_BYTES * events.length));
     const tagLength = (TAG_BYTES * 4) / 3;
     events.forEach((event, index) => {
-      args.push(event.id, tags.slice(index * tagLength, (index + 1) * tagLength), texts[index] ?? '');
+      args.push(remembered(event), tags.slice(index * tagLength, (index + 1) * tagLength), texts[index] ?? '');
     });
+    if (wholeIds !== WHOLE_IDS.no) args.push(...events.map(({ id }) => id));
     const [epoch, offset, tag, offsets] = (await this.script.run(redis, this.scriptKeys, args)) as [
       string,
       number,

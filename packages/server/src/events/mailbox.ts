@@ -5,6 +5,7 @@ import type { Keys } from '../redis/keys.js';
 import { LuaScript } from '../redis/scripts.js';
 import type { MailboxHead, MailboxState } from '../registry/types.js';
 import type { RandomBytes } from './eventId.js';
+import { DEFAULT_WINDOW_MS, packed, remembered, unpackDigest, WHOLE_IDS, type WholeIds } from './rememberedId.js';
 import type { StoredEvent } from './storedEvent.js';
 
 export interface MailboxLimits {
@@ -56,6 +57,10 @@ export interface MailboxesParts extends MailboxLimits {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly random: RandomBytes;
+  /** IDEMPOTENCY_WINDOW_MS: appended ids are remembered for at least this long, and at most twice as long (L2). */
+  readonly idempotencyWindowMs?: number;
+  /** What whole ids are for, which the build before this one remembers. Default: nothing. */
+  readonly wholeIds?: () => WholeIds;
   /** Called with the time of the newest entry of a page, ms, before the page is handed out (C6). */
   readonly onTime?: (time: number) => void;
   /** Cluster time. Default: the wall clock of this machine. */
@@ -100,6 +105,8 @@ export class Mailboxes {
   private pending = new Map<string, PendingMail>();
   /** JSON of the events in work: one may go to a thousand mailboxes, in more than one turn. */
   private readonly texts = new WeakMap<StoredEvent, string>();
+  /** What of them is remembered. */
+  private readonly shorts = new WeakMap<StoredEvent, string>();
 
   constructor(parts: MailboxesParts) {
     this.parts = parts;
@@ -192,11 +199,29 @@ export class Mailboxes {
     return result === 1 ? 'stored' : result === 0 ? 'nothing' : 'not_current';
   }
 
-  /** Per id whether an event of that id was appended to this mailbox lately: the last 200, and all of the last minutes. */
+  /** Per id whether an event of that id was appended to this mailbox within the window. */
   async seen(userId: string, ids: readonly string[]): Promise<boolean[]> {
+    return (await this.digests(userId, ids)).map((digest) => digest !== null);
+  }
+
+  /** Per id the digest of what was appended under it within the window: '' when it is not known, null when nothing was. */
+  async digests(userId: string, ids: readonly string[]): Promise<(string | null)[]> {
     if (ids.length === 0) return [];
     const { redis, keys } = this.parts;
-    return (await redis.zmscore(keys.boxseen(userId), ...ids)).map((score) => score !== null);
+    const fields = ids.map((id) => packed(id).field);
+    const [a, b, old] = await Promise.all([
+      redis.hmget(keys.boxIds(userId, 'a'), ...fields),
+      redis.hmget(keys.boxIds(userId, 'b'), ...fields),
+      this.wholeIds() === WHOLE_IDS.no ? [] : redis.zmscore(keys.boxseen(userId), ...ids),
+    ]);
+    return ids.map((id, index) => {
+      const digest = unpackDigest(a[index] ?? null, id) ?? unpackDigest(b[index] ?? null, id);
+      return digest ?? ((old[index] ?? null) === null ? null : '');
+    });
+  }
+
+  private wholeIds(): WholeIds {
+    return this.parts.wholeIds?.() ?? WHOLE_IDS.no;
   }
 
   private now(): number {
@@ -209,6 +234,14 @@ export class Mailboxes {
     const text = JSON.stringify(event);
     this.texts.set(event, text);
     return text;
+  }
+
+  private shortOf(event: StoredEvent): string {
+    const known = this.shorts.get(event);
+    if (known !== undefined) return known;
+    const short = remembered(event);
+    this.shorts.set(event, short);
+    return short;
   }
 
   private flush(): void {
@@ -235,9 +268,18 @@ export class Mailboxes {
   }
 
   private async run(userId: string, events: readonly StoredEvent[], texts: readonly string[]): Promise<number[]> {
-    const { redis, keys, random, mailboxSize, mailboxBytes, mailboxTtlMs } = this.parts;
-    const newEpoch = base64(random(EPOCH_BYTES));
-    const args: (string | number)[] = [newEpoch, mailboxSize, mailboxBytes, mailboxTtlMs, this.now(), CLOCK_STEP_MS];
+    const {
+      redis,
+      keys,
+      random,
+      mailboxSize,
+      mailboxBytes,
+      mailboxTtlMs,
+      idempotencyWindowMs = DEFAULT_WINDOW_MS,
+    } = this.parts;
+    const wholeIds = this.wholeIds();
+    const limits = [mailboxSize, mailboxBytes, mailboxTtlMs, this.now(), CLOCK_STEP_MS, idempotencyWindowMs, wholeIds];
+    const appends: string[] = [];
     const tags = base64(random(TAG_BYTES * events.length));
     const made: MailText[] = [];
     // Within a call the script takes each id once; a second one is as one that was there before.
@@ -249,11 +291,14 @@ export class Mailboxes {
       places.set(event.id, place);
       const tag = tags.slice(index * TAG_LENGTH, (index + 1) * TAG_LENGTH);
       const text = texts[index] ?? '';
-      args.push(event.id, tag, text);
+      appends.push(this.shortOf(event), tag, text);
       made.push({ tag, event, text });
       return place;
     });
-    const scriptKeys = [keys.box(userId), keys.boxmeta(userId), keys.boxseen(userId), keys.conn(userId)];
+    const ids = [keys.boxIds(userId, 'a'), keys.boxIds(userId, 'b')];
+    const scriptKeys = [keys.box(userId), keys.boxmeta(userId), ...ids, keys.conn(userId), keys.boxseen(userId)];
+    const whole = wholeIds === WHOLE_IDS.no ? [] : places.keys();
+    const args = [base64(random(EPOCH_BYTES)), ...limits, places.size, ...appends, ...whole];
     const [epoch, head, , first, prevTag, answered, lease, trimmed] = (await this.appendScript.run(
       redis,
       scriptKeys,

@@ -3,7 +3,7 @@ import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import type { Clock } from '../clock.js';
 import type { Report } from '../observability/logger.js';
 import type { Fate, Fates } from './fates.js';
-import type { JobData } from './job.js';
+import { type JobData, SHARED_JOB } from './job.js';
 import type { Turn } from './laneTurn.js';
 import type { AppendResult } from './log.js';
 import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from './storedEvent.js';
@@ -91,21 +91,21 @@ export class JobProcessor {
     this.counts.appended += appended;
     this.counts.duplicates += due.length - appended;
     this.counts.expired += sound.length - due.length;
-    if (due.length < sound.length || due.some(isTargeted)) this.note(due, sound);
+    if (due.length < sound.length || due.some(isTargeted) || isShared(job)) this.note(job, due, sound);
   }
 
   /** Without waiting: who asks later is told a little less when this is lost, but no event waits for it. */
-  private note(due: readonly StoredEvent[], sound: readonly StoredEvent[]): void {
+  private note(job: QueueJob, due: readonly StoredEvent[], sound: readonly StoredEvent[]): void {
     const fates = new Map<string, Fate>(sound.map((event) => [event.id, 'expired']));
     for (const event of due) {
       if (isTargeted(event)) fates.set(event.id, 'appended');
       else fates.delete(event.id);
     }
-    this.record(fates);
+    this.record(fates, isShared(job) ? sound.map(({ id }) => id) : []);
   }
 
-  private record(fates: ReadonlyMap<string, Fate>): void {
-    this.parts.fates.record(fates).catch((error: unknown) => this.parts.report(error, 'events.fates'));
+  private record(fates: ReadonlyMap<string, Fate>, done: readonly string[] = []): void {
+    this.parts.fates.record(fates, done).catch((error: unknown) => this.parts.report(error, 'events.fates'));
   }
 
   private async append(events: readonly StoredEvent[]): Promise<readonly number[]> {
@@ -236,6 +236,11 @@ export class JobProcessor {
 /** The mailboxes remember their ids per user: nobody could find them by the id alone. */
 function isTargeted(event: StoredEvent): boolean {
   return 'target_user_ids' in event;
+}
+
+/** Its events cannot be told from its id: each is noted with it until it is done. */
+function isShared({ id }: QueueJob): boolean {
+  return id?.startsWith(SHARED_JOB) ?? false;
 }
 
 function isJobData(data: unknown): data is JobData {

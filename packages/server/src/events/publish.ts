@@ -8,6 +8,7 @@ import type { BroadcastLog } from './log.js';
 import type { Mailboxes } from './mailbox.js';
 import { type DurableEvent, isDurable, type PreparedEvent, Preparer, type PublishedBy } from './prepare.js';
 import type { EventQueues } from './queue.js';
+import { payloadDigest } from './rememberedId.js';
 
 export type { PublishedBy } from './prepare.js';
 
@@ -23,6 +24,8 @@ export interface PublishReceipt {
   readonly acceptedAt: string;
   /** True: the id was known, nothing was added. */
   readonly duplicate: boolean;
+  /** True: a duplicate whose payload is another than that which came first under the id. */
+  readonly payloadDiffers: boolean;
 }
 
 /** A caller's place in the order of its calls. */
@@ -39,7 +42,7 @@ export interface PublisherParts {
   readonly catalogue: () => EventCatalogue;
   readonly queues: EventQueues;
   readonly log: BroadcastLog;
-  readonly mailboxes: Pick<Mailboxes, 'seen'>;
+  readonly mailboxes: Pick<Mailboxes, 'digests'>;
   readonly ephemeral: EphemeralSender;
   readonly ids: EventIds;
   readonly clock: Clock;
@@ -52,7 +55,13 @@ interface Queued {
   readonly acceptedAt: string;
   /** Whether they were there already; none: the event is a repeat. Events that share a job share its promise. */
   readonly jobs: readonly Promise<boolean>[];
+  readonly event: DurableEvent;
+  /** Of a repeat that was not queued. */
+  readonly differs: boolean;
 }
+
+/** Repeats within a call, and of what was appended before: whether the payload is another. */
+type Repeats = ReadonlyMap<DurableEvent, boolean>;
 
 /** Takes events into the durable queue; ephemeral ones go straight to the nodes. */
 export class Publisher {
@@ -86,7 +95,7 @@ export class Publisher {
       if (turn?.isOver()) throw new AppError('UNAVAILABLE', 'the connection has ended: the event was not queued');
       const begun = events.map((event) => (isDurable(event) ? this.queue(event, repeats) : this.sendNow(event)));
       turn?.done();
-      return await receiptsOf(begun);
+      return await this.judged(await receiptsOf(begun), begun);
     } finally {
       turn?.done();
     }
@@ -96,7 +105,7 @@ export class Publisher {
   private async admitted(
     request: PublishRequest | readonly PublishRequest[],
     by: PublishedBy,
-  ): Promise<{ readonly events: readonly PreparedEvent[]; readonly repeats: ReadonlySet<DurableEvent> }> {
+  ): Promise<{ readonly events: readonly PreparedEvent[]; readonly repeats: Repeats }> {
     const events = this.preparer.prepare(request, by);
     const durable = events.filter(isDurable);
     // Nothing that waits keeps an ephemeral event from being delivered.
@@ -105,13 +114,13 @@ export class Publisher {
   }
 
   /** Begins in this turn, so that the order of the call is the order in each queue. */
-  private queue(event: DurableEvent, repeats: ReadonlySet<DurableEvent>): Queued {
+  private queue(event: DurableEvent, repeats: Repeats): Queued {
     const { queues } = this.parts;
     const { items } = event;
     const queue = items.map((item) => queues.laneOf(item).name).join();
     const jobs = repeats.has(event) ? [] : items.map((item) => queues.add(item));
     const { id: eventId, timestamp: acceptedAt } = items[0].event;
-    return { eventId, queue, acceptedAt, jobs };
+    return { eventId, queue, acceptedAt, jobs, event, differs: repeats.get(event) ?? false };
   }
 
   private async sendNow(item: EphemeralEvent): Promise<PublishReceipt> {
@@ -120,48 +129,85 @@ export class Publisher {
     } catch (error) {
       throw new AppError('UNAVAILABLE', 'the ephemeral event could not be sent', { cause: error });
     }
-    return { eventId: item.event.id, queue: EPHEMERAL, acceptedAt: item.event.timestamp, duplicate: false };
+    const { id: eventId, timestamp: acceptedAt } = item.event;
+    return { eventId, queue: EPHEMERAL, acceptedAt, duplicate: false, payloadDiffers: false };
   }
 
   /** Events that need no queueing: appended before, or a repeat within the call. */
-  private async repeats(events: readonly DurableEvent[]): Promise<ReadonlySet<DurableEvent>> {
-    const repeats = new Set<DurableEvent>();
+  private async repeats(events: readonly DurableEvent[]): Promise<Repeats> {
+    const repeats = new Map<DurableEvent, boolean>();
     const given = new Map<string, DurableEvent>();
     for (const event of events) {
       if (!event.given) continue;
-      if (given.has(event.id)) repeats.add(event);
+      const first = given.get(event.id);
+      if (first) repeats.set(event, digestOf(event) !== digestOf(first));
       else given.set(event.id, event);
     }
     if (given.size === 0) return repeats;
     try {
       const firsts = [...given.values()];
-      const seen = await this.seen(firsts);
-      for (const [place, event] of firsts.entries()) if (seen[place]) repeats.add(event);
+      const digests = await this.digests(firsts);
+      for (const [place, event] of firsts.entries()) {
+        const known = digests[place] ?? [];
+        const own = digestOf(event);
+        const differs = known.some((digest) => digest !== null && digest !== '' && digest !== own);
+        // One that reached some of its mailboxes under another payload must not reach the others under this one.
+        if (differs || known.every((digest) => digest !== null)) repeats.set(event, differs);
+      }
     } catch (error) {
       throw new AppError('UNAVAILABLE', 'it cannot be told whether the event is a repeat', { cause: error });
     }
     return repeats;
   }
 
-  /** Per event whether it was appended before, a targeted one to all of its mailboxes. */
-  private async seen(events: readonly DurableEvent[]): Promise<boolean[]> {
+  /** Per event the digests of what was appended under its id, for a targeted one of each of its mailboxes; null: nothing was. */
+  private async digests(events: readonly DurableEvent[]): Promise<(string | null)[][]> {
     const { log, mailboxes } = this.parts;
+    const found = new Map(events.map(({ id }) => [id, [] as (string | null)[]]));
     const broadcast = events.filter(({ targets }) => targets === null).map(({ id }) => id);
     const byUser = new Map<string, string[]>();
     for (const { id, targets } of events) {
       for (const userId of targets ?? []) byUser.set(userId, [...(byUser.get(userId) ?? []), id]);
     }
-    const unseen = new Set<string>();
-    const look = async (ids: readonly string[], answer: Promise<readonly boolean[]>): Promise<void> => {
-      const seen = await answer;
-      for (const [place, id] of ids.entries()) if (!seen[place]) unseen.add(id);
+    const look = async (ids: readonly string[], answer: Promise<readonly (string | null)[]>): Promise<void> => {
+      const digests = await answer;
+      for (const [place, id] of ids.entries()) found.get(id)?.push(digests[place] ?? null);
     };
     await Promise.all([
-      look(broadcast, log.seen(broadcast)),
-      ...[...byUser].map(([userId, ids]) => look(ids, mailboxes.seen(userId, ids))),
+      look(broadcast, log.digests(broadcast)),
+      ...[...byUser].map(([userId, ids]) => look(ids, mailboxes.digests(userId, ids))),
     ]);
-    return events.map(({ id }) => !unseen.has(id));
+    return events.map(({ id }) => found.get(id) ?? []);
   }
+
+  /** A repeat of what still waits: its payload is compared with that of the job. */
+  private async judged(
+    receipts: readonly PublishReceipt[],
+    begun: readonly (Queued | Promise<PublishReceipt>)[],
+  ): Promise<PublishReceipt[]> {
+    return Promise.all(
+      receipts.map(async (receipt, place) => {
+        const one = begun[place];
+        if (one === undefined || one instanceof Promise || !receipt.duplicate) return receipt;
+        if (one.differs || one.jobs.length === 0) return { ...receipt, payloadDiffers: one.differs };
+        return { ...receipt, payloadDiffers: await this.differsFromJob(one.event) };
+      }),
+    );
+  }
+
+  private async differsFromJob(event: DurableEvent): Promise<boolean> {
+    const { queues } = this.parts;
+    try {
+      const stored = await Promise.all(event.items.map((item) => queues.laneOf(item).lookup.stored(event.id)));
+      return stored.some((first) => first !== null && payloadDigest(first) !== digestOf(event));
+    } catch (error) {
+      throw new AppError('UNAVAILABLE', 'it cannot be told whether the event is a repeat', { cause: error });
+    }
+  }
+}
+
+function digestOf({ items }: DurableEvent): string {
+  return payloadDigest(items[0].event);
 }
 
 /** Waits once for each job, not for each event: promises were a good part of what an event of a batch costs. */
@@ -179,8 +225,9 @@ async function receiptsOf(begun: readonly (Queued | Promise<PublishReceipt>)[]):
   return begun.map((one) => {
     if (one instanceof Promise) return sent.get(one) ?? NOT_YET;
     const duplicate = one.jobs.every((job) => existed.get(job) === true);
-    return { eventId: one.eventId, queue: one.queue, acceptedAt: one.acceptedAt, duplicate };
+    const { eventId, queue, acceptedAt } = one;
+    return { eventId, queue, acceptedAt, duplicate, payloadDiffers: false };
   });
 }
 
-const NOT_YET: PublishReceipt = { eventId: '', queue: '', acceptedAt: '', duplicate: false };
+const NOT_YET: PublishReceipt = { eventId: '', queue: '', acceptedAt: '', duplicate: false, payloadDiffers: false };

@@ -13,6 +13,7 @@ import { partitionOf } from './partition.js';
 import { agreeOnPartitions } from './partitionCount.js';
 import type { EventQueuesOptions, EventQueuesParts, QueueStats } from './queueParts.js';
 import { Reach } from './reach.js';
+import { DEFAULT_WINDOW_MS } from './rememberedId.js';
 import type { StoredEvent } from './storedEvent.js';
 import { type WatchedLane, WorkerWatch } from './workerWatch.js';
 
@@ -342,7 +343,12 @@ export class EventQueues {
       report: (error, where) => this.report(error, where),
       mint: () => ids.nextJob(),
       restore: () => this.restore(),
-      fatesKey: (bucket) => keys.fates(partition, bucket),
+      fates: {
+        key: (bucket) => keys.told(partition, bucket),
+        oldKey: (bucket) => keys.fates(partition, bucket),
+        windowMs: this.parts.idempotencyWindowMs ?? DEFAULT_WINDOW_MS,
+        ...(this.parts.wholeIds === undefined ? {} : { wholeIds: this.parts.wholeIds }),
+      },
     });
   }
 

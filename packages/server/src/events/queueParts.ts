@@ -5,6 +5,7 @@ import type { Keys } from '../redis/keys.js';
 import type { Admission } from './admission.js';
 import type { EventIds } from './eventId.js';
 import type { ProcessorCounts, ProcessorParts, Retrying } from './processor.js';
+import type { WholeIds } from './rememberedId.js';
 import type { RenewalReason } from './workerWatch.js';
 
 export interface EventQueuesOptions {
@@ -26,6 +27,10 @@ export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows
   readonly logRedis: RedisClient;
   /** Names the queues' Redis. Default REDIS_URL. */
   readonly setting?: string;
+  /** IDEMPOTENCY_WINDOW_MS. */
+  readonly idempotencyWindowMs?: number;
+  /** As of `FatesParts`. */
+  readonly wholeIds?: () => WholeIds;
   /** Makes a connection that is not yet open. The queues open and end it. */
   readonly connect: (role: 'producer' | 'worker') => RedisClient;
 }

@@ -40,7 +40,11 @@ export class Keys {
   boxmeta(userId: string): string {
     return `${this.user(userId)}:boxmeta`;
   }
-  /** Ids that were appended to the mailbox (L2). */
+  /** Ids that were appended to the mailbox (L2): in the running window, and in the one before. */
+  boxIds(userId: string, window: 'a' | 'b'): string {
+    return `${this.user(userId)}:ids:${window}`;
+  }
+  /** The same for nodes of the build before short ids. */
   boxseen(userId: string): string {
     return `${this.user(userId)}:seen`;
   }
@@ -73,6 +77,11 @@ export class Keys {
   logMeta(): string {
     return `${this.prefix}:{log}:meta`;
   }
+  /** Ids that were appended to the log (L2): in the running window, and in the one before. */
+  logIds(window: 'a' | 'b'): string {
+    return `${this.prefix}:{log}:ids:${window}`;
+  }
+  /** The same for nodes of the build before short ids; so is the next. */
   logSeenA(): string {
     return `${this.prefix}:{log}:seen:a`;
   }
@@ -119,6 +128,10 @@ export class Keys {
     return `{${this.prefix}:q${partition}}`;
   }
   /** What became of the events of a queue whose ends fall into a bucket of time. */
+  told(partition: number | 'u', bucket: number): string {
+    return `${this.queuePrefix(partition)}:told:${bucket}`;
+  }
+  /** The same for nodes of the build before short ids. */
   fates(partition: number | 'u', bucket: number): string {
     return `${this.queuePrefix(partition)}:fates:${bucket}`;
   }

@@ -18,6 +18,8 @@ export interface NodeCard {
   readonly fit: boolean;
   /** What nodes may not, or should not, differ in (settings/agreement.ts), by name. */
   readonly settings: Readonly<Record<string, string>>;
+  /** When it last saw a node of a version before the cards, cluster time; absent: never. */
+  readonly old_seen?: number;
 }
 
 const MARK = 'mark';
@@ -110,7 +112,7 @@ function parse(text: string): Partial<NodeCard> | null {
   const card: Record<string, unknown> = { ...value };
   for (const name of ['node', 'process', 'version', 'host', 'group'])
     if (typeof card[name] !== 'string') delete card[name];
-  for (const name of ['pid', 'lease_ttl_ms']) if (!(Number(card[name]) > 0)) delete card[name];
+  for (const name of ['pid', 'lease_ttl_ms', 'old_seen']) if (!(Number(card[name]) > 0)) delete card[name];
   if (typeof card.settings !== 'object' || card.settings === null) delete card.settings;
   return card;
 }

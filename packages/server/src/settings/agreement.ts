@@ -82,6 +82,12 @@ export const AGREEMENTS: readonly Agreement[] = [
     MESSAGE_RATE: ({ messageRate }) => messageRate,
     LEGACY_ENDPOINTS: ({ legacyEndpoints }) => legacyEndpoints,
   }),
+  {
+    name: 'IDEMPOTENCY_WINDOW_MS',
+    rule: 'told',
+    why: 'ids would be remembered for the shorter time',
+    value: ({ idempotencyWindowMs }) => idempotencyWindowMs,
+  },
 ];
 
 function limits(values: Readonly<Record<string, NonNullable<Agreement['value']>>>): Agreement[] {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { CLOCK_STEP_MS } from '@unified-ws/server/clock';
 import { BroadcastLog, type BroadcastLogParts, type LogEntry, parseBatch } from '@unified-ws/server/events/log';
+import { WHOLE_IDS, type WholeIds } from '@unified-ws/server/events/rememberedId';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
 import { expect } from 'chai';
@@ -115,22 +116,38 @@ describe('broadcast log', function () {
     expect(await one.seen([])).to.deep.equal([]);
   });
 
-  it('remembers ids over one rotation and forgets them after two, so that the sets stay bounded', async () => {
-    const log = open({ seenWindowMs: 1_000_000 });
+  it('remembers ids for one window and forgets them after two, so that what is remembered stays bounded', async () => {
+    const log = open({ idempotencyWindowMs: 1_000_000 });
     const rotate = async (): Promise<void> => {
-      await redis.hincrby(keys.logMeta(), 'rotated', -1_000_000);
-      await log.append([]);
+      await redis.hincrby(keys.logMeta(), 'ids_since', -1_000_000);
     };
     await log.append([storedEvent('a')]);
     await rotate();
-    expect(await redis.exists(keys.logSeenA())).to.equal(0);
     expect((await log.append([storedEvent('a')])).offsets).to.deep.equal([0]);
     await log.append([storedEvent('b')]);
+    expect(await log.seen(['a', 'b'])).to.deep.equal([true, true]);
     await rotate();
+    await log.append([storedEvent('c')]);
     expect(await log.seen(['a', 'b'])).to.deep.equal([false, true]);
-    // A window in which nothing was appended must not keep the set before it.
-    await rotate();
-    expect(await log.seen(['a', 'b'])).to.deep.equal([false, false]);
+    // Where nothing is appended any more they end by themselves.
+    expect(await redis.pttl(keys.logIds('b'))).to.be.within(1, 2_000_000 + 2 * CLOCK_STEP_MS);
+  });
+
+  it('a node of the build before finds the ids of this one, and the other way round (L2)', async () => {
+    let wholeIds: WholeIds = WHOLE_IDS.written;
+    const log = open({ wholeIds: () => wholeIds });
+    await log.append([storedEvent('a')]);
+    expect(await redis.smembers(keys.logSeenA())).to.deep.equal(['a']);
+    await redis.sadd(keys.logSeenA(), 'b');
+    expect((await log.append([storedEvent('a'), storedEvent('b'), storedEvent('c')])).offsets).to.deep.equal([0, 0, 2]);
+    wholeIds = WHOLE_IDS.read;
+    expect((await log.append([storedEvent('b'), storedEvent('d')])).offsets).to.deep.equal([0, 3]);
+    expect(await log.seen(['b', 'x'])).to.deep.equal([true, false]);
+    expect(await redis.sismember(keys.logSeenA(), 'd')).to.equal(0);
+    wholeIds = WHOLE_IDS.no;
+    await redis.hincrby(keys.logMeta(), 'ids_since', -900_000);
+    await log.append([storedEvent('e')]);
+    expect(await redis.exists(keys.logSeenA(), keys.logSeenB())).to.equal(0);
   });
 
   it('trims to HISTORY_SIZE exactly, and its bytes are exact', async () => {

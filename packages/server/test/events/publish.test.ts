@@ -164,6 +164,34 @@ describe('publishing', function () {
     expect(new Set((await logged(worker.log)).map(({ event }) => event.id)).size).to.equal(4);
   });
 
+  it('a repeat with another payload is told from one with the same: while it waits, after it was appended, within a call', async () => {
+    const idle = await suite.start({ workers: false });
+    const differs = async (...given: readonly [string, unknown][]): Promise<boolean[]> => {
+      const events = given.map(([id, text]) => ({ ...EVENT, id, data: { text, more: { a: 1, b: 2 } } }));
+      const receipts = await idle.publisher.publish(events, SERVICE);
+      for (const receipt of receipts) if (receipt.payloadDiffers) expect(receipt.duplicate).to.equal(true);
+      return receipts.map(({ payloadDiffers }) => payloadDiffers);
+    };
+    expect(await differs(['1', 'x'], ['2', 'y'], ['2', 'z'])).to.deep.equal([false, false, true]);
+    expect(await differs(['3', 'x'])).to.deep.equal([false]);
+    expect(await differs(['1', 'x'], ['2', 'y'])).to.deep.equal([false, false]);
+    expect(await differs(['1', 'x'], ['2', 'other'])).to.deep.equal([false, true]);
+    expect(await differs(['3', 'other'])).to.deep.equal([true]);
+    const worker = await suite.start();
+    await until('three in the log', async () => (await worker.log.head()).offset === 3);
+    expect(await differs(['1', 'other'], ['2', 'y'], ['3', 'x'])).to.deep.equal([true, false, false]);
+    // The order of properties says nothing.
+    const turned = { ...EVENT, id: '1', data: { more: { b: 2, a: 1 }, text: 'x' } };
+    expect((await idle.publisher.publish(turned, SERVICE))[0]).to.include({ duplicate: true, payloadDiffers: false });
+    const mail = { event_type: 'notification_sent', target_user_ids: ['u1', 'u2'], id: '4', data: { text: 'x' } };
+    await idle.publisher.publish(mail, SERVICE);
+    await until('in both mailboxes', () => worker.mail.length === 2);
+    expect((await idle.publisher.publish(mail, SERVICE))[0]).to.include({ duplicate: true, payloadDiffers: false });
+    const changed = { ...mail, target_user_ids: ['u1', 'u3'], data: { text: 'y' } };
+    expect((await idle.publisher.publish(changed, SERVICE))[0]).to.include({ duplicate: true, payloadDiffers: true });
+    expect((await worker.log.head()).offset).to.equal(3);
+  });
+
   it('does not take the events of a second publisher with the same ids for repeats (L2)', async () => {
     const node = await suite.start();
     const other = { ...SERVICE, userId: 'service-2' };

@@ -295,7 +295,7 @@ describe('the user scope', function () {
   // Seen red when the head that was heard before a page was asked for counted together with the page's own (L3).
   it('does not wait for a head of a history that is gone: it would read for ever, and take nothing live', async () => {
     scope.receive(await append(2));
-    const names = [keys.box('u'), keys.boxmeta('u'), keys.boxseen('u')];
+    const names = [keys.box('u'), keys.boxmeta('u'), keys.boxIds('u', 'a')];
     const copies = await Promise.all(names.map((name) => redis.dumpBuffer(name)));
     const lost = await append(3, 2);
     await Promise.all(names.map((name, index) => redis.restore(name, 0, copies[index] as Buffer, 'REPLACE')));

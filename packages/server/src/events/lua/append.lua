@@ -1,6 +1,6 @@
 #!lua
 -- Appends broadcast events to the log and publishes them, atomically: each gets the next offset, and the nodes hear one
--- batch. Idempotent by event id (L2). Trims the log and rotates the remembered ids. Without events it makes sure that
+-- batch. Idempotent by event id (L2). Trims the log and begins a new window of remembered ids. Without events it makes sure that
 -- the log has an epoch and tells its head.
 --
 -- A script with a shebang is refused before its first write when Redis is full, read-only or lost its disk: it never
@@ -8,33 +8,40 @@
 --
 -- KEYS 1 stream <prefix>:{log}:s        stream of `<offset>-0`: g = tag, t = time of the append (ms), e = event (JSON)
 --      2 meta   <prefix>:{log}:meta     hash: epoch, offset, tag (of the head), bytes (of all e in the stream),
---                                       oldest (no entry is older, ms), rotated (ms), at (time of the newest append, ms), floor and floor_tag (offset and tag
---                                       of the entry before the first one that is there)
---      3 seen a <prefix>:{log}:seen:a   set: ids appended since the last rotation
---      4 seen b <prefix>:{log}:seen:b   set: ids appended in the window before
+--                                       oldest (no entry is older, ms), at (time of the newest append, ms), floor and
+--                                       floor_tag (offset and tag of the entry before the first one that is there), ids_since
+--                                       (of the running window, ms), rotated (that of the old sets, ms)
+--      3 ids a  <prefix>:{log}:ids:a    hash: short ids appended in the running window, each with the digest of its payload or ''
+--      4 ids b  <prefix>:{log}:ids:b    hash: those of the window before
+--      5 seen a <prefix>:{log}:seen:a   set: whole ids, for nodes of the build before short ids, in windows of 15 min of their own
+--      6 seen b <prefix>:{log}:seen:b   set: those of the window before
 -- ARGV 1 channel of the batches
 --      2 epoch to use if the log has none
 --      3 HISTORY_SIZE, entries
 --      4 HISTORY_BYTES
 --      5 HISTORY_TTL_MS
---      6 rotation of the seen sets, ms
+--      6 IDEMPOTENCY_WINDOW_MS: ids are remembered for this long at least, and twice as long at most
 --      7 cluster time, ms
 --      8 CLOCK_STEP_MS
 --      9 end of what is published: `}`, or the signature of the installation with it
---     10.. per event: id, tag, event (JSON)
+--     10 whole ids of the build before short ids: 0 no, 1 looked up, 2 looked up and written
+--     11 number of events; per event: short id and digest (16 and 0 or 8 characters), tag, event (JSON); unless 10 is 0 then per event:
+--        whole id
 --
 -- Result: {epoch, head offset, head tag, {per event its offset, or 0 when its id was appended before}}
 -- Publishes: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…],"time":(of the append, ms),"installation":…}, when anything
 -- was appended
 -- Errors: none of its own.
-local stream, meta, seen_a, seen_b = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local stream, meta, ids_a, ids_b, seen_a, seen_b = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local max_length, max_bytes, ttl = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local FIRST = 10
-local count = (#ARGV - FIRST + 1) / 3
+local window, old, count = tonumber(ARGV[6]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local FIRST = 12
+local SHORT = 16
+local OLD_WINDOW = 900000
 -- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
 local TRIM_SLACK = 32
 
-local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'oldest', 'rotated', 'at')
+local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'oldest', 'rotated', 'at', 'ids_since')
 -- Entries are in the order of their times, whoever appends them.
 local now = math.max(tonumber(ARGV[7]), tonumber(state[7] or '0'))
 local epoch = state[1]
@@ -46,10 +53,10 @@ if not epoch then
   epoch = ARGV[2]
   redis.call('UNLINK', stream)
   redis.call('HSET', meta, 'epoch', epoch, 'offset', 0, 'tag', '', 'bytes', 0, 'oldest', 0, 'rotated', now)
-elseif tonumber(state[6]) > now then
+elseif old == 2 and tonumber(state[6] or '0') > now then
   -- By a clock that was ahead: the ids would be remembered for so much longer.
   redis.call('HSET', meta, 'rotated', now)
-elseif now - tonumber(state[6]) >= tonumber(ARGV[6]) then
+elseif old == 2 and now - tonumber(state[6] or '0') >= OLD_WINDOW then
   redis.call('UNLINK', seen_b)
   if redis.call('EXISTS', seen_a) == 1 then
     redis.call('RENAME', seen_a, seen_b)
@@ -74,15 +81,24 @@ if length == 0 then
   floor, floor_tag = offset, tag
 end
 
-local ids = {}
+local ids, digests, whole = {}, {}, {}
 for i = 1, count do
-  ids[i] = ARGV[FIRST + 3 * (i - 1)]
+  local id = ARGV[FIRST + 3 * (i - 1)]
+  ids[i], digests[i] = id, ''
+  if #id > SHORT then
+    ids[i], digests[i] = string.sub(id, 1, SHORT), string.sub(id, SHORT + 1)
+  end
+  whole[i] = ARGV[FIRST + 3 * count + i - 1]
 end
-local in_b = redis.call('SMISMEMBER', seen_b, unpack(ids))
-local in_a = redis.call('SMISMEMBER', seen_a, unpack(ids))
+local in_b = redis.call('HMGET', ids_b, unpack(ids))
+local in_a = redis.call('HMGET', ids_a, unpack(ids))
+local old_b, old_a
+if old > 0 then
+  old_b, old_a = redis.call('SMISMEMBER', seen_b, unpack(whole)), redis.call('SMISMEMBER', seen_a, unpack(whole))
+end
 
--- One SADD for all: one for each was a third of the time of a batch.
-local new = {}
+-- One HSET for all: a call for each was a third of the time of a batch.
+local new, new_whole = {}, {}
 local seen = {}
 local first, prev_tag = offset + 1, tag
 -- In pieces, joined once: a string for each event would be hashed, as all of Lua's are.
@@ -94,9 +110,11 @@ local call = redis.call
 local at = FIRST
 for i = 1, count do
   local id = ids[i]
-  if in_b[i] == 0 and in_a[i] == 0 and not seen[id] then
+  if not (in_b[i] or in_a[i] or seen[id] or old_b and (old_b[i] == 1 or old_a[i] == 1)) then
     seen[id] = true
     new[#new + 1] = id
+    new[#new + 1] = digests[i]
+    new_whole[#new_whole + 1] = whole[i]
     local event = ARGV[at + 2]
     tag = ARGV[at + 1]
     offset = offset + 1
@@ -115,11 +133,33 @@ for i = 1, count do
   at = at + 3
 end
 
-local appended = #new
+local appended = #new / 2
 if appended == 0 then
   return { epoch, offset, tag, offsets }
 end
-call('SADD', seen_a, unpack(new))
+local since = tonumber(state[8] or '0')
+local renew = now - since >= window
+if renew then
+  call('UNLINK', ids_b)
+  if call('EXISTS', ids_a) == 1 then
+    call('RENAME', ids_a, ids_b)
+  end
+  if old == 0 then
+    call('UNLINK', seen_a, seen_b)
+  end
+end
+if renew or since > now then
+  -- A later time comes from a clock that was ahead: the ids would be remembered for so much longer.
+  call('HSET', meta, 'ids_since', now)
+end
+call('HSET', ids_a, unpack(new))
+if renew then
+  -- Without appends nothing else would end it. By the clock of Redis, which may step.
+  call('PEXPIRE', ids_a, 2 * window + 2 * ARGV[8])
+end
+if old == 2 then
+  call('SADD', seen_a, unpack(new_whole))
+end
 
 batch[pieces + 1] = ']],"time":' .. stamp .. ARGV[9]
 call('PUBLISH', ARGV[1], table.concat(batch))

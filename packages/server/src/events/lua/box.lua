@@ -8,35 +8,43 @@
 --      2 meta  <prefix>:{u:<user>}:boxmeta  hash: epoch, offset, tag (of the head), bytes (of all e ever), first (lowest offset
 --                                           that is there; head + 1 when none is), floor_tag, floor_bytes (tag of the entry
 --                                           before first, bytes up to it), oldest (time of first), acked, acked_tag,
---                                           renewed (when its life was extended last, ms), at (time of the
---                                           newest append, ms)
---      3 seen  <prefix>:{u:<user>}:seen     zset: id -> time of the append (ms)
---      4 entry <prefix>:{u:<user>}:conn     hash
+--                                           renewed (when its life was extended last, ms), at (time of the newest append, ms),
+--                                           ids_since (of the running window, ms)
+--      3 ids a <prefix>:{u:<user>}:ids:a    hash: short ids appended in the running window. Field: the first two characters; value:
+--                                           the rest of each id that begins so, each with the digest of its payload or nothing.
+--                                           A field for each id would take three times as much.
+--      4 ids b <prefix>:{u:<user>}:ids:b    hash: those of the window before
+--      5 entry <prefix>:{u:<user>}:conn     hash
+--      6 seen  <prefix>:{u:<user>}:seen     zset: whole id -> time of the append (ms), for nodes of the build before short ids
 -- ARGV 1 epoch to use if the mailbox has none
 --      2 MAILBOX_SIZE, entries
 --      3 MAILBOX_BYTES
 --      4 MAILBOX_TTL_MS
 --      5 cluster time, ms
 --      6 CLOCK_STEP_MS
---      7.. per event: id, tag, event (JSON); ids differ
+--      7 IDEMPOTENCY_WINDOW_MS: ids are remembered for this long at least, and twice as long at most
+--      8 whole ids of the build before short ids: 0 no, 1 looked up, 2 looked up and written
+--      9 number of events; per event: short id and digest (16 and 0 or 8 characters), tag, event (JSON); unless 8 is 0 then per event: whole id.
+--        Ids differ
 --
 -- Result: {epoch, head offset, head tag, first appended offset (0 = none), tag of the entry before it,
 --          {per event its offset, or 0 when its id was appended before}, lease of the owner ('' = nobody is connected),
 --          entries that were trimmed and not acknowledged}
 -- Errors: none of its own.
-local box, meta, seen = KEYS[1], KEYS[2], KEYS[3]
+local box, meta, ids_a, ids_b, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[6]
 local max_length, max_bytes, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST = 7
-local count = (#ARGV - FIRST + 1) / 3
+local window, old, count = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local FIRST = 10
+local FIELD, SHORT = 2, 16
 -- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
 local TRIM_SLACK = 32
--- Ids are remembered: this many, more while they are younger than a redelivery can be, and never more than the last number.
+-- Whole ids are remembered as the old nodes do.
 local SEEN_COUNT, SEEN_MS, SEEN_MAX = 200, 300000, 2000
 -- The keys live by this longer, and are extended no more often: three commands less for most appends.
 local slack = math.floor(math.min(ttl / 16, 60000))
 
 local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'first', 'floor_tag', 'floor_bytes', 'oldest', 'acked',
-  'renewed', 'at')
+  'renewed', 'at', 'ids_since')
 -- Entries are in the order of their times, whoever appends them.
 local now = math.max(tonumber(ARGV[5]), tonumber(state[11] or '0'))
 local epoch = state[1]
@@ -47,7 +55,7 @@ local renewed = tonumber(state[10] or '0')
 if not epoch then
   -- What an earlier life left behind must not answer for positions of this one (L1).
   epoch = ARGV[1]
-  redis.call('UNLINK', box, seen)
+  redis.call('UNLINK', box, ids_a, ids_b, seen)
   redis.call('HSET', meta, 'epoch', epoch, 'acked', 0, 'acked_tag', '')
 end
 
@@ -62,15 +70,21 @@ if length == 0 then
   first, floor_tag, floor_bytes, oldest, renewed = offset + 1, tag, bytes, now, 0
 end
 
-local ids = {}
+local since = tonumber(state[12] or '0')
+local renew = now - since >= window
+local fields, whole = {}, {}
 for i = 1, count do
-  ids[i] = ARGV[FIRST + 3 * (i - 1)]
+  fields[i] = string.sub(ARGV[FIRST + 3 * (i - 1)], 1, FIELD)
+  whole[i] = ARGV[FIRST + 3 * count + i - 1]
 end
-local known = redis.call('ZMSCORE', seen, unpack(ids))
+local in_a, in_b = redis.call('HMGET', ids_a, unpack(fields)), redis.call('HMGET', ids_b, unpack(fields))
+local known = old > 0 and redis.call('ZMSCORE', seen, unpack(whole)) or {}
 local before, prev_tag = offset, tag
-local offsets, fresh = {}, {}
+local offsets, fresh, kept = {}, {}, {}
 for i = 1, count do
-  if known[i] then
+  local id, field = ARGV[FIRST + 3 * (i - 1)], fields[i]
+  local rest = string.sub(id, FIELD + 1, SHORT)
+  if known[i] or in_a[i] and string.find(in_a[i], rest, 1, true) or in_b[i] and string.find(in_b[i], rest, 1, true) then
     offsets[i] = 0
   else
     local event = ARGV[FIRST + 3 * (i - 1) + 2]
@@ -79,17 +93,43 @@ for i = 1, count do
     bytes = bytes + #event
     redis.call('XADD', box, string.format('%.0f-0', offset), 'g', tag, 't', now, 'b', string.format('%.0f', bytes), 'e', event)
     fresh[#fresh + 1] = now
-    fresh[#fresh + 1] = ids[i]
+    fresh[#fresh + 1] = whole[i]
+    kept[field] = (kept[field] or not renew and in_a[i] or '') .. string.sub(id, FIELD + 1)
     offsets[i] = offset
   end
 end
 local appended = offset - before
-local owner = redis.call('HMGET', KEYS[4], 'conn', 'lease')
+local owner = redis.call('HMGET', KEYS[5], 'conn', 'lease')
 local lease = (owner[1] and owner[1] ~= '') and owner[2] or ''
 if appended == 0 then
   return { epoch, offset, tag, 0, '', offsets, lease, 0 }
 end
-redis.call('ZADD', seen, unpack(fresh))
+if renew then
+  redis.call('UNLINK', ids_b)
+  if redis.call('EXISTS', ids_a) == 1 then
+    redis.call('RENAME', ids_a, ids_b)
+  end
+  if old == 0 then
+    redis.call('UNLINK', seen)
+  end
+end
+if renew or since > now then
+  -- A later time comes from a clock that was ahead: the ids would be remembered for so much longer.
+  redis.call('HSET', meta, 'ids_since', now)
+end
+local pairs_kept = {}
+for field, rests in pairs(kept) do
+  pairs_kept[#pairs_kept + 1] = field
+  pairs_kept[#pairs_kept + 1] = rests
+end
+redis.call('HSET', ids_a, unpack(pairs_kept))
+if renew then
+  -- Without appends nothing else would end it. By the clock of Redis, which may step.
+  redis.call('PEXPIRE', ids_a, 2 * window + 2 * ARGV[6])
+end
+if old == 2 then
+  redis.call('ZADD', seen, unpack(fresh))
+end
 
 length = length + appended
 local budget = appended + TRIM_SLACK
@@ -110,7 +150,7 @@ if first ~= tonumber(state[5] or '0') or renewed == 0 then
   redis.call('HSET', meta, 'first', string.format('%.0f', first), 'floor_tag', floor_tag, 'floor_bytes',
     string.format('%.0f', floor_bytes), 'oldest', string.format('%.0f', oldest))
 end
-local remembered = redis.call('ZCARD', seen)
+local remembered = old == 2 and redis.call('ZCARD', seen) or 0
 if remembered > SEEN_COUNT then
   local old = redis.call('ZCOUNT', seen, '-inf', now - SEEN_MS)
   local drop = math.max(math.min(remembered - SEEN_COUNT, old), remembered - SEEN_MAX)
@@ -124,6 +164,8 @@ if now - renewed >= slack then
   local lives = ttl + slack + ARGV[6]
   redis.call('PEXPIRE', box, lives)
   redis.call('PEXPIRE', meta, lives)
-  redis.call('PEXPIRE', seen, lives)
+  if old == 2 then
+    redis.call('PEXPIRE', seen, lives)
+  end
 end
 return { epoch, offset, tag, before + 1, prev_tag, offsets, lease, math.max(0, first - lowest) }

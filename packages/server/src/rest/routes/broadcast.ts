@@ -27,6 +27,7 @@ export function broadcastRoutes(router: Router, { publications, clock }: Broadca
         event_id: receipt.eventId,
         accepted_at: new Date(clock.now()).toISOString(),
         duplicate: receipt.duplicate,
+        payload_differs: receipt.payloadDiffers,
         queue: receipt.queue,
       };
     },

@@ -34,10 +34,11 @@ export function eventRoutes(router: Router, parts: EventRouteParts): void {
       if (!first) throw new Error('a publish gave no receipt');
       if (Array.isArray(events)) {
         const duplicates = receipts.filter(({ duplicate }) => duplicate).map(({ eventId }) => eventId);
-        return { event_ids: receipts.map(({ eventId }) => eventId), accepted_at, duplicates };
+        const payload_differs = receipts.filter(({ payloadDiffers }) => payloadDiffers).map(({ eventId }) => eventId);
+        return { event_ids: receipts.map(({ eventId }) => eventId), accepted_at, duplicates, payload_differs };
       }
-      const { eventId, duplicate, queue } = first;
-      return { event_id: eventId, accepted_at, duplicate, queue };
+      const { eventId, duplicate, payloadDiffers, queue } = first;
+      return { event_id: eventId, accepted_at, duplicate, payload_differs: payloadDiffers, queue };
     },
     { bodyIsReadBy: 'Preparer, which says of each event what is wrong with it' },
   );

@@ -45,6 +45,14 @@ export const EVENTS = [
     default: 86_400_000,
     meaning: 'Time that an event stays in a mailbox, in milliseconds; the oldest go when another comes.',
   }),
+  integer('IDEMPOTENCY_WINDOW_MS', {
+    section: 'Events',
+    min: 300_000,
+    max: 7 * 86_400_000,
+    default: 900_000,
+    meaning:
+      'Time for which the id of an event, and so the idempotency key of a publish, is remembered at least, in milliseconds; at most twice as long. Costs memory for each event of that time: OPERATIONS.md has the arithmetic.',
+  }),
   integer('WINDOW_SIZE', {
     section: 'Events',
     min: 1,
