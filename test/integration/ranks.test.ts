@@ -56,7 +56,10 @@ describe('who may act on whom, and give what', function () {
   // Seen red: with admin:disconnect as before, and without Ranks.requireGrant.
   it('admin:disconnect must not be root: nobody gives more than he has, not even to himself', async () => {
     const support = of(['admin:disconnect']);
-    expectProblem(await grant({ roles: ['admin'] }, support, 'actor'), 403, 'PERMISSION_DENIED');
+    for (const json of [{ roles: ['admin'] }, { roles: [] }, {}]) {
+      const problem = expectProblem(await grant(json, support, 'actor'), 403, 'PERMISSION_DENIED');
+      expect(problem.details).to.deep.equal({ permission: 'admin:permissions' });
+    }
     const lesser = of(LESSER, ['helper']);
     for (const json of [
       { roles: ['admin'] },
