@@ -9,7 +9,8 @@
 --                                           that is there; head + 1 when none is), floor_tag, floor_bytes (tag of the entry
 --                                           before first, bytes up to it), oldest (time of first), acked, acked_tag,
 --                                           renewed (when its life was extended last, ms), at (time of the newest append, ms),
---                                           ids_since (of the running window, ms)
+--                                           ids_since (of the running window, ms),
+--                                           ids_b (1 when there is one)
 --      3 ids a <prefix>:{u:<user>}:ids:a    hash: short ids appended in the running window. Field: the first two characters; value:
 --                                           the rest of each id that begins so, each with the digest of its payload or nothing.
 --                                           A field for each id would take three times as much.
@@ -44,7 +45,7 @@ local SEEN_COUNT, SEEN_MS, SEEN_MAX = 200, 300000, 2000
 local slack = math.floor(math.min(ttl / 16, 60000))
 
 local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'first', 'floor_tag', 'floor_bytes', 'oldest', 'acked',
-  'renewed', 'at', 'ids_since')
+  'renewed', 'at', 'ids_since', 'ids_b')
 -- Entries are in the order of their times, whoever appends them.
 local now = math.max(tonumber(ARGV[5]), tonumber(state[11] or '0'))
 local epoch = state[1]
@@ -72,12 +73,14 @@ end
 
 local since = tonumber(state[12] or '0')
 local renew = now - since >= window
+local turns = renew and since > 0
 local fields, whole = {}, {}
 for i = 1, count do
   fields[i] = string.sub(ARGV[FIRST + 3 * (i - 1)], 1, FIELD)
   whole[i] = ARGV[FIRST + 3 * count + i - 1]
 end
-local in_a, in_b = redis.call('HMGET', ids_a, unpack(fields)), redis.call('HMGET', ids_b, unpack(fields))
+local in_a = redis.call('HMGET', ids_a, unpack(fields))
+local in_b = state[13] and redis.call('HMGET', ids_b, unpack(fields)) or {}
 local known = old > 0 and redis.call('ZMSCORE', seen, unpack(whole)) or {}
 local before, prev_tag = offset, tag
 local offsets, fresh, kept = {}, {}, {}
@@ -94,7 +97,7 @@ for i = 1, count do
     redis.call('XADD', box, string.format('%.0f-0', offset), 'g', tag, 't', now, 'b', string.format('%.0f', bytes), 'e', event)
     fresh[#fresh + 1] = now
     fresh[#fresh + 1] = whole[i]
-    kept[field] = (kept[field] or not renew and in_a[i] or '') .. string.sub(id, FIELD + 1)
+    kept[field] = (kept[field] or not turns and in_a[i] or '') .. string.sub(id, FIELD + 1)
     offsets[i] = offset
   end
 end
@@ -104,10 +107,11 @@ local lease = (owner[1] and owner[1] ~= '') and owner[2] or ''
 if appended == 0 then
   return { epoch, offset, tag, 0, '', offsets, lease, 0 }
 end
-if renew then
+if turns then
   redis.call('UNLINK', ids_b)
   if redis.call('EXISTS', ids_a) == 1 then
     redis.call('RENAME', ids_a, ids_b)
+    redis.call('HSET', meta, 'ids_b', 1)
   end
   if old == 0 then
     redis.call('UNLINK', seen)
