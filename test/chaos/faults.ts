@@ -113,7 +113,8 @@ export const faults = {
     },
   },
   shard: {
-    env: {},
+    // The sweep finds by and by what the marks must find at once.
+    env: { SWEEP_INTERVAL_MS: '600000' },
     shards: true,
     lastsMs: 2000,
     strict: strict(SHARD_FORGOTTEN_MS),

@@ -23,6 +23,7 @@ const { seed, rounds, plays } = chaosConfig();
  * - the wait for acknowledgements in displacement.ts: the same two;
  * - the comparison of fences in judgeEntry and in the re-claim of claim.lua (C4): `pause`, a woken node takes the user back.
  *   In one of the two places alone nothing is seen: the other refuses;
+ * - the marks that each second leaves on the shards (C12): `shard`, 200 rounds. In fewer the broken links of a fail-over may find all;
  * - the comparison in release.lua (I3): `plain`. Of the fence alone nothing is seen: a connection id never comes again.
  */
 describe(`chaos: one connection per user (seed ${seed})`, function () {

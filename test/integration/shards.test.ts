@@ -93,10 +93,12 @@ describe('a shard of a Redis Cluster that broke', function () {
     return (older.events.at(-1)?.at ?? 0) - newer.helloAt;
   }
 
-  async function fenced(node: LocalNode): Promise<number> {
+  async function metric(node: LocalNode, name: string): Promise<number> {
     const metrics = await (await fetch(`${node.http}/metrics`)).text();
-    return Number(/^uws_fenced_total(?:\{.*\})? (\d+)/m.exec(metrics)?.[1]);
+    return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)`, 'm').exec(metrics)?.[1]);
   }
+
+  const fenced = (node: LocalNode): Promise<number> => metric(node, 'uws_fenced_total');
 
   describe('while it keeps its master', () => {
     before(() => start(false));
@@ -112,6 +114,8 @@ describe('a shard of a Redis Cluster that broke', function () {
       await master(OWN).client().flushall();
       const newer = await world.connect(two, user);
       expect(await bothReceived(older, newer)).to.be.lessThan(BOUND_MS);
+      const twice = older.events.filter(({ at }) => at > newer.helloAt).length;
+      expect(await metric(one, 'uws_duplicates_found_total')).to.be.within(twice, older.events.length);
     });
 
     it('whose links were cut when it was empty must not leave two either', async () => {

@@ -8,7 +8,10 @@
 -- Result: {the mark that was there, '' when none was; replication id of the master, '' when it is not told;
 --          1 when that master was a replica once, else 0}
 local found = redis.call('GET', KEYS[1]) or ''
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+-- One that a broken link held back must not take the place of a later one, and be taken for data that was set back.
+if found == '' or tonumber(ARGV[1]) > tonumber(found) then
+  redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+end
 -- An access list may forbid it: what is left is the mark alone.
 local info = redis.pcall('INFO', 'replication')
 if type(info) ~= 'string' then
