@@ -98,8 +98,18 @@ export class Reconciler {
     await this.ghosts();
   }
 
-  /** Brings one connection in line. */
+  /** Brings one connection in line. One whose keys are no registry's ends alone: it must not keep the whole node from serving. */
   async one(who: Holder): Promise<void> {
+    try {
+      await this.bringInLine(who);
+    } catch (error) {
+      if (!(error instanceof Error) || !/\bWRONGTYPE\b/.test(error.message)) throw error;
+      this.parts.report(error, 'registry.entry');
+      who.end(CLOSE.UNAVAILABLE);
+    }
+  }
+
+  private async bringInLine(who: Holder): Promise<void> {
     const { claims, lease, duplicates, isAway } = this.parts;
     if (!who.isOpen()) return;
     if (isAway(who.userId)) {

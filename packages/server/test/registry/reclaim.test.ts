@@ -116,6 +116,14 @@ describe('a re-claim that waits while its node loses its lease', () => {
     expect(claims.isUnsettled(who)).to.equal(false);
   });
 
+  it('must not keep the others from being brought in line when the keys of one are no registry of ours', async () => {
+    const { who, ends, reconciler } = await scene('u4');
+    await redis.set(keys.conn('u4'), 'of somebody else');
+    await reconciler.one(who);
+    expect(ends).to.deep.equal([4207]);
+    expect(failures.splice(0)).to.have.lengthOf(1);
+  });
+
   it('must not be settled when the wait ends between the new lease and its reconcile', async () => {
     const { lease, who, regained, ends, claims, displacements, reconciler, isSuspended } = await scene('u2');
     lease.id = 'n.2';
