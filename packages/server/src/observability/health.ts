@@ -40,6 +40,7 @@ export interface PeersView {
 interface Assessment {
   readonly report: ReadinessReport;
   readonly failing: readonly string[];
+  readonly fit: boolean;
 }
 
 /**
@@ -77,9 +78,9 @@ export class Readiness {
     return this.assess().report;
   }
 
-  /** Whether nothing at all keeps the node from serving: what the other nodes are told. */
+  /** Whether the node is ready by itself, and not for want of a better one: what the other nodes are told. */
   isFit(): boolean {
-    return this.assess().failing.length === 0;
+    return this.assess().fit;
   }
 
   assess(): Assessment {
@@ -109,6 +110,7 @@ export class Readiness {
         notices: [...borne, ...found.told, ...this.noticed()],
       },
       failing: [...found.own, ...found.unless_all, ...found.told],
+      fit: found.own.length === 0 && found.unless_all.length === 0,
     };
   }
 

@@ -24,6 +24,10 @@ const SERVING = {
 
 /** A readiness over parts that say what the test wants them to say. */
 function readiness(changes: Partial<typeof SERVING> = {}): ReturnType<Readiness['read']> {
+  return readinessOf(changes).read();
+}
+
+function readinessOf(changes: Partial<typeof SERVING>): Readiness {
   const state = { ...SERVING, ...changes };
   const now = 1_000_000;
   const retrying = state.retryingMs === null ? null : { since: now - state.retryingMs, attempts: 3, error: 'secret' };
@@ -41,7 +45,7 @@ function readiness(changes: Partial<typeof SERVING> = {}): ReturnType<Readiness[
     isDraining: () => state.draining,
   };
   const lag = { read: () => ({ p50: state.p50, p99: 0, mean: 0, max: 0 }) };
-  return new Readiness(view as unknown as ConstructorParameters<typeof Readiness>[0], lag as unknown as LoopLag).read();
+  return new Readiness(view as unknown as ConstructorParameters<typeof Readiness>[0], lag as unknown as LoopLag);
 }
 
 describe('Readiness', () => {
@@ -100,6 +104,13 @@ describe('Readiness', () => {
       expect(readiness({ redisStatus: 'end', faults: ['x'], peers: others }).ready, 'without Redis').to.equal(false);
     });
   }
+
+  it('tells the others that it is fit unless something is its own: a node that is kept for want of a better one is not', () => {
+    expect(readinessOf({}).isFit()).to.equal(true);
+    expect(readinessOf({ retryingMs: 10_001 }).isFit(), 'a queue is stuck, which all share').to.equal(true);
+    expect(readinessOf({ faults: ['x'], peers: { others: 1, fit: 0 } }).isFit()).to.equal(false);
+    expect(readinessOf({ redisStatus: 'end' }).isFit()).to.equal(false);
+  });
 
   it('is not gone for a short retry of a worker', () => {
     expect(readiness({ retryingMs: 9000 }).ready).to.equal(true);
