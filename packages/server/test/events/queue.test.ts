@@ -266,7 +266,7 @@ describe('event queues', function () {
     const types = loadCatalogue().types();
     await node.publisher.publish(
       types.map((event_type) => ({ event_type, data: {} })),
-      SERVICE,
+      { ...SERVICE, permissions: new Set(['events:publish', 'events:publish_admin', 'admin:broadcast']) },
     );
     expect(await appended(node, types.length)).to.have.length(types.length);
   });
