@@ -183,8 +183,10 @@ describe('the roll-out', function () {
     });
     expect(await me(one, 'anybody')).to.include({ endpoint: 'unified', enforced: true });
     expect(expectProblem(await restore(one), 409, 'CONFLICT').details).to.deep.equal({ version: version + 2 });
-    const records = await call(one, 'audit?limit=4&target=cluster', { token: admin });
+    const records = await call(one, 'audit?limit=5&target=cluster', { token: admin });
     expect(records.body.records.map(({ action, reason, result }: Json) => [action, reason, result])).to.deep.equal([
+      // Refused, and on record all the same.
+      ['rollout_restore', '', 'CONFLICT'],
       [
         'rollout_restore',
         'mended',
