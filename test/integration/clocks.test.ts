@@ -52,7 +52,7 @@ describe('nodes whose wall clocks are wrong', function () {
 
   after(() => world.stop());
 
-  // Seen red: void on the one that is behind, for an hour on the one that is ahead.
+  // By the clock of the node it was void on the one that is behind, and held for an hour on the one that is ahead.
   it('must hold a ban for as long as it was meant, on whichever node it is given and judged', async () => {
     for (const [by, at] of [
       [behind, right],
@@ -77,12 +77,12 @@ describe('nodes whose wall clocks are wrong', function () {
     }
   });
 
-  // Seen red: refused on the one that is behind.
+  // By its own clock alone, the one that is behind refused it.
   it('must take a fresh token: one of the two clocks knows that it is good', async () => {
     for (const node of [behind, ahead, right]) await (await world.connect(node, world.user())).close();
   });
 
-  // Seen red: the node that is ahead dropped it, and stamped it an hour late.
+  // By its own clock, the node that is ahead dropped it and stamped it an hour late.
   it('must drop what is over by cluster time, and deliver what is not', async () => {
     const user = world.user();
     const client = await world.connect(right, user);

@@ -10,10 +10,10 @@ import { type Cursor, cursorText } from './cursor.js';
 import { Ephemeral } from './ephemeral.js';
 import { EphemeralDelivery } from './ephemeralDelivery.js';
 import { excludedUsers } from './exclusion.js';
+import type { FanoutCounts } from './fanoutCounts.js';
 import { heartbeatFrame, messageFrame } from './frame.js';
 import { Readers } from './readers.js';
 import type { TypeSets } from './typeSet.js';
-import { wants } from './wants.js';
 import { type Entry, frameOf, Window } from './window.js';
 import { WriteTimes } from './writeTimes.js';
 
@@ -46,18 +46,6 @@ export interface FanoutParts {
   readonly mayDeliver: () => boolean;
   /** The connections of a user that are delivered to. */
   readonly ofUser: (userId: string) => Iterable<Member>;
-}
-
-/** Counters since the start, read by the metrics. */
-export interface FanoutCounts {
-  events: number;
-  deliveries: number;
-  flushes: number;
-  writes: number;
-  bytes: number;
-  /** Events of a type that the catalogue of this node does not know. */
-  unknown: number;
-  gaps: number;
 }
 
 /**
@@ -187,16 +175,8 @@ export class Fanout {
 
   /** Events of the log that were written to the member after that cluster time, ms, as far as the window tells. */
   writtenSince(member: Member, since: number): number {
-    const from = this.writeTimes.offsetAt(since);
-    const to = (this.readers.cursorOf(member) ?? this.delivered).offset;
-    if (from === null || !(this.cohorts.has(member) || this.readers.has(member))) return 0;
-    let written = 0;
-    for (let offset = Math.max(from + 1, this.window.oldest); offset <= to; offset += 1) {
-      const event = this.window.get(offset)?.event;
-      const definition = event && this.parts.catalogue().get(event.type);
-      if (event && definition && wants(member, event, definition)) written += 1;
-    }
-    return written;
+    const cursor = this.readers.cursorOf(member) ?? (this.cohorts.has(member) ? this.delivered : null);
+    return cursor === null ? 0 : this.writeTimes.eventsOf(member, since, cursor, this.window, this.parts.catalogue());
   }
 
   /** Jumps: the log before `head` is not, or cannot be, delivered to the cohorts. */

@@ -1,3 +1,8 @@
+import type { EventCatalogue } from '../events/catalogue.js';
+import type { Cursor } from './cursor.js';
+import { type Recipient, wants } from './wants.js';
+import type { Window } from './window.js';
+
 /** Writes are remembered for this long, ms: longer than a lease, the replace time-out and a stop of the machine in between. */
 const KEPT_MS = 300_000;
 /** At most so many; of more every second one is forgotten, so that a time stands for those shortly after it. */
@@ -15,8 +20,21 @@ export class WriteTimes {
     this.times = kept;
   }
 
+  /** Events that were written to a recipient after `since`, up to its cursor, as far as the window tells. */
+  eventsOf(who: Recipient, since: number, cursor: Cursor, window: Window, catalogue: EventCatalogue): number {
+    const from = this.offsetAt(since);
+    if (from === null) return 0;
+    let events = 0;
+    for (let offset = Math.max(from + 1, window.oldest); offset <= cursor.offset; offset += 1) {
+      const event = window.get(offset)?.event;
+      const definition = event && catalogue.get(event.type);
+      if (event && definition && wants(who, event, definition)) events += 1;
+    }
+    return events;
+  }
+
   /** All that was written after `since` lies behind this offset; null: nothing was. */
-  offsetAt(since: number): number | null {
+  private offsetAt(since: number): number | null {
     let found: number | null = null;
     for (let index = this.times.length - 1; index >= 0; index -= 1) {
       const one = this.times[index];

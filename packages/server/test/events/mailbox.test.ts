@@ -121,7 +121,7 @@ describe('mailbox', function () {
     expect(await boxes.seen(user, ['e3', 'e4', 'e0'])).to.deep.equal([true, false, true]);
   });
 
-  // Seen red with the ids of the build before: they were forgotten by count, and 18,000 were appended twice.
+  // The build before forgot ids by count: 2,000 of a mailbox at most.
   it('20,000 events within the window, whose answers were lost, are appended once: ids are forgotten by time alone (L2)', async () => {
     const boxes = open();
     const count = 20_000;
