@@ -45,7 +45,7 @@ describe('a Redis that is full', function () {
     return answer;
   }
 
-  // Seen red: `SETNX` of the number of partitions was refused though the key is there, and the start went on for ever.
+  // Seen red without `allow-oom`. Before, `SETNX` of the number of partitions was refused though the key is there, and the start went on for ever.
   it('must let a node start, serve, be drained and stop', async () => {
     await fillUp();
     const late = await world.node({ NODE_ID: 'late' });
@@ -78,7 +78,7 @@ describe('a Redis that is full', function () {
     await first.node.stop();
   });
 
-  // Seen red with BullMQ's own pause and resume: 503.
+  // Seen red without `allow-oom`. BullMQ's own pause and resume were answered 503.
   it('must take orders about the queue: pause, go on, retry, delete, clear', async () => {
     await order('queue/pause');
     await fillQueues(publisher.queues, 'job', 6, () => ({ type: 'zone_updated' }));

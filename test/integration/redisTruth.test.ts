@@ -174,7 +174,7 @@ describe('the queue’s own Redis', function () {
     await queue.stop();
   });
 
-  // Seen red: /readyz said nothing, /health "does not answer", the publisher something else.
+  // Before, /readyz said nothing, /health "does not answer", the publisher something else.
   it('away must be told in /readyz, in /health and to publishers in the same words, and leave the sockets alone', async () => {
     const node = await world.node({ REDIS_QUEUE_URL: proxy.url, REDIS_COMMAND_TIMEOUT_MS: '300' });
     const client = await world.connect(node, world.user(), ['service']);
