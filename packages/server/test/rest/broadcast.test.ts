@@ -24,7 +24,7 @@ describe('POST /broadcast', () => {
     const client = await world.connect(second);
     const answer = await call(first, 'broadcast', { token: service, json: EVENT });
     expect(answer.status, answer.text).to.equal(202);
-    expect(answer.body).to.have.all.keys('event_id', 'accepted_at', 'duplicate', 'queue');
+    expect(answer.body).to.have.all.keys('event_id', 'accepted_at', 'duplicate', 'payload_differs', 'queue');
     expect(answer.body.duplicate).to.equal(false);
     expect(new Date(answer.body.accepted_at).toISOString()).to.equal(answer.body.accepted_at);
     const event = await client.waitFor('zone_updated');

@@ -25,7 +25,7 @@ describe('POST /events and GET /events/:event_id', () => {
     const json = Array.from({ length: 150 }, (_, index) => ({ ...EVENT, data: { index } }));
     const answer = await call(node, 'events', { token: service, json });
     expect(answer.status, answer.text).to.equal(202);
-    expect(answer.body).to.have.all.keys('event_ids', 'accepted_at', 'duplicates');
+    expect(answer.body).to.have.all.keys('event_ids', 'accepted_at', 'duplicates', 'payload_differs');
     expect(new Set(answer.body.event_ids).size).to.equal(150);
     await until(() => client.events.length >= 150, { what: 'all arrive' });
     expect(client.events.map((event) => event.id)).to.deep.equal(answer.body.event_ids);
