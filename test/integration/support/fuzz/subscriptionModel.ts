@@ -20,7 +20,7 @@ export const CATALOGUE: Catalogue = {
     viewer: { permissions: ['events:receive'], default_subscriptions: ['a2', 'c2', 'mark'] },
     chief: { permissions: ['events:receive', 'events:admin'], default_subscriptions: ['a1', 'c1', 'mark'] },
     admin: {
-      permissions: ['events:receive', 'events:admin', 'events:publish', 'admin:disconnect'],
+      permissions: ['events:receive', 'events:admin', 'events:publish', 'admin:permissions'],
       default_subscriptions: ['mark'],
     },
   },
