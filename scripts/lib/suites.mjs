@@ -10,11 +10,14 @@ import { note } from './terminal.mjs';
 
 const built = path.join(root, 'build', 'test');
 
-/** Each suite: its compiled files below build/test, and how long it may take at most, on a slow machine too. */
+/**
+ * Each suite: its compiled files below build/test, and how long it may take at most, on a slow machine too. A suite with `parts` is run
+ * by so many processes side by side: its tests wait most of the time, and share nothing.
+ */
 export const SUITES = [
   { name: 'unit', files: /^packages\/[^/]+\/test\/.*\.test\.js$/, limitMs: 600_000 },
   { name: 'model', files: /^test\/model\/.*\.test\.js$/, limitMs: 600_000 },
-  { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 900_000 },
+  { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 900_000, parts: 2 },
   { name: 'cluster', files: /^test\/cluster\/.*\.test\.js$/, limitMs: 600_000 },
   { name: 'conformance', files: /^test\/conformance\/.*\.test\.js$/, limitMs: 600_000, topologies: TOPOLOGIES },
   { name: 'chaos', files: /^test\/chaos\/.*\.test\.js$/, limitMs: 1_200_000 },
@@ -69,6 +72,7 @@ function verdict(child, state, hung) {
 
 /** Runs the files by mocha, once for each topology of the suite if it has some. Returns { passed, failed, pending, problem? }. */
 export async function runSuite(suite, files, { topologies = suite.topologies, ...options }) {
+  if (suite.parts) return runParts(suite, files, options);
   if (!topologies) return runFiles(suite, files, options);
   const results = [];
   for (const topology of topologies) {
@@ -80,13 +84,43 @@ export async function runSuite(suite, files, { topologies = suite.topologies, ..
       await target.stop();
     }
   }
+  return together(results);
+}
+
+/** The first part shows its output as it comes, each other part when it has ended. */
+async function runParts(suite, files, options) {
+  const parts = Array.from({ length: suite.parts }, (_, part) => files.filter((_, at) => at % suite.parts === part));
+  const results = await Promise.all(
+    parts.map(async (part, number) => {
+      if (number === 0) return { ...(await runFiles(suite, part, options)), output: '' };
+      const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'unified-ws-part-'));
+      const file = path.join(dir, 'output');
+      const fd = fs.openSync(file, 'w');
+      try {
+        const result = await runFiles(suite, part, { ...options, stdout: fd, stderr: fd });
+        return { ...result, output: fs.readFileSync(file, 'utf8') };
+      } finally {
+        fs.closeSync(fd);
+        fs.rmSync(dir, { recursive: true, force: true });
+      }
+    }),
+  );
+  for (const [number, { output }] of results.entries()) {
+    if (output === '') continue;
+    note(`${suite.name}: part ${number + 1} of ${suite.parts}`);
+    process.stdout.write(output);
+  }
+  return together(results);
+}
+
+function together(results) {
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   const problem = results.map((result) => result.problem).find(Boolean);
   return { passed: sum('passed'), failed: sum('failed'), pending: sum('pending'), ...(problem ? { problem } : {}) };
 }
 
 /** @param env of the tests, over our own. */
-export async function runFiles(suite, files, { mochaArgs, redisServer, env = {} }) {
+export async function runFiles(suite, files, { mochaArgs, redisServer, env = {}, stdout, stderr }) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'unified-ws-test-'));
   const stateFile = path.join(dir, 'totals.json');
   const mocha = path.join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
@@ -95,6 +129,8 @@ export async function runFiles(suite, files, { mochaArgs, redisServer, env = {} 
   const child = spawnOwned(process.execPath, args, {
     cwd: root,
     env: { ...process.env, REDIS_SERVER: redisServer, ...env },
+    stdout,
+    stderr,
   });
   try {
     const hung = await watch(child, suite.limitMs, stateFile);
