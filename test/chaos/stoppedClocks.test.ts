@@ -91,7 +91,8 @@ if (config.plays('clocks-stopped')) {
     async function connect(index: number, user: string): Promise<TestClient> {
       const connected = new TestClient(node(index).ws, { token: token(user) });
       await connected.established();
-      await until(() => connected.events.length > 0, { what: `${user} receives broadcasts` });
+      // A queue whose worker changes may take as long as after a death (Q1).
+      await until(() => connected.events.length > 0, { what: `${user} receives broadcasts`, timeoutMs: 15_000 });
       return connected;
     }
 
