@@ -11,6 +11,7 @@ const realMono = process.hrtime.bigint.bind(process.hrtime);
 const realNow = Date.now;
 const realSetTimeout = globalThis.setTimeout;
 const realSetInterval = globalThis.setInterval;
+const realClearTimeout = globalThis.clearTimeout;
 
 let last = realMono();
 let stood = 0n;
@@ -31,26 +32,27 @@ Date.now = () => {
 };
 realSetInterval(mono, READ_EVERY_MS).unref();
 
-/** Calls back when the clock of this process has come so far: looks again while it has not. */
-function patient(
-  callback: (...args: unknown[]) => void,
-  ms: number,
-  args: unknown[],
-  timer: () => NodeJS.Timeout,
-): () => void {
-  const due = monoMs() + ms;
-  return () => {
-    if (monoMs() + 1 < due) timer().refresh();
-    else callback(...args);
-  };
-}
+/** Of a timer that fired before its time by the clock: the one that waits for the rest. */
+const rest = new WeakMap<NodeJS.Timeout, NodeJS.Timeout>();
 
 function setTimeoutByClock(callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): NodeJS.Timeout {
-  const timer: NodeJS.Timeout = realSetTimeout(
-    patient(callback, ms, args, () => timer),
-    ms,
-  );
+  const due = monoMs() + ms;
+  const fire = (): void => {
+    const left = due - monoMs();
+    if (left <= 1) callback(...args);
+    else {
+      const next = realSetTimeout(fire, left);
+      if (!timer.hasRef()) next.unref();
+      rest.set(timer, next);
+    }
+  };
+  const timer: NodeJS.Timeout = realSetTimeout(fire, ms);
   return timer;
+}
+
+function clearTimeoutByClock(timer: Parameters<typeof clearTimeout>[0]): void {
+  realClearTimeout(timer);
+  if (typeof timer === 'object') realClearTimeout(rest.get(timer));
 }
 
 function setIntervalByClock(callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): NodeJS.Timeout {
@@ -64,4 +66,5 @@ function setIntervalByClock(callback: (...args: unknown[]) => void, ms = 0, ...a
 }
 
 globalThis.setTimeout = Object.assign(setTimeoutByClock, realSetTimeout) as typeof setTimeout;
+globalThis.clearTimeout = clearTimeoutByClock;
 globalThis.setInterval = Object.assign(setIntervalByClock, realSetInterval) as typeof setInterval;
