@@ -142,7 +142,7 @@ export async function logged(log: BroadcastLog): Promise<LogEntry[]> {
 }
 
 /** Waits until `condition` holds; fails with `what` when it does not in time. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 5000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
