@@ -28,13 +28,16 @@ export function probeRoutes(
   router: Router,
   { settings, reports, counts, probes, siblings, peers }: ProbeRouteParts,
 ): void {
+  // All processes of this port were ready at one time: those that are still starting are none that has ended.
+  let wasWhole = false;
   router.operation('getLivez', () => {
     const body = { status: 'ok' as const, node_id: settings.nodeId, uptime_seconds: Math.round(counts.uptimeSeconds) };
     probes.note('/livez', 200, body);
     return body;
   });
   router.operation('getReadyz', async ({ response }) => {
-    const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings, peers());
+    const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings, wasWhole ? peers() : null);
+    wasWhole ||= body.ready;
     probes.note('/readyz', body.ready ? 200 : 503, body);
     if (!body.ready) response.status(503).set('Retry-After', '1');
     return body;
@@ -51,8 +54,10 @@ export function probeRoutes(
 /**
  * All processes of this port: whichever of them the balancer's connection falls to must be ready. But when nobody else is better off, those
  * that are ready stay in the balancer: a refusal by one of them is tried again, one by the balancer is for all.
+ *
+ * @param peers null while this container starts: then it is not ready before all its processes are.
  */
-async function readyOfAll(siblings: Siblings, peers: PeersView): Promise<Extract<Readyz, { nodes: unknown }>> {
+async function readyOfAll(siblings: Siblings, peers: PeersView | null): Promise<Extract<Readyz, { nodes: unknown }>> {
   const nodes: (ReadinessReport | { ready: false; node_id: string })[] = [];
   const reasons: string[] = [];
   for (const { nodeId, answer } of await siblings.ask('ready')) {
@@ -60,7 +65,7 @@ async function readyOfAll(siblings: Siblings, peers: PeersView): Promise<Extract
     nodes.push(report ?? { ready: false, node_id: nodeId });
     for (const reason of report?.reasons ?? ['does not answer']) reasons.push(`${nodeId}: ${reason}`);
   }
-  const borne = reasons.length > 0 && peers.fit === 0 && nodes.some(({ ready }) => ready);
+  const borne = reasons.length > 0 && peers?.fit === 0 && nodes.some(({ ready }) => ready);
   if (borne) return { ready: true, nodes, reasons: [], notices: reasons };
   return { ready: nodes.length > 0 && reasons.length === 0, nodes, reasons, notices: [] };
 }
