@@ -11,10 +11,15 @@ import { LocalNode, World } from './support/world.js';
 const KNOWN_MS = 10_000;
 const EVENT = { event_type: 'custom_event', data: { n: 1 } };
 
+/** Of /readyz and of health: what these tests read of either. */
 interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: answers of several routes
-  readonly body: any;
+  readonly body: {
+    readonly status: string;
+    readonly reasons: readonly string[];
+    readonly notices: readonly string[];
+    readonly checks: { readonly lease: { readonly ok: boolean } };
+  };
 }
 
 async function ask(node: LocalNode, path: string, json?: object): Promise<Answer> {
@@ -22,7 +27,7 @@ async function ask(node: LocalNode, path: string, json?: object): Promise<Answer
     headers: { authorization: `Bearer ${adminToken()}`, 'content-type': 'application/json' },
     ...(json ? { method: 'POST', body: JSON.stringify(json) } : {}),
   });
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as Answer['body'] };
 }
 
 const readyz = (node: LocalNode): Promise<Answer> => ask(node, '/readyz');
