@@ -36,9 +36,9 @@ const read = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : ''
 
 /** The documents that a node serves, with the default catalogue. */
 async function documents() {
-  const openApi = await built('server/dist/rest/specs/openapi.js');
-  const asyncApi = await built('server/dist/rest/specs/asyncapi.js');
-  const catalogues = await built('server/dist/events/catalogue.js');
+  const openApi = await built('server/dist/http/specs/openApiDocument.js');
+  const asyncApi = await built('server/dist/http/specs/asyncApiDocument.js');
+  const catalogues = await built('server/dist/events/catalogue/eventCatalogue.js');
   const { version } = JSON.parse(read(path.join(root, 'packages', 'server', 'package.json')));
   const text = (document) => `${JSON.stringify(document, null, 2)}\n`;
   return {
@@ -49,12 +49,12 @@ async function documents() {
 
 /** Pages by file name: the text they ought to have; undefined where their source does not exist. */
 async function pages() {
-  const settings = await built('server/dist/settings.js');
-  const metrics = await built('server/dist/observability/metrics.js');
+  const settings = await built('server/dist/settings/settings.js');
+  const metrics = await built('server/dist/observability/metrics/metrics.js');
   const protocol = await built('protocol/dist/index.js');
   if (!settings || !protocol) throw new Stop('Build first: npm run build');
-  const { RoleTable } = await built('server/dist/auth/roles.js');
-  const { raw: catalogue } = (await built('server/dist/events/catalogue.js')).loadCatalogue();
+  const { RoleTable } = await built('server/dist/auth/roleTable.js');
+  const { raw: catalogue } = (await built('server/dist/events/catalogue/eventCatalogue.js')).loadCatalogue();
   const wire = path.join(root, 'docs', 'PROTOCOL.md');
   return {
     'CONFIG.md': settings.settingsMarkdown(),

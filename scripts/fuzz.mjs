@@ -9,10 +9,10 @@ import { filesOf, runSuite } from './lib/suites.mjs';
 import { note } from './lib/terminal.mjs';
 
 const PARTS = {
-  messages: /^test\/integration\/fuzzMessages\.test\.js$/,
-  requests: /^test\/integration\/fuzzRequests\.test\.js$/,
-  strangers: /^test\/integration\/fuzzStrangers\.test\.js$/,
-  subscriptions: /^test\/integration\/subscriptionModel\.test\.js$/,
+  messages: /^test\/wire\/fuzz\/fuzzMessages\.test\.js$/,
+  requests: /^test\/wire\/fuzz\/fuzzRequests\.test\.js$/,
+  strangers: /^test\/wire\/fuzz\/fuzzStrangers\.test\.js$/,
+  subscriptions: /^test\/node\/subscriptions\/subscriptionModel\.test\.js$/,
   properties: /^packages\/[^/]+\/test\/(?:properties\/.*|properties)\.test\.js$/,
 };
 const USAGE = `npm run fuzz -- [options]

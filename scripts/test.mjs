@@ -1,4 +1,4 @@
-// npm test [-- unit|model|integration|cluster|conformance|chaos|lint|docs ...] [-- --grep x]: installs what is missing, builds, then
+// npm test [-- unit|model|node|cluster|conformance|chaos|lint|docs ...] [-- --grep x]: installs what is missing, builds, then
 // runs the checks and the suites, or those that are named. Other arguments go to mocha. The last line has the totals.
 import path from 'node:path';
 import { build } from './lib/build.mjs';

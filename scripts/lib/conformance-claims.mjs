@@ -4,16 +4,16 @@ import { filesBelow } from './build.mjs';
 import { Stop } from './entry.mjs';
 import { root } from './paths.mjs';
 
-const suite = path.join(root, 'test', 'conformance');
+const suite = path.join(root, 'test', 'wire', 'conformance');
 
-/** The claim of one test: an object literal without inner braces, as test/conformance/support/coverage.ts asks for. */
+/** The claim of one test: an object literal without inner braces, as test/wire/conformance/support/coverage.ts asks for. */
 const CLAIM = /\bcovers\(\s*\{([^{}]*)\}/g;
 const ANY_CLAIM = /^\s*covers\(/gm;
 const LIST = /(\w+):\s*\[([^\]]*)\]/g;
 
 /**
  * What the tests of the conformance suite claim, read from their sources: Map of `client ping` (kind and name) to the files,
- * relative to test/conformance.
+ * relative to test/wire/conformance.
  */
 export function conformanceClaims() {
   const claims = new Map();
@@ -23,7 +23,7 @@ export function conformanceClaims() {
     const found = [...text.matchAll(CLAIM)];
     if (found.length !== [...text.matchAll(ANY_CLAIM)].length) {
       throw new Stop(
-        `test/conformance/${file}: the first argument of each covers( must be a literal without inner braces`,
+        `test/wire/conformance/${file}: the first argument of each covers( must be a literal without inner braces`,
       );
     }
     for (const [, literal] of found) note(claims, literal, file);

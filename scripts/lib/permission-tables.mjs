@@ -1,6 +1,6 @@
 import { Stop } from './entry.mjs';
 
-const TESTS = '../test/conformance';
+const TESTS = '../test/wire/conformance';
 const code = (text) => `\`${text}\``;
 
 function table(head, rows) {
@@ -10,13 +10,13 @@ function table(head, rows) {
 
 function testsOf(claims, kind, name) {
   const files = [...(claims.get(`${kind} ${name}`) ?? [])];
-  if (files.length === 0) throw new Stop(`No test of test/conformance claims ${kind} ${name}`);
+  if (files.length === 0) throw new Stop(`No test of test/wire/conformance claims ${kind} ${name}`);
   return files.map((file) => `[${file.replace(/\.test\.ts$/, '')}](${TESTS}/${file})`).join(', ');
 }
 
 const INTRO = `# Permissions
 
-Written by \`npm run docs\` from the tables that the server checks by; \`test/integration/permissionCells.test.ts\` tries each cell on a node.
+Written by \`npm run docs\` from the tables that the server checks by; \`test/node/permissions/permissionCells.test.ts\` tries each cell on a node.
 "yes" means that the permission is there: the request may be refused for another reason, such as a user above the caller
 ([OPERATIONS.md](OPERATIONS.md#catalogue-and-permissions)). Roles add up, and a token's own \`permissions\` add to them.`;
 

@@ -52,7 +52,7 @@ function table(head, rows) {
   return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
 }
 
-const TESTS = '../test/conformance';
+const TESTS = '../test/wire/conformance';
 const SCHEMA = 'asyncapi.json';
 const LEGACY = '[MIGRATION.md](MIGRATION.md#the-legacy-endpoints)';
 const EVENTS = 'kept: with scope, position, category and severity';
@@ -60,7 +60,7 @@ const EVENTS = 'kept: with scope, position, category and severity';
 /** Where the tests of a message are; a message without one is an error. */
 function testsOf(claims, kind, name) {
   const files = [...(claims.get(`${kind} ${name}`) ?? [])];
-  if (files.length === 0) throw new Stop(`No test of test/conformance claims ${kind} ${name}`);
+  if (files.length === 0) throw new Stop(`No test of test/wire/conformance claims ${kind} ${name}`);
   return files.map((file) => `[${file.replace(/\.test\.ts$/, '')}](${TESTS}/${file})`).join(', ');
 }
 

@@ -15,11 +15,11 @@ const built = path.join(root, 'build', 'test');
  * by so many processes side by side: its tests wait most of the time, and share nothing.
  */
 export const SUITES = [
-  { name: 'unit', files: /^packages\/[^/]+\/test\/.*\.test\.js$/, limitMs: 600_000 },
+  { name: 'unit', files: /^test\/unit\/.*\.test\.js$/, limitMs: 600_000 },
   { name: 'model', files: /^test\/model\/.*\.test\.js$/, limitMs: 600_000 },
-  { name: 'integration', files: /^test\/integration\/.*\.test\.js$/, limitMs: 900_000, parts: 2 },
+  { name: 'node', files: /^test\/(node|wire\/(frames|fuzz))\/.*\.test\.js$/, limitMs: 900_000, parts: 2 },
   { name: 'cluster', files: /^test\/cluster\/.*\.test\.js$/, limitMs: 600_000 },
-  { name: 'conformance', files: /^test\/conformance\/.*\.test\.js$/, limitMs: 600_000, topologies: TOPOLOGIES },
+  { name: 'conformance', files: /^test\/wire\/conformance\/.*\.test\.js$/, limitMs: 600_000, topologies: TOPOLOGIES },
   { name: 'chaos', files: /^test\/chaos\/.*\.test\.js$/, limitMs: 1_200_000 },
 ];
 

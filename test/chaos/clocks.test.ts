@@ -1,5 +1,5 @@
 import { REST_BASE } from '@unified-ws/protocol';
-import { systemClock } from '@unified-ws/server/clock';
+import { systemClock } from '@unified-ws/server/util/clock';
 import { expect } from 'chai';
 import { TestClient } from '../support/client.js';
 import { NodeProcess } from '../support/cluster.js';
@@ -7,8 +7,8 @@ import { Mutant } from '../support/mutant.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { adminToken, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
-import { chaosConfig } from './config.js';
-import { Random } from './random.js';
+import { chaosConfig } from './support/config.js';
+import { Random } from './support/random.js';
 
 const PRELOAD = new URL('../support/wrongClock.js', import.meta.url).href;
 const OFFSETS_MS = [-120_000, 0, 120_000];
@@ -104,7 +104,7 @@ if (config.plays('clocks')) {
 
     it('the control: a worker whose scripts get its own clock releases early, and is found guilty', async () => {
       mutant = new Mutant([
-        { file: 'events/timedBackend.js', from: 'if (at === undefined)', to: 'if (at !== Number.NaN)' },
+        { file: 'events/queue/bullmq/timedBackend.js', from: 'if (at === undefined)', to: 'if (at !== Number.NaN)' },
       ]);
       await start([120_000], mutant.main);
       const node = nodes[0] as NodeProcess;

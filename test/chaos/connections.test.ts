@@ -5,10 +5,10 @@ import { Cluster, NodeProcess } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { adminToken } from '../support/tokens.js';
 import { until } from '../support/wait.js';
-import { chaosConfig } from './config.js';
-import { Crowd } from './crowd.js';
-import { formatPercentiles, percentiles } from './latency.js';
-import { Random } from './random.js';
+import { chaosConfig } from './support/config.js';
+import { Crowd } from './support/crowd.js';
+import { formatPercentiles, percentiles } from './support/latency.js';
+import { Random } from './support/random.js';
 
 const { seed, plays, full } = chaosConfig();
 

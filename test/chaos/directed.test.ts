@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock } from '@unified-ws/server/clock';
+import { systemClock } from '@unified-ws/server/util/clock';
 import { expect } from 'chai';
 import { TestClient } from '../support/client.js';
 import { Cluster } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
-import { chaosConfig } from './config.js';
-import { Ledger } from './ledger.js';
-import { Publisher } from './publisher.js';
+import { chaosConfig } from './support/config.js';
+import { Ledger } from './support/ledger.js';
+import { Publisher } from './support/publisher.js';
 
 /** Less than the lease: the paused node keeps its right to deliver, so waiting for it is all that keeps two apart. */
 const PAUSE_MS = 2000;

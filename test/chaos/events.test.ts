@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { Mutant } from '../support/mutant.js';
 import { until } from '../support/wait.js';
-import { chaosConfig } from './config.js';
-import { describeVerdict, figures, judge, settled, type Verdict } from './delivery.js';
-import { DeliveryWorld, type DeliveryWorldOptions } from './deliveryWorld.js';
-import { SCOPES } from './inbox.js';
+import { chaosConfig } from './support/config.js';
+import { describeVerdict, figures, judge, settled, type Verdict } from './support/delivery.js';
+import { DeliveryWorld, type DeliveryWorldOptions } from './support/deliveryWorld.js';
+import { SCOPES } from './support/inbox.js';
 
 const EVENTS = 5000;
 const RATE = 200;
@@ -83,12 +83,12 @@ if (plays('events')) {
     it('the judge sees a loss: of a build that takes every position for good and replays nothing', async () => {
       mutant = new Mutant([
         {
-          file: 'fanout/resume.js',
+          file: 'delivery/resumes.js',
           from: 'const { position: head, window } = this.fanout;',
           to: "return { result: 'full', cursor: null, epoch: '', text: given };",
         },
         {
-          file: 'fanout/userScope.js',
+          file: 'delivery/user/userScope.js',
           from: 'resumeMailbox(given, mailbox);',
           to: "given && mailbox ? { result: 'full', from: mailbox } : resumeMailbox(given, mailbox);",
         },

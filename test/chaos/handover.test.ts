@@ -3,8 +3,8 @@ import { TestClient } from '../support/client.js';
 import { Cluster } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { token } from '../support/tokens.js';
-import { chaosConfig } from './config.js';
-import { formatPercentiles, percentiles } from './latency.js';
+import { chaosConfig } from './support/config.js';
+import { formatPercentiles, percentiles } from './support/latency.js';
 
 const HANDOVERS = 200;
 const WARM_UP = 20;

@@ -1,7 +1,7 @@
 import { formatPosition } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import type { Received } from '../support/client.js';
-import { Inbox } from './inbox.js';
+import { Inbox } from './support/inbox.js';
 
 const at = (offset: number, epoch = 'e'): string => formatPosition(epoch, offset, offset === 0 ? '' : `t${offset}`);
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { FrameTap } from '../support/frameTap.js';
-import { Ledger } from './ledger.js';
+import { Ledger } from './support/ledger.js';
 
 /** A judge that never says guilty proves nothing: each of these must be seen. */
 describe('what the chaos suite judges by', () => {

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { until } from '../support/wait.js';
-import { chaosConfig } from './config.js';
-import { DeliveryWorld } from './deliveryWorld.js';
-import type { SdkClient } from './sdkClient.js';
+import { chaosConfig } from './support/config.js';
+import { DeliveryWorld } from './support/deliveryWorld.js';
+import type { SdkClient } from './support/sdkClient.js';
 
 /** MAILBOX_SIZE as it is by default. */
 const KEPT = 100;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock } from '@unified-ws/server/clock';
+import { systemClock } from '@unified-ws/server/util/clock';
 import { expect } from 'chai';
 import { until } from '../support/wait.js';
-import { chaosConfig } from './config.js';
-import { describeVerdict, figures, judge, missing, settled } from './delivery.js';
-import { DeliveryWorld } from './deliveryWorld.js';
+import { chaosConfig } from './support/config.js';
+import { describeVerdict, figures, judge, missing, settled } from './support/delivery.js';
+import { DeliveryWorld } from './support/deliveryWorld.js';
 
 /** Half of the events are for one user each. */
 const TARGETED = 0.5;

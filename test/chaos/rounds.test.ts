@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { chaosConfig } from './config.js';
-import { type Fault, type FaultName, faults } from './faults.js';
-import { faultRounds, plainRounds } from './rounds.js';
-import { World } from './world.js';
+import { chaosConfig } from './support/config.js';
+import { type Fault, type FaultName, faults } from './support/faults.js';
+import { faultRounds, plainRounds } from './support/rounds.js';
+import { World } from './support/world.js';
 
 const PLAIN_ROUNDS = 300;
 const PLAIN_USERS = 10;

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { REST_BASE } from '@unified-ws/protocol';
-import { systemClock } from '@unified-ws/server/clock';
+import { systemClock } from '@unified-ws/server/util/clock';
 import { expect } from 'chai';
 import type { Received } from '../support/client.js';
 import { Cluster, type NodeProcess } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { adminToken } from '../support/tokens.js';
 import { until } from '../support/wait.js';
-import { chaosConfig } from './config.js';
-import { formatPercentiles, type Percentiles, percentiles } from './latency.js';
-import { Random } from './random.js';
-import { SdkClient } from './sdkClient.js';
+import { chaosConfig } from './support/config.js';
+import { formatPercentiles, type Percentiles, percentiles } from './support/latency.js';
+import { Random } from './support/random.js';
+import { SdkClient } from './support/sdkClient.js';
 
 const { seed, plays, full } = chaosConfig();
 

@@ -8,9 +8,9 @@ import { Mutant, type Mutation } from '../support/mutant.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
-import { chaosConfig } from './config.js';
-import { Publisher } from './publisher.js';
-import { Random } from './random.js';
+import { chaosConfig } from './support/config.js';
+import { Publisher } from './support/publisher.js';
+import { Random } from './support/random.js';
 
 const PRELOAD = new URL('../support/stoppedClocks.js', import.meta.url).href;
 /** Least that is allowed. A judge takes a lease for dead one second later. */
@@ -22,10 +22,10 @@ const ROUNDS = 10;
 const config = chaosConfig();
 
 /** No evict reaches the dead: as if it were lost. */
-const UNWARNED: Mutation = { file: 'registry/lua/claim.lua', from: '\nevict(warned)\n', to: '\n' };
+const UNWARNED: Mutation = { file: 'registry/store/lua/claim.lua', from: '\nevict(warned)\n', to: '\n' };
 /** The time that messages carry is not looked at. */
 const DEAF_TO_TIME: Mutation = {
-  file: 'registry/recovery.js',
+  file: 'registry/recovery/recovery.js',
   from: 'this.parts.lease.isBehind(time)',
   to: 'false',
 };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadCatalogue } from '@unified-ws/server/events/catalogue';
+import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import { expect } from 'chai';
 import { TestClient } from '../support/client.js';
 import { NodeProcess } from '../support/cluster.js';

@@ -1,8 +1,8 @@
 import cluster from 'node:cluster';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createLogger } from '@unified-ws/server/observability/logger';
-import { joinProcessGroup, ProcessGroup } from '@unified-ws/server/processes';
-import { loadSettings } from '@unified-ws/server/settings';
+import { createLogger } from '@unified-ws/server/observability/log/logger';
+import { joinProcessGroup, ProcessGroup } from '@unified-ws/server/processGroup';
+import { loadSettings } from '@unified-ws/server/settings/settings';
 
 /** Two processes that share nothing but their primary. Run by processes.test.ts as a process of its own. */
 const [mode] = process.argv.slice(2);

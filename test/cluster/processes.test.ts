@@ -5,13 +5,13 @@ import type { Server } from 'node:http';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { call } from '../../packages/server/test/rest/support.js';
-import { World } from '../integration/support/world.js';
+import { World } from '../node/support/world.js';
 import { TestClient } from '../support/client.js';
 import { NodeProcess } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { adminToken, TEST_SECRET, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
+import { call } from '../unit/server/http/support.js';
 
 const CHILD = fileURLToPath(new URL('./processChild.js', import.meta.url));
 const MAIN = process.env.UWS_NODE_MAIN ?? fileURLToPath(import.meta.resolve('@unified-ws/server/main'));

@@ -1,12 +1,12 @@
 import type { QueueCleared, QueueStatusReport } from '@unified-ws/protocol';
 import { expect } from 'chai';
-import { type EventNode, startEventNode } from '../../packages/server/test/events/support.js';
 import type { TestClient } from '../support/client.js';
 import { Cluster, type NodeProcess } from '../support/cluster.js';
 import { fillQueues } from '../support/queueFill.js';
 import { adminToken } from '../support/tokens.js';
 import { startRedisCluster, type Topology } from '../support/topologies.js';
 import { until } from '../support/wait.js';
+import { type EventNode, startEventNode } from '../unit/server/events/support.js';
 import { ClusterWorld } from './world.js';
 
 const JOBS = 100_000;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientMessageType, type ServerData, type ServerMessageType, WS_PATH } from '@unified-ws/protocol';
-import { systemClock } from '@unified-ws/server/clock';
+import { systemClock } from '@unified-ws/server/util/clock';
 import { WebSocket } from 'ws';
 import { FrameTap } from './frameTap.js';
 import { within } from './wait.js';

@@ -1,5 +1,5 @@
 import type { LegacyGroup } from '@unified-ws/protocol';
-import { systemClock } from '@unified-ws/server/clock';
+import { systemClock } from '@unified-ws/server/util/clock';
 import { WebSocket } from 'ws';
 import { within } from './wait.js';
 

@@ -1,5 +1,5 @@
-import type { QueuedEvent } from '@unified-ws/server/events/job';
-import type { EventQueues } from '@unified-ws/server/events/queue';
+import type { EventQueues } from '@unified-ws/server/events/queue/eventQueues';
+import type { QueuedEvent } from '@unified-ws/server/events/queue/jobBatcher';
 
 export interface FillJob {
   readonly type: string;

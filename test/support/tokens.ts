@@ -1,4 +1,4 @@
-import { type SignOptions, signToken, type TokenClaims } from '@unified-ws/server/auth/sign';
+import { type SignOptions, signToken, type TokenClaims } from '@unified-ws/server/auth/signToken';
 
 /** JWT_SECRET of the nodes that `Cluster` starts. */
 export const TEST_SECRET = 'secret-of-the-test-suites-0123456789abcdef';

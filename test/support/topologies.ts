@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { slotOf } from '@unified-ws/server/redis/slots';
+import { slotOf } from '@unified-ws/server/redis/shardMap';
 import type { Redis } from 'ioredis';
 import { freePort, type RedisServer, startRedis } from './redis.js';
 import { until } from './wait.js';

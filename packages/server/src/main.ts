@@ -1,15 +1,15 @@
 import cluster from 'node:cluster';
-import { CatalogueError, loadCatalogue } from './events/catalogue.js';
+import { CatalogueError, loadCatalogue } from './events/catalogue/eventCatalogue.js';
 import { createNode } from './node.js';
-import { messageOf } from './observability/errorRecord.js';
-import { createLogger, type Logger } from './observability/logger.js';
-import { LogStream } from './observability/logStream.js';
-import { logProcess } from './observability/processLog.js';
-import { Scrubber } from './observability/scrubber.js';
-import { type Answers, joinProcessGroup, ProcessGroup, type Siblings } from './processes.js';
+import { messageOf } from './observability/log/errorRecord.js';
+import { createLogger, type Logger } from './observability/log/logger.js';
+import { LogStream } from './observability/log/logStream.js';
+import { logProcess } from './observability/log/processLog.js';
+import { Scrubber } from './observability/log/scrubber.js';
+import { type Answers, joinProcessGroup, ProcessGroup, type Siblings } from './processGroup.js';
 import { createRedis, parseRedisUrl } from './redis/connect.js';
-import { requireVersion } from './redis/inspect.js';
-import { describeSettings, loadSettings, type Settings, SettingsError, secretsOf } from './settings.js';
+import { requireVersion } from './redis/inspectRedis.js';
+import { describeSettings, loadSettings, type Settings, SettingsError, secretsOf } from './settings/settings.js';
 
 /** Exit codes: 0 ended as told, 1 failed, 2 wrong settings. */
 const FAILED = 1;

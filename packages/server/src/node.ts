@@ -1,17 +1,17 @@
 import type { AddressInfo } from 'node:net';
 import type { DestinationStream } from 'pino';
 import { WATCHDOG_INTERVAL_MS } from './bus/watchdog.js';
-import { type Clock, systemClock } from './clock.js';
-import { compose } from './compose.js';
-import type { NodeParts } from './nodeParts.js';
-import type { Logger } from './observability/logger.js';
-import type { Answers, Siblings } from './processes.js';
+import { compose } from './compose/compose.js';
+import type { NodeParts } from './compose/nodeParts.js';
+import type { Logger } from './observability/log/logger.js';
+import type { Answers, Siblings } from './processGroup.js';
 import type { RedisClient } from './redis/connect.js';
-import { requireVersion } from './redis/inspect.js';
+import { requireVersion } from './redis/inspectRedis.js';
 import { persist, Unmendable, unlessAborted } from './redis/persist.js';
-import { refuseOldNodes } from './registry/oldNodes.js';
+import { refuseOldNodes } from './registry/nodes/refuseOldNodes.js';
 import { QUEUE_AGREEMENT } from './settings/agreement.js';
-import { openDoors, type Settings } from './settings.js';
+import { openDoors, type Settings } from './settings/settings.js';
+import { type Clock, systemClock } from './util/clock.js';
 
 /** A draining node tells its clients to come back after up to this long, spread evenly, milliseconds. */
 const RECONNECT_SPREAD_MS = 1000;

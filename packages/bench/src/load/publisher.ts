@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { REST_BASE } from '@unified-ws/protocol';
-import { BroadcastLog } from '@unified-ws/server/events/log';
+import { BroadcastLog } from '@unified-ws/server/events/log/broadcastLog';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
 import { EVENT_TYPE, eventData, storedEvent } from './message.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { WS_PATH } from '@unified-ws/protocol';
-import { signToken } from '@unified-ws/server/auth/sign';
+import { signToken } from '@unified-ws/server/auth/signToken';
 
 /** JWT_SECRET of all measured servers. */
 export const SECRET = 'secret-of-the-benchmarks-0123456789abcdef';

@@ -1,6 +1,6 @@
+import { authError } from './authReasons.js';
 import { type ClaimNames, claimAt, DEFAULT_CLAIM_NAMES, isListedText } from './claimNames.js';
 import type { GrantCap } from './grantCap.js';
-import { authError } from './reasons.js';
 import type { TokenClock } from './tokenClock.js';
 
 /** Who a verified token speaks for. Times in seconds since the epoch. */

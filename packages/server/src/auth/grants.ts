@@ -1,4 +1,4 @@
-import type { RoleTable } from './roles.js';
+import type { RoleTable } from './roleTable.js';
 
 /** What somebody has. */
 export interface Holder {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type ClaimNames, DEFAULT_CLAIM_NAMES } from './claimNames.js';
-import { loadPublicKeys, PublicKeyError } from './public-key.js';
+import { loadPublicKeys, PublicKeyError } from './publicKeys.js';
 
 /** An issuer besides that of `JWT_ISSUER`: its own keys, claims and cap. */
 export interface IssuerDefinition {

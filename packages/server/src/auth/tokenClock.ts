@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Clock } from '../util/clock.js';
 
 /**
  * The time by which tokens are judged. Their issuer is a third machine, and neither the wall clock of this one nor cluster time is

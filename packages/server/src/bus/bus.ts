@@ -1,9 +1,9 @@
-import type { Clock } from '../clock.js';
-import type { Report } from '../observability/logger.js';
+import type { Report } from '../observability/log/logger.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Installation } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
-import type { BusMessage } from './messages.js';
+import type { Clock } from '../util/clock.js';
+import type { BusMessage } from './busMessages.js';
 
 export interface BusParts {
   readonly command: RedisClient;

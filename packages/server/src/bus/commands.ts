@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Report } from '../observability/logger.js';
+import type { Report } from '../observability/log/logger.js';
 import type { Bus } from './bus.js';
-import type { ReplyMessage, RequestMessage } from './messages.js';
+import type { ReplyMessage, RequestMessage } from './busMessages.js';
 
 /** Works on a command from another node, or from this one. What it returns goes back as JSON. */
 export type CommandHandler = (data: unknown) => unknown | Promise<unknown>;

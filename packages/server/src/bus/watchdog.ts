@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.js';
-import type { Report } from '../observability/logger.js';
+import type { Report } from '../observability/log/logger.js';
+import type { Clock } from '../util/clock.js';
 import type { Bus } from './bus.js';
 
 /** Own messages are due this often; two missed ones mean that the subscription is deaf. */

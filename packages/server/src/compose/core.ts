@@ -2,20 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ppid } from 'node:process';
 import { tokenClock } from '../auth/tokenClock.js';
-import type { Clock } from '../clock.js';
-import { shownAddress } from '../edge/addressGroup.js';
-import { ClientAddresses } from '../edge/clientAddress.js';
-import { SecurityRecords } from '../edge/securityRecords.js';
-import { ConnectionTable } from '../edge/table.js';
-import { LegacyTable } from '../legacy/table.js';
-import type { ComposeOptions } from '../nodeParts.js';
-import { NodeCounts } from '../observability/counts.js';
-import { ErrorLog } from '../observability/errorLog.js';
-import { createLogger, createReport } from '../observability/logger.js';
-import { LogStream } from '../observability/logStream.js';
-import { Notices, PENALTY } from '../observability/notices.js';
-import { RunningParts } from '../observability/runningParts.js';
-import { SecurityLog } from '../observability/securityLog.js';
+import { ConnectionTable } from '../connections/lifecycle/connectionTable.js';
+import { SecurityRecords } from '../connections/lifecycle/securityRecords.js';
+import { shownAddress } from '../connections/limits/addressGroup.js';
+import { ClientAddresses } from '../connections/limits/clientAddresses.js';
+import { LegacyTable } from '../legacy/connections/legacyTable.js';
+import { Notices, PENALTY } from '../observability/health/notices.js';
+import { RunningParts } from '../observability/health/runningParts.js';
+import { ErrorLog } from '../observability/log/errorLog.js';
+import { createLogger, createReport } from '../observability/log/logger.js';
+import { LogStream } from '../observability/log/logStream.js';
+import { SecurityLog } from '../observability/log/securityLog.js';
+import { NodeCounts } from '../observability/metrics/nodeCounts.js';
 import {
   type ConnectionRole,
   clusterNodes,
@@ -25,12 +23,14 @@ import {
   type RedisClient,
 } from '../redis/connect.js';
 import { ConnectionFaults } from '../redis/connectionFaults.js';
-import { type InspectedRedis, RedisInspector } from '../redis/inspector.js';
 import { Installation } from '../redis/installation.js';
 import { Keys } from '../redis/keys.js';
+import { type InspectedRedis, RedisInspector } from '../redis/redisInspector.js';
 import { clusterRequirements, queueRequirements } from '../redis/requirements.js';
-import { ClusterTime } from '../registry/clusterTime.js';
-import { type Settings, secretsOf } from '../settings.js';
+import { ClusterTime } from '../registry/time/clusterTime.js';
+import { type Settings, secretsOf } from '../settings/settings.js';
+import type { Clock } from '../util/clock.js';
+import type { ComposeOptions } from './nodeParts.js';
 
 const INSTALLATION_BYTES = 9;
 

@@ -1,4 +1,4 @@
-import type { Report } from '../observability/logger.js';
+import type { Report } from '../observability/log/logger.js';
 import type { RedisClient } from './connect.js';
 
 /** Whether Redis answers a PING on this connection within `ms`. What it says instead is reported. */

@@ -1,10 +1,10 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { checkBeforeReady, isForbidden, type ReadyCheckOptions } from './checkBeforeReady.js';
 import { ConnectionFaults } from './connectionFaults.js';
-import { checkBeforeReady, isForbidden, type ReadyCheckOptions } from './readyCheck.js';
-import { loadScriptsFirst } from './scriptLoading.js';
-import type { RedisHost as Host, RedisTarget } from './url.js';
+import { loadScriptsFirst } from './loadScriptsFirst.js';
+import type { RedisHost as Host, RedisTarget } from './redisUrl.js';
 
-export { parseRedisUrl, type RedisHost as Host } from './url.js';
+export { parseRedisUrl, type RedisHost as Host } from './redisUrl.js';
 
 /** A client of a standalone server, of a Sentinel group, or of a Cluster: the callers cannot tell. */
 export type RedisClient = Redis | Cluster;

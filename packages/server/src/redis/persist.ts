@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Report } from '../observability/logger.js';
+import type { Report } from '../observability/log/logger.js';
 
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 2000;

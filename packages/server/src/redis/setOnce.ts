@@ -1,5 +1,5 @@
 import type { RedisClient } from './connect.js';
-import { LuaScript } from './scripts.js';
+import { LuaScript } from './luaScript.js';
 
 const script = LuaScript.load('setOnce', new URL('./lua/setOnce.lua', import.meta.url));
 

@@ -1,4 +1,4 @@
-import type { Settings } from '../settings.js';
+import type { Settings } from './settings.js';
 
 /**
  * What becomes of nodes of one cluster whose values differ.

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { Ajv } from 'ajv';
-import { parseRedisUrl, RedisUrlError } from '../redis/url.js';
+import { parseRedisUrl, RedisUrlError } from '../redis/redisUrl.js';
 
 function isRedisUrl(text: string): boolean {
   try {

@@ -1,5 +1,5 @@
-import { describeRedis, parseRedisUrl } from '../redis/url.js';
-import type { Entry } from './entry.js';
+import { describeRedis, parseRedisUrl } from '../redis/redisUrl.js';
+import type { Entry } from './table/entry.js';
 
 const MASK = '***';
 

@@ -1,5 +1,5 @@
 import { DEVELOPMENT_SECRET, isLoopback } from './developmentSecret.js';
-import type { SettingValues } from './table.js';
+import type { SettingValues } from './table/entries.js';
 
 type Doors = Pick<SettingValues, 'jwtSecret' | 'host' | 'nodeEnv' | 'metricsToken' | 'allowedOrigins'>;
 

@@ -1,11 +1,11 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { type Algorithm, algorithmsOf, PUBLIC_KEY_ALGORITHMS } from '../auth/algorithms.js';
 import { IssuersError, loadIssuers } from '../auth/issuers.js';
-import { loadPublicKeys, PublicKeyError } from '../auth/public-key.js';
+import { loadPublicKeys, PublicKeyError } from '../auth/publicKeys.js';
 import { DEVELOPMENT_SECRET, isLoopback } from './developmentSecret.js';
-import type { SettingsProblem } from './error.js';
 import { quotedValue } from './mask.js';
-import { REPLACE_MARGIN_MS, type SettingValues } from './table.js';
+import type { SettingsProblem } from './settingsError.js';
+import { REPLACE_MARGIN_MS, type SettingValues } from './table/entries.js';
 
 /** RFC 7518 §3.2: a key as long as the hash output. */
 const MIN_SECRET_BYTES = 32;

@@ -1,4 +1,4 @@
-import type { SettingValues } from './table.js';
+import type { SettingValues } from './table/entries.js';
 
 /** What of the settings must never stand in a log: keys, tokens, and the passwords of URLs, as written there and decoded. */
 export function secretsOf(

@@ -1,0 +1,74 @@
+import { MAX_EVENT_TYPE_LENGTH } from '../schemas/publish.js';
+import type { FromSchema, JSONSchema } from '../schemas/schema.js';
+
+/** Values of `priority_filter`, lowest first. An `urgent` event passes each of them. */
+export const PRIORITY_FILTERS = ['low', 'normal', 'high', 'critical'] as const;
+/** Events per second. Beyond it a limit would be none. */
+export const MAX_MESSAGE_RATE = 10_000;
+export const MAX_MUTED_EVENT_TYPES = 200;
+export const MAX_PREFERRED_CATEGORIES = 100;
+const MAX_CATEGORY_LENGTH = 64;
+
+const fields = {
+  batch_messages: {
+    type: 'boolean',
+    description: 'true: the events of a moment may come in one TCP segment; false: one write per event',
+  },
+  compress_data: {
+    type: 'boolean',
+    description: 'compress events, where the connection negotiated permessage-deflate',
+  },
+  max_message_rate: {
+    type: 'integer',
+    minimum: 0,
+    maximum: MAX_MESSAGE_RATE,
+    description: 'events per second, 0: no limit; over it ephemeral events conflate or drop, durable ones are delayed',
+  },
+  priority_filter: { enum: PRIORITY_FILTERS, description: 'events below it are not delivered' },
+  muted_event_types: {
+    type: 'array',
+    items: { type: 'string', minLength: 1, maxLength: MAX_EVENT_TYPE_LENGTH },
+    maxItems: MAX_MUTED_EVENT_TYPES,
+    description: 'subscribed to, but not delivered',
+  },
+  categories: {
+    type: 'array',
+    items: { type: 'string', minLength: 1, maxLength: MAX_CATEGORY_LENGTH },
+    maxItems: MAX_PREFERRED_CATEGORIES,
+    description: 'categories or groups: nothing else is delivered; empty: all',
+  },
+} as const satisfies Readonly<Record<string, JSONSchema>>;
+
+/** All preferences of a user. */
+export const preferencesSchema = {
+  type: 'object',
+  properties: fields,
+  required: [
+    'batch_messages',
+    'compress_data',
+    'max_message_rate',
+    'priority_filter',
+    'muted_event_types',
+    'categories',
+  ],
+} as const satisfies JSONSchema;
+
+/** A change: what is given replaces what was, what is left out stays. */
+export const preferenceChangesSchema = {
+  type: 'object',
+  properties: fields,
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+
+export type MessagePreferences = FromSchema<typeof preferencesSchema>;
+export type PreferenceChanges = FromSchema<typeof preferenceChangesSchema>;
+
+/** What holds for a user who chose nothing. */
+export const DEFAULT_PREFERENCES: MessagePreferences = Object.freeze({
+  batch_messages: true,
+  compress_data: false,
+  max_message_rate: 0,
+  priority_filter: 'low',
+  muted_event_types: Object.freeze([]),
+  categories: Object.freeze([]),
+});

@@ -1,0 +1,26 @@
+import type { FromSchema } from '../schemas/schema.js';
+import { clusterMessages } from './serverMessages/cluster.js';
+import { connectionMessages } from './serverMessages/connection.js';
+import type { ServerMessageDefinition } from './serverMessages/definition.js';
+import { sessionMessages } from './serverMessages/session.js';
+
+export { DISCONNECT_RESULTS, type DisconnectResult } from './serverMessages/cluster.js';
+export {
+  SUBSCRIPTION_CHANGE_REASONS,
+  SUBSCRIPTION_ERRORS,
+  type SubscriptionChangeReason,
+  type SubscriptionError,
+} from './serverMessages/connection.js';
+export { limitsSchema, RESUME_RESULTS, type ResumeResult } from './serverMessages/session.js';
+
+/** Every message of the server that is not an event, by its type. */
+export const serverMessages = {
+  ...sessionMessages,
+  ...connectionMessages,
+  ...clusterMessages,
+} as const satisfies Readonly<Record<string, ServerMessageDefinition>>;
+
+export type ServerMessageType = keyof typeof serverMessages;
+
+/** The `data` of a server message. */
+export type ServerData<T extends ServerMessageType> = FromSchema<(typeof serverMessages)[T]['data']>;

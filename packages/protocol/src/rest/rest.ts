@@ -1,0 +1,200 @@
+import { ERROR_CODES } from '../codes/errorCodes.js';
+import { disconnectOptions } from '../messages/clientMessages.js';
+import { MAX_PUBLISH_EVENTS, MAX_TIME_LENGTH, publishSchema, TIME_PATTERN } from '../schemas/publish.js';
+import { queueReasonSchema } from '../schemas/queue.js';
+import type { FromSchema, JSONSchema } from '../schemas/schema.js';
+import { flag, text, texts, time, whole } from '../schemas/schemaParts.js';
+
+/** Where a WebSocket is opened (GET with Upgrade). */
+export const WS_PATH = '/api/unified/ws';
+/** What the REST routes begin with. */
+export const REST_BASE = '/api/unified/ws';
+/** The description of the REST routes. */
+export const OPENAPI_PATH = '/api/unified/openapi.json';
+/** The description of the messages. */
+export const ASYNCAPI_PATH = '/api/unified/asyncapi.json';
+/** The subprotocol that the server selects. */
+export const SUBPROTOCOL = 'unified.v1';
+/** A browser can't set headers: it sends its token as a further subprotocol, `bearer.<jwt>`, which is never selected. */
+export const BEARER_PREFIX = 'bearer.';
+/** `protocol` in hello. */
+export const PROTOCOL_VERSION = '1';
+
+/** Body of `POST /disconnect/:user_id`; may be left out. */
+export const disconnectBodySchema = {
+  type: 'object',
+  properties: disconnectOptions,
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type DisconnectBody = FromSchema<typeof disconnectBodySchema>;
+
+const grants = {
+  type: 'array',
+  items: { type: 'string', minLength: 1, maxLength: 64 },
+} as const satisfies JSONSchema;
+
+/** Body of `POST /users/:user_id/permissions-changed`; may be left out: then a newer token is asked for. */
+export const permissionsChangedBodySchema = {
+  type: 'object',
+  properties: {
+    roles: { ...grants, maxItems: 32, description: "in the place of the token's; left out: the token's hold" },
+    permissions: {
+      ...grants,
+      maxItems: 64,
+      description: "in the place of the token's own, besides those of the roles; left out: the token's hold",
+    },
+    ...queueReasonSchema.properties,
+  },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type PermissionsChangedBody = FromSchema<typeof permissionsChangedBodySchema>;
+
+/** What became of an order of permissions-changed. `applied`: it holds for the live connection. */
+export const PERMISSION_CHANGE_RESULTS = ['applied', 'not_connected', 'node_unreachable'] as const;
+export type PermissionChangeResult = (typeof PERMISSION_CHANGE_RESULTS)[number];
+
+/** Body of `POST /users/:user_id/revoke`; may be left out: then all tokens issued until now are void. */
+export const revokeBodySchema = {
+  type: 'object',
+  properties: {
+    before: {
+      type: 'string',
+      maxLength: MAX_TIME_LENGTH,
+      pattern: TIME_PATTERN,
+      description:
+        'RFC 3339, not in the future: tokens issued before it are void; tokens tell their time in whole seconds',
+    },
+    session: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 128,
+      description:
+        'tokens with this `sid` are void, whenever they were issued; with `before`: the tokens of either kind are',
+    },
+    ...queueReasonSchema.properties,
+  },
+  additionalProperties: false,
+} as const satisfies JSONSchema;
+export type RevokeBody = FromSchema<typeof revokeBodySchema>;
+
+/** What a revocation met. `unaffected`: the user is connected with a token that is not meant, and stays so. */
+export const REVOKE_RESULTS = ['closed', 'unaffected', 'not_connected', 'node_unreachable'] as const;
+export type RevokeResult = (typeof REVOKE_RESULTS)[number];
+
+/** Body of `POST /broadcast`. */
+export const broadcastBodySchema = publishSchema;
+
+/** Body of `POST /events`: one event, or an array of them. */
+export const eventsBodySchema = {
+  anyOf: [publishSchema, { type: 'array', items: publishSchema, minItems: 1, maxItems: MAX_PUBLISH_EVENTS }],
+} as const satisfies JSONSchema;
+
+/** Answer of `POST /broadcast`, and of `POST /events` with one event. */
+export const eventAcceptedSchema = whole({
+  event_id: { ...text, description: 'as it stands in the event' },
+  accepted_at: time,
+  duplicate: { ...flag, description: 'the id was known: nothing was added' },
+  payload_differs: {
+    ...flag,
+    description:
+      "a duplicate whose payload is another than the first one's under this id: this payload was not published",
+  },
+  queue: { ...text, description: 'that took it; several are joined by commas; ephemeral: none' },
+});
+
+/** Answer of `POST /events`. */
+export const eventsAcceptedSchema = {
+  anyOf: [
+    eventAcceptedSchema,
+    whole({
+      event_ids: { ...texts, description: 'in the order of the array' },
+      accepted_at: time,
+      duplicates: { ...texts, description: 'those of them that were known: nothing was added for these' },
+      payload_differs: {
+        ...texts,
+        description:
+          'those of the duplicates whose payload is another than the first one under the id: it was not published',
+      },
+    }),
+  ],
+} as const satisfies JSONSchema;
+
+/** Ids of events as the server makes them: a UUID, or a given id behind the publisher's eight characters. */
+export const SERVER_EVENT_ID_PATTERN = '^[A-Za-z0-9_-]{1,73}$';
+
+/** What can become of an event. `unknown`: it never was, or its end is longer ago than IDEMPOTENCY_WINDOW_MS. */
+export const EVENT_STATUSES = ['queued', 'appended', 'failed', 'expired', 'unknown'] as const;
+
+/** Answer to `GET /events/:event_id`. */
+export const eventStatusSchema = {
+  type: 'object',
+  properties: {
+    event_id: { type: 'string' },
+    status: { enum: EVENT_STATUSES },
+    queue: { type: 'string', description: 'the queue that has or had it; absent when the log knows it' },
+    job_id: { type: 'string', description: '<queue>.<id> of the job that holds it' },
+  },
+  required: ['event_id', 'status'],
+} as const satisfies JSONSchema;
+export type EventStatus = FromSchema<typeof eventStatusSchema>;
+
+/** Answers of `DELETE /queue/jobs/:id` and `POST /queue/jobs/:id/retry`. */
+export const jobDeletedSchema = whole({ id: text, result: { const: 'deleted' } });
+export const jobRetriedSchema = whole({ id: text, result: { const: 'retried' } });
+
+/** What became of a reload of the catalogue on one node; the old one stays but for `applied`. */
+export const NODE_RELOAD_RESULTS = ['applied', 'ready', 'refused', 'overtaken'] as const;
+
+export const nodeReloadSchema = whole({
+  node_id: text,
+  result: {
+    enum: NODE_RELOAD_RESULTS,
+    description:
+      "applied: in force; ready: sound, and not put in force because another node's is not; refused: faulty; overtaken: another reload came in between",
+  },
+  error: { type: ['string', 'null'], description: 'where the file is at fault' },
+  digest: { type: ['string', 'null'], description: 'tells one catalogue from another: nodes read each its own file' },
+  event_types: { type: 'integer', minimum: 0 },
+  connections: { type: 'integer', minimum: 0, description: 'judged again so far' },
+  changed_connections: { type: 'integer', minimum: 0, description: 'of them, those whose subscriptions changed' },
+});
+export type NodeReload = FromSchema<typeof nodeReloadSchema>;
+
+/** Answer of `POST /catalogue/reload`. */
+export const catalogueReloadedSchema = whole({
+  result: { const: 'applied' },
+  nodes: { type: 'array', items: nodeReloadSchema },
+  missing_nodes: { ...texts, description: 'did not answer: what is in force there is not known' },
+});
+
+/** Codes that only a REST problem carries; all others are those of the `error` message. */
+export const REST_ERROR_CODES = ['NOT_FOUND', 'METHOD_NOT_ALLOWED'] as const;
+export type RestErrorCode = (typeof REST_ERROR_CODES)[number];
+
+/** A failed REST request: RFC 9457, `application/problem+json`, with the stable `code`. */
+export const problemSchema = {
+  type: 'object',
+  properties: {
+    type: { type: 'string', description: 'about:blank: the status and `code` say it all' },
+    title: { type: 'string' },
+    status: { type: 'integer', minimum: 400, maximum: 599 },
+    detail: { type: 'string' },
+    instance: { type: 'string' },
+    code: { enum: [...ERROR_CODES, ...REST_ERROR_CODES] },
+    details: { type: 'object' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          path: { type: 'string', description: 'JSON pointer into the body' },
+          message: { type: 'string' },
+        },
+        required: ['path', 'message'],
+      },
+      description: 'with VALIDATION_ERROR',
+    },
+  },
+  required: ['type', 'title', 'status', 'code'],
+} as const satisfies JSONSchema;
+export type Problem = FromSchema<typeof problemSchema>;

@@ -1,0 +1,50 @@
+import type { FromSchema } from '../schemas/schema.js';
+import type { RestOperation } from './restOperation.js';
+import { clusterOperations } from './restOperations/cluster.js';
+import { eventOperations } from './restOperations/events.js';
+import { probeOperations } from './restOperations/probes.js';
+import { queueOperations } from './restOperations/queue.js';
+import { rolloutOperations } from './restOperations/rollout.js';
+import { userOperations } from './restOperations/users.js';
+
+export * from './restOperation.js';
+
+/** Every REST operation by its id. */
+export const restOperations = {
+  ...eventOperations,
+  ...queueOperations,
+  ...userOperations,
+  ...clusterOperations,
+  ...rolloutOperations,
+  ...probeOperations,
+} as const satisfies Readonly<Record<string, RestOperation>>;
+
+const USER_ID = '{user_id}';
+
+/**
+ * The other form of a path with a user id: `/users/base64url/{user_id}/ban`, the id as base64url of its UTF-8, without padding. It works for
+ * every id. The plain form does not for `.` and `..`: percent-encoded or not, libraries fold them away (`fetch` does) as parts of the path.
+ *
+ * @returns null for a path without a user id.
+ */
+export function base64urlPath(path: string): string | null {
+  return path.includes(USER_ID) ? path.replace(USER_ID, `base64url/${USER_ID}`) : null;
+}
+
+export type RestOperationId = keyof typeof restOperations;
+type Of<N extends RestOperationId> = (typeof restOperations)[N];
+
+/** What the query of the operation holds when it passed. */
+export type RestQuery<N extends RestOperationId> = Of<N> extends { readonly query: infer Q } ? FromSchema<Q> : null;
+/** What its body holds when it passed. */
+export type RestBody<N extends RestOperationId> =
+  Of<N> extends { readonly body: { readonly schema: infer B } } ? FromSchema<B> : null;
+/** Names of the parameters in its path. */
+export type RestParam<N extends RestOperationId> =
+  Of<N> extends { readonly params: infer P } ? keyof P & string : never;
+/** What it answers when it succeeds. */
+export type RestReply<N extends RestOperationId> = Of<N>['answers'][keyof Of<N>['answers']] extends infer A
+  ? A extends { readonly schema: infer S }
+    ? FromSchema<S>
+    : never
+  : never;

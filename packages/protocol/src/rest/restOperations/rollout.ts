@@ -1,0 +1,87 @@
+import { MAX_USER_ID_LENGTH } from '../../schemas/publish.js';
+import { queueReasonSchema } from '../../schemas/queue.js';
+import {
+  ownRolloutSchema,
+  rolloutBodySchema,
+  rolloutChangedSchema,
+  rolloutSchema,
+  userRolloutSchema,
+} from '../../schemas/rollout.js';
+import { REST_BASE } from '../rest.js';
+import type { RestOperation } from '../restOperation.js';
+
+const lists = { user_list: ['user-1', 'user-7'], force_legacy: ['user-9'] };
+
+/** Who of the users of the legacy endpoints is assigned to the unified one. Each change leaves an audit record. */
+export const rolloutOperations = {
+  getRollout: {
+    method: 'get',
+    path: `${REST_BASE}/rollout`,
+    tag: 'rollout',
+    summary: 'Shows the roll-out, what each mode would do to those who are connected, and which nodes have it in force',
+    permissions: ['admin:cluster', 'admin:connections'],
+    answers: { 200: { meaning: 'the roll-out', schema: rolloutSchema } },
+  },
+  setRollout: {
+    method: 'put',
+    path: `${REST_BASE}/rollout`,
+    tag: 'rollout',
+    summary: 'Sets the roll-out of the whole cluster, at once',
+    description: '409: somebody changed it since the `version` that was given; `details.version` is that of now.',
+    permissions: ['admin:cluster'],
+    body: { schema: rolloutBodySchema, required: true },
+    answers: { 200: { meaning: 'it is stored, and in force on `nodes`', schema: rolloutChangedSchema } },
+    problems: [409],
+    example: { body: { mode: 'gradual', percentage: 5, ...lists, enforce: false, version: 1, reason: 'week 2' } },
+  },
+  rollBackRollout: {
+    method: 'post',
+    path: `${REST_BASE}/rollout/rollback`,
+    tag: 'rollout',
+    summary: 'Emergency: everybody is assigned to the legacy endpoints and refused by none of them, at once',
+    description:
+      'What was in force is kept for `/rollout/restore`. A repeat changes nothing, and tells and asks all nodes again.',
+    permissions: ['admin:cluster'],
+    body: { schema: queueReasonSchema, required: false },
+    answers: { 200: { meaning: 'it is stored, and in force on `nodes`', schema: rolloutChangedSchema } },
+    problems: [409],
+    example: { body: { reason: 'the new clients reconnect in a loop' } },
+  },
+  restoreRollout: {
+    method: 'post',
+    path: `${REST_BASE}/rollout/restore`,
+    tag: 'rollout',
+    summary: 'Takes a roll-back back: what was in force before it is so again',
+    description: '409: nothing was rolled back, or the roll-out was set since.',
+    permissions: ['admin:cluster'],
+    body: { schema: queueReasonSchema, required: false },
+    answers: { 200: { meaning: 'it is stored, and in force on `nodes`', schema: rolloutChangedSchema } },
+    problems: [409],
+    example: { body: { reason: 'the clients are mended' } },
+  },
+  getOwnRollout: {
+    method: 'get',
+    path: `${REST_BASE}/rollout/me`,
+    tag: 'rollout',
+    summary: 'What the caller is assigned to: a front end asks before it connects',
+    permissions: 'any',
+    answers: { 200: { meaning: 'the decision, and where to connect', schema: ownRolloutSchema } },
+  },
+  getUserRollout: {
+    method: 'get',
+    path: `${REST_BASE}/rollout/users/{user_id}`,
+    tag: 'rollout',
+    summary: 'What a user is assigned to, and why',
+    permissions: ['admin:cluster', 'admin:connections'],
+    params: {
+      user_id: {
+        type: 'string',
+        minLength: 1,
+        maxLength: MAX_USER_ID_LENGTH,
+        description: 'of 1 to 128 bytes: `sub` of the token',
+      },
+    },
+    answers: { 200: { meaning: 'the decision', schema: userRolloutSchema } },
+    example: { params: { user_id: 'user-1' } },
+  },
+} as const satisfies Readonly<Record<string, RestOperation>>;

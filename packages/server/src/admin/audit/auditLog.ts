@@ -1,0 +1,160 @@
+import {
+  AUDIT_OUTCOMES,
+  type AuditPage,
+  type AuditQuery,
+  type AuditRecordView,
+  DEFAULT_AUDIT_PAGE,
+} from '@unified-ws/protocol';
+import type { Report } from '../../observability/log/logger.js';
+import type { RedisClient } from '../../redis/connect.js';
+import type { Keys } from '../../redis/keys.js';
+import { AppError } from '../../util/appError.js';
+import { parseTime } from '../../util/parseTime.js';
+import { BEGUN } from './audit.js';
+
+/** Records read at once: Redis is busy for well below a millisecond. */
+const READ_AT_ONCE = 500;
+/** Records that one request looks through at most; a filter that nothing matches is answered by a short page and a cursor. */
+const MAX_LOOKED_AT = 5000;
+/** Of either number of a stream's id. */
+const MAX_ID_PART = 2n ** 64n - 1n;
+
+/** As it lies in the stream: an order that was begun, the end of one (`of` is its id), or, of nodes from before there were two, both. */
+interface Entry {
+  readonly id: string;
+  readonly fields: ReadonlyMap<string, string>;
+}
+
+/** What admins did, for reading: the two entries of an order as one record, at the place of the first. */
+export class AuditLog {
+  private readonly redis: RedisClient;
+  private readonly keys: Keys;
+  private readonly report: Report;
+
+  constructor(parts: { redis: RedisClient; keys: Keys; report: Report }) {
+    this.redis = parts.redis;
+    this.keys = parts.keys;
+    this.report = parts.report;
+  }
+
+  /** @throws AppError VALIDATION_ERROR for a `since` that is no time or a cursor that is none, UNAVAILABLE when Redis does not answer. */
+  async page(query: AuditQuery): Promise<AuditPage> {
+    const { limit = DEFAULT_AUDIT_PAGE } = query;
+    const oldest = oldestId(query.since);
+    if (query.cursor !== undefined && !isEntry(query.cursor)) throw invalid('cursor', 'is no cursor of a page');
+    const orders: Entry[] = [];
+    const ends = new Map<string, Entry>();
+    const nextCursor = await this.collect(query, limit, oldest, orders, ends);
+    if (query.cursor !== undefined) await this.findEnds(orders, ends, query.cursor);
+    return { records: orders.map((order) => recordOf(order, ends.get(order.id))), next_cursor: nextCursor };
+  }
+
+  /** Reads the page, and the ends of orders that lie between. @returns the cursor of the next. */
+  private async collect(
+    query: AuditQuery,
+    limit: number,
+    oldest: string,
+    orders: Entry[],
+    ends: Map<string, Entry>,
+  ): Promise<string | null> {
+    let cursor = query.cursor ?? null;
+    for (let looked = 0; looked < MAX_LOOKED_AT; looked += READ_AT_ONCE) {
+      const entries = await this.read(cursor === null ? '+' : `(${cursor}`, oldest);
+      for (const entry of entries) {
+        cursor = entry.id;
+        const order = entry.fields.get('of');
+        if (order !== undefined) ends.set(order, entry);
+        else if (fits(entry, query) && orders.push(entry) === limit) return cursor;
+      }
+      if (entries.length < READ_AT_ONCE) return null;
+    }
+    return cursor;
+  }
+
+  /** An order may have ended beyond the page that it stands on. */
+  private async findEnds(orders: readonly Entry[], ends: Map<string, Entry>, from: string): Promise<void> {
+    const open = new Set(orders.filter((order) => isOpen(order) && !ends.has(order.id)).map(({ id }) => id));
+    let place = from;
+    for (let looked = 0; open.size > 0 && looked < MAX_LOOKED_AT; looked += READ_AT_ONCE) {
+      const entries = await this.asked(() => this.redis.xrange(this.keys.audit(), place, '+', 'COUNT', READ_AT_ONCE));
+      for (const entry of entries) {
+        place = `(${entry.id}`;
+        const order = entry.fields.get('of') ?? '';
+        if (open.delete(order)) ends.set(order, entry);
+      }
+      if (entries.length < READ_AT_ONCE) return;
+    }
+  }
+
+  private read(newest: string, oldest: string): Promise<Entry[]> {
+    return this.asked(() => this.redis.xrevrange(this.keys.audit(), newest, oldest, 'COUNT', READ_AT_ONCE));
+  }
+
+  private async asked(rows: () => Promise<[id: string, fields: string[]][]>): Promise<Entry[]> {
+    try {
+      return (await rows()).map(([id, fields]) => ({ id, fields: pairs(fields) }));
+    } catch (error) {
+      this.report(error, 'operations.audit');
+      throw new AppError('UNAVAILABLE', 'The audit record does not answer, try again.', { cause: error });
+    }
+  }
+}
+
+/** Ids of the stream begin with the time in ms. */
+function oldestId(since: string | undefined): string {
+  if (since === undefined) return '-';
+  const at = parseTime(since);
+  if (at !== null) return String(Math.max(0, at));
+  throw invalid('since', 'is not a time');
+}
+
+/** Ids that Redis does not take were answered as if it were away: beyond 64 bits, or with nothing before them. */
+function isEntry(cursor: string): boolean {
+  const [ms = 0n, number = 0n] = cursor.split('-').map(BigInt);
+  return ms <= MAX_ID_PART && number <= MAX_ID_PART && ms + number > 0n;
+}
+
+function invalid(name: string, message: string): AppError {
+  const errors = [{ path: `/${name}`, message }];
+  return new AppError('VALIDATION_ERROR', `The query is not valid: /${name} ${message}.`, { details: { errors } });
+}
+
+function pairs(fields: readonly string[]): ReadonlyMap<string, string> {
+  const stored = new Map<string, string>();
+  for (let index = 0; index + 1 < fields.length; index += 2) stored.set(fields[index] ?? '', fields[index + 1] ?? '');
+  return stored;
+}
+
+function isOpen({ fields }: Entry): boolean {
+  return fields.get('result') === BEGUN && fields.get('outcome') === 'unknown';
+}
+
+function recordOf(order: Entry, end: Entry | undefined): AuditRecordView {
+  const { id } = order;
+  const { fields } = end ?? order;
+  const field = (name: string): string => fields.get(name) ?? '';
+  const outcome = field('outcome');
+  return {
+    id,
+    at: field('at'),
+    actor: field('by'),
+    action: field('action'),
+    target: field('target'),
+    reason: field('reason'),
+    details: field('details'),
+    result: end === undefined && isOpen(order) ? 'outcome not known' : field('result'),
+    // Of a node from before there were outcomes: what it wrote had happened.
+    outcome: AUDIT_OUTCOMES.find((known) => known === outcome) ?? 'done',
+    ended_at: field('ended_at') || null,
+    ip: field('ip'),
+    via: field('via'),
+  };
+}
+
+function fits({ fields }: Entry, { actor, action, target }: AuditQuery): boolean {
+  return (
+    (actor === undefined || fields.get('by') === actor) &&
+    (action === undefined || fields.get('action') === action) &&
+    (target === undefined || fields.get('target') === target)
+  );
+}

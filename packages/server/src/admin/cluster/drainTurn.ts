@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import type { Report } from '../../observability/log/logger.js';
+import type { RedisClient } from '../../redis/connect.js';
+import type { Keys } from '../../redis/keys.js';
+import { setOnce } from '../../redis/setOnce.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import { pause } from '../users/askOwner.js';
+
+/** While another one has the turn it is asked for again this often, milliseconds. */
+const AGAIN_MS = 25;
+
+/** One node after the other: two orders at once would each see the other's node take connections, and leave none that does. */
+export class DrainTurn {
+  private readonly parts: {
+    readonly redis: RedisClient;
+    readonly keys: Keys;
+    readonly clock: Clock;
+    readonly report: Report;
+  };
+
+  constructor(parts: DrainTurn['parts']) {
+    this.parts = parts;
+  }
+
+  /**
+   * @param waitMs for others' turns.
+   * @param lapseMs after which it lapses, should this node die in it.
+   * @returns a function that ends the turn.
+   * @throws AppError CONFLICT when it did not come in time, UNAVAILABLE when Redis does not answer.
+   */
+  async take(waitMs: number, lapseMs: number): Promise<() => Promise<void>> {
+    const { redis, keys, clock, report } = this.parts;
+    const token = randomUUID();
+    const deadline = clock.mono() + waitMs;
+    while (!(await this.tried(token, lapseMs))) {
+      if (clock.mono() >= deadline) {
+        throw new AppError('CONFLICT', 'Another node is being drained at this moment, try again.');
+      }
+      await pause(AGAIN_MS);
+    }
+    return async () => {
+      try {
+        // One that lapsed is another's by now.
+        if ((await redis.get(keys.drainTurn())) === token) await redis.del(keys.drainTurn());
+      } catch (error) {
+        report(error, 'operations.drain');
+      }
+    };
+  }
+
+  private async tried(token: string, lapseMs: number): Promise<boolean> {
+    const { redis, keys, report } = this.parts;
+    try {
+      return (await setOnce(redis, keys.drainTurn(), token, lapseMs)).set;
+    } catch (error) {
+      report(error, 'operations.drain');
+      throw new AppError('UNAVAILABLE', 'It cannot be told which other nodes take connections, try again.', {
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import type { ClusterNode, ClusterNodes, DrainBody, NodeDrained, NodeStats } from '@unified-ws/protocol';
+import type { Commands } from '../../bus/commands.js';
+import type { Report } from '../../observability/log/logger.js';
+import type { Roster } from '../../registry/nodes/roster.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import type { Actor, Audit } from '../audit/audit.js';
+import { missingNode, nodeHealth } from '../reports/clusterHealth.js';
+import type { ClusterStats } from '../reports/clusterStats.js';
+import type { DrainTurn } from './drainTurn.js';
+
+const DRAIN = 'drain';
+const ENTRY = 'entry';
+
+/** What a node does with those who come: `closed`: it will take them again by itself. */
+export type NodeEntry = 'open' | 'closed' | 'draining';
+
+/** The nodes of the cluster, those that do not answer too. */
+export async function listNodes(stats: Pick<ClusterStats, 'read'>): Promise<ClusterNodes> {
+  const { generated_at, nodes, missing_nodes } = await stats.read();
+  const silent = missing_nodes.map(
+    (nodeId): ClusterNode => ({ ...standing(missingNode(nodeId)), notices: [], facts: null }),
+  );
+  return { generated_at, nodes: [...nodes.map(describe), ...silent] };
+}
+
+function describe(node: NodeStats): ClusterNode {
+  const { lease, host, pid, version, uptime_seconds, connections, cpu_percent, memory, event_loop_lag_ms, clock } =
+    node;
+  return {
+    ...standing(nodeHealth(node)),
+    notices: node.notices.map(({ text }) => text),
+    facts: {
+      lease,
+      host,
+      pid,
+      version,
+      uptime_seconds,
+      total_connections: connections.total,
+      max_connections: connections.max,
+      cpu_percent,
+      memory_rss: memory.rss,
+      event_loop_lag_ms: event_loop_lag_ms.p99,
+      clock,
+    },
+  };
+}
+
+type Standing = Pick<ClusterNode, 'node_id' | 'process_id' | 'state' | 'score' | 'reasons'>;
+
+function standing({ node_id, process_id, state, score, reasons }: ReturnType<typeof nodeHealth>): Standing {
+  return { node_id, process_id, state, score, reasons };
+}
+
+interface Target {
+  readonly nodeId: string;
+  readonly processId: string;
+  readonly leases: readonly string[];
+}
+
+export interface DrainsParts {
+  readonly commands: Commands;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  /** COMMAND_TIMEOUT_MS: the answer comes within it. */
+  readonly timeoutMs: number;
+  /** Begins to drain this node, or goes on; the connections that are open. */
+  readonly drain: () => number;
+  readonly entry: () => NodeEntry;
+  readonly turn: DrainTurn;
+  /** Everybody in the cluster at this moment. */
+  readonly leases: () => Promise<readonly string[]>;
+  readonly roster: Pick<Roster, 'processesOf' | 'processOf'>;
+  readonly report: Report;
+}
+
+/**
+ * Takes nodes out of service: not ready, no new connections, the old ones sent away with a hint, as on SIGTERM. But the process
+ * goes on, or whoever watches over it would start it again at once and undo the order; it tells of itself, works on the event
+ * queue, and serves again when it is started anew.
+ */
+export class Drains {
+  private readonly parts: DrainsParts;
+
+  constructor(parts: DrainsParts) {
+    this.parts = parts;
+    parts.commands.handle(DRAIN, () => parts.drain());
+    parts.commands.handle(ENTRY, () => parts.entry());
+  }
+
+  /**
+   * Null when there is no such node. Answers within COMMAND_TIMEOUT_MS.
+   *
+   * @param id of a node, or of a process where several have the name.
+   * @throws AppError CONFLICT when several processes have the name: an order is for one of them. CONFLICT when no other node takes connections: then everybody would be sent away to nowhere. UNAVAILABLE when
+   *   Redis does not answer.
+   */
+  drain(id: string, { reason, force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
+    const order = { action: 'drain', target: id, reason, ...(force ? { details: { force } } : {}) };
+    return this.parts.audit.order(actor, order, async () => {
+      const drained = await this.carryOut(id, force);
+      if (drained === null) return [null, 'not_found', 'refused'];
+      // One that did not answer may have the order all the same.
+      return [drained, drained.result, drained.result === 'node_unreachable' ? 'unknown' : 'done'];
+    });
+  }
+
+  private async carryOut(id: string, force: boolean): Promise<NodeDrained | null> {
+    const { commands, clock, timeoutMs, turn } = this.parts;
+    const startedAt = clock.mono();
+    const everybody = await this.present();
+    const found = this.find(id, everybody);
+    if (found === null) return null;
+    const { nodeId, processId, leases } = found;
+    const end = force ? null : await turn.take(timeoutMs / 2, 2 * timeoutMs);
+    let connections: number | undefined;
+    try {
+      const others = everybody.filter((lease) => !leases.includes(lease));
+      if (!force) await this.requireEntry(leases, others, timeoutMs / 4);
+      const leftMs = Math.max(timeoutMs / 4, startedAt + timeoutMs - clock.mono());
+      const { answers } = await commands.askAll(DRAIN, null, leftMs, leases);
+      [connections] = answers.values() as IterableIterator<number | undefined>;
+    } finally {
+      await end?.();
+    }
+    const result = connections === undefined ? 'node_unreachable' : 'draining';
+    const took_ms = Math.round(clock.mono() - startedAt);
+    return { node_id: nodeId, process_id: processId, result, connections: connections ?? null, took_ms };
+  }
+
+  /** @throws AppError CONFLICT */
+  private find(id: string, everybody: readonly string[]): Target | null {
+    const { roster } = this.parts;
+    const nodeId = id.split('~', 1)[0] as string;
+    const processes = roster.processesOf(nodeId, everybody);
+    if (id === nodeId && processes.size > 1) {
+      throw new AppError('CONFLICT', `Several nodes have the name ${nodeId}: say which, by its process_id.`, {
+        details: { reason: 'ambiguous', processes: [...processes.keys()].sort() },
+      });
+    }
+    const [processId] = id === nodeId ? [...processes.keys()] : [id];
+    if (processId === undefined) return null;
+    // A process may have a former lease that is not known dead.
+    const leases = everybody.filter((lease) => roster.processOf(lease) === processId);
+    return leases.length === 0 ? null : { nodeId, processId, leases };
+  }
+
+  private async present(): Promise<readonly string[]> {
+    try {
+      return await this.parts.leases();
+    } catch (error) {
+      this.parts.report(error, 'operations.drain');
+      throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });
+    }
+  }
+
+  /** @throws AppError CONFLICT when no other node takes connections and this one is not on its way out already. */
+  private async requireEntry(leases: readonly string[], others: readonly string[], waitMs: number): Promise<void> {
+    const { commands } = this.parts;
+    const is = async (lease: string, wanted: NodeEntry): Promise<void> => {
+      const entry = await commands.request(lease, ENTRY, null, waitMs);
+      if (entry !== wanted) throw new Error('it is not');
+    };
+    // The first that says so is enough: one that hangs holds nobody up.
+    const fine = [...others.map((lease) => is(lease, 'open')), ...leases.map((lease) => is(lease, 'draining'))];
+    const found = await Promise.any(fine).then(
+      () => true,
+      () => false,
+    );
+    if (found) return;
+    throw new AppError('CONFLICT', 'No other node takes connections: to drain this one too, say `force: true`.', {
+      details: { reason: 'last_node' },
+    });
+  }
+}

@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import type { NodeReload } from '@unified-ws/protocol';
+import type { Commands } from '../../bus/commands.js';
+import type { Authority, Progress } from '../../connections/lifecycle/authority.js';
+import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
+import type { Fanout } from '../../delivery/fanout.js';
+import type { Catalogues } from '../../events/catalogue/catalogues.js';
+import { CatalogueError } from '../../events/catalogue/eventCatalogue.js';
+import type { Logger, Report } from '../../observability/log/logger.js';
+import type { RedisClient } from '../../redis/connect.js';
+import type { Keys } from '../../redis/keys.js';
+import type { Judge } from '../../registry/nodes/judge.js';
+import { nodeOfLease } from '../../registry/nodes/lease.js';
+import { presentLeases } from '../../registry/nodes/presentLeases.js';
+import { AppError } from '../../util/appError.js';
+import type { RandomBytes } from '../../util/pooledRandom.js';
+import type { Actor, Audit } from '../audit/audit.js';
+
+export interface ClusterReload {
+  readonly result: 'applied' | 'refused';
+  readonly nodes: readonly NodeReload[];
+  /** Did not answer: what is in force there is not known. */
+  readonly missing_nodes: readonly string[];
+}
+
+export interface CatalogueReloadsParts {
+  readonly catalogues: Catalogues;
+  readonly authority: Authority;
+  readonly table: ConnectionTable;
+  /** Connections that are in no registry. */
+  readonly legacy: { reevaluateAll(progress: Progress): Promise<void> };
+  readonly fanout: Fanout;
+  readonly commands: Commands;
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly judge: Judge;
+  readonly report: Report;
+  readonly audit: Audit;
+  readonly logger: Logger;
+  readonly random: RandomBytes;
+  readonly nodeId: string;
+  /** COMMAND_TIMEOUT_MS, for both steps together. */
+  readonly timeoutMs: number;
+}
+
+const PREPARE = 'catalogue.prepare';
+const APPLY = 'catalogue.apply';
+
+/** Reloads the event catalogue without dropping a connection. */
+export class CatalogueReloads {
+  private readonly parts: CatalogueReloadsParts;
+
+  constructor(parts: CatalogueReloadsParts) {
+    this.parts = parts;
+    parts.commands.handle(PREPARE, (id) => this.prepare(String(id)));
+    parts.commands.handle(APPLY, (id) => this.apply(String(id)));
+  }
+
+  /** This node alone (SIGHUP); what came of it is in the log. */
+  async local(): Promise<NodeReload> {
+    const id = this.newId();
+    const ready = this.prepare(id);
+    return ready.result === 'ready' ? this.apply(id) : ready;
+  }
+
+  /**
+   * The whole cluster, in two steps: every node reads and checks its own file, and only when none is faulty all put theirs in
+   * force; else some would know types that others drop. Answers within COMMAND_TIMEOUT_MS.
+   *
+   * @throws AppError UNAVAILABLE when Redis does not answer: nothing has changed then.
+   */
+  cluster(reason: string | undefined, actor: Actor): Promise<ClusterReload> {
+    return this.parts.audit.order(actor, { action: 'catalogue_reload', target: 'cluster', reason }, async () => {
+      const reload = await this.everywhere();
+      const { result, nodes, missing_nodes: missing } = reload;
+      const errors = nodes.flatMap(({ node_id, error }) => (error === null ? [] : [`${node_id}: ${error}`]));
+      const lacking = missing.length === 0 ? '' : `, missing: ${missing.join(' ')}`;
+      const told = `${[result, ...errors].join('; ')}${lacking}`;
+      return [reload, told, result === 'refused' ? 'refused' : 'done'];
+    });
+  }
+
+  private async everywhere(): Promise<ClusterReload> {
+    const id = this.newId();
+    const prepared = await this.ask(await this.leases(), PREPARE, id);
+    const sound = [...prepared.nodes.values()].every(({ result }) => result === 'ready');
+    const done = sound ? await this.ask([...prepared.nodes.keys()], APPLY, id) : { nodes: prepared.nodes, missing: [] };
+    const result = sound ? 'applied' : 'refused';
+    const told = [...done.nodes.values()];
+    const missingNodes = [...prepared.missing, ...done.missing].map(nodeOfLease);
+    return { result, nodes: told, missing_nodes: missingNodes };
+  }
+
+  private async leases(): Promise<string[]> {
+    const { redis, keys, judge, report } = this.parts;
+    try {
+      return await presentLeases(redis, keys, judge);
+    } catch (error) {
+      report(error, 'operations.catalogue');
+      throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });
+    }
+  }
+
+  private async ask(
+    leases: readonly string[],
+    command: string,
+    id: string,
+  ): Promise<{ readonly nodes: ReadonlyMap<string, NodeReload>; readonly missing: readonly string[] }> {
+    const { commands, timeoutMs } = this.parts;
+    const nodes = new Map<string, NodeReload>();
+    const missing: string[] = [];
+    const asked = leases.map(async (lease) => {
+      const answer = (await commands.request(lease, command, id, timeoutMs / 2)) as NodeReload | undefined;
+      if (answer === undefined) missing.push(lease);
+      else nodes.set(lease, answer);
+    });
+    await Promise.all(asked);
+    return { nodes, missing };
+  }
+
+  private prepare(id: string): NodeReload {
+    const { catalogues, logger } = this.parts;
+    try {
+      return this.answer('ready', catalogues.prepare(id));
+    } catch (error) {
+      // Anything else is a fault of ours, and none of the file.
+      if (!(error instanceof CatalogueError)) throw error;
+      logger.error({ reason: error.message }, 'the event catalogue is refused, the old one stays');
+      return { ...this.answer('refused', null), error: error.message };
+    }
+  }
+
+  private async apply(id: string): Promise<NodeReload> {
+    const { catalogues, authority, table, legacy, fanout, logger, report, timeoutMs } = this.parts;
+    // L5: what was taken under the old catalogue is delivered under it.
+    fanout.flush();
+    if (!catalogues.apply(id)) return this.answer('overtaken', null);
+    const progress: Progress = { connections: 0, changed: 0 };
+    const answer = this.answer('applied', catalogues.catalogue);
+    const { digest, event_types: types } = answer;
+    const judged = authority.reevaluateAll(table.all(), progress).then(() => legacy.reevaluateAll(progress));
+    const done = judged.then(
+      () => logger.info({ digest, types, ...progress }, 'event catalogue reloaded'),
+      (error: unknown) => report(error, 'operations.catalogue'),
+    );
+    // In force is in force: with very many connections the answer does not wait for the last of them.
+    await this.atMost(done, timeoutMs / 4);
+    return { ...answer, connections: progress.connections, changed_connections: progress.changed };
+  }
+
+  private async atMost(work: Promise<void>, ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([work, late]);
+    clearTimeout(timer);
+  }
+
+  private answer(result: NodeReload['result'], catalogue: Catalogues['catalogue'] | null): NodeReload {
+    return {
+      node_id: this.parts.nodeId,
+      result,
+      error: null,
+      digest: catalogue && createHash('sha256').update(JSON.stringify(catalogue.raw)).digest('hex').slice(0, 16),
+      event_types: catalogue?.types().length ?? 0,
+      connections: 0,
+      changed_connections: 0,
+    };
+  }
+
+  private newId(): string {
+    return Buffer.from(this.parts.random(9)).toString('base64url');
+  }
+}

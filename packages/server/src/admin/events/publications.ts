@@ -1,0 +1,88 @@
+import type { PublishRequest } from '@unified-ws/protocol';
+import { type EventCatalogue, publishPermission } from '../../events/catalogue/eventCatalogue.js';
+import type { Publisher, PublishReceipt, PublishTurn } from '../../events/publish/publisher.js';
+import type { Actor, Audit } from '../audit/audit.js';
+
+/** Characters of the data that go into the audit record; the event holds it all. */
+const AUDITED_LENGTH = 200;
+
+export interface PublicationsParts {
+  readonly publisher: Pick<Publisher, 'publish'>;
+  readonly catalogue: () => EventCatalogue;
+  readonly audit: Audit;
+  readonly onPublished: (receipt: PublishReceipt) => void;
+}
+
+/** Who publishes. */
+export interface Author {
+  readonly actor: Actor;
+  /** As the token says. */
+  readonly username: string;
+}
+
+/**
+ * Publishing, whatever way it comes. What an admin alone may publish is an order of an admin: it is on record, as an announcement is, also
+ * when it comes as an event like any other.
+ */
+export class Publications {
+  private readonly parts: PublicationsParts;
+
+  constructor(parts: PublicationsParts) {
+    this.parts = parts;
+  }
+
+  /** As `Publisher.publish`. @param reason for the audit record. */
+  async publish(
+    request: PublishRequest | readonly PublishRequest[],
+    { actor, username }: Author,
+    turn?: PublishTurn,
+    reason?: string,
+  ): Promise<PublishReceipt[]> {
+    const { publisher, audit, onPublished } = this.parts;
+    const by = { userId: actor.userId, username, permissions: actor.permissions };
+    const publish = async (): Promise<PublishReceipt[]> => {
+      const receipts = await publisher.publish(request, by, turn);
+      for (const receipt of receipts) onPublished(receipt);
+      return receipts;
+    };
+    const [first, ...others] = this.ordersIn(request, actor);
+    if (!first) return publish();
+    const type = first.event_type;
+    const order = {
+      action: 'broadcast',
+      target: first.target_user_ids === undefined ? 'everybody' : `${first.target_user_ids.length} users`,
+      reason,
+      details: { event_type: type, events: others.length + 1 },
+      content: { data: JSON.stringify(first.data).slice(0, AUDITED_LENGTH) },
+    };
+    return audit.order(actor, order, async () => {
+      const receipts = await publish();
+      return [
+        receipts,
+        receipts
+          .map(({ eventId }) => eventId)
+          .join(' ')
+          .slice(0, AUDITED_LENGTH),
+      ];
+    });
+  }
+
+  /** Those that need a permission of admins. What is no event at all is refused when it is published. */
+  private ordersIn(request: PublishRequest | readonly PublishRequest[], actor: Actor): readonly PublishRequest[] {
+    const events: readonly unknown[] = Array.isArray(request) ? request : [request];
+    const catalogue = this.parts.catalogue();
+    return events.filter((event): event is PublishRequest => {
+      if (!isEvent(event)) return false;
+      const definition = catalogue.get(event.event_type);
+      const permission = definition ? publishPermission(definition) : '';
+      return permission.startsWith('admin:') && actor.permissions.has(permission);
+    });
+  }
+}
+
+function isEvent(event: unknown): event is PublishRequest {
+  if (typeof event !== 'object' || event === null) return false;
+  const { event_type, data, target_user_ids } = event as Partial<Record<keyof PublishRequest, unknown>>;
+  const isFor = target_user_ids === undefined || Array.isArray(target_user_ids);
+  return typeof event_type === 'string' && typeof data === 'object' && data !== null && isFor;
+}

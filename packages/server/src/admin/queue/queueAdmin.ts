@@ -1,0 +1,223 @@
+import type {
+  ClearQueueRequest,
+  FailedRetried,
+  JobsPage,
+  JobsPageRequest,
+  QueueCleared,
+  QueueJob,
+  QueueStatusReport,
+  QueueSwitched,
+  RetryFailedRequest,
+} from '@unified-ws/protocol';
+import type { Commands } from '../../bus/commands.js';
+import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import type { EventQueues } from '../../events/queue/eventQueues.js';
+import type { Logger, Report } from '../../observability/log/logger.js';
+import type { RedisClient } from '../../redis/connect.js';
+import type { Keys } from '../../redis/keys.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import type { Tally } from '../../util/tally.js';
+import type { Actor, Audit, Ended } from '../audit/audit.js';
+import type { Viewer } from '../events/payloadFor.js';
+import { ClearTurn } from './clearTurn.js';
+import { ClearTally, clearedStates, QueueClear } from './queueClear.js';
+import { QueueJobs } from './queueJobs.js';
+import { QueueStatus } from './queueStatus.js';
+import { QueueWorkers } from './queueWorkers.js';
+
+export interface QueueAdminParts {
+  readonly queues: EventQueues;
+  readonly audit: Audit;
+  readonly catalogue: () => EventCatalogue;
+  readonly commands: Commands;
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly report: Report;
+  /** What was done, by kind: `cleared_jobs`, `cleared_events`, `retried_jobs`, `deleted_jobs`. */
+  readonly done: Tally;
+  readonly nodeId: string;
+  /** COMMAND_TIMEOUT_MS. */
+  readonly commandTimeoutMs: number;
+  /** EVENT_QUEUE_MAX. */
+  readonly maxJobs: number;
+}
+
+/** The target of audit records that are about the whole queue. */
+const QUEUE = 'event_queue';
+
+/** What admins do with the event queue, whatever way they come. Each change leaves an audit record, also when it failed. */
+export class QueueAdmin {
+  private readonly parts: QueueAdminParts;
+  private readonly workers: QueueWorkers;
+  private readonly status: QueueStatus;
+  private readonly jobs: QueueJobs;
+  private readonly clearing: QueueClear;
+
+  constructor(parts: QueueAdminParts) {
+    this.parts = parts;
+    const turn = new ClearTurn(parts.redis, parts.keys);
+    this.workers = new QueueWorkers({ ...parts, timeoutMs: parts.commandTimeoutMs });
+    this.status = new QueueStatus({ ...parts, turn, workers: this.workers });
+    this.jobs = new QueueJobs(parts);
+    this.clearing = new QueueClear({
+      ...parts,
+      turn,
+      onCleared: (jobs, events) => {
+        parts.done.add('cleared_jobs', jobs);
+        parts.done.add('cleared_events', events);
+      },
+    });
+  }
+
+  start(): void {
+    this.workers.start();
+  }
+
+  stop(): void {
+    this.workers.stop();
+  }
+
+  /** @throws AppError VALIDATION_ERROR for a bad page, UNAVAILABLE when Redis does not answer; so do all that follow. */
+  read(page: JobsPageRequest | undefined, viewer: Viewer): Promise<QueueStatusReport> {
+    return this.asked(() => this.status.read(page === undefined ? null : this.jobs.page(page, viewer, '/jobs')));
+  }
+
+  page(page: JobsPageRequest, viewer: Viewer): Promise<JobsPage> {
+    return this.asked(() => this.jobs.page(page, viewer, ''));
+  }
+
+  /** Null when there is no such job. */
+  job(id: string, viewer: Viewer): Promise<QueueJob | null> {
+    return this.asked(() => this.jobs.find(id, viewer));
+  }
+
+  /**
+   * No worker begins a job until `resume`, on no node and after restarts too; jobs in work are ended. Publishing goes on.
+   */
+  pause(reason: string | undefined, by: Actor): Promise<QueueSwitched> {
+    return this.switch(true, reason, by);
+  }
+
+  resume(reason: string | undefined, by: Actor): Promise<QueueSwitched> {
+    return this.switch(false, reason, by);
+  }
+
+  /** Null when there is no such job. @throws AppError CONFLICT when a worker has it. */
+  remove(id: string, reason: string | undefined, by: Actor): Promise<true | null> {
+    return this.changed({ action: 'delete_job', target: id, reason }, by, async () => {
+      const { state, done } = await this.jobs.remove(id);
+      if (state === null) return [null, 'not_found', 'refused'];
+      if (!done) throw conflict(`The job is ${state}: it can't be deleted.`, state);
+      this.parts.done.add('deleted_jobs');
+      return [true, `deleted (${state})`];
+    });
+  }
+
+  /** It goes to the end of its queue. Null when there is no such job. @throws AppError CONFLICT when it is not failed. */
+  retry(id: string, reason: string | undefined, by: Actor): Promise<true | null> {
+    return this.changed({ action: 'retry_job', target: id, reason }, by, async () => {
+      const { state, done } = await this.jobs.retry(id);
+      if (state === null) return [null, 'not_found', 'refused'];
+      if (!done) throw conflict(`The job is ${state}: only a failed one can be retried.`, state);
+      this.parts.done.add('retried_jobs');
+      return [true, 'retried'];
+    });
+  }
+
+  retryFailed(request: RetryFailedRequest, by: Actor): Promise<FailedRetried> {
+    const { reason } = request;
+    return this.changed({ action: 'retry_failed', target: targetOf(request.event_types), reason }, by, async () => {
+      const { jobs, events, notFailed, complete } = await this.jobs.retryFailed(request);
+      this.parts.done.add('retried_jobs', jobs);
+      const left = [...(await this.parts.queues.counts()).values()].reduce((sum, { failed }) => sum + failed, 0);
+      const reply = {
+        retried_jobs: jobs,
+        retried_events: events,
+        not_failed: notFailed,
+        remaining_failed: left,
+        complete,
+        retried_at: this.now(),
+      };
+      return [reply, `retried ${events} events in ${jobs} jobs`];
+    });
+  }
+
+  /** @throws AppError CONFLICT while another clear is under way. */
+  clear(request: ClearQueueRequest, by: Actor): Promise<QueueCleared> {
+    const states = clearedStates(request);
+    const target = `${targetOf(request.event_types)} ${states.join(',')}`;
+    const action = request.dry_run ? 'clear_queue_dry_run' : 'clear_queue';
+    const tally = new ClearTally(states);
+    return this.changed(
+      { action, target, reason: request.reason },
+      by,
+      async () => {
+        const cleared = await this.clearing.run(request, by.userId, tally);
+        return [cleared, `${cleared.complete ? '' : 'incomplete: '}${toldOf(tally)}`];
+      },
+      tally,
+    );
+  }
+
+  private switch(paused: boolean, reason: string | undefined, by: Actor): Promise<QueueSwitched> {
+    const action = paused ? 'pause_queue' : 'resume_queue';
+    return this.changed({ action, target: QUEUE, reason }, by, async () => {
+      const lanes = this.parts.queues.jobs();
+      await Promise.all(lanes.map((lane) => (paused ? lane.pause() : lane.resume())));
+      const reply = { paused, queues: lanes.map(({ name }) => name), changed_at: this.now() };
+      return [reply, paused ? 'paused' : 'resumed'];
+    });
+  }
+
+  /**
+   * Does something and leaves a record of it, whatever came of it. `work` returns the answer and the record's words.
+   *
+   * @param tally of a clear, so that a failed one tells what it has done all the same.
+   */
+  private changed<T>(
+    what: { readonly action: string; readonly target: string; readonly reason: string | undefined },
+    by: Actor,
+    work: () => Promise<Ended<T>>,
+    tally: ClearTally | null = null,
+  ): Promise<T> {
+    const order = { action: what.action, target: what.target, reason: what.reason };
+    return this.parts.audit.order(
+      by,
+      order,
+      () => this.asked(work, tally),
+      (code) => (tally === null || tally.jobs === 0 ? code : `${code}, after it ${toldOf(tally)}`),
+    );
+  }
+
+  private async asked<T>(work: () => Promise<T>, tally: ClearTally | null = null): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      this.parts.report(error, 'operations.queue');
+      throw new AppError('UNAVAILABLE', 'The event queue does not answer; what was asked may be done in part.', {
+        cause: error,
+        ...(tally === null ? {} : { details: { cleared_jobs: tally.jobs, cleared_events: tally.events } }),
+      });
+    }
+  }
+
+  private now(): string {
+    return new Date(this.parts.clock.now()).toISOString();
+  }
+}
+
+function conflict(message: string, state: string): AppError {
+  return new AppError('CONFLICT', message, { details: { state } });
+}
+
+function targetOf(types: readonly string[] | undefined): string {
+  return types === undefined ? QUEUE : `${QUEUE} ${types.join(',').slice(0, 200)}`;
+}
+
+function toldOf(tally: ClearTally): string {
+  return `cleared ${tally.events} events in ${tally.jobs} jobs`;
+}

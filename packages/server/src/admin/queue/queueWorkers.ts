@@ -1,0 +1,86 @@
+import type { Commands } from '../../bus/commands.js';
+import type { EventQueues } from '../../events/queue/eventQueues.js';
+import { PerMinute } from '../../observability/metrics/perMinute.js';
+import type { Clock } from '../../util/clock.js';
+
+const QUEUE_WORKERS = 'queue_workers';
+
+/** What one node's workers do: the answer to the bus command `queue_workers`. Counts are events. */
+export interface NodeWorkers {
+  readonly node_id: string;
+  readonly standing_aside: boolean;
+  readonly processed_per_minute: number;
+  readonly failed_per_minute: number;
+  readonly lanes: readonly {
+    readonly queue: string;
+    readonly processed: number;
+    readonly failed: number;
+    readonly retrying: { readonly since: string; readonly attempts: number } | null;
+  }[];
+}
+
+export interface QueueWorkersParts {
+  readonly queues: EventQueues;
+  readonly commands: Commands;
+  readonly clock: Clock;
+  readonly nodeId: string;
+  /** COMMAND_TIMEOUT_MS. */
+  readonly timeoutMs: number;
+}
+
+/** What the workers of the whole cluster do: every node is asked, and who does not answer is named (G7). */
+export class QueueWorkers {
+  private readonly parts: QueueWorkersParts;
+  private readonly processed: PerMinute;
+  private readonly failed: PerMinute;
+
+  constructor(parts: QueueWorkersParts) {
+    this.parts = parts;
+    this.processed = new PerMinute(parts.clock, () => sum(this.lanes(), 'processed'));
+    this.failed = new PerMinute(parts.clock, () => sum(this.lanes(), 'failed'));
+    parts.commands.handle(QUEUE_WORKERS, () => this.own());
+  }
+
+  start(): void {
+    this.processed.start();
+    this.failed.start();
+  }
+
+  stop(): void {
+    this.processed.stop();
+    this.failed.stop();
+  }
+
+  /** Answers within COMMAND_TIMEOUT_MS. */
+  async read(): Promise<{ readonly workers: readonly NodeWorkers[]; readonly missing: readonly string[] }> {
+    const { commands, timeoutMs } = this.parts;
+    const answers = await commands.askAll(QUEUE_WORKERS, null, timeoutMs);
+    const workers = ([...answers.answers.values()] as NodeWorkers[]).sort((a, b) => (a.node_id < b.node_id ? -1 : 1));
+    return { workers, missing: commands.missingNodes(answers) };
+  }
+
+  private own(): NodeWorkers {
+    const { queues, nodeId } = this.parts;
+    return {
+      node_id: nodeId,
+      standing_aside: queues.stats().standingAside,
+      processed_per_minute: this.processed.read(),
+      failed_per_minute: this.failed.read(),
+      lanes: this.lanes(),
+    };
+  }
+
+  private lanes(): NodeWorkers['lanes'] {
+    return this.parts.queues.stats().lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying }) => ({
+      queue,
+      processed: appended + duplicates + expired,
+      failed: poisoned,
+      // Its text is the error of a library: it stays in the log.
+      retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },
+    }));
+  }
+}
+
+function sum(lanes: NodeWorkers['lanes'], what: 'processed' | 'failed'): number {
+  return lanes.reduce((total, lane) => total + lane[what], 0);
+}

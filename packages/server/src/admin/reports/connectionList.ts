@@ -1,0 +1,109 @@
+import {
+  type AllConnections,
+  type AllConnectionsRequest,
+  CONNECTIONS_CURSOR_PATTERN,
+  DEFAULT_CONNECTIONS_PAGE,
+} from '@unified-ws/protocol';
+import type { Answers } from '../../bus/commands.js';
+import { ENDED } from '../../registry/nodes/judge.js';
+import { nodeOfLease } from '../../registry/nodes/lease.js';
+import { AppError } from '../../util/appError.js';
+import { mergeSlices, shareOf } from './connectionPage.js';
+import { type Slice, type SliceRequest, sliceOf } from './connectionSlice.js';
+import type { NodeView } from './nodeView.js';
+
+const CONNECTIONS = 'connections';
+/** The clocks of two nodes that are asked for two pages are taken to agree so far, ms; else a death is told once too often. */
+const CLOCK_SKEW_MS = 5000;
+const CURSOR = new RegExp(CONNECTIONS_CURSOR_PATTERN);
+
+/** Where a listing stands. All of it is in the cursor: no node keeps anything of a listing. */
+interface Cursor {
+  /** Of its first page, wall-clock ms. */
+  readonly beganAt: number;
+  readonly after: string | null;
+}
+
+/**
+ * The open connections of the cluster, page by page. A page is a range of users, in an order that no change of connections or
+ * nodes moves: whoever is connected throughout the listing is in exactly one range, and so comes exactly once.
+ */
+export class ConnectionList {
+  private readonly view: NodeView;
+
+  constructor(view: NodeView) {
+    this.view = view;
+    view.commands.handle(CONNECTIONS, (request) => sliceOf(view, request as SliceRequest));
+  }
+
+  /**
+   * Answers within COMMAND_TIMEOUT_MS.
+   *
+   * @param filterPath where the filter lies in what the caller sent, for errors.
+   * @throws AppError VALIDATION_ERROR for a cursor that is none, or a category that there is not.
+   */
+  async page(
+    { limit = DEFAULT_CONNECTIONS_PAGE, cursor, filter = {} }: AllConnectionsRequest,
+    filterPath = '/filter',
+  ): Promise<AllConnections> {
+    const { commands, settings, catalogue, clock } = this.view;
+    const { beganAt, after } = cursor === undefined ? { beganAt: clock.now(), after: null } : readCursor(cursor);
+    if (filter.category !== undefined && catalogue().categoriesOf(filter.category).length === 0) {
+      throw invalid(`${filterPath}/category`, 'is no category of the event catalogue');
+    }
+    const leases = await this.leases(filter.node_id);
+    const request: SliceRequest = { after, limit: shareOf(limit, leases.length), filter };
+    const asked = await commands.askAll(CONNECTIONS, request, settings.commandTimeoutMs, leases);
+    const slices = [...asked.answers.values()] as Slice[];
+    const { taken, until } = mergeSlices(slices, limit);
+    return {
+      connections: Object.fromEntries(taken.map((connection) => [connection.user_id, connection])),
+      total_count: slices.reduce((sum, { total }) => sum + total, 0),
+      next_cursor: until === null ? null : writeCursor({ beganAt, after: until }),
+      missing_nodes: this.missing(asked, beganAt, filter.node_id),
+    };
+  }
+
+  /** As Redis knows them now: a node that joined less than a second ago is not known here yet, but may have connections. */
+  private async leases(nodeId: string | undefined): Promise<string[]> {
+    const { redis, keys, judge, commands, report } = this.view;
+    const leases = new Set(commands.everybody());
+    try {
+      for (const [lease, beat] of Object.entries(await redis.hgetall(keys.nodes()))) {
+        if (beat === ENDED) leases.delete(lease);
+        else if (!judge.isDead(lease)) leases.add(lease);
+      }
+    } catch (error) {
+      report(error, 'operations.connections');
+    }
+    return [...leases].filter((lease) => nodeId === undefined || nodeOfLease(lease) === nodeId);
+  }
+
+  /** A node that died half-way is named to the end of the listing, though it is known dead by then and not asked any more. */
+  private missing({ answers, missing }: Answers, beganAt: number, nodeId: string | undefined): string[] {
+    const { judge, clock, commands } = this.view;
+    const died = judge.diedSince(clock.mono() - (clock.now() - beganAt) - CLOCK_SKEW_MS);
+    const named = commands.missingNodes({ answers, missing }, died);
+    if (nodeId === undefined) return named;
+    return answers.size === 0 ? [nodeId] : [];
+  }
+}
+
+function writeCursor({ beganAt, after }: Cursor): string {
+  return `${beganAt.toString(36)}.${Buffer.from(after ?? '').toString('base64url')}`;
+}
+
+function readCursor(text: string): Cursor {
+  if (!CURSOR.test(text)) throw invalid('/cursor', 'is no cursor of a page');
+  const dot = text.indexOf('.');
+  return {
+    beganAt: Number.parseInt(text.slice(0, dot), 36),
+    after: Buffer.from(text.slice(dot + 1), 'base64url').toString(),
+  };
+}
+
+function invalid(path: string, message: string): AppError {
+  return new AppError('VALIDATION_ERROR', 'The list of connections cannot be asked for so.', {
+    details: { errors: [{ path, message }] },
+  });
+}

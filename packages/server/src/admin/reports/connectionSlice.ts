@@ -1,0 +1,109 @@
+import type { ConnectionFilter, ListedConnection } from '@unified-ws/protocol';
+import type { Connection } from '../../connections/lifecycle/connection.js';
+import { faultsOf } from '../../connections/lifecycle/connectionHealth.js';
+import { WIRE_STATUS } from '../../connections/lifecycle/connectionState.js';
+import { placeOf } from '../../connections/lifecycle/userOrder.js';
+import type { TypeSet } from '../../delivery/selection/typeSet.js';
+import type { NodeView } from './nodeView.js';
+
+/** What one page may cost a node: a connection looked at counts 1, one that is told as below. About 5 ms. */
+const MAX_WORK = 10_000;
+
+/** The bus command `connections`. */
+export interface SliceRequest {
+  /** The last user of the page before; null: from the start. */
+  readonly after: string | null;
+  readonly limit: number;
+  readonly filter: ConnectionFilter;
+}
+
+/** A node's part of a page: all its connections that fit, up to a user. */
+export interface Slice {
+  readonly connections: readonly ListedConnection[];
+  /** How far it looked; null: to its end. */
+  readonly until: string | null;
+  /** Connections that are open on the node. */
+  readonly total: number;
+}
+
+/** What telling of a connection costs, in connections looked at. */
+export function weightOf({ subscriptions }: Pick<ListedConnection, 'subscriptions'>): number {
+  return 10 + subscriptions.length;
+}
+
+/** The connections of this node in the order of users, from a place on: bounded in what it looks at and tells. */
+export function sliceOf(view: NodeView, { after, limit, filter }: SliceRequest): Slice {
+  const { table } = view;
+  const fits = matcher(view, filter);
+  const connections: ListedConnection[] = [];
+  let work = 0;
+  for (const connection of table.inUserOrder(after === null ? null : placeOf(after))) {
+    work += 1;
+    if (connection.established && fits(connection)) {
+      const listed = describe(view, connection);
+      connections.push(listed);
+      work += weightOf(listed);
+    }
+    if (connections.length >= limit || work >= MAX_WORK) {
+      return { connections, until: connection.userId, total: table.size };
+    }
+  }
+  return { connections, until: null, total: table.size };
+}
+
+function matcher(view: NodeView, filter: ConnectionFilter): (connection: Connection) => boolean {
+  const { user, role, category, healthy } = filter;
+  const part = user?.toLowerCase();
+  const hasCategory = category === undefined ? null : categoryMatcher(view, category);
+  const limits = { ...view.settings, clock: view.clock };
+  return (connection) => {
+    if (part !== undefined && !isNamed(connection, part)) return false;
+    if (role !== undefined && !connection.identity?.roles.includes(role)) return false;
+    if (hasCategory && !(connection.types && hasCategory(connection.types))) return false;
+    return healthy === undefined || (faultsOf(connection, limits).length === 0) === healthy;
+  };
+}
+
+function isNamed({ userId, identity }: Connection, part: string): boolean {
+  return userId.toLowerCase().includes(part) || (identity?.username.toLowerCase().includes(part) ?? false);
+}
+
+/** Sets of types are interned: most connections share one of a few, so each is judged once. */
+function categoryMatcher({ catalogue }: NodeView, category: string): (types: TypeSet) => boolean {
+  const wanted = catalogue()
+    .categoriesOf(category)
+    .flatMap((one) => catalogue().typesOf(one));
+  const judged = new Map<TypeSet, boolean>();
+  return (types) => {
+    let verdict = judged.get(types);
+    if (verdict === undefined) {
+      verdict = wanted.some((type) => types.set.has(type));
+      judged.set(types, verdict);
+    }
+    return verdict;
+  };
+}
+
+function describe({ settings, clock }: NodeView, connection: Connection): ListedConnection {
+  const { identity } = connection;
+  const roles = identity?.roles ?? [];
+  const faults = faultsOf(connection, { ...settings, clock });
+  return {
+    user_id: connection.userId,
+    username: identity?.username ?? null,
+    connection_id: connection.id,
+    node_id: settings.nodeId,
+    roles,
+    is_admin: roles.includes('admin'),
+    ip: connection.ip,
+    status: WIRE_STATUS[connection.status],
+    connected_at: new Date(connection.connectedAt).toISOString(),
+    is_healthy: faults.length === 0,
+    health_reasons: faults,
+    subscriptions: connection.types?.names ?? [],
+    message_count: connection.messages,
+    error_count: connection.errors,
+    last_activity: new Date(connection.lastActivity).toISOString(),
+    fence: Number(connection.fence),
+  };
+}

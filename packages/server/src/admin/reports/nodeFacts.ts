@@ -1,0 +1,235 @@
+import { hostname } from 'node:os';
+import { memoryUsage, version as nodeVersion, pid } from 'node:process';
+import { CLOSE, CONNECTION_STATUSES, type NodeStats } from '@unified-ws/protocol';
+import type { Connection } from '../../connections/lifecycle/connection.js';
+import { WIRE_STATUS } from '../../connections/lifecycle/connectionState.js';
+import type { CpuLoad } from '../../observability/health/cpuLoad.js';
+import type { LoopLag } from '../../observability/health/loopLag.js';
+import { machineFacts } from '../../observability/health/machineFacts.js';
+import type { Readiness } from '../../observability/health/readiness.js';
+import { serverVersion } from '../../observability/serverVersion.js';
+import type { NodeView } from './nodeView.js';
+
+/** Gathers the facts of this node. Walks the connections once: a millisecond for 50,000 of them, and nobody asks often. */
+export class NodeFacts {
+  private readonly view: NodeView;
+  private readonly readiness: Readiness;
+  private readonly lag: LoopLag;
+  private readonly cpu: CpuLoad;
+  private readonly version = serverVersion();
+
+  constructor(view: NodeView, readiness: Readiness, lag: LoopLag, cpu: CpuLoad) {
+    this.view = view;
+    this.readiness = readiness;
+    this.lag = lag;
+    this.cpu = cpu;
+  }
+
+  read(): NodeStats {
+    const { view } = this;
+    const { counts, errorLog, recovery, lease } = view;
+    const { report, failing } = this.readiness.assess();
+    const { ready, checks } = report;
+    const { rss, heapUsed, heapTotal, external } = memoryUsage();
+    return {
+      node_id: view.settings.nodeId,
+      process_id: view.processId,
+      lease: lease.id,
+      host: hostname(),
+      pid,
+      version: this.version,
+      node_version: nodeVersion,
+      uptime_seconds: Math.round(counts.uptimeSeconds),
+      standing: recovery.standing,
+      reason: recovery.reason,
+      ready,
+      draining: view.isDraining(),
+      checks,
+      reasons: [...failing],
+      notices: view.notices.read().map(({ text, penalty }) => ({ text, penalty })),
+      connections: this.connections(),
+      messages_received: counts.messages.total,
+      messages_by_type: counts.messages.toRecord(),
+      publishes: counts.publishes.toRecord(),
+      delivery: this.delivery(),
+      mailboxes: this.mailboxes(),
+      registry: this.registry(),
+      legacy: this.legacy(),
+      errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
+      clock: { offset_ms: view.clusterTime.offsetMs, redis_offset_ms: { ...view.clockWatch.redis } },
+      event_loop_lag_ms: this.lag.read(),
+      memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
+      cpu_percent: this.cpu.percent(),
+      machine: machineFacts(),
+      queue_workers: this.workers(),
+      queue_admin: counts.queueAdmin.toRecord(),
+      events_over_rate: view.typeRates.over.toRecord(),
+      rollout: this.rollout(),
+    };
+  }
+
+  private rollout(): NodeStats['rollout'] {
+    const { rollouts, rolloutNotices } = this.view;
+    const { mode, percentage, enforce, version, rolledBack } = rollouts.state;
+    return { mode, percentage, enforce, version, rolled_back: rolledBack !== null, notices: rolloutNotices.sent };
+  }
+
+  private connections(): NodeStats['connections'] {
+    const { table, legacy, sockets, counts, settings } = this.view;
+    const byStatus = new Map<string, number>(CONNECTION_STATUSES.map((status) => [status, 0]));
+    const add = (status: string, by: number): void => {
+      byStatus.set(status, (byStatus.get(status) ?? 0) + by);
+    };
+    let withErrors = 0;
+    let healthy = 0;
+    let buffered = 0;
+    for (const connections of [table.all(), legacy.table.all()] as Iterable<Connection>[]) {
+      for (const connection of connections) {
+        add(WIRE_STATUS[connection.status], 1);
+        if (connection.consecutiveErrors > 0) withErrors += 1;
+        if (connection.isHealthy()) healthy += 1;
+        buffered += connection.buffered;
+      }
+    }
+    const pending = sockets.pendingAuth;
+    add(WIRE_STATUS.authenticating, pending);
+    // Out of the table at once when they close, gone when TCP is.
+    add(WIRE_STATUS.closing, Math.max(0, sockets.size - table.size - legacy.table.size - pending));
+    return {
+      total: sockets.size,
+      max: settings.maxConnections,
+      pending_auth: pending,
+      by_status: Object.fromEntries(byStatus),
+      healthy,
+      with_errors: withErrors,
+      buffered_bytes: buffered,
+      accepted: sockets.accepted,
+      established: counts.established,
+      closed: closedByCode(sockets.closed),
+      refused: counts.refused.toRecord(),
+    };
+  }
+
+  private legacy(): NodeStats['legacy'] {
+    const { table, counts } = this.view.legacy;
+    return {
+      connections: table.size,
+      by_group: { ...table.countByGroup() },
+      upgrades: counts.upgrades.toRecord(),
+      established: counts.established.toRecord(),
+      messages: counts.messages.toRecord(),
+      notices: counts.notices.toRecord(),
+      replaced: counts.replaced,
+    };
+  }
+
+  private delivery(): NodeStats['delivery'] {
+    const { fanout, backpressure, compression } = this.view;
+    const compressed = compression.counts;
+    const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
+    const served = readers.counts;
+    return {
+      events: counts.events,
+      deliveries: counts.deliveries + served.replayed + ephemeralDelivery.counts.delivered,
+      flushes: counts.flushes,
+      writes: counts.writes + served.writes,
+      bytes: counts.bytes + served.bytes,
+      unknown_types: counts.unknown,
+      gaps: counts.gaps + served.gaps,
+      cohorts: cohorts.size,
+      members: cohorts.members,
+      readers: readers.size,
+      replayed: served.replayed,
+      replayed_from_log: served.fromLog,
+      window_events: window.size,
+      window_bytes: window.bytes,
+      congested: backpressure.size,
+      congestions: backpressure.counts.congested,
+      drained: backpressure.counts.drained,
+      too_slow: backpressure.counts.ended,
+      ephemeral: this.ephemeral(),
+      compression: { bytes_in: compressed.bytesIn, bytes_out: compressed.bytesOut, skipped: compressed.skipped },
+      rate_limited: ephemeralDelivery.counts.notices,
+    };
+  }
+
+  private ephemeral(): NodeStats['delivery']['ephemeral'] {
+    const { fanout, ephemeral } = this.view;
+    const { received, sent, conflated, ...others } = fanout.ephemeral.counts;
+    const { withheld, missed } = fanout.ephemeralDelivery.counts;
+    return {
+      published: ephemeral.counts.published,
+      absent: ephemeral.counts.absent,
+      received,
+      sent,
+      conflated,
+      dropped: {
+        rate: others.dropped_rate,
+        expired: others.dropped_expired,
+        full: others.dropped_full,
+        fenced: others.dropped_fenced,
+        gone: missed,
+      },
+      withheld,
+    };
+  }
+
+  private mailboxes(): NodeStats['mailboxes'] {
+    const { mailboxes, userScope, acks } = this.view;
+    const { trimmedUnacknowledged, ...appends } = mailboxes.counts;
+    return {
+      ...appends,
+      trimmed_unacknowledged: trimmedUnacknowledged,
+      ...userScope.counts,
+      behind: userScope.waiting,
+      acks: { ...acks.counts },
+    };
+  }
+
+  private registry(): NodeStats['registry'] {
+    const { counts, displacements, duplicates, evictions, releases, judge } = this.view;
+    return {
+      takeovers: counts.takeovers,
+      waiting_takeovers: displacements.size,
+      evictions: evictions.closed,
+      duplicates_found: duplicates.found,
+      pending_releases: releases.pending,
+      fenced_periods: counts.fencedPeriods,
+      fenced_seconds: Math.round(counts.fencedSeconds * 1000) / 1000,
+      live_leases: judge.live().length,
+      dead_leases: judge.dead().length,
+    };
+  }
+
+  private workers(): NodeStats['queue_workers'] {
+    const { standingAside, lanes, renewals, refused } = this.view.queues.stats();
+    return {
+      renewals: { ...renewals },
+      refused: { ...refused },
+      standing_aside: standingAside,
+      lanes: lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying, stalledMs }) => ({
+        queue,
+        appended,
+        duplicates,
+        expired,
+        poisoned,
+        stalled_ms: Math.round(stalledMs),
+        // Its text is the error of a library: it stays in the log.
+        retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },
+      })),
+    };
+  }
+}
+
+const OWN_CODES: ReadonlySet<number> = new Set(Object.values(CLOSE));
+
+/** A peer may close with any code it likes: those that mean something are told apart. */
+function closedByCode(closed: ReadonlyMap<number, number>): Record<string, number> {
+  const byCode: Record<string, number> = {};
+  for (const [code, count] of closed) {
+    const known = (code >= 1000 && code <= 1015) || OWN_CODES.has(code);
+    const name = known ? String(code) : 'other';
+    byCode[name] = (byCode[name] ?? 0) + count;
+  }
+  return byCode;
+}

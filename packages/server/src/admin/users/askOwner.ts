@@ -1,0 +1,45 @@
+import type { Commands } from '../../bus/commands.js';
+import type { RegistryStore } from '../../registry/store/registryStore.js';
+import type { Owner } from '../../registry/store/registryTypes.js';
+
+/** An owner that does not know the connection: its release is under way, or the user moved. Read again after this, milliseconds. */
+export const REREAD_MS = 25;
+/** While an owner does not answer, the registry is read again this often, milliseconds. */
+const FOLLOW_MS = 150;
+const WAITING = Symbol('waiting');
+
+export interface OwnerParts {
+  readonly store: Pick<RegistryStore, 'owner'>;
+  readonly commands: Commands;
+}
+
+/**
+ * Sends a command to the node of the owner that it was decided for (C14). Its answer, `gone` when another owns the user
+ * meanwhile (a node that does not answer must not use up the time that it takes to follow a user who has left it), or undefined
+ * when none came in time.
+ */
+export async function askOwner(
+  { store, commands }: OwnerParts,
+  userId: string,
+  owner: Owner,
+  command: { readonly name: string; readonly data: unknown },
+  leftMs: number,
+): Promise<unknown> {
+  const reply = commands.request(owner.lease, command.name, command.data, leftMs);
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    const waiting = new Promise<typeof WAITING>((resolve) => {
+      timer = setTimeout(resolve, FOLLOW_MS, WAITING);
+    });
+    const answer = await Promise.race([reply, waiting]);
+    clearTimeout(timer);
+    if (answer !== WAITING) return answer;
+    const now = await store.owner(userId);
+    // Nobody there: released, perhaps by this very order, whose answer is on its way.
+    if (now !== null && now.conn !== owner.conn) return 'gone';
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,183 @@
+import { CLOSE, type CloseCode, closeReason, fitCloseReason, type ServerData } from '@unified-ws/protocol';
+import type { Commands } from '../../bus/commands.js';
+import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
+import type { Report } from '../../observability/log/logger.js';
+import type { Judge } from '../../registry/nodes/judge.js';
+import { nodeOfLease } from '../../registry/nodes/lease.js';
+import type { RegistryStore } from '../../registry/store/registryStore.js';
+import type { Owner } from '../../registry/store/registryTypes.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import type { Actor, Audit } from '../audit/audit.js';
+import { askOwner, pause, REREAD_MS } from './askOwner.js';
+import type { LegacyReach } from './legacyReach.js';
+import type { Ranks } from './ranks.js';
+
+export type DisconnectOutcome = ServerData<'user_disconnected'>;
+
+export interface DisconnectRequest {
+  readonly userId: string;
+  readonly reason?: string;
+  /** Refuse the user for this long, seconds. */
+  readonly banSeconds?: number;
+}
+
+export interface DisconnectsParts {
+  readonly store: RegistryStore;
+  readonly commands: Commands;
+  readonly judge: Judge;
+  readonly table: ConnectionTable;
+  readonly legacy: Pick<LegacyReach, 'end'>;
+  readonly ranks: Ranks;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly report: Report;
+  /** COMMAND_TIMEOUT_MS: the answer comes within it. */
+  readonly timeoutMs: number;
+}
+
+/** What is left for kick.lua when the owner does not answer, milliseconds. */
+const KICK_RESERVE_MS = 400;
+const KICK = 'kick';
+
+type Found = Pick<DisconnectOutcome, 'result' | 'node_id' | 'legacy_closed'>;
+
+interface KickData {
+  readonly conn: string;
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Ends a user's connection on whatever node it is, and says what happened (G4, C14, C15). */
+export class Disconnects {
+  private readonly parts: DisconnectsParts;
+
+  constructor(parts: DisconnectsParts) {
+    this.parts = parts;
+    parts.commands.handle(KICK, (data) => this.kick(data as KickData));
+  }
+
+  /**
+   * @throws AppError UNAVAILABLE when Redis does not answer: nothing is known then. PERMISSION_DENIED when the user outranks the actor.
+   */
+  disconnect(request: DisconnectRequest, actor: Actor): Promise<DisconnectOutcome> {
+    const { userId: target, reason, banSeconds } = request;
+    const order =
+      banSeconds === undefined
+        ? { action: 'disconnect', target, reason }
+        : { action: 'ban', target, reason, details: { ban_seconds: banSeconds } };
+    return this.parts.audit.order(actor, order, async () => {
+      const outcome = await this.end(request, actor);
+      return [outcome, outcome.result];
+    });
+  }
+
+  private async end(request: DisconnectRequest, actor: Actor): Promise<DisconnectOutcome> {
+    const { clock, report } = this.parts;
+    const startedAt = clock.mono();
+    const code = request.banSeconds === undefined ? CLOSE.DISCONNECTED_BY_ADMIN : CLOSE.BANNED;
+    const reason = request.reason ?? closeReason(code);
+    let found: Found;
+    try {
+      found = await this.find(request, actor, code, reason, startedAt + this.parts.timeoutMs);
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      report(error, 'operations.disconnect');
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
+        cause: error,
+      });
+    }
+    const tookMs = Math.round(clock.mono() - startedAt);
+    return { user_id: request.userId, ...found, reason: request.reason ?? null, took_ms: tookMs };
+  }
+
+  private async find(
+    { userId, banSeconds }: DisconnectRequest,
+    actor: Actor,
+    code: CloseCode,
+    reason: string,
+    deadline: number,
+  ): Promise<Found> {
+    const { store, clock, ranks } = this.parts;
+    let owner: Owner | null;
+    if (banSeconds === undefined) {
+      await ranks.require(userId, actor);
+      owner = await this.owner(userId, actor);
+    } else {
+      const now = clock.now();
+      const ban = { banUntil: now + banSeconds * 1000, reason };
+      owner = await ranks.over(userId, actor, (seen) => store.revoke(userId, ban, now, seen));
+    }
+    // Whoever comes after a ban is refused: there is nobody more to look at.
+    const next = banSeconds === undefined ? () => this.owner(userId, actor) : () => store.owner(userId);
+    const [found, legacy] = await Promise.all([
+      this.follow(userId, owner, next, code, reason, deadline),
+      this.parts.legacy.end(userId, code, reason, deadline),
+    ]);
+    const legacyClosed = legacy.closed > 0 ? { legacy_closed: legacy.closed } : {};
+    if (legacy.silent !== null && found.result !== 'node_unreachable') {
+      return { result: 'node_unreachable', node_id: legacy.silent, ...legacyClosed };
+    }
+    if (legacy.closed > 0 && found.result === 'not_connected') {
+      return { result: 'closed', node_id: legacy.nodeId, ...legacyClosed };
+    }
+    return { ...found, ...legacyClosed };
+  }
+
+  /** @throws AppError PERMISSION_DENIED when it is one that the actor may not end. */
+  private async owner(userId: string, actor: Actor): Promise<Owner | null> {
+    const owner = await this.parts.store.owner(userId);
+    this.parts.ranks.requireOver(owner, actor);
+    return owner;
+  }
+
+  /** Ends the connection that the registry knows, wherever it moves meanwhile. @param next the owner of now. */
+  private async follow(
+    userId: string,
+    first: Owner | null,
+    next: () => Promise<Owner | null>,
+    code: CloseCode,
+    reason: string,
+    deadline: number,
+  ): Promise<Found> {
+    const { store, judge, clock } = this.parts;
+    let owner = first;
+    let closedOn: string | null = null;
+    for (;;) {
+      if (owner === null) return { result: closedOn === null ? 'not_connected' : 'closed', node_id: closedOn };
+      if (judge.isDead(owner.lease)) {
+        // C11: it reads as absent. The tombstone is for a node that wakes and would re-claim it (C15).
+        owner = await store.kick(userId, owner, code, reason);
+        if (owner?.conn === '') owner = null;
+        continue;
+      }
+      const nodeId = nodeOfLease(owner.lease);
+      const left = deadline - KICK_RESERVE_MS - clock.mono();
+      const data: KickData = { conn: owner.conn, code, reason };
+      const reply = left > 0 ? await askOwner(this.parts, userId, owner, { name: KICK, data }, left) : undefined;
+      if (reply === undefined) {
+        // C15: a tombstone outranks the connection; when its node wakes, it closes with the stored code.
+        const moved = await store.kick(userId, owner, code, reason);
+        if (moved === null) return { result: 'node_unreachable', node_id: nodeId };
+        if (clock.mono() >= deadline) return { result: 'node_unreachable', node_id: nodeOfLease(moved.lease) };
+        owner = moved.conn === '' ? null : moved;
+        continue;
+      }
+      const ended = owner.conn;
+      if (reply === 'closed') closedOn = nodeId;
+      // C14: "not here": its release is under way, or the user moved while the command was, and is followed until the deadline.
+      // The same after "closed": the one that was closed may have been displaced already.
+      else await pause(REREAD_MS);
+      owner = await next();
+      if (closedOn !== null && owner?.conn === ended) return { result: 'closed', node_id: closedOn };
+    }
+  }
+
+  /** On the owner's node. A connection that is still claiming is doomed just as well (C1). */
+  private kick({ conn, code, reason }: KickData): 'closed' | 'gone' {
+    const connection = this.parts.table.get(conn);
+    if (!connection) return 'gone';
+    connection.end(code as CloseCode, fitCloseReason(reason));
+    return 'closed';
+  }
+}

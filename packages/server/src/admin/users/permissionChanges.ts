@@ -1,0 +1,94 @@
+import type { PermissionOutcome } from '@unified-ws/protocol';
+import type { Report } from '../../observability/log/logger.js';
+import type { AmendmentOrder, RegistryStore } from '../../registry/store/registryStore.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import type { Actor, Audit } from '../audit/audit.js';
+import { pause } from './askOwner.js';
+import type { Ranks } from './ranks.js';
+import type { Reviews } from './reviews.js';
+
+export interface PermissionChange {
+  readonly userId: string;
+  /** In the place of what the user's tokens say; neither: a newer token is asked for. */
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
+  /** For the audit record. */
+  readonly reason?: string;
+}
+
+export interface PermissionChangesParts {
+  readonly store: Pick<RegistryStore, 'amend'>;
+  readonly reviews: Reviews;
+  readonly ranks: Ranks;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly report: Report;
+  /** COMMAND_TIMEOUT_MS: the answer comes within it. */
+  readonly timeoutMs: number;
+  /** TOKEN_GRACE_MS. */
+  readonly graceMs: number;
+}
+
+/**
+ * Tells the cluster that a user's roles or permissions are no longer what the tokens say (G8). Redis holds the order for
+ * those who connect; the node of the live connection reads it there at once, so that two orders can't overtake each other.
+ */
+export class PermissionChanges {
+  private readonly parts: PermissionChangesParts;
+
+  constructor(parts: PermissionChangesParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the order was stored. PERMISSION_DENIED when it
+   *   gives more than the actor has, or the user outranks him.
+   */
+  change(change: PermissionChange, actor: Actor): Promise<PermissionOutcome> {
+    const { userId: target, roles, permissions, reason } = change;
+    const order = { action: 'permissions_changed', target, reason, details: { roles, permissions } };
+    return this.parts.audit.order(actor, order, async () => {
+      const outcome = await this.carryOut(change, actor);
+      return [outcome, outcome.result];
+    });
+  }
+
+  private async carryOut({ userId, roles, permissions }: PermissionChange, actor: Actor): Promise<PermissionOutcome> {
+    const { store, reviews, ranks, clock, report, timeoutMs, graceMs } = this.parts;
+    const startedAt = clock.mono();
+    const deadline = startedAt + timeoutMs;
+    const now = clock.now();
+    // Tokens tell their time in whole seconds. As of the next one: what was issued before this order is amended for sure, also
+    // within this second, and nothing issued from then on.
+    const asOf = Math.floor(now / 1000) * 1000 + 1000;
+    const renewBy = roles === undefined && permissions === undefined ? asOf + graceMs : undefined;
+    const grant = {
+      ...(roles === undefined ? {} : { roles }),
+      ...(permissions === undefined ? {} : { permissions }),
+    };
+    const order: AmendmentOrder = { asOf, ...grant, ...(renewBy === undefined ? {} : { renewBy }) };
+    ranks.requireGrant(grant, actor);
+    let found: Pick<PermissionOutcome, 'result' | 'node_id'>;
+    try {
+      const owner = await ranks.over(userId, actor, (seen) => store.amend(userId, order, seen));
+      const { result, nodeId } = await reviews.of(userId, owner, deadline);
+      found = { result, node_id: nodeId };
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      report(error, 'operations.permissions');
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
+        cause: error,
+      });
+    }
+    // Whoever fetches a token after this answer gets one of the next second, which counts as new.
+    await pause(Math.max(0, Math.min(asOf - clock.now(), deadline - clock.mono())));
+    return {
+      user_id: userId,
+      ...found,
+      as_of: new Date(asOf).toISOString(),
+      renew_by: renewBy === undefined ? null : new Date(renewBy).toISOString(),
+      took_ms: Math.round(clock.mono() - startedAt),
+    };
+  }
+}

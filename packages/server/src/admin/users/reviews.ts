@@ -1,0 +1,92 @@
+import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
+import type { Judge } from '../../registry/nodes/judge.js';
+import { nodeOfLease } from '../../registry/nodes/lease.js';
+import type { Reconciler } from '../../registry/recovery/reconciler.js';
+import type { Owner } from '../../registry/store/registryTypes.js';
+import type { Clock } from '../../util/clock.js';
+import { askOwner, type OwnerParts, pause, REREAD_MS } from './askOwner.js';
+import type { LegacyReach } from './legacyReach.js';
+
+export interface ReviewsParts extends OwnerParts {
+  readonly judge: Judge;
+  readonly table: ConnectionTable;
+  readonly legacy: Pick<LegacyReach, 'review'>;
+  readonly reconciler: Pick<Reconciler, 'review'>;
+  readonly clock: Clock;
+}
+
+export interface Review {
+  /** What came of it for the user's connections. `applied`: they are in line with the registry, and one is open. */
+  readonly result: 'applied' | 'not_connected' | 'node_unreachable';
+  /** The node of that connection. */
+  readonly nodeId: string | null;
+  /** The node of a connection that this review ended; null: it ended none. */
+  readonly endedOn: string | null;
+}
+
+const REVIEW = 'review';
+type Answer = 'applied' | 'ended' | 'gone';
+
+/**
+ * Has the node of a user's connection read at once what the registry holds of his tokens (G8). What was ordered goes through
+ * Redis alone, so that two orders can't overtake each other.
+ */
+export class Reviews {
+  private readonly parts: ReviewsParts;
+
+  constructor(parts: ReviewsParts) {
+    this.parts = parts;
+    parts.commands.handle(REVIEW, (conn) => this.review(String(conn)));
+  }
+
+  /**
+   * @param first the owner at the moment of the order.
+   * @param deadline monotonic ms; the answer comes by then.
+   */
+  async of(userId: string, first: Owner | null, deadline: number): Promise<Review> {
+    const [current, legacy] = await Promise.all([
+      this.ofCurrent(userId, first, deadline),
+      this.parts.legacy.review(userId, deadline),
+    ]);
+    // One node that did not answer, and it is not known that nobody with such a token is served any more.
+    if (legacy.silent !== null) return { result: 'node_unreachable', nodeId: legacy.silent, endedOn: null };
+    const endedOn = current.endedOn ?? legacy.endedOn;
+    const onlyLegacy = current.result === 'not_connected' && legacy.appliedOn !== null;
+    return onlyLegacy ? { result: 'applied', nodeId: legacy.appliedOn, endedOn } : { ...current, endedOn };
+  }
+
+  /** Of the connection that the registry knows. */
+  private async ofCurrent(userId: string, first: Owner | null, deadline: number): Promise<Review> {
+    const { store, judge, clock } = this.parts;
+    let owner = first;
+    let endedOn: string | null = null;
+    let ended = '';
+    // An entry of a dead lease reads as absent (C11); should its node wake, it reads the order when it reconciles.
+    while (owner !== null && !judge.isDead(owner.lease)) {
+      const nodeId = nodeOfLease(owner.lease);
+      const left = deadline - clock.mono();
+      const command = { name: REVIEW, data: owner.conn };
+      const reply = left > 0 ? await askOwner(this.parts, userId, owner, command, left) : undefined;
+      if (reply === 'applied') return { result: 'applied', nodeId, endedOn };
+      if (reply === undefined) return { result: 'node_unreachable', nodeId, endedOn };
+      if (reply === 'ended') {
+        endedOn = nodeId;
+        ended = owner.conn;
+      } else {
+        // C14: it moved, and is followed; or its release is under way.
+        await pause(REREAD_MS);
+      }
+      owner = await store.owner(userId);
+      if (owner?.conn === ended) break;
+    }
+    return { result: 'not_connected', nodeId: null, endedOn };
+  }
+
+  /** On the owner's node. */
+  private async review(conn: string): Promise<Answer> {
+    const connection = this.parts.table.get(conn);
+    if (!connection) return 'gone';
+    await this.parts.reconciler.review(connection);
+    return connection.isOpen() ? 'applied' : 'ended';
+  }
+}

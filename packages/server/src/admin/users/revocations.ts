@@ -1,0 +1,111 @@
+import type { LiftOutcome, RevokeOutcome, RevokeResult } from '@unified-ws/protocol';
+import type { Report } from '../../observability/log/logger.js';
+import type { RegistryStore } from '../../registry/store/registryStore.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import type { Actor, Audit } from '../audit/audit.js';
+import { pause } from './askOwner.js';
+import type { Ranks } from './ranks.js';
+import type { Reviews } from './reviews.js';
+
+export interface RevokeRequest {
+  readonly userId: string;
+  /** Tokens issued before this are void, wall-clock ms. */
+  readonly before?: number;
+  /** Tokens of this session (`sid`) are void. Neither: all tokens issued until now. */
+  readonly session?: string;
+  /** For the audit record. */
+  readonly reason?: string;
+}
+
+export interface RevocationsParts {
+  readonly store: Pick<RegistryStore, 'revoke' | 'unban'>;
+  readonly reviews: Reviews;
+  readonly ranks: Ranks;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly report: Report;
+  /** COMMAND_TIMEOUT_MS. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Voids tokens of a user, and lifts bans. Redis holds what is void for whoever connects or calls later, restarts included (C7); the
+ * node of the live connection is told to look, and closes it with 4102 if its token is meant. One that does not answer looks when
+ * it wakes, before it delivers (C12): no tombstone is needed, and it would end a connection whose token is good.
+ */
+export class Revocations {
+  private readonly parts: RevocationsParts;
+
+  constructor(parts: RevocationsParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the tokens are void. PERMISSION_DENIED when the
+   *   user outranks the actor.
+   */
+  revoke(request: RevokeRequest, actor: Actor): Promise<RevokeOutcome> {
+    const { userId: target, before, session, reason } = request;
+    const details = { before: before === undefined ? undefined : new Date(before).toISOString(), session };
+    return this.parts.audit.order(actor, { action: 'revoke', target, reason, details }, async () => {
+      const outcome = await this.carryOut(request, actor);
+      return [outcome, outcome.result];
+    });
+  }
+
+  private async carryOut({ userId, before, session }: RevokeRequest, actor: Actor): Promise<RevokeOutcome> {
+    const { store, reviews, ranks, clock, timeoutMs } = this.parts;
+    const startedAt = clock.mono();
+    const now = clock.now();
+    // Tokens tell their time in whole seconds. Up to the next one: what was issued before this order is void for sure, also within
+    // this second, and nothing issued from then on.
+    const next = Math.floor(now / 1000) * 1000 + 1000;
+    const isForAll = before === undefined && session === undefined;
+    const voidBefore = isForAll ? next : before;
+    const revocation = {
+      reason: '',
+      ...(voidBefore === undefined ? {} : { before: voidBefore }),
+      ...(session === undefined ? {} : { session }),
+    };
+    const { result, nodeId, endedOn } = await this.reached('operations.revoke', async () => {
+      const owner = await ranks.over(userId, actor, (seen) => store.revoke(userId, revocation, now, seen));
+      return reviews.of(userId, owner, startedAt + timeoutMs);
+    });
+    const tookMs = Math.round(clock.mono() - startedAt);
+    const outcome: RevokeResult = endedOn !== null ? 'closed' : result === 'applied' ? 'unaffected' : result;
+    const before_ = voidBefore === undefined ? null : new Date(voidBefore).toISOString();
+    // Whoever fetches a token after this answer gets one of the next second, which is good.
+    if (isForAll) await pause(Math.max(0, next - clock.now()));
+    return {
+      user_id: userId,
+      result: outcome,
+      node_id: endedOn ?? nodeId,
+      before: before_,
+      session: session ?? null,
+      took_ms: tookMs,
+    };
+  }
+
+  /** @throws AppError UNAVAILABLE when Redis does not answer. */
+  lift(userId: string, reason: string | undefined, actor: Actor): Promise<LiftOutcome> {
+    const { store, audit } = this.parts;
+    return audit.order(actor, { action: 'unban', target: userId, reason }, async () => {
+      const lifted = await this.reached('operations.unban', () => store.unban(userId));
+      const result = lifted ? 'lifted' : 'not_banned';
+      return [{ user_id: userId, result }, result];
+    });
+  }
+
+  private async reached<T>(where: string, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      this.parts.report(error, where);
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import { hash, type KeyObject } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import { AppError, type Bearer } from '../util/appError.js';
+import type { Clock } from '../util/clock.js';
+import type { Algorithm } from './algorithms.js';
+import { authError } from './authReasons.js';
+import { type ClaimNames, claimAt, DEFAULT_CLAIM_NAMES } from './claimNames.js';
+import { type ClaimRules, type Claims, type Identity, identityOf } from './claims.js';
+import type { GrantCap } from './grantCap.js';
+import type { KeySource } from './keySource.js';
+import { type TokenClock, tokenClock } from './tokenClock.js';
+
+export { AUTH_REASONS, type AuthReason, authError } from './authReasons.js';
+export { CLOCK_TOLERANCE_S, type Identity } from './claims.js';
+
+/** A longer token is refused unread. Node.js takes request heads of up to 16 KiB; identity providers stay below 4 KiB. */
+export const MAX_TOKEN_BYTES = 8192;
+
+export interface TokenVerifierOptions {
+  /** `JWT_ISSUER`; null or absent: not checked. */
+  readonly issuer?: string | null;
+  /** `JWT_AUDIENCE`; empty or absent: not checked. */
+  readonly audience?: readonly string[];
+  /** JWT_USER_CLAIM and the like. */
+  readonly names?: ClaimNames;
+  /** `JWT_GRANTS`. */
+  readonly cap?: GrantCap;
+  /** Further issuers, each with keys that verify its own tokens alone. */
+  readonly others?: readonly TokenIssuer[];
+  /** The wall clock of this machine. */
+  readonly clock: Pick<Clock, 'now'>;
+  /** A token is refused for its time only when both refuse it. Default: the wall clock alone. */
+  readonly clusterTime?: Pick<Clock, 'now'>;
+}
+
+/** Of what a refused token says, characters that are written down. */
+const MAX_CLAIMED_LENGTH = 128;
+
+/** Whose tokens are taken: the keys that sign them, and what they must and may say. */
+export interface TokenIssuer {
+  readonly keys: KeySource;
+  readonly rules: ClaimRules;
+}
+
+interface TokenParts {
+  readonly token: string;
+  readonly payload: string;
+  readonly algorithm: Algorithm;
+  readonly kid: string | null;
+}
+
+/**
+ * Verifies access tokens: JSON Web Tokens (RFC 7519) signed with HS, RS, PS or ES algorithms (no EdDSA, `jsonwebtoken` does
+ * not implement it; never `none`). The key decides which algorithms are good, not the token.
+ */
+export class TokenVerifier {
+  /** Of JWT_ISSUER and its keys. */
+  readonly #main: TokenIssuer;
+  /** By the `iss` of their tokens. */
+  readonly #others: ReadonlyMap<string, TokenIssuer>;
+  readonly #clock: TokenClock;
+
+  constructor(keys: KeySource, options: TokenVerifierOptions) {
+    const { issuer = null, audience = [], names, cap } = options;
+    this.#main = { keys, rules: { issuer, audience, ...(names ? { names } : {}), ...(cap ? { cap } : {}) } };
+    this.#others = new Map((options.others ?? []).map((other) => [other.rules.issuer ?? '', other]));
+    this.#clock = tokenClock(options.clock, options.clusterTime ?? options.clock);
+  }
+
+  /**
+   * Answers at once, except while a key set is fetched: no promise on the connect path of static keys. So failures may be
+   * thrown as well as rejected; `await` in a `try` meets both.
+   *
+   * @throws AppError `AUTH_ERROR`, `TOKEN_EXPIRED` or `UNAVAILABLE` with `details.reason` of AUTH_REASONS.
+   */
+  verify(token: string): Identity | Promise<Identity> {
+    try {
+      const verified = this.#verify(token);
+      return verified instanceof Promise ? verified.catch((error: unknown) => this.#refuse(error, token)) : verified;
+    } catch (error) {
+      return this.#refuse(error, token);
+    }
+  }
+
+  /** With the bearer, for the log. */
+  #refuse(error: unknown, token: string): never {
+    const { names = DEFAULT_CLAIM_NAMES } = this.#main.rules;
+    if (error instanceof AppError) error.bearer ??= () => claimedBearer(token, names);
+    throw error;
+  }
+
+  #verify(token: string): Identity | Promise<Identity> {
+    const parts = this.#split(token);
+    const { algorithm, kid } = parts;
+    const { keys: source, rules } = this.#issuerOf(parts);
+    if (!source.algorithms.has(algorithm)) throw authError('wrong_algorithm');
+    const keys = source.find({ algorithm, kid, issuer: () => readIssuer(parts.payload) });
+    if (keys instanceof Promise) return keys.then((fetched) => this.#check(parts, fetched, rules));
+    return this.#check(parts, keys, rules);
+  }
+
+  /** Chosen before anything is proven: a token that names another issuer than its own meets keys that did not sign it. */
+  #issuerOf({ payload }: TokenParts): TokenIssuer {
+    if (this.#others.size === 0) return this.#main;
+    const issuer = readIssuer(payload);
+    return (typeof issuer === 'string' ? this.#others.get(issuer) : undefined) ?? this.#main;
+  }
+
+  #split(token: string): TokenParts {
+    if (token === '') throw authError('missing');
+    if (token.length > MAX_TOKEN_BYTES) throw authError('malformed');
+    const match = COMPACT.exec(token);
+    const header = match?.[1] ? parseObject(match[1]) : null;
+    if (!match || !header) throw authError('malformed');
+    // An extension that we do not understand must not be ignored (RFC 7515 §4.1.11); jsonwebtoken does ignore it.
+    if (header.crit !== undefined) throw authError('malformed');
+    const kid = header.kid ?? null;
+    if (typeof header.alg !== 'string' || (kid !== null && typeof kid !== 'string')) throw authError('malformed');
+    const algorithm = header.alg as Algorithm;
+    return { token, payload: match[2] ?? '', algorithm, kid };
+  }
+
+  #check(parts: TokenParts, keys: readonly KeyObject[], rules: ClaimRules): Identity {
+    for (const key of keys) {
+      const claims = verifySignature(parts, key);
+      if (claims) return this.#identityOf(claims, parts.token, rules);
+    }
+    // Which of the two it is matters to whoever debugs his client.
+    throw authError(parseObject(parts.payload) ? 'bad_signature' : 'malformed');
+  }
+
+  #identityOf(claims: Claims, token: string, rules: ClaimRules): Identity {
+    try {
+      return identityOf(claims, rules, this.#clock, tokenIdOf(token));
+    } catch (error) {
+      const { names = DEFAULT_CLAIM_NAMES } = rules;
+      if (error instanceof AppError) error.bearer = () => bearerOf(claims, token, names, true);
+      throw error;
+    }
+  }
+}
+
+/** Header, payload, signature; the signature may be missing here and is then a bad one. */
+const COMPACT = /^([\w-]+)\.([\w-]+)\.[\w-]*$/;
+
+/**
+ * jsonwebtoken is asked for the signature alone. It tells its reasons by texts that may change; the claims are judged in
+ * claims.ts, with reasons of ours.
+ *
+ * @returns null when this key did not sign the token.
+ */
+function verifySignature({ token, algorithm }: TokenParts, key: KeyObject): Claims | null {
+  try {
+    const claims: unknown = jwt.verify(token, key, {
+      algorithms: [algorithm],
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+    });
+    return isObject(claims) ? claims : null;
+  } catch {
+    return null; // the next key may fit; the caller tells when none does
+  }
+}
+
+function claimedBearer(token: string, names: ClaimNames): Bearer {
+  const [, payload = ''] = token.length > MAX_TOKEN_BYTES ? [] : (COMPACT.exec(token)?.slice(1) ?? []);
+  return bearerOf(parseObject(payload) ?? {}, token, names, false);
+}
+
+function bearerOf(claims: Claims, token: string, names: ClaimNames, proven: boolean): Bearer {
+  const read = (path: string): string | null => {
+    const value = claimAt(claims, path);
+    return typeof value === 'string' ? value.slice(0, MAX_CLAIMED_LENGTH) : null;
+  };
+  return { proven, userId: read(names.user), sid: read(names.session), jti: read('jti'), tokenId: tokenIdOf(token) };
+}
+
+/** Half of a SHA-256: a token that two log lines tell of is the same one. */
+export function tokenIdOf(token: string): string {
+  return hash('sha256', token, 'hex').slice(0, 16);
+}
+
+function readIssuer(payload: string): unknown {
+  const claims = parseObject(payload);
+  if (!claims) throw authError('malformed');
+  return claims.iss;
+}
+
+function parseObject(base64url: string): Claims | null {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(base64url, 'base64url').toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null; // not JSON: the callers' messages must not quote it
+  }
+}
+
+function isObject(value: unknown): value is Claims {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

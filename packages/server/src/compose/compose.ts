@@ -1,0 +1,87 @@
+import { CLOSE } from '@unified-ws/protocol';
+import { parseEphemeral } from '../events/publish/ephemeralSender.js';
+import type { Settings } from '../settings/settings.js';
+import { AppError } from '../util/appError.js';
+import { composeAdmin } from './composeAdmin.js';
+import { type ClusterParts, composeCluster } from './composeCluster.js';
+import { type ConnectionsParts, composeConnections } from './composeConnections.js';
+import { composeDelivery, type DeliveryParts } from './composeDelivery.js';
+import { composeEntrance, type EntranceParts } from './composeEntrance.js';
+import { composeEvents } from './composeEvents.js';
+import { composeHttp } from './composeHttp.js';
+import { composeLegacy, type LegacyParts } from './composeLegacy.js';
+import { composeCore } from './core.js';
+import type { ComposeOptions, NodeParts } from './nodeParts.js';
+
+/**
+ * Builds the parts of a node, group by group, in the order in which they depend on each other. Nothing is started and no socket
+ * opened. The few calls that go upwards (a message of the bus, a change of standing) are the closures here, over groups that are
+ * made further down; each group names those it makes.
+ */
+export function compose(settings: Settings, options: ComposeOptions): NodeParts {
+  const core = composeCore(settings, options);
+  const { table, keys } = core;
+  const cluster: ClusterParts = composeCluster(core, {
+    onEvents: (text) => {
+      const ephemeral = parseEphemeral(text);
+      if (ephemeral) fanout.ephemeral.take(ephemeral, text.length);
+      else follower.receive(text);
+    },
+    onEphemeral: (targeted, size) => fanout.ephemeral.takeTargeted(targeted, size),
+    onMail: (batch) => userScope.receive(batch),
+    onMailbox: ({ id }, head) => {
+      const connection = table.get(id);
+      if (connection) userScope.observe(connection, head);
+    },
+    writtenSince: (conn, since) => {
+      const connection = table.get(conn);
+      if (!connection) return 0;
+      return fanout.writtenSince(connection, since) + (connection.mail?.writtenSince(since) ?? 0);
+    },
+    catchUp: async () => {
+      const { shards, rollouts } = cluster;
+      // What changed meanwhile was told to whoever was there: a node serves by the roll-out in force, or not at all.
+      const starts = fanout.positionText === null;
+      // Users whose own shards are there must not wait for these: what is known of both stays until they answer again.
+      if (starts || !shards.isAway(keys.rollout())) await rollouts.refresh();
+      if (starts || !shards.isAway(keys.logMeta())) await follower.readHead();
+    },
+    reconcileLegacy: () => legacy.reconcile(),
+    onStanding: (standing) => {
+      if (standing === 'serving') {
+        follower.resume();
+        userScope.resume();
+      } else follower.pause();
+    },
+    endUnestablished: (code) => entrance.acceptor.endUnestablished(code),
+  });
+  const events = composeEvents(core, cluster, { onMail: (batch) => userScope.receive(batch) });
+  const delivery: DeliveryParts = composeDelivery(core, cluster, events);
+  const { fanout, userScope, follower } = delivery;
+  const connections: ConnectionsParts = composeConnections(core, cluster, events, delivery, {
+    onAuthTimeout: (connection) => {
+      const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
+      entrance.acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
+    },
+  });
+  const { legacy }: LegacyParts = composeLegacy(core, cluster, events, delivery, connections, {
+    onTokenRefused: (ip, error) => entrance.authFailures.add(ip, error),
+  });
+  const admin = composeAdmin(core, cluster, events, delivery, connections, { legacy });
+  const entrance: EntranceParts = composeEntrance(
+    core,
+    cluster,
+    events,
+    delivery,
+    connections,
+    admin,
+    { legacy },
+    {
+      onConnected: (tookMs, displaced) => http.reports.metrics.connected(tookMs, displaced),
+      reports: () => http.reports,
+    },
+  );
+  const parts = { ...core, ...cluster, ...events, ...delivery, ...connections, legacy, ...admin, ...entrance };
+  const http = composeHttp(parts, options.siblings);
+  return { ...parts, ...http };
+}

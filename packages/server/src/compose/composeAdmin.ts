@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto';
+import { Audit } from '../admin/audit/audit.js';
+import { AuditLog } from '../admin/audit/auditLog.js';
+import { Drains } from '../admin/cluster/drains.js';
+import { DrainTurn } from '../admin/cluster/drainTurn.js';
+import { Announcements } from '../admin/events/announcements.js';
+import { CatalogueReloads } from '../admin/events/catalogueReloads.js';
+import { Publications } from '../admin/events/publications.js';
+import { QueueAdmin } from '../admin/queue/queueAdmin.js';
+import { RolloutNotices } from '../admin/rollout/rolloutNotices.js';
+import { RolloutOrders } from '../admin/rollout/rolloutOrders.js';
+import { Disconnects } from '../admin/users/disconnects.js';
+import { PermissionChanges } from '../admin/users/permissionChanges.js';
+import { Ranks } from '../admin/users/ranks.js';
+import { Reviews } from '../admin/users/reviews.js';
+import { Revocations } from '../admin/users/revocations.js';
+import { presentLeases } from '../registry/nodes/presentLeases.js';
+import type { ClusterParts } from './composeCluster.js';
+import type { ConnectionsParts } from './composeConnections.js';
+import type { DeliveryParts } from './composeDelivery.js';
+import type { EventsParts } from './composeEvents.js';
+import type { LegacyParts } from './composeLegacy.js';
+import type { Core } from './core.js';
+
+export type AdminParts = ReturnType<typeof composeAdmin>;
+
+/** What admins do, over REST or a connection of their own, and its audit trail. */
+export function composeAdmin(
+  core: Core,
+  cluster: ClusterParts,
+  events: EventsParts,
+  { fanout }: DeliveryParts,
+  { authority }: ConnectionsParts,
+  { legacy }: LegacyParts,
+) {
+  const { store, commands, judge, reconciler, rollouts, recovery, roster } = cluster;
+  const { settings, nodeId, clock, logger, shownAddress, report, counts, keys, redis, table, drain, isDraining } = core;
+  const { catalogue, catalogues, roles, queues, publisher } = events;
+  const timeoutMs = settings.commandTimeoutMs;
+  const audit = new Audit({ redis, keys, clock, logger, report, shownAddress });
+  const auditLog = new AuditLog({ redis, keys, report });
+  const ranks = new Ranks({ store, legacy: legacy.orders, judge, roles });
+  const disconnects = new Disconnects({
+    ranks,
+    store,
+    commands,
+    judge,
+    table,
+    legacy: legacy.orders,
+    audit,
+    clock,
+    report,
+    timeoutMs,
+  });
+  const publications = new Publications({
+    publisher,
+    catalogue,
+    audit,
+    onPublished: (receipt) => counts.published(receipt),
+  });
+  const announcements = new Announcements({ publications, catalogue });
+  const queueAdmin = new QueueAdmin({
+    queues,
+    audit,
+    catalogue,
+    commands,
+    redis,
+    keys,
+    clock,
+    logger,
+    report,
+    done: counts.queueAdmin,
+    nodeId,
+    commandTimeoutMs: timeoutMs,
+    maxJobs: settings.eventQueueMax,
+  });
+  const reviews = new Reviews({ store, commands, judge, table, legacy: legacy.orders, reconciler, clock });
+  const revocations = new Revocations({ store, reviews, ranks, audit, clock, report, timeoutMs });
+  const permissionChanges = new PermissionChanges({
+    store,
+    reviews,
+    ranks,
+    audit,
+    clock,
+    report,
+    timeoutMs,
+    graceMs: settings.tokenGraceMs,
+  });
+  const catalogueReloads = new CatalogueReloads({
+    catalogues,
+    authority,
+    table,
+    legacy,
+    fanout,
+    commands,
+    redis,
+    keys,
+    judge,
+    report,
+    audit,
+    logger,
+    random: randomBytes,
+    nodeId,
+    timeoutMs,
+  });
+  const drains = new Drains({
+    commands,
+    audit,
+    clock,
+    timeoutMs,
+    drain,
+    entry: () => (isDraining() ? 'draining' : recovery.standing === 'serving' ? 'open' : 'closed'),
+    turn: new DrainTurn({ redis, keys, clock, report }),
+    leases: () => presentLeases(redis, keys, judge),
+    roster,
+    report,
+  });
+  const rolloutNotices = new RolloutNotices({ rollouts, table, report });
+  const rolloutOrders = new RolloutOrders({
+    rollouts,
+    table,
+    commands,
+    redis,
+    keys,
+    judge,
+    audit,
+    clock,
+    random: randomBytes,
+    report,
+    nodeId,
+    timeoutMs,
+  });
+  return {
+    drains,
+    auditLog,
+    disconnects,
+    announcements,
+    publications,
+    queueAdmin,
+    permissionChanges,
+    revocations,
+    catalogueReloads,
+    rolloutNotices,
+    rolloutOrders,
+  };
+}

@@ -1,0 +1,235 @@
+import { hostname } from 'node:os';
+import { pid } from 'node:process';
+import type { Standing } from '@unified-ws/protocol';
+import { CLOSE, type CloseCode } from '@unified-ws/protocol';
+import { Redis } from 'ioredis';
+import { Rollouts } from '../admin/rollout/rollouts.js';
+import { Bus } from '../bus/bus.js';
+import type { EphemeralMessage, MailBatch } from '../bus/busMessages.js';
+import { Commands } from '../bus/commands.js';
+import { Watchdog } from '../bus/watchdog.js';
+import { PENALTY } from '../observability/health/notices.js';
+import type { PeersView } from '../observability/health/readiness.js';
+import { serverVersion } from '../observability/serverVersion.js';
+import { onLinkBroken } from '../redis/shardMap.js';
+import { Claims } from '../registry/claim/claims.js';
+import { Displacements } from '../registry/claim/displacements.js';
+import { Duplicates } from '../registry/claim/duplicates.js';
+import { Evictions } from '../registry/claim/evictions.js';
+import { Releases } from '../registry/claim/releases.js';
+import { Differences } from '../registry/nodes/differences.js';
+import { Judge } from '../registry/nodes/judge.js';
+import { Lease } from '../registry/nodes/lease.js';
+import { NodeCards } from '../registry/nodes/nodeCards.js';
+import { OldPresence } from '../registry/nodes/oldPresence.js';
+import { Roster } from '../registry/nodes/roster.js';
+import { Housekeeping } from '../registry/recovery/housekeeping.js';
+import { type ReconcileParts, Reconciler, Sweep } from '../registry/recovery/reconciler.js';
+import { Recovery } from '../registry/recovery/recovery.js';
+import { Shards } from '../registry/recovery/shards.js';
+import { RegistryStore } from '../registry/store/registryStore.js';
+import { agreementValues } from '../settings/agreement.js';
+import type { Core } from './core.js';
+
+/** Upwards, to parts that are made later: nothing calls before the node starts. */
+export interface ClusterCalls {
+  /** A batch of broadcast events came on the bus. */
+  readonly onEvents: (text: string) => void;
+  /** Events for users who are connected here came on the bus. @param size of the message as it came, characters. */
+  readonly onEphemeral: (events: EphemeralMessage['events'], size: number) => void;
+  readonly onMail: (batch: MailBatch) => void;
+  /** The registry told where the mailbox of an established connection stands. */
+  readonly onMailbox: NonNullable<ReconcileParts['onMailbox']>;
+  /** Bring the legacy connections in line, which no registry knows. */
+  readonly reconcileLegacy: () => Promise<void>;
+  /** Events that were written on a connection after that cluster time, ms. */
+  readonly writtenSince: (conn: string, since: number) => number;
+  /** Read the logs up to their heads. */
+  readonly catchUp: () => Promise<void>;
+  /** Delivery was stopped, or goes on. */
+  readonly onStanding: (standing: Standing) => void;
+  readonly endUnestablished: (code: CloseCode) => void;
+}
+
+export type ClusterParts = ReturnType<typeof composeCluster>;
+
+/** This node among the others: the bus, the lease, the registry of connections, and the way back after an interruption. */
+export function composeCluster(core: Core, calls: ClusterCalls) {
+  const { settings, nodeId, clock, clusterTime, machineClock, logger, report, counts, keys, installation } = core;
+  const { redis, subscriber, table } = core;
+  const cards = new NodeCards({
+    node: nodeId,
+    process: core.processId,
+    version: serverVersion(),
+    host: hostname(),
+    pid,
+    lease_ttl_ms: settings.leaseTtlMs,
+    group: core.group,
+    joined: false,
+    fit: false,
+    settings: { ...agreementValues(settings), version: serverVersion() },
+  });
+  const judge = new Judge(settings.leaseTtlMs, (lease) => cards.of(lease)?.lease_ttl_ms);
+  const bus = new Bus(
+    { command: redis, subscriber, keys, installation, clock, report },
+    {
+      onEvents: calls.onEvents,
+      onInterrupted: (reason) => recovery.interrupt(reason),
+      onTime: (time) => recovery.hear(time),
+      onMessage: (message, size) => {
+        if (message.t === 'evict') evictions.onEvict(message);
+        else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'ephemeral') calls.onEphemeral(message.events, size);
+        else if (message.t === 'request') commands.onRequest(message);
+        else if (message.t === 'reply') commands.onReply(message);
+        else for (const batch of message.boxes) calls.onMail(batch);
+      },
+    },
+  );
+  const duplicates = new Duplicates({ writtenSince: calls.writtenSince, logger });
+  const evictions = new Evictions({
+    bus,
+    find: (conn) => table.get(conn),
+    duplicates,
+    onReplaced: (conn, { by, code }) => {
+      const connection = table.get(conn);
+      if (connection) core.securityRecords.replaced(connection, by, code);
+    },
+  });
+  const watchdog = new Watchdog(bus, clock, report);
+  const lease = new Lease({
+    redis,
+    bus,
+    keys,
+    clock: machineClock,
+    judge,
+    cards,
+    clusterTime,
+    installation,
+    nodeId,
+    ttlMs: settings.leaseTtlMs,
+  });
+  const commands = new Commands({
+    bus,
+    report,
+    lease: () => lease.id,
+    liveLeases: () => judge.live(),
+    nameMissing: (answered, missing) => roster.missing(answered, missing),
+  });
+  const differences = new Differences({ judge, cards, clock, toldAfterMs: core.differencesToldMs });
+  core.notices.add(() => differences.notices());
+  const oldPresence = new OldPresence({ judge, cards, clock: clusterTime });
+  const roster = new Roster({ judge, cards, lease: () => lease.id });
+  core.notices.add(() =>
+    [...roster.sharedNames()].map(([name, processes]) => ({
+      text: `node_id: ${name} is the name of several nodes (${processes.join(', ')}): give each its own NODE_ID`,
+      penalty: PENALTY.degraded,
+    })),
+  );
+  const shards = new Shards({ redis, keys, clock, report, process: core.processId });
+  const store = new RegistryStore({
+    redis,
+    keys,
+    clock,
+    installation,
+    policy: settings.connectionPolicy,
+    mailboxTtlMs: settings.mailboxTtlMs,
+    maxTokenAgeMs: settings.maxTokenAgeMs,
+  });
+  const releases = new Releases({
+    redis,
+    keys,
+    store,
+    clock,
+    report,
+    hasUser: (userId) => table.hasUser(userId),
+    ordered: redis instanceof Redis,
+  });
+  const displacements = new Displacements({ bus, judge, clock, clusterTime, timeoutMs: settings.replaceTimeoutMs });
+  const claims = new Claims({ store, lease, judge, displacements, releases, clock, clusterTime, report });
+  const reconcileParts: ReconcileParts = {
+    store,
+    claims,
+    releases,
+    report,
+    duplicates,
+    lease: () => lease.id,
+    holders: () => [...table.all()].filter((one) => one.established),
+    hasConnection: (conn) => table.get(conn) !== undefined,
+    isAway: (userId) => shards.isAway(keys.conn(userId)),
+    onMailbox: calls.onMailbox,
+  };
+  const reconciler = new Reconciler(reconcileParts);
+  const recovery = new Recovery({
+    lease,
+    shards,
+    bus,
+    judge,
+    clock,
+    logger,
+    report,
+    onNewLease: () => {
+      releases.useLease(lease.id);
+      claims.onNewLease();
+      calls.endUnestablished(CLOSE.LEASE_LOST);
+    },
+    reconcile: async () => {
+      await reconciler.all();
+      await calls.reconcileLegacy();
+    },
+    catchUp: calls.catchUp,
+    onStanding: (standing) => {
+      counts.standing(standing);
+      calls.onStanding(standing);
+      if (standing === 'interrupted') calls.endUnestablished(CLOSE.UNAVAILABLE);
+    },
+  });
+  // A link that broke may have lost commands and messages alike (C12).
+  onLinkBroken(redis, (shard) => {
+    // What is away has been reported, and interrupts when it comes back.
+    if (!shards.away().includes(shard)) recovery.interrupt('the command connection closed');
+  });
+  core.running.add('the sweep', () => sweep.fault());
+  core.running.add('housekeeping', () => housekeeping.fault());
+  /** What the balancer has besides this node, as the nodes themselves tell. */
+  const peers = (): PeersView => {
+    const others = judge.live().filter((id) => id !== lease.id && cards.of(id)?.group !== core.group);
+    // A node of a version before the cards is always in the balancer.
+    return { others: others.length, fit: others.filter((id) => cards.of(id)?.fit !== false).length };
+  };
+  core.notices.add(() =>
+    shards.away().map((shard) => {
+      const name = shard === '' ? 'Redis' : `the Redis shard ${shard}`;
+      return { text: `redis: ${name} does not answer; nothing is delivered to its users`, penalty: PENALTY.unhealthy };
+    }),
+  );
+  const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints });
+  const isServing = (): boolean => recovery.mayDeliver();
+  const sweep = new Sweep({ ...reconcileParts, clock, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
+  const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
+  return {
+    judge,
+    cards,
+    oldPresence,
+    roster,
+    differences,
+    peers,
+    bus,
+    duplicates,
+    evictions,
+    watchdog,
+    lease,
+    commands,
+    store,
+    releases,
+    displacements,
+    claims,
+    reconciler,
+    recovery,
+    shards,
+    isServing,
+    sweep,
+    housekeeping,
+    rollouts,
+  };
+}

@@ -1,0 +1,111 @@
+import { GrantCap } from '../auth/grantCap.js';
+import { loadIssuers } from '../auth/issuers.js';
+import { createIssuer, createKeySource } from '../auth/keyRing.js';
+import { TokenVerifier } from '../auth/tokenVerifier.js';
+import { Authority, type AuthorityParts } from '../connections/lifecycle/authority.js';
+import { Backpressure } from '../connections/lifecycle/backpressure.js';
+import type { Connection } from '../connections/lifecycle/connection.js';
+import { Liveness } from '../connections/lifecycle/liveness.js';
+import { Sockets } from '../connections/lifecycle/sockets.js';
+import { Clearances } from '../delivery/selection/clearance.js';
+import type { ClusterParts } from './composeCluster.js';
+import type { DeliveryParts } from './composeDelivery.js';
+import type { EventsParts } from './composeEvents.js';
+import type { Core } from './core.js';
+
+/** Upwards, to parts that are made later. */
+export interface ConnectionsCalls {
+  /** No token came in time. */
+  readonly onAuthTimeout: (connection: Connection) => void;
+}
+
+export type ConnectionsParts = ReturnType<typeof composeConnections>;
+
+/** The connections while they live: who they are, what they may have, whether they still answer. */
+export function composeConnections(
+  core: Core,
+  cluster: ClusterParts,
+  events: EventsParts,
+  delivery: DeliveryParts,
+  calls: ConnectionsCalls,
+) {
+  const { settings, clock, tokenClock, random, logger, report, table, legacyTable } = core;
+  const { store, claims } = cluster;
+  const { catalogue, roles } = events;
+  const { fanout, userScope, typeSets } = delivery;
+  const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
+    issuer: settings.jwtIssuer,
+    audience: settings.jwtAudience,
+    names: {
+      user: settings.jwtUserClaim,
+      username: settings.jwtUsernameClaim,
+      roles: settings.jwtRolesClaim,
+      permissions: settings.jwtPermissionsClaim,
+      session: settings.jwtSessionClaim,
+    },
+    cap: new GrantCap(settings.jwtGrants),
+    others: (settings.jwtIssuers === null ? [] : loadIssuers(settings.jwtIssuers)).map((other) =>
+      createIssuer(other, settings.jwtAlgorithms, { clock, report }),
+    ),
+    clock: core.machineClock,
+    clusterTime: clock,
+  });
+  const liveness = new Liveness({
+    clock,
+    tokenClock,
+    random,
+    pingIntervalMs: settings.pingIntervalMs,
+    pingTimeoutMs: settings.pingTimeoutMs,
+    heartbeatIntervalMs: settings.heartbeatIntervalMs,
+    authTimeoutMs: settings.authTimeoutMs,
+    cursor: () => {
+      fanout.flush();
+      return fanout.positionText;
+    },
+    userCursor: (connection) => userScope.untold(connection),
+    cursorOf: (connection) => fanout.cursorText(connection),
+    onAuthTimeout: calls.onAuthTimeout,
+  });
+  const backpressure = new Backpressure({
+    clock,
+    logger,
+    delayMs: settings.recoveryDelayMs,
+    attempts: settings.recoveryAttempts,
+    onDrained: (connection) => {
+      fanout.drained(connection);
+      userScope.wake(connection);
+    },
+  });
+  const clearances = new Clearances();
+  const authorityParts: AuthorityParts = {
+    catalogue,
+    roles,
+    clearances,
+    typeSets,
+    fanout,
+    liveness,
+    store,
+    clock,
+    tokenClock,
+    report,
+    maxSubscriptions: settings.maxSubscriptions,
+    noticeMs: settings.tokenNoticeMs,
+    graceMs: settings.tokenGraceMs,
+  };
+  const authority = new Authority(authorityParts);
+  const sockets = new Sockets({
+    clock,
+    logger,
+    table,
+    fanout,
+    userScope,
+    claims,
+    liveness,
+    backpressure,
+    apart: () => legacyTable.size,
+    healthLimits: { ...settings, clock },
+    securityRecords: core.securityRecords,
+    amend: (connection, amendment) => authority.amend(connection, amendment),
+  });
+  return { verifier, liveness, backpressure, clearances, authorityParts, authority, sockets };
+}

@@ -1,0 +1,205 @@
+import { CLOSE } from '@unified-ws/protocol';
+import type { Reports } from '../admin/reports/reports.js';
+import { authError } from '../auth/tokenVerifier.js';
+import { Inbound } from '../connections/inbound/inbound.js';
+import { Connection } from '../connections/lifecycle/connection.js';
+import { Presence } from '../connections/lifecycle/presence.js';
+import { askerOf } from '../connections/lifecycle/securityRecords.js';
+import { AddressLimit } from '../connections/limits/addressLimit.js';
+import { AuthFailures } from '../connections/limits/authFailures.js';
+import { Acceptor } from '../connections/upgrade/acceptor.js';
+import { Replacements } from '../connections/upgrade/replacements.js';
+import { type RefusalReason, Upgrades } from '../connections/upgrade/upgrades.js';
+import { Resumes } from '../delivery/resumes.js';
+import { PreferenceFormat } from '../delivery/selection/preferences.js';
+import { SavedPreferences } from '../delivery/selection/savedPreferences.js';
+import { SavedSubscriptions } from '../delivery/selection/subscriptions.js';
+import { Dispatcher } from '../messages/dispatcher.js';
+import { ackHandlers } from '../messages/handlers/ackHandlers.js';
+import { adminHandlers } from '../messages/handlers/adminHandlers.js';
+import { basicHandlers } from '../messages/handlers/basicHandlers.js';
+import { healthHandlers } from '../messages/handlers/healthHandlers.js';
+import { preferenceHandlers } from '../messages/handlers/preferenceHandlers.js';
+import { queueHandlers } from '../messages/handlers/queueHandlers.js';
+import { reportHandlers } from '../messages/handlers/reportHandlers.js';
+import { subscriptionHandlers } from '../messages/handlers/subscriptionHandlers.js';
+import { tokenHandlers } from '../messages/handlers/tokenHandlers.js';
+import { AppError } from '../util/appError.js';
+import type { AdminParts } from './composeAdmin.js';
+import type { ClusterParts } from './composeCluster.js';
+import type { ConnectionsParts } from './composeConnections.js';
+import type { DeliveryParts } from './composeDelivery.js';
+import type { EventsParts } from './composeEvents.js';
+import type { LegacyParts } from './composeLegacy.js';
+import type { Core } from './core.js';
+
+/** What an upgrade is told, and when to come back, seconds. */
+const AVAILABLE = { reason: '', retryAfterS: 0 };
+const DRAINING = { reason: 'This node is draining.', retryAfterS: 1 };
+const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 };
+
+/** Upgrades that a client in good order does not try; the others are refused for want of something here. */
+const HOSTILE: ReadonlySet<RefusalReason> = new Set(['origin', 'rate', 'auth_failures']);
+
+/** Upwards, to parts that are made later. */
+export interface EntranceCalls {
+  /** A connection is established, after so long, and displaced an earlier one or did not. */
+  readonly onConnected: (tookMs: number, displaced: boolean) => void;
+  readonly reports: () => Reports;
+}
+
+export type EntranceParts = ReturnType<typeof composeEntrance>;
+
+/** The way in: upgrades, authentication, and what clients send. */
+export function composeEntrance(
+  core: Core,
+  cluster: ClusterParts,
+  events: EventsParts,
+  delivery: DeliveryParts,
+  connections: ConnectionsParts,
+  admin: AdminParts,
+  { legacy }: LegacyParts,
+  calls: EntranceCalls,
+) {
+  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, table, isDraining } =
+    core;
+  const { claims, commands, recovery, store, isServing } = cluster;
+  const { catalogue, roles, log } = events;
+  const { fanout, userScope, acks } = delivery;
+  const { verifier, clearances, authority, liveness, sockets } = connections;
+  const { disconnects, announcements, publications, queueAdmin, rolloutNotices } = admin;
+  const preferenceFormat = new PreferenceFormat();
+  const dispatcher = new Dispatcher({
+    handlers: {
+      ...basicHandlers(clock),
+      ...ackHandlers(acks),
+      ...healthHandlers({ ...settings, clock }),
+      ...subscriptionHandlers({
+        catalogue,
+        roles,
+        authority,
+        saved: new SavedSubscriptions(redis, keys),
+        fanout,
+        clock,
+        report,
+        maxSubscriptions: settings.maxSubscriptions,
+      }),
+      ...preferenceHandlers({
+        catalogue,
+        saved: new SavedPreferences(redis, keys, preferenceFormat),
+        fanout,
+        clock,
+        report,
+      }),
+      ...tokenHandlers({
+        verifier,
+        store,
+        authority,
+        report,
+        onRenewed: (connection, identity) => securityRecords.granted({ ...askerOf(connection), identity }),
+      }),
+      ...adminHandlers({ disconnects, announcements, publications }),
+      ...queueHandlers(queueAdmin),
+      ...reportHandlers(calls.reports),
+    },
+    clock,
+    report,
+    maxConsecutiveErrors: settings.maxConsecutiveErrors,
+    onMessage: (type) => counts.message(type),
+    onError: (connection, error) => errorLog.onConnection(connection, error.code),
+    onRefused: (connection, error, type) => securityRecords.refused(askerOf(connection), error, type),
+  });
+  const sendError = dispatcher.sendError.bind(dispatcher);
+  const inbound = new Inbound({
+    clock,
+    report,
+    messageRate: settings.messageRate,
+    messageBurst: settings.messageBurst,
+    sendError,
+    handle: (connection, text) => dispatcher.handle(connection, text),
+    onFirstMessage: (connection, text) => {
+      try {
+        acceptor.firstMessage(connection, dispatcher.readAuthenticate(connection, text));
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        acceptor.refuse(connection, error, CLOSE.AUTH_FAILED);
+      }
+    },
+  });
+  const failureLimit = new AddressLimit(clock, settings.authFailureRate, settings.authFailureBurst);
+  const authFailures = new AuthFailures(failureLimit, verifier);
+  const acceptor = new Acceptor({
+    verifier,
+    authFailures,
+    roles,
+    clearances,
+    authority,
+    preferenceFormat,
+    claims,
+    presence: new Presence({ commands, table, liveness, timeoutMs: settings.commandTimeoutMs }),
+    table,
+    fanout,
+    userScope,
+    resumes: new Resumes(log, fanout),
+    liveness,
+    clock,
+    logger,
+    securityRecords,
+    report,
+    nodeId,
+    mayDeliver: isServing,
+    sendError,
+    onEstablished: (connection, tookMs, displaced) => {
+      calls.onConnected(tookMs, displaced);
+      securityRecords.connected(connection, displaced);
+      rolloutNotices.established(connection);
+      inbound.process(connection);
+    },
+    limits: {
+      max_payload: settings.maxPayload,
+      max_subscriptions: settings.maxSubscriptions,
+      message_rate: settings.messageRate,
+      message_burst: settings.messageBurst,
+    },
+    heartbeatIntervalMs: settings.heartbeatIntervalMs,
+  });
+  const upgrades = new Upgrades({
+    logger,
+    addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
+    authFailures,
+    replacements: new Replacements(verifier, table),
+    tokenInQuery: settings.tokenInQuery,
+    maxPayload: settings.maxPayload,
+    messageBurst: settings.messageBurst,
+    compression: settings.compression === 'on',
+    maxConnections: settings.maxConnections,
+    maxPendingAuth: settings.maxPendingAuth,
+    allowedOrigins: settings.allowedOrigins,
+    addresses: core.addresses,
+    trustProxy: settings.trustProxy,
+    connections: () => sockets.size,
+    pendingAuth: () => sockets.pendingAuth,
+    unavailable: () => {
+      if (isDraining()) return DRAINING;
+      return recovery.standing === 'serving' ? AVAILABLE : CUT_OFF;
+    },
+    onRefused: (reason, ip) => {
+      counts.upgradeRefused(reason);
+      if (HOSTILE.has(reason)) securityRecords.upgradeRefused(ip, reason);
+    },
+    legacyGroup: (path) => legacy.groupOf(path),
+    onAccepted: (ws, socket, origin, { token, carrier }, group) => {
+      if (group !== null) {
+        legacy.open(group, ws, socket, origin, token);
+        return;
+      }
+      const connection = new Connection(ws, socket, origin, sockets, settings);
+      sockets.add(connection);
+      inbound.attach(connection);
+      // Only a token of the query is there and yet not taken: whoever waited for a first message would not learn why.
+      if (token === null && carrier === 'query') acceptor.refuseToken(connection, authError('query_token'));
+      else acceptor.accept(connection, token);
+    },
+  });
+  return { acceptor, upgrades, authFailures };
+}

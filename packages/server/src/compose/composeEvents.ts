@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import type { RoleTable } from '../auth/roleTable.js';
+import type { MailBatch } from '../bus/busMessages.js';
+import { Catalogues } from '../events/catalogue/catalogues.js';
+import type { EventCatalogue } from '../events/catalogue/eventCatalogue.js';
+import { EventIds } from '../events/event/eventIds.js';
+import { WHOLE_IDS, type WholeIds } from '../events/event/rememberedId.js';
+import { Appender } from '../events/log/appender.js';
+import { BroadcastLog } from '../events/log/broadcastLog.js';
+import { Mailboxes } from '../events/mailbox/mailboxes.js';
+import { MailCourier } from '../events/mailbox/mailCourier.js';
+import { EphemeralSender } from '../events/publish/ephemeralSender.js';
+import { EventStatuses } from '../events/publish/eventStatuses.js';
+import { Publisher } from '../events/publish/publisher.js';
+import { TypeRates } from '../events/publish/typeRates.js';
+import { EventQueues } from '../events/queue/eventQueues.js';
+import { placeOf, QueueHome } from '../events/queue/queueHome.js';
+import { PENALTY } from '../observability/health/notices.js';
+import type { RedisClient } from '../redis/connect.js';
+import { ClockWatch } from '../registry/time/clockWatch.js';
+import { pooledRandom } from '../util/pooledRandom.js';
+import type { ClusterParts } from './composeCluster.js';
+import type { Core } from './core.js';
+
+/** Upwards, to parts that are made later. */
+export interface EventsCalls {
+  /** Mail for users who are connected to this very node. */
+  readonly onMail: (batch: MailBatch) => void;
+}
+
+export type EventsParts = ReturnType<typeof composeEvents>;
+
+/** The way of an event from its publisher through the queue into the log or the mailboxes. */
+export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCalls) {
+  const { settings, nodeId, clock, clusterTime, report, keys, installation, connect, redis } = core;
+  const { bus, lease, isServing, oldPresence, recovery } = cluster;
+  const catalogues = new Catalogues(settings.eventCatalogue);
+  const catalogue = (): EventCatalogue => catalogues.catalogue;
+  const roles = (): RoleTable => catalogues.roles;
+  const bytes = pooledRandom(randomBytes);
+  const onTime = (time: number): void => recovery.hear(time);
+  const wholeIds = (): WholeIds =>
+    oldPresence.mayRead ? WHOLE_IDS.written : oldPresence.haveWritten ? WHOLE_IDS.read : WHOLE_IDS.no;
+  const logParts = { redis, keys, clock, random: bytes, onTime, wholeIds, ...settings };
+  const log = new BroadcastLog({ ...logParts, installation });
+  const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: calls.onMail });
+  const onAppended = courier.send.bind(courier);
+  const mailboxes = new Mailboxes({ ...logParts, onAppended });
+  const appender = new Appender({ log, mailboxes });
+  const ids = new EventIds(clock, bytes);
+  const typeRates = new TypeRates(catalogue, clock);
+  let queueRedis: RedisClient | null = null;
+  const queues = new EventQueues(
+    {
+      keys,
+      clock,
+      report,
+      nodeId,
+      ids,
+      logRedis: redis,
+      idempotencyWindowMs: settings.idempotencyWindowMs,
+      wholeIds,
+      append: (events) => typeRates.counted(events, appender.append(events)),
+      knows: (type) => catalogue().get(type) !== undefined,
+      mayAppend: isServing,
+      setting: settings.redisQueueUrl === null ? 'REDIS_URL' : 'REDIS_QUEUE_URL',
+      connect: (role) => {
+        const client = connect(role, settings.redisQueueUrl ?? settings.redisUrl);
+        if (role === 'producer' && settings.redisQueueUrl !== null) queueRedis = client;
+        return client;
+      },
+    },
+    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
+  );
+  const queueHome = new QueueHome({
+    redis: () => queues.connection,
+    key: keys.queueDeed(),
+    lease: () => lease.id,
+    knows: async (other) => (await redis.hexists(keys.nodes(), other)) === 1,
+    of: `${placeOf(settings.redisUrl)}, prefix ${settings.redisPrefix}`,
+    at: placeOf(settings.redisQueueUrl ?? settings.redisUrl),
+  });
+  core.notices.add(() => (queueHome.fault === null ? [] : [{ text: queueHome.fault, penalty: PENALTY.unhealthy }]));
+  core.running.add('the event workers', () => queues.workerFault());
+  core.notices.add(() => (queues.away === null ? [] : [{ text: queues.away, penalty: PENALTY.unhealthy }]));
+  const ephemeral = new EphemeralSender({ redis, keys, installation, clock, clusterTime });
+  const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
+  const eventStatuses = new EventStatuses({ log, lookups: () => queues.lookups() });
+  const clockWatch = new ClockWatch({
+    clusterTime,
+    nodeId,
+    clients: () => [
+      { name: 'main', client: redis },
+      ...(queueRedis === null ? [] : [{ name: 'queue', client: queueRedis }]),
+    ],
+    report,
+  });
+  core.notices.add(() => clockWatch.notices());
+  return {
+    clockWatch,
+    catalogues,
+    catalogue,
+    roles,
+    log,
+    mailboxes,
+    typeRates,
+    queues,
+    queueHome,
+    ephemeral,
+    publisher,
+    eventStatuses,
+  };
+}

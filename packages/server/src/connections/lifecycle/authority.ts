@@ -1,0 +1,209 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ServerData, SubscriptionChangeReason } from '@unified-ws/protocol';
+import type { RoleTable } from '../../auth/roleTable.js';
+import type { TokenClock } from '../../auth/tokenClock.js';
+import type { Identity } from '../../auth/tokenVerifier.js';
+import type { Fanout } from '../../delivery/fanout.js';
+import { messageFrame } from '../../delivery/frames/frame.js';
+import { joinCohort } from '../../delivery/joinCohort.js';
+import type { Clearance, Clearances } from '../../delivery/selection/clearance.js';
+import { choicesOf, effectiveTypes, maySubscribe, NO_CHOICES } from '../../delivery/selection/subscriptions.js';
+import type { TypeSet, TypeSets } from '../../delivery/selection/typeSet.js';
+import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import type { Report } from '../../observability/log/logger.js';
+import { type Amendment, amended, NO_AMENDMENT } from '../../registry/store/amendment.js';
+import type { RegistryStore } from '../../registry/store/registryStore.js';
+import type { Clock } from '../../util/clock.js';
+import type { Connection } from './connection.js';
+import type { Liveness } from './liveness.js';
+import { afterRefresh, type TokenTimes, tokenEnd } from './tokenEnd.js';
+
+export interface AuthorityParts extends TokenTimes {
+  readonly catalogue: () => EventCatalogue;
+  readonly roles: () => RoleTable;
+  readonly clearances: Clearances;
+  readonly typeSets: TypeSets;
+  readonly fanout: Fanout;
+  readonly liveness: Liveness;
+  readonly store: Pick<RegistryStore, 'updateFacts'>;
+  readonly clock: Clock;
+  readonly tokenClock: TokenClock;
+  readonly report: Report;
+  readonly maxSubscriptions: number;
+}
+
+/** Connections judged again in one turn of the event loop: about 5 ms. */
+const CHUNK = 500;
+
+export interface Progress {
+  connections: number;
+  /** Of them, those whose subscriptions changed. */
+  changed: number;
+}
+
+type Removed = ServerData<'subscription_updated'>['errors'];
+
+/**
+ * What a connection may see and is subscribed to. The one place where it is decided: at hello, and again whenever its token, an
+ * order of permissions-changed, or the catalogue says something else (G8). Deny by default.
+ */
+export class Authority {
+  protected readonly parts: AuthorityParts;
+
+  constructor(parts: AuthorityParts) {
+    this.parts = parts;
+  }
+
+  /** Of a connection whose claim is held, before hello. @param saved subscriptions, as claim.lua returns them. */
+  admit(connection: Connection, saved: readonly string[], amendment: Amendment): void {
+    connection.choices = choicesOf(saved);
+    const isAmended = this.take(connection, amendment);
+    const { token } = connection;
+    if (token !== null) this.parts.liveness.endToken(connection, tokenEnd(token, connection.amendment, this.parts));
+    this.evaluate(connection);
+    // They were stored with the claim, as the token says.
+    if (isAmended) this.storeFacts(connection);
+  }
+
+  /** What was said of its token (permissions-changed). Repeats change nothing. */
+  amend(connection: Connection, amendment: Amendment): void {
+    if (!this.take(connection, amendment) || !connection.established) return;
+    this.reevaluate(connection, 'permissions_changed');
+    this.storeFacts(connection);
+  }
+
+  /**
+   * Puts a new token of the same user in force, with its end in the place of the former's.
+   *
+   * @param amendment what the registry says of the new token.
+   * @returns the event types that it does not allow any more.
+   */
+  renew(connection: Connection, token: Identity, amendment: Amendment): readonly string[] {
+    connection.token = token;
+    connection.identity = token;
+    connection.amendment = NO_AMENDMENT;
+    this.take(connection, amendment);
+    const end = tokenEnd(token, connection.amendment, this.parts);
+    this.parts.liveness.endToken(connection, afterRefresh(end, this.parts.tokenClock.earliest()));
+    const removed = this.reevaluate(connection, 'token_refreshed');
+    this.storeFacts(connection);
+    return removed;
+  }
+
+  /**
+   * Judges a connection anew by its identity, its choices and the catalogue, and tells it when its subscriptions changed.
+   *
+   * @param frames what others were told, where many change alike.
+   * @returns the event types that went.
+   */
+  reevaluate(
+    connection: Connection,
+    reason: SubscriptionChangeReason,
+    frames: Map<string, Buffer> = new Map(),
+  ): readonly string[] {
+    const { fanout } = this.parts;
+    // L5: what was taken before the change is delivered before it.
+    fanout.flush();
+    if (!connection.isOpen()) return [];
+    const before = connection.types;
+    this.evaluate(connection);
+    joinCohort(fanout, connection);
+    const after = connection.types;
+    if (before === null || after === null || before === after) return [];
+    const alike = `${before.id}/${after.id}/${connection.clearance?.id}`;
+    const frame = frames.get(alike) ?? this.changeFrame(connection, before, after, reason);
+    frames.set(alike, frame);
+    connection.sendFrame(frame);
+    return before.names.filter((type) => !after.set.has(type));
+  }
+
+  /**
+   * The catalogue changed: everybody's turn, a part of them at a time, so that others' events go on meanwhile.
+   *
+   * @param progress is kept up to date.
+   */
+  async reevaluateAll(connections: Iterable<Connection>, progress: Progress): Promise<void> {
+    const frames = new Map<string, Buffer>();
+    for (const connection of [...connections]) {
+      if (!connection.established || !connection.isOpen()) continue;
+      const before = connection.types;
+      this.reevaluate(connection, 'catalogue_reloaded', frames);
+      progress.connections += 1;
+      if (connection.types !== before) progress.changed += 1;
+      if (progress.connections % CHUNK === 0) await nextTurn();
+    }
+  }
+
+  /** Its subscriptions after `choices` changed; the caller flushes before and tells afterwards. */
+  evaluate(connection: Connection): void {
+    const { roles, clearances, typeSets } = this.parts;
+    const identity = connection.identity as Identity;
+    const permissions = roles().permissionsOf(identity);
+    const clearance = clearances.of(identity.roles, permissions);
+    connection.clearance = clearance;
+    connection.types = typeSets.of(this.typesFor(connection, identity, clearance));
+  }
+
+  /** The event types that it is to have, those alone that its clearance allows. */
+  protected typesFor({ choices }: Connection, identity: Identity, clearance: Clearance): Iterable<string> {
+    const { catalogue, roles, maxSubscriptions } = this.parts;
+    const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
+    if (choices === NO_CHOICES) return defaults;
+    return effectiveTypes(choices, { defaults, clearance, catalogue: catalogue(), limit: maxSubscriptions });
+  }
+
+  /** @returns whether the connection speaks with other roles or permissions now. */
+  private take(connection: Connection, next: Amendment): boolean {
+    if (next === NO_AMENDMENT || connection.token === null) return false;
+    const known = connection.amendment;
+    // Nothing is given back by an answer that lacks it: a Redis that forgot must not restore what was withdrawn.
+    const amendment: Amendment = {
+      roles: next.roles ?? known.roles,
+      permissions: next.permissions ?? known.permissions,
+      renewal: next.renewal ?? known.renewal,
+    };
+    const { renewal } = amendment;
+    connection.amendment = amendment;
+    if (renewal !== null && (renewal.by !== known.renewal?.by || renewal.since !== known.renewal.since)) {
+      const end = tokenEnd(connection.token, amendment, this.parts);
+      if (end.closeAt !== connection.tokenCloseAt) this.parts.liveness.endToken(connection, end);
+    }
+    if (same(amendment.roles, known.roles) && same(amendment.permissions, known.permissions)) return false;
+    connection.identity = amended(connection.token, amendment);
+    return true;
+  }
+
+  /** What a connection is told whose subscriptions changed. */
+  protected changeFrame(
+    connection: Connection,
+    before: TypeSet,
+    after: TypeSet,
+    reason: SubscriptionChangeReason,
+  ): Buffer {
+    const now = new Date(this.parts.clock.now()).toISOString();
+    const errors = this.removed(connection, before, after);
+    const data: ServerData<'subscription_updated'> = { subscriptions: after.names, errors, updated_at: now, reason };
+    return messageFrame('subscription_updated', data, now);
+  }
+
+  /** What went and why. A default that a role lost is no error: nobody asked for it, and it may be subscribed to. */
+  private removed({ clearance }: Connection, before: TypeSet, after: TypeSet): Removed {
+    const catalogue = this.parts.catalogue();
+    return before.names.flatMap((event_type): Removed => {
+      if (after.set.has(event_type)) return [];
+      if (catalogue.get(event_type) === undefined) return [{ event_type, error: 'unknown_event_type' }];
+      const permitted = clearance !== null && maySubscribe(event_type, clearance, catalogue);
+      return permitted ? [] : [{ event_type, error: 'permission_denied' }];
+    });
+  }
+
+  /** What others may read of it has changed. */
+  protected storeFacts(connection: Connection): void {
+    const { store, report } = this.parts;
+    store.updateFacts(connection).catch((error: unknown) => report(error, 'edge.facts'));
+  }
+}
+
+function same(one: readonly string[] | null, other: readonly string[] | null): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}

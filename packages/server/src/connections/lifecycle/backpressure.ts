@@ -1,0 +1,108 @@
+import type { Socket } from 'node:net';
+import { CLOSE } from '@unified-ws/protocol';
+import type { Logger } from '../../observability/log/logger.js';
+import type { Clock } from '../../util/clock.js';
+import type { Connection } from './connection.js';
+
+/** Between two tests of a congested connection the wait doubles up to this, milliseconds. */
+const MAX_DELAY_MS = 30_000;
+const TICK_MS = 100;
+
+export interface BackpressureParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** RECOVERY_DELAY_MS: until the first test. */
+  readonly delayMs: number;
+  /** RECOVERY_ATTEMPTS: tests before the connection is ended. */
+  readonly attempts: number;
+  /** The socket drained: what it missed meanwhile is due. */
+  readonly onDrained: (connection: Connection) => void;
+}
+
+interface Test {
+  readonly since: number;
+  attempts: number;
+  due: number;
+}
+
+/**
+ * Connections whose peers take less than they are sent. Nothing more is written to them; each is tested with a ping, more and more
+ * rarely, and ended when it has not drained after the last test: a close frame would wait behind the backlog.
+ */
+export class Backpressure {
+  readonly counts = { congested: 0, drained: 0, ended: 0 };
+  private readonly parts: BackpressureParts;
+  private readonly tests = new Map<Connection, Test>();
+  private readonly ofSocket = new WeakMap<Socket, Connection>();
+  private readonly onDrain: (this: Socket) => void;
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(parts: BackpressureParts) {
+    this.parts = parts;
+    const self = this;
+    // Shared by all sockets: no closure per connection.
+    this.onDrain = function () {
+      const connection = self.ofSocket.get(this);
+      if (connection) self.drained(connection);
+    };
+  }
+
+  /** Congested connections now. */
+  get size(): number {
+    return this.tests.size;
+  }
+
+  watch(connection: Connection): void {
+    if (this.tests.has(connection)) return;
+    const { clock, delayMs, logger } = this.parts;
+    const now = clock.mono();
+    this.counts.congested += 1;
+    this.tests.set(connection, { since: now, attempts: 0, due: now + delayMs });
+    this.ofSocket.set(connection.socket, connection);
+    connection.socket.on('drain', this.onDrain);
+    logger.debug({ conn: connection.id, user: connection.userId, buffered: connection.buffered }, 'congested');
+    this.timer ??= setInterval(() => this.tick(), TICK_MS);
+  }
+
+  forget(connection: Connection): void {
+    if (!this.tests.delete(connection)) return;
+    connection.socket.off('drain', this.onDrain);
+    if (this.tests.size > 0 || !this.timer) return;
+    clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  stop(): void {
+    for (const connection of [...this.tests.keys()]) this.forget(connection);
+  }
+
+  private drained(connection: Connection): void {
+    const test = this.tests.get(connection);
+    if (!test) return;
+    this.forget(connection);
+    this.counts.drained += 1;
+    const { clock, logger } = this.parts;
+    const tookMs = Math.round(clock.mono() - test.since);
+    logger.debug({ conn: connection.id, user: connection.userId, tookMs }, 'drained');
+    // Suspended meanwhile: it goes on when it is current again.
+    if (connection.signal('drain')) this.parts.onDrained(connection);
+  }
+
+  private tick(): void {
+    const { clock, logger, attempts, delayMs } = this.parts;
+    const now = clock.mono();
+    for (const [connection, test] of this.tests) {
+      if (now < test.due) continue;
+      if (test.attempts >= attempts) {
+        this.counts.ended += 1;
+        const { id: conn, buffered } = connection;
+        logger.info({ conn, buffered, afterMs: Math.round(now - test.since) }, 'ended: too slow');
+        connection.end(CLOSE.TOO_SLOW);
+        continue;
+      }
+      test.attempts += 1;
+      test.due = now + Math.min(MAX_DELAY_MS, delayMs * 2 ** test.attempts);
+      if (connection.isOpen()) connection.ws.ping();
+    }
+  }
+}

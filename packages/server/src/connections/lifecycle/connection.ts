@@ -1,0 +1,296 @@
+import type { Socket } from 'node:net';
+import {
+  CLOSE,
+  type CloseCode,
+  closeReason,
+  DEFAULT_PREFERENCES,
+  parsePosition,
+  type RolloutDecision,
+  type ServerData,
+  type ServerMessageType,
+} from '@unified-ws/protocol';
+import type { WebSocket } from 'ws';
+import { adminPermissions } from '../../auth/grants.js';
+import type { Identity } from '../../auth/tokenVerifier.js';
+import type { Member } from '../../delivery/broadcast/cohort.js';
+import type { FrameShape } from '../../delivery/frames/eventFrame.js';
+import { messageFrame } from '../../delivery/frames/frame.js';
+import type { Clearance } from '../../delivery/selection/clearance.js';
+import type { Preferences } from '../../delivery/selection/preferences.js';
+import type { SingleService } from '../../delivery/selection/singleService.js';
+import { type Choices, NO_CHOICES } from '../../delivery/selection/subscriptions.js';
+import type { TypeSet } from '../../delivery/selection/typeSet.js';
+import type { MailCursor } from '../../delivery/user/mailCursor.js';
+import type { MailRecipient } from '../../delivery/user/userScope.js';
+import type { LogHead } from '../../events/log/broadcastLog.js';
+import type { Holder } from '../../registry/recovery/reconciler.js';
+import { type Amendment, NO_AMENDMENT } from '../../registry/store/amendment.js';
+import { type ConnectionSignal, type ConnectionState, nextState } from './connectionState.js';
+import { BY_PEER } from './peerClose.js';
+import { Writer } from './writer.js';
+
+/** What a connection does to the rest of the node; one object for all connections of a node. */
+export interface ConnectionHost {
+  /** Wall clock, ms. */
+  now(): number;
+  /** What was said of its token holds from now on (permissions-changed). */
+  onAmended(connection: Connection, amendment: Amendment): void;
+  /** It left `open` for `recovering`, or came back. */
+  onSuspended(connection: Connection): void;
+  onRegained(connection: Connection): void;
+  /** Its peer takes less than it is sent. */
+  onCongested(connection: Connection): void;
+  /** It delivers, and its peer answers, reads, and sends sense (`faultsOf`). */
+  isHealthy(connection: Connection): boolean;
+  /** It is closing: out of the table, out of its cohort, its claim released, the socket ended in time. Called once. */
+  onEnd(connection: Connection, code: number, detail: string): void;
+  /** TCP is over. Called once, after onEnd. */
+  onGone(connection: Connection): void;
+}
+
+export interface ConnectionOrigin {
+  readonly id: string;
+  readonly ip: string;
+  readonly client: { readonly id: string; readonly attempt: number } | null;
+  /** Whether it takes compressed messages (permessage-deflate). */
+  readonly inflates: boolean;
+  /** The position that the client gave, per scope. */
+  readonly resume: { readonly broadcast: string | null; readonly user: string | null };
+}
+
+/**
+ * One WebSocket of this node. Holds no timers, no closures and no request: tens of thousands of these exist.
+ */
+export class Connection implements Holder, Member, MailRecipient {
+  readonly id: string;
+  readonly ip: string;
+  readonly ws: WebSocket;
+  readonly socket: Socket;
+  client: ConnectionOrigin['client'];
+  resume: ConnectionOrigin['resume'];
+  /** Who it speaks for, as its token says and as amended (permissions-changed). */
+  identity: Identity | null = null;
+  /** As its token says. */
+  token: Identity | null = null;
+  amendment: Amendment = NO_AMENDMENT;
+  clearance: Clearance | null = null;
+  /** What it is subscribed to: the one truth, for routing and for reports. */
+  types: TypeSet | null = null;
+  /** How the user wants to be served. */
+  preferences: Preferences = DEFAULT_PREFERENCES;
+  /** What is really delivered: `types` within the preferences. Set together with them. */
+  delivered: TypeSet | null = null;
+  single: SingleService | null = null;
+  readonly inflates: boolean;
+  compress = false;
+  /** What its user chose, as it is saved. */
+  choices: Choices = NO_CHOICES;
+  /** The `id` of the `authenticate` message, until hello answers it. */
+  authenticateId: string | undefined = undefined;
+  fence = '';
+  lease = '';
+  established = false;
+  /** Wall clock, ms. */
+  readonly connectedAt: number;
+  lastActivity: number;
+  lastPing = 0;
+  lastPong = 0;
+  /** Messages received. */
+  messages = 0;
+  errors = 0;
+  consecutiveErrors = 0;
+  /** Of the message rate: tokens left, and when that was, monotonic ms. */
+  tokens: number;
+  tokensAt = 0;
+  /** Inbound messages that wait for their turn, null while none did. */
+  inbox: (Buffer | null)[] | null = null;
+  handling = false;
+  /** Of the liveness wheel. */
+  bytesSeen = 0;
+  pingDue = 0;
+  pongDue = 0;
+  heartbeatDue = 0;
+  deadline = 0;
+  /** Of its token, wall-clock ms, 0 = not: when it is told that it ends, and when the connection ends without a new one. */
+  tokenNoticeAt = 0;
+  tokenCloseAt = 0;
+  /** What it is told then. */
+  tokenEndsAt = 0;
+  /** What its client knows that its user is assigned to; null while there is nothing to choose from. */
+  rollout: RolloutDecision | null = null;
+  /** The cursor when it was suspended. */
+  suspendedAt: LogHead | null = null;
+  /** Where it stands in its user's mailbox; null while there is none. */
+  mail: MailCursor | null = null;
+  private state: ConnectionState = 'authenticating';
+  private readonly host: ConnectionHost;
+  private readonly writer: Writer;
+
+  constructor(
+    ws: WebSocket,
+    socket: Socket,
+    origin: ConnectionOrigin,
+    host: ConnectionHost,
+    limits: { readonly maxBufferedBytes: number; readonly messageBurst: number },
+  ) {
+    this.id = origin.id;
+    this.ip = origin.ip;
+    this.client = origin.client;
+    this.inflates = origin.inflates;
+    this.resume = origin.resume;
+    this.ws = ws;
+    this.socket = socket;
+    this.host = host;
+    this.writer = new Writer(socket, limits.maxBufferedBytes);
+    this.tokens = limits.messageBurst;
+    this.connectedAt = host.now();
+    this.lastActivity = this.connectedAt;
+  }
+
+  get status(): ConnectionState {
+    return this.state;
+  }
+
+  get shape(): FrameShape {
+    return 'unified';
+  }
+
+  get userId(): string {
+    return this.identity?.userId ?? '';
+  }
+
+  get issuedAt(): number {
+    return this.identity?.issuedAt ?? 0;
+  }
+
+  get sessionId(): string {
+    return this.identity?.sid ?? '';
+  }
+
+  /** Bytes written and not yet taken by the kernel. */
+  get buffered(): number {
+    return this.writer.buffered;
+  }
+
+  get mailOffset(): number | undefined {
+    return this.resume.user === null ? undefined : parsePosition(this.resume.user)?.offset;
+  }
+
+  isOpen(): boolean {
+    return this.state !== 'closing' && this.state !== 'closed';
+  }
+
+  isHealthy(): boolean {
+    return this.host.isHealthy(this);
+  }
+
+  facts(): string {
+    const { identity } = this;
+    return JSON.stringify({
+      username: identity?.username ?? null,
+      roles: identity?.roles ?? [],
+      ip: this.ip,
+      since: new Date(this.connectedAt).toISOString(),
+      admin: this.adminPermissions(),
+    });
+  }
+
+  /** What makes its user an admin: who lacks one of these does not act on him. */
+  adminPermissions(): readonly string[] {
+    return adminPermissions(this.clearance?.permissions ?? []);
+  }
+
+  /** False when the signal means nothing in this state. */
+  signal(signal: ConnectionSignal): boolean {
+    const next = nextState(this.state, signal);
+    if (next === null) return false;
+    this.state = next;
+    return true;
+  }
+
+  write(frames: Buffer): void {
+    this.writer.write(frames);
+  }
+
+  /** Writes a message that is no event. */
+  send<T extends ServerMessageType>(type: T, data: ServerData<T>, replyTo?: string): void {
+    this.sendFrame(messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo));
+  }
+
+  /** As `send`, of a message that many are told alike. */
+  sendFrame(frame: Buffer): void {
+    if (!this.writer.reply(frame)) this.end(CLOSE.TOO_SLOW);
+  }
+
+  isCongested(): boolean {
+    if (!this.writer.congested) return false;
+    if (this.signal('congest')) this.host.onCongested(this);
+    return true;
+  }
+
+  /**
+   * Its heartbeat is due. Tells it in words of its own and returns when the next one is, monotonic ms; null: it is told what all are.
+   *
+   * @param _now monotonic ms.
+   */
+  ownBeat(_now: number): number | null {
+    return null;
+  }
+
+  amend(amendment: Amendment): void {
+    this.host.onAmended(this, amendment);
+  }
+
+  suspend(): void {
+    if (this.signal('suspend')) this.host.onSuspended(this);
+  }
+
+  regain(): void {
+    if (this.signal('regain')) this.host.onRegained(this);
+  }
+
+  /**
+   * Closes: out of the table and nothing more written from now on; TCP is ended ≤ 2 s later. Waits for nobody.
+   *
+   * @param detail text of the close frame, default that of the code; at most 123 bytes.
+   */
+  end(code: CloseCode, detail: string = closeReason(code)): void {
+    this.endWith(code, detail);
+  }
+
+  /** As `end`, with a code of RFC 6455 that is not one of ours. */
+  endWith(code: number, detail: string): void {
+    if (!this.signal('close')) return;
+    this.writer.end();
+    this.host.onEnd(this, code, detail);
+    // A close frame behind a backlog is not read in time by a peer that is too slow.
+    if (code === CLOSE.TOO_SLOW || code === CLOSE.NO_PONG) this.ws.terminate();
+    else this.ws.close(this.wireCode(code), detail);
+  }
+
+  /** The code in the close frame. */
+  protected wireCode(code: number): number {
+    return code;
+  }
+
+  /** Wall clock, ms. */
+  now(): number {
+    return this.host.now();
+  }
+
+  /** ws has written a close frame, because the peer did or broke the framing: nothing may follow it (RFC 6455 §5.5.1). */
+  closing(code: number): void {
+    if (!this.signal('close')) return;
+    this.writer.end();
+    this.host.onEnd(this, code, BY_PEER);
+  }
+
+  /** The socket is gone, whoever ended it. */
+  gone(code: number): void {
+    const wasOpen = this.isOpen();
+    if (!this.signal('gone')) return;
+    this.writer.end();
+    if (wasOpen) this.host.onEnd(this, code, BY_PEER);
+    this.host.onGone(this);
+  }
+}

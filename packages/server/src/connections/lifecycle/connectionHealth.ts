@@ -1,0 +1,39 @@
+import type { ConnectionFault } from '@unified-ws/protocol';
+import type { Clock } from '../../util/clock.js';
+import type { Connection } from './connection.js';
+import type { ConnectionState } from './connectionState.js';
+
+/** What a connection is judged by: MAX_BUFFERED_BYTES, PING_TIMEOUT_MS and a clock. */
+export interface HealthLimits {
+  readonly maxBufferedBytes: number;
+  readonly pingTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+const FAULT_OF_STATE: Readonly<Record<ConnectionState, ConnectionFault | null>> = {
+  authenticating: 'establishing',
+  claiming: 'establishing',
+  replaying: 'establishing',
+  open: null,
+  congested: 'congested',
+  recovering: 'suspended',
+  closing: null,
+  closed: null,
+};
+
+/** Why a connection is not well; none: it delivers, and its peer answers, reads, and sends sense. */
+export function faultsOf(connection: Connection, limits: HealthLimits): ConnectionFault[] {
+  const faults: ConnectionFault[] = [];
+  const state = FAULT_OF_STATE[connection.status];
+  if (state !== null) faults.push(state);
+  if (connection.buffered > limits.maxBufferedBytes / 2) faults.push('backlog');
+  if (owesPong(connection, limits)) faults.push('unanswered_ping');
+  if (connection.consecutiveErrors > 0) faults.push('errors');
+  return faults;
+}
+
+/** Any byte is an answer, and who is not read from cannot give one (as the liveness wheel judges). */
+function owesPong(connection: Connection, { clock, pingTimeoutMs }: HealthLimits): boolean {
+  const { pongDue, socket, bytesSeen, ws } = connection;
+  return pongDue !== 0 && clock.mono() > pongDue - pingTimeoutMs / 2 && socket.bytesRead === bytesSeen && !ws.isPaused;
+}

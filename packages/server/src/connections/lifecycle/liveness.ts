@@ -1,0 +1,233 @@
+import { CLOSE } from '@unified-ws/protocol';
+import { type TokenClock, tokenClock } from '../../auth/tokenClock.js';
+import { heartbeatFrame } from '../../delivery/frames/frame.js';
+import type { Clock } from '../../util/clock.js';
+import type { Connection } from './connection.js';
+import type { TokenEnd } from './tokenEnd.js';
+
+/** Time that a peer has to answer a close frame, milliseconds (CONSISTENCY, "Keys"). */
+const CLOSE_TIMEOUT_MS = 2000;
+const SLOTS = 256;
+const MAX_TICK_MS = 250;
+const MIN_TICK_MS = 10;
+
+export interface LivenessParts {
+  readonly clock: Clock;
+  /** By which tokens end. Default: `clock`. */
+  readonly tokenClock?: TokenClock;
+  readonly random: () => number;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly authTimeoutMs: number;
+  /** The broadcast cursor of most connections; pending events are flushed before it is told (L4). */
+  readonly cursor: () => string | null;
+  /** The mailbox cursor of a connection when it moved without an event that told it, else null; told from then on (L6). */
+  readonly userCursor: (connection: Connection) => string | null;
+  /** The broadcast cursor of this one, without a flush. */
+  readonly cursorOf: (connection: Connection) => string | null;
+  readonly onAuthTimeout: (connection: Connection) => void;
+}
+
+/**
+ * One timer wheel for all that a connection waits for: authentication, pings and pongs, heartbeats, the end of its token, the end
+ * of a close. No timer per connection. Any inbound byte is a sign of life.
+ */
+export class Liveness {
+  private readonly parts: LivenessParts;
+  private readonly tokenClock: TokenClock;
+  private readonly tickMs: number;
+  private readonly slots: Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set());
+  private readonly slotOf = new Map<Connection, number>();
+  private timer: NodeJS.Timeout | null = null;
+  private cursor = 0;
+  private tickedAt = 0;
+
+  constructor(parts: LivenessParts) {
+    this.parts = parts;
+    this.tokenClock = parts.tokenClock ?? tokenClock(parts.clock);
+    const { pingIntervalMs, pingTimeoutMs, heartbeatIntervalMs, authTimeoutMs } = parts;
+    const shortest = Math.min(pingIntervalMs, pingTimeoutMs, heartbeatIntervalMs, authTimeoutMs);
+    this.tickMs = Math.max(MIN_TICK_MS, Math.min(MAX_TICK_MS, shortest / 4));
+  }
+
+  start(): void {
+    this.tickedAt = this.parts.clock.mono();
+    this.timer = setInterval(() => this.tick(), this.tickMs);
+  }
+
+  stop(): void {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  /** It has AUTH_TIMEOUT_MS to authenticate. */
+  awaitAuth(connection: Connection): void {
+    connection.deadline = this.parts.clock.mono() + this.parts.authTimeoutMs;
+    this.schedule(connection, connection.deadline);
+  }
+
+  /** Open: pinged and told its cursor from now on, out of step with the others that connected with it. */
+  watch(connection: Connection): void {
+    const { clock, random, pingIntervalMs, heartbeatIntervalMs } = this.parts;
+    const now = clock.mono();
+    connection.bytesSeen = connection.socket.bytesRead;
+    connection.pingDue = now + pingIntervalMs * (0.5 + random() / 2);
+    connection.pongDue = 0;
+    connection.heartbeatDue = now + heartbeatIntervalMs * (0.5 + random() / 2);
+    this.schedule(connection, this.nextDue(connection));
+  }
+
+  /** Somebody wants to know whether it lives: it is pinged now, unless a pong is awaited as it is, and ended when none comes in time. */
+  test(connection: Connection): void {
+    if (!isWatched(connection)) return;
+    const read = connection.socket.bytesRead;
+    // One that has come is noticed by the wheel only later: it answers an earlier question.
+    if (connection.pongDue !== 0 && read === connection.bytesSeen) return;
+    connection.bytesSeen = read;
+    this.ping(connection, this.parts.clock.mono());
+    this.schedule(connection, this.nextDue(connection));
+  }
+
+  /** Its token ends: told, then closed. Takes the place of what was set before; may come before `watch`. */
+  endToken(connection: Connection, { noticeAt, endsAt, closeAt }: TokenEnd): void {
+    connection.tokenNoticeAt = noticeAt;
+    connection.tokenCloseAt = closeAt;
+    connection.tokenEndsAt = endsAt;
+    if (isWatched(connection)) this.schedule(connection, this.nextDue(connection));
+  }
+
+  /** Closing: terminated unless the peer is done in time. */
+  awaitClose(connection: Connection): void {
+    connection.deadline = this.parts.clock.mono() + CLOSE_TIMEOUT_MS;
+    this.schedule(connection, connection.deadline);
+  }
+
+  forget(connection: Connection): void {
+    const slot = this.slotOf.get(connection);
+    if (slot === undefined) return;
+    this.slotOf.delete(connection);
+    this.slots[slot]?.delete(connection);
+  }
+
+  private schedule(connection: Connection, due: number): void {
+    this.forget(connection);
+    const ticks = Math.ceil((due - this.parts.clock.mono()) / this.tickMs);
+    const slot = (this.cursor + Math.max(1, Math.min(SLOTS - 1, ticks))) % SLOTS;
+    this.slots[slot]?.add(connection);
+    this.slotOf.set(connection, slot);
+  }
+
+  private tick(): void {
+    this.cursor = (this.cursor + 1) % SLOTS;
+    const slot = this.slots[this.cursor];
+    if (!slot || slot.size === 0) {
+      this.tickedAt = this.parts.clock.mono();
+      return;
+    }
+    const due = [...slot];
+    slot.clear();
+    const now = this.parts.clock.mono();
+    // This process was paused: the peers' pongs may lie unread, and their silence is its own.
+    const late = now - this.tickedAt > this.tickMs + 1000;
+    this.tickedAt = now;
+    let cursor: string | null = null;
+    let heartbeat: Buffer | null = null;
+    for (const connection of due) {
+      this.slotOf.delete(connection);
+      switch (connection.status) {
+        case 'authenticating':
+          if (now >= connection.deadline) this.parts.onAuthTimeout(connection);
+          else this.schedule(connection, connection.deadline);
+          break;
+        case 'closing':
+          if (now >= connection.deadline) connection.ws.terminate();
+          else this.schedule(connection, connection.deadline);
+          break;
+        case 'open':
+        case 'congested':
+        case 'recovering':
+          if (now >= connection.heartbeatDue) {
+            const own = connection.ownBeat(now);
+            connection.heartbeatDue = own ?? now + this.parts.heartbeatIntervalMs;
+            if (own === null && connection.status === 'open' && !connection.isCongested()) {
+              cursor ??= this.parts.cursor();
+              const broadcast = this.parts.cursorOf(connection);
+              const user = this.parts.userCursor(connection);
+              const healthy = connection.isHealthy();
+              const shared = broadcast === cursor && user === null && healthy;
+              // One frame for all that are due in this tick, are well, and stand where the cohorts stand.
+              if (shared) heartbeat ??= heartbeatFrame(this.parts.clock.now(), cursor, null, true);
+              const frame = shared ? heartbeat : null;
+              connection.write(frame ?? heartbeatFrame(this.parts.clock.now(), broadcast, user, healthy));
+            }
+          }
+          this.checkToken(connection);
+          this.probe(connection, now, late);
+          break;
+        default:
+          break;
+      }
+    }
+  }
+
+  private probe(connection: Connection, now: number, late: boolean): void {
+    if (!connection.isOpen()) return;
+    const { pingIntervalMs, pingTimeoutMs } = this.parts;
+    if (connection.isCongested()) {
+      // A ping lies behind what it does not read: its tests, which are more patient, say whether it lives.
+      connection.pongDue = 0;
+      connection.pingDue = now + pingIntervalMs;
+    }
+    const read = connection.socket.bytesRead;
+    // A connection that this node itself stopped reading from cannot show life.
+    if (read !== connection.bytesSeen || connection.ws.isPaused) {
+      connection.bytesSeen = read;
+      if (connection.pongDue !== 0) {
+        connection.pongDue = 0;
+        connection.pingDue = now + pingIntervalMs;
+      }
+    }
+    if (late && connection.pongDue !== 0) connection.pongDue = now + pingTimeoutMs;
+    if (connection.pongDue !== 0 && now >= connection.pongDue) {
+      connection.end(CLOSE.NO_PONG);
+      return;
+    }
+    if (connection.pongDue === 0 && now >= connection.pingDue) {
+      this.ping(connection, now);
+    }
+    this.schedule(connection, this.nextDue(connection));
+  }
+
+  private ping(connection: Connection, now: number): void {
+    connection.ws.ping();
+    connection.lastPing = this.parts.clock.now();
+    connection.pongDue = now + this.parts.pingTimeoutMs;
+  }
+
+  private checkToken(connection: Connection): void {
+    const now = this.tokenClock.earliest();
+    if (connection.tokenCloseAt !== 0 && now >= connection.tokenCloseAt) {
+      connection.end(CLOSE.TOKEN_EXPIRED);
+    } else if (connection.tokenNoticeAt !== 0 && now >= connection.tokenNoticeAt) {
+      connection.tokenNoticeAt = 0;
+      connection.send('token_expiring', { expires_at: new Date(connection.tokenEndsAt).toISOString() });
+    }
+  }
+
+  /**
+   * When something of an established connection is due next, monotonic ms. The end of a token is a wall-clock time, and is looked at
+   * anew each time: after a step of the clock, or a suspended machine, a token must not outlive its end by that much.
+   */
+  private nextDue({ pongDue, pingDue, heartbeatDue, tokenNoticeAt, tokenCloseAt }: Connection): number {
+    const due = Math.min(pongDue === 0 ? pingDue : pongDue, heartbeatDue);
+    const token = tokenNoticeAt === 0 ? tokenCloseAt : tokenNoticeAt;
+    if (token === 0) return due;
+    return Math.min(due, token - this.tokenClock.earliest() + this.parts.clock.mono());
+  }
+}
+
+function isWatched(connection: Connection): boolean {
+  const { status } = connection;
+  return status === 'open' || status === 'congested' || status === 'recovering';
+}

@@ -1,0 +1,143 @@
+import { CLOSE } from '@unified-ws/protocol';
+import { cursorText } from '../../delivery/broadcast/cursor.js';
+import type { Fanout } from '../../delivery/fanout.js';
+import type { UserScope } from '../../delivery/user/userScope.js';
+import type { Logger } from '../../observability/log/logger.js';
+import type { Claims } from '../../registry/claim/claims.js';
+import type { Amendment } from '../../registry/store/amendment.js';
+import type { Clock } from '../../util/clock.js';
+import type { Backpressure } from './backpressure.js';
+import type { Connection, ConnectionHost } from './connection.js';
+import { faultsOf, type HealthLimits } from './connectionHealth.js';
+import type { ConnectionTable } from './connectionTable.js';
+import type { Liveness } from './liveness.js';
+import type { SecurityRecords } from './securityRecords.js';
+
+export interface SocketsParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly table: ConnectionTable;
+  readonly fanout: Fanout;
+  readonly userScope: UserScope;
+  readonly claims: Claims;
+  readonly liveness: Liveness;
+  readonly backpressure: Backpressure;
+  /** Authenticated connections that are in no registry: those of the legacy endpoints. */
+  readonly apart: () => number;
+  readonly healthLimits: HealthLimits;
+  readonly securityRecords: Pick<SecurityRecords, 'closed'>;
+  readonly amend: (connection: Connection, amendment: Amendment) => void;
+}
+
+/** Every socket of this node from upgrade to the end of TCP, and what follows when one suspends, returns or ends. */
+export class Sockets implements ConnectionHost {
+  /** How many connections ended with each close code. */
+  readonly closed = new Map<number, number>();
+  accepted = 0;
+  private readonly parts: SocketsParts;
+  private readonly all = new Set<Connection>();
+  private emptied: (() => void) | null = null;
+  private leaving = 0;
+
+  constructor(parts: SocketsParts) {
+    this.parts = parts;
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  /** Those that have not authenticated; closing ones count until they are gone. */
+  get pendingAuth(): number {
+    return Math.max(0, this.all.size - this.parts.table.size - this.parts.apart() - this.leaving);
+  }
+
+  now(): number {
+    return this.parts.clock.now();
+  }
+
+  add(connection: Connection): void {
+    this.accepted += 1;
+    this.all.add(connection);
+  }
+
+  onAmended(connection: Connection, amendment: Amendment): void {
+    this.parts.amend(connection, amendment);
+  }
+
+  onSuspended(connection: Connection): void {
+    const { fanout, logger, clock } = this.parts;
+    connection.suspendedAt = fanout.leave(connection);
+    logger.debug({ mono: clock.mono(), conn: connection.id, user: connection.userId }, 'suspended');
+  }
+
+  onRegained(connection: Connection): void {
+    const { fanout, userScope, logger, clock } = this.parts;
+    const { suspendedAt } = connection;
+    connection.suspendedAt = null;
+    if (!connection.delivered || !connection.clearance) return;
+    // The mailbox goes on where it stood: nothing of it is lost by a suspension.
+    userScope.start(connection);
+    fanout.flush();
+    const { position } = fanout;
+    logger.debug(
+      { mono: clock.mono(), conn: connection.id, user: connection.userId, fence: connection.fence },
+      'regained',
+    );
+    if (suspendedAt !== null && suspendedAt.epoch === position.epoch) {
+      fanout.enter(connection, suspendedAt);
+      return;
+    }
+    // The log was replaced meanwhile: announced, never skipped in silence (L1).
+    const from = suspendedAt && cursorText(suspendedAt.epoch, suspendedAt);
+    connection.send('gap', { scope: 'broadcast', from, to: fanout.positionText, reason: 'log_reset' });
+    if (connection.isOpen()) fanout.enter(connection);
+  }
+
+  isHealthy(connection: Connection): boolean {
+    return faultsOf(connection, this.parts.healthLimits).length === 0;
+  }
+
+  onCongested(connection: Connection): void {
+    this.parts.backpressure.watch(connection);
+  }
+
+  onEnd(connection: Connection, code: number, detail: string): void {
+    const { table, fanout, claims, liveness, backpressure, logger, clock } = this.parts;
+    table.remove(connection);
+    fanout.drop(connection);
+    backpressure.forget(connection);
+    if (connection.identity !== null && connection.shape === 'unified') claims.release(connection);
+    this.leaving += 1;
+    if (connection.status === 'closing') liveness.awaitClose(connection);
+    this.closed.set(code, (this.closed.get(code) ?? 0) + 1);
+    const { id: conn, userId: user, fence } = connection;
+    logger.debug({ mono: clock.mono(), conn, user, fence, code, detail }, 'closed');
+    this.parts.securityRecords.closed(connection, code, detail);
+  }
+
+  /** Closes everything with the hint to come back later; resolves when all sockets are gone or the time is over. */
+  async drain(timeoutMs: number, reconnectAfterMs: () => number): Promise<void> {
+    for (const connection of [...this.all]) {
+      if (!connection.isOpen()) continue;
+      const delay = reconnectAfterMs();
+      if (connection.established) connection.send('server_draining', { reconnect_after_ms: delay });
+      connection.end(CLOSE.DRAINING, `reconnect_after_ms=${delay}`);
+    }
+    if (this.all.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.emptied = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+    for (const connection of this.all) connection.ws.terminate();
+  }
+
+  onGone(connection: Connection): void {
+    if (!this.all.delete(connection)) return;
+    this.leaving -= 1;
+    this.parts.liveness.forget(connection);
+    if (this.all.size === 0) this.emptied?.();
+  }
+}

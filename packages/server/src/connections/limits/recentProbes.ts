@@ -1,0 +1,48 @@
+import type { Clock } from '../../util/clock.js';
+
+/** An answer is as good as a new one for so long, ms. */
+const FRESH_MS = 1000;
+/** While a new one is made, which may take as long as the processes of a port wait for each other, the old one stands in, ms. */
+const RENEWAL_MS = 5000;
+
+interface Recent {
+  status: number;
+  body: string;
+  at: number;
+  askedAt: number;
+}
+
+/**
+ * What this node last told balancers and orchestrators. Beyond the limit of its address a probe gets that instead of a refusal: it
+ * costs as little, and a node must not be taken out of service by what others send from the balancer's address.
+ */
+export class RecentProbes {
+  private readonly clock: Pick<Clock, 'mono'>;
+  private readonly answers: ReadonlyMap<string, Recent>;
+
+  constructor(clock: Pick<Clock, 'mono'>, paths: readonly string[]) {
+    this.clock = clock;
+    const never = Number.NEGATIVE_INFINITY;
+    this.answers = new Map(paths.map((path) => [path, { status: 0, body: '', at: never, askedAt: never }]));
+  }
+
+  has(path: string): boolean {
+    return this.answers.has(path);
+  }
+
+  note(path: string, status: number, body: unknown): void {
+    const recent = this.answers.get(path);
+    if (recent) Object.assign(recent, { status, body: JSON.stringify(body), at: this.clock.mono() });
+  }
+
+  /** Null when there is none: the probe has to be answered in full. */
+  find(path: string): { readonly status: number; readonly body: string } | null {
+    const recent = this.answers.get(path);
+    if (recent === undefined) return null;
+    const now = this.clock.mono();
+    if (now - recent.at <= FRESH_MS) return recent;
+    if (recent.status !== 0 && now - recent.askedAt <= RENEWAL_MS) return recent;
+    recent.askedAt = now;
+    return null;
+  }
+}

@@ -1,0 +1,283 @@
+import {
+  CLOSE,
+  type CloseCode,
+  PROTOCOL_VERSION,
+  parseClient,
+  parseResume,
+  type ResumeResult,
+  type ServerData,
+} from '@unified-ws/protocol';
+import { revocationError } from '../../auth/revocationError.js';
+import type { RoleTable } from '../../auth/roleTable.js';
+import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
+import type { Fanout } from '../../delivery/fanout.js';
+import { fit } from '../../delivery/joinCohort.js';
+import type { Resumed, Resumes } from '../../delivery/resumes.js';
+import type { Clearances } from '../../delivery/selection/clearance.js';
+import type { PreferenceFormat } from '../../delivery/selection/preferences.js';
+import type { UserScope } from '../../delivery/user/userScope.js';
+import type { Logger, Report } from '../../observability/log/logger.js';
+import type { Claims } from '../../registry/claim/claims.js';
+import type { Amendment } from '../../registry/store/amendment.js';
+import type { ClaimedMailbox, Owner } from '../../registry/store/registryTypes.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import type { Authority } from '../lifecycle/authority.js';
+import type { Connection } from '../lifecycle/connection.js';
+import type { ConnectionTable } from '../lifecycle/connectionTable.js';
+import type { Liveness } from '../lifecycle/liveness.js';
+import type { Presence } from '../lifecycle/presence.js';
+import { askerOf, type SecurityRecords } from '../lifecycle/securityRecords.js';
+import { expiryOf } from '../lifecycle/tokenEnd.js';
+import type { AuthFailures } from '../limits/authFailures.js';
+import { verify } from './verify.js';
+
+export interface AcceptorParts {
+  readonly verifier: TokenVerifier;
+  readonly authFailures: AuthFailures;
+  readonly roles: () => RoleTable;
+  readonly clearances: Clearances;
+  readonly authority: Authority;
+  readonly preferenceFormat: PreferenceFormat;
+  readonly claims: Claims;
+  readonly presence: Pick<Presence, 'isAlive'>;
+  readonly table: ConnectionTable;
+  readonly fanout: Fanout;
+  readonly userScope: UserScope;
+  readonly resumes: Resumes;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly securityRecords: SecurityRecords;
+  readonly report: Report;
+  readonly nodeId: string;
+  /** The right to deliver (C6). */
+  readonly mayDeliver: () => boolean;
+  readonly sendError: (connection: Connection, error: AppError) => void;
+  /** Established: what waited in the inbox may be handled. */
+  readonly onEstablished: (connection: Connection, tookMs: number, displaced: boolean) => void;
+  readonly limits: ServerData<'connection_established'>['limits'];
+  readonly heartbeatIntervalMs: number;
+}
+
+/** A second connection comes back after this, while nobody knows whether the first one lives, milliseconds. */
+const SECOND_RETRY_MS = 2000;
+
+/** A claim that is held. */
+interface Held {
+  readonly saved: readonly string[];
+  readonly preferences: readonly string[];
+  readonly amendment: Amendment;
+  readonly displaced: boolean;
+  readonly mailbox: ClaimedMailbox | null;
+  /** When the token was verified, monotonic ms. */
+  readonly startedAt: number;
+}
+
+/** The first half of a connection's life: authenticate, claim, hello. */
+export class Acceptor {
+  private readonly parts: AcceptorParts;
+  constructor(parts: AcceptorParts) {
+    this.parts = parts;
+  }
+
+  /** With a token from the upgrade request, or null: then the first message must bring it. */
+  accept(connection: Connection, token: string | null): void {
+    this.parts.liveness.awaitAuth(connection);
+    if (token !== null) this.authenticate(connection, token);
+  }
+
+  /** The first message of a connection that brought no token: `authenticate`, and nothing else. */
+  firstMessage(connection: Connection, data: { token: string; resume?: string; client?: string }): void {
+    if (data.client !== undefined) connection.client = toClient(data.client);
+    if (data.resume !== undefined) connection.resume = parseResume(data.resume) ?? connection.resume;
+    this.authenticate(connection, data.token);
+  }
+
+  /** Tells why, then closes: a browser cannot read the status of a failed upgrade, so a bad token is answered after it. */
+  refuse(connection: Connection, error: AppError, code: CloseCode): void {
+    this.parts.sendError(connection, error);
+    connection.end(code);
+  }
+
+  /**
+   * Delivery was interrupted, or the lease is lost (C10): what is not established never will be, and comes back. A claimer that went
+   * on waiting could evict one that the registry, emptied meanwhile, holds for the newest, and end with it.
+   */
+  endUnestablished(code: CloseCode): void {
+    for (const connection of [...this.parts.table.all()]) {
+      if (!connection.established) this.refuseUnregistered(connection, code);
+    }
+  }
+
+  private authenticate(connection: Connection, token: string): void {
+    verify(this.parts.verifier, token, connection, {
+      verified: (identity) => this.claim(connection, identity),
+      refused: (error) => this.refuseToken(connection, error),
+      failed: (error) => this.fail(connection, error),
+    });
+  }
+
+  refuseToken(connection: Connection, error: unknown): void {
+    if (!(error instanceof AppError)) {
+      this.fail(connection, error);
+      return;
+    }
+    const { code } = error;
+    const close =
+      code === 'TOKEN_EXPIRED' ? CLOSE.TOKEN_EXPIRED : code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : CLOSE.AUTH_FAILED;
+    this.parts.authFailures.add(connection.ip, error);
+    this.parts.securityRecords.refused(askerOf(connection), error, 'connect');
+    this.refuse(connection, error, close);
+  }
+
+  private claim(connection: Connection, identity: Identity): void {
+    const { table, claims, roles, clearances, clock } = this.parts;
+    const startedAt = clock.mono();
+    if (!connection.signal('authenticated')) return;
+    connection.token = identity;
+    connection.identity = identity;
+    connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
+    this.parts.liveness.forget(connection);
+    // C1: known before claimed, so that an evict which overtakes the claim's answer finds it.
+    table.add(connection);
+    claims
+      .acquire(connection)
+      .then((outcome) => {
+        if (outcome.status === 'refused') this.refuseClaim(connection, outcome.code, outcome.until);
+        else if (outcome.status === 'occupied') return this.refuseSecond(connection, outcome.owner);
+        else if (outcome.status === 'held' && connection.signal('held')) {
+          return this.resume(connection, { ...outcome, startedAt });
+        }
+        return undefined;
+      })
+      .catch((error: unknown) => {
+        this.parts.report(error, 'edge.claim');
+        this.refuseUnregistered(connection, CLOSE.UNAVAILABLE);
+      });
+  }
+
+  /** It is not known to be the user's current connection, through no fault of the client's (C8, C10). */
+  private refuseUnregistered(connection: Connection, code: CloseCode): void {
+    this.refuse(connection, new AppError('UNAVAILABLE', 'The connection could not be registered, try again.'), code);
+  }
+
+  private refuseClaim(connection: Connection, code: CloseCode, until?: number): void {
+    if (code === CLOSE.BANNED || code === CLOSE.TOKEN_REVOKED || code === CLOSE.TOKEN_EXPIRED) {
+      const error = revocationError(code, until);
+      if (error) {
+        this.parts.securityRecords.refused(askerOf(connection), error, 'connect');
+        this.parts.sendError(connection, error);
+      }
+    } else if (code === CLOSE.LEASE_LOST) {
+      this.refuseUnregistered(connection, code);
+      return;
+    }
+    connection.end(code);
+  }
+
+  /** For good only by one that was seen to live: a vanished one would keep its own user out. */
+  private async refuseSecond(connection: Connection, owner: Pick<Owner, 'conn' | 'lease'>): Promise<void> {
+    if (await this.parts.presence.isAlive(owner)) {
+      const error = new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.');
+      this.refuse(connection, error, CLOSE.ALREADY_CONNECTED);
+      return;
+    }
+    const error = new AppError(
+      'CONNECTION_LIMIT',
+      'This user is connected elsewhere, and is asked whether it still is.',
+      {
+        details: { retry_after_ms: SECOND_RETRY_MS },
+      },
+    );
+    this.parts.sendError(connection, error);
+    connection.end(CLOSE.CONNECTION_LIMIT, `reconnect_after_ms=${SECOND_RETRY_MS}`);
+  }
+
+  /** Most positions are judged at once: then hello leaves within this turn. */
+  private resume(connection: Connection, held: Held): Promise<void> | undefined {
+    const resumed = this.parts.resumes.judge(connection.resume.broadcast);
+    if (!(resumed instanceof Promise)) {
+      this.establish(connection, held, resumed);
+      return undefined;
+    }
+    return resumed.then((judged) => this.establish(connection, held, judged));
+  }
+
+  private establish(connection: Connection, held: Held, judged: Resumed): void {
+    const { saved, preferences, amendment, displaced, mailbox, startedAt } = held;
+    const { fanout, userScope, clock, logger, authority, preferenceFormat, mayDeliver, liveness, onEstablished } =
+      this.parts;
+    if (!connection.isOpen()) return;
+    if (!mayDeliver()) {
+      this.refuseUnregistered(connection, CLOSE.UNAVAILABLE);
+      return;
+    }
+    authority.admit(connection, saved, amendment);
+    connection.preferences = preferenceFormat.read(preferences);
+    fit(connection, fanout.catalogue, fanout.typeSets);
+    // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
+    fanout.flush();
+    // The log was replaced while the position was judged.
+    const lost = judged.cursor !== null && judged.epoch !== fanout.position.epoch;
+    const resumed: Resumed = lost ? { ...judged, result: 'none', cursor: null, text: null } : judged;
+    const user = userScope.claimed(connection, mailbox);
+    const hello = this.hello(connection, resumed, user);
+    connection.send('connection_established', hello, connection.authenticateId);
+    connection.authenticateId = undefined;
+    // The answer to the upgrade may be held back for this (Upgrades).
+    connection.socket.uncork();
+    if (!connection.signal('established')) return;
+    connection.established = true;
+    fanout.enter(connection, resumed.cursor ?? undefined);
+    userScope.start(connection);
+    liveness.watch(connection);
+    const mono = clock.mono();
+    logger.debug(
+      { mono, conn: connection.id, user: connection.userId, fence: connection.fence, client: connection.client?.id },
+      'established',
+    );
+    onEstablished(connection, mono - startedAt, displaced);
+  }
+
+  private hello(connection: Connection, resumed: Resumed, user: ResumeResult): ServerData<'connection_established'> {
+    const { fanout, nodeId, limits, heartbeatIntervalMs } = this.parts;
+    const identity = connection.identity as Identity;
+    return {
+      connection_id: connection.id,
+      user_id: identity.userId,
+      username: identity.username,
+      is_admin: identity.roles.includes('admin'),
+      roles: [...identity.roles],
+      permissions: [...(connection.clearance?.permissions ?? [])],
+      subscriptions: [...(connection.types?.names ?? [])],
+      connected_at: new Date(connection.connectedAt).toISOString(),
+      node_id: nodeId,
+      fence: Number(connection.fence),
+      resume: {
+        broadcast: resumed.result,
+        user,
+      },
+      positions: { broadcast: resumed.text ?? fanout.positionText, user: connection.mail?.text ?? null },
+      heartbeat_interval_ms: heartbeatIntervalMs,
+      limits,
+      expires_at: expiryOf(connection),
+      protocol: PROTOCOL_VERSION,
+    };
+  }
+
+  private fail(connection: Connection, error: unknown): void {
+    this.parts.report(error, 'edge.accept');
+    this.refuse(
+      connection,
+      new AppError('UNEXPECTED_ERROR', 'The connection could not be accepted.'),
+      CLOSE.UNAVAILABLE,
+    );
+  }
+}
+
+/** `?client=` as the registry takes it; malformed: a client of its own (C5). */
+export function toClient(text: string): Connection['client'] {
+  const parsed = parseClient(text);
+  return parsed === null ? null : { id: parsed.client, attempt: parsed.attempt };
+}

@@ -1,0 +1,40 @@
+import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
+import type { Connection } from '../lifecycle/connection.js';
+
+/** What becomes of a connection whose token was judged. */
+export interface Verdict {
+  readonly verified: (identity: Identity) => void;
+  readonly refused: (error: unknown) => void;
+  /** One of the two has thrown when the token was judged later; what it throws at once goes to the caller. */
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Judges the token of a connection. Most are judged at once; while a key has to be fetched first, the connection counts as being
+ * worked on, and what it sends meanwhile waits.
+ */
+export function verify(
+  verifier: TokenVerifier,
+  token: string,
+  connection: Connection,
+  { verified, refused, failed }: Verdict,
+): void {
+  let judged: Identity | Promise<Identity>;
+  try {
+    judged = verifier.verify(token);
+  } catch (error) {
+    refused(error);
+    return;
+  }
+  if (!(judged instanceof Promise)) {
+    verified(judged);
+    return;
+  }
+  connection.handling = true;
+  judged
+    .finally(() => {
+      connection.handling = false;
+    })
+    .then(verified, refused)
+    .catch(failed);
+}

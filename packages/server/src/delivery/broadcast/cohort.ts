@@ -1,0 +1,104 @@
+import type { FrameShape } from '../frames/eventFrame.js';
+import type { Clearance } from '../selection/clearance.js';
+import type { TypeSet } from '../selection/typeSet.js';
+import type { Recipient } from '../selection/wants.js';
+
+/** A connection as the fan-out sees it. */
+export interface Member extends Recipient {
+  readonly id: string;
+  /** Its events are compressed. */
+  readonly compress: boolean;
+  /** How it is told events. Absent: `unified`. */
+  readonly shape?: FrameShape;
+  /** Hands bytes to the socket. Never throws, never after the connection closed. */
+  write(frames: Buffer): void;
+  /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */
+  isCongested(): boolean;
+  /** What it is told of itself with its cursor. */
+  isHealthy(): boolean;
+}
+
+/**
+ * The local connections that are to receive the same bytes. The key is (types, clearance, compression, shape) alone; anything
+ * else, such as `exclude`, is served singly (L5).
+ */
+export interface Cohort {
+  readonly types: TypeSet;
+  readonly clearance: Clearance;
+  readonly compress: boolean;
+  readonly shape: FrameShape;
+  readonly members: Set<Member>;
+  /** Frames of the flush that is being built; empty between flushes. */
+  readonly run: Buffer[];
+  /** The members' cursor as they were last told it, by an event or otherwise, and when, monotonic ms (L6). */
+  toldOffset: number;
+  toldAt: number;
+}
+
+/** All cohorts of a node, found by event type. Changes only between flushes (L5). */
+export class Cohorts {
+  private readonly all = new Map<string, Cohort>();
+  private readonly byType = new Map<string, Set<Cohort>>();
+  private readonly ofMember = new Map<Member, Cohort>();
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  get members(): number {
+    return this.ofMember.size;
+  }
+
+  join(member: Member, types: TypeSet, clearance: Clearance, compress: boolean): Cohort {
+    this.leave(member);
+    const shape = member.shape ?? 'unified';
+    const key = keyOf(types, clearance, compress, shape);
+    let cohort = this.all.get(key);
+    if (!cohort) {
+      cohort = { types, clearance, compress, shape, members: new Set(), run: [], toldOffset: 0, toldAt: 0 };
+      this.all.set(key, cohort);
+      for (const type of types.names) {
+        const set = this.byType.get(type);
+        if (set) set.add(cohort);
+        else this.byType.set(type, new Set([cohort]));
+      }
+    }
+    cohort.members.add(member);
+    this.ofMember.set(member, cohort);
+    return cohort;
+  }
+
+  leave(member: Member): void {
+    const cohort = this.ofMember.get(member);
+    if (!cohort) return;
+    this.ofMember.delete(member);
+    cohort.members.delete(member);
+    if (cohort.members.size > 0) return;
+    this.all.delete(keyOf(cohort.types, cohort.clearance, cohort.compress, cohort.shape));
+    for (const type of cohort.types.names) {
+      const set = this.byType.get(type);
+      set?.delete(cohort);
+      if (set?.size === 0) this.byType.delete(type);
+    }
+  }
+
+  has(member: Member): boolean {
+    return this.ofMember.has(member);
+  }
+
+  subscribedTo(type: string): Iterable<Cohort> {
+    return this.byType.get(type) ?? [];
+  }
+
+  everyone(): Iterable<Member> {
+    return this.ofMember.keys();
+  }
+
+  each(): Iterable<Cohort> {
+    return this.all.values();
+  }
+}
+
+function keyOf(types: TypeSet, clearance: Clearance, compress: boolean, shape: FrameShape): string {
+  return `${types.id}/${clearance.id}${compress ? '/z' : ''}${shape === 'legacy' ? '/legacy' : ''}`;
+}

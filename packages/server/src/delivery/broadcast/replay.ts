@@ -1,0 +1,126 @@
+import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import type { LogEntry, LogHead } from '../../events/log/broadcastLog.js';
+import type { Logger } from '../../observability/log/logger.js';
+import type { Clock } from '../../util/clock.js';
+import type { Compression } from '../frames/compression.js';
+import { messageFrame } from '../frames/frame.js';
+import { type Clearance, hiddenFields } from '../selection/clearance.js';
+import { wants } from '../selection/wants.js';
+import type { Member } from './cohort.js';
+import { type Cursor, cursorText } from './cursor.js';
+import { type Entry, frameOf } from './window.js';
+
+/** Written to one reader before the next one has its turn, bytes: as much as a peer that reads takes at once. */
+const TURN_BYTES = 64 * 1024;
+
+export interface ReplayParts {
+  readonly catalogue: () => EventCatalogue;
+  readonly clock: Clock;
+  readonly compression: Compression;
+  readonly logger: Logger;
+  /** Where the cohorts stand. */
+  readonly position: () => LogHead;
+  /** Its message rate holds events back: it is to be told. */
+  readonly onLimited: (member: Member) => void;
+}
+
+export interface ReaderCounts {
+  /** Events written to connections that were behind. */
+  replayed: number;
+  writes: number;
+  bytes: number;
+  /** Of those: from the log in Redis, not from the window. */
+  fromLog: number;
+  gaps: number;
+}
+
+/** A connection that does not stand where its cohort stands. */
+export interface Reader {
+  readonly member: Member;
+  cursor: Cursor;
+  /** Where the cohorts stood when it came. */
+  readonly entered: Cursor;
+  /** The log was shorter than its cursor when it was last looked at. */
+  doubted: boolean;
+  /** A page is asked for; what comes of it goes on by itself. */
+  reading: boolean;
+  /** Read from the log, to be written next. */
+  page: readonly LogEntry[] | null;
+  /** Monotonic ms. */
+  notBefore: number;
+}
+
+/** What is written to readers: entries from their cursor on, or that there are none. Each write moves the cursor. */
+export class Replay {
+  readonly counts: ReaderCounts = { replayed: 0, writes: 0, bytes: 0, fromLog: 0, gaps: 0 };
+  private readonly parts: ReplayParts;
+
+  constructor(parts: ReplayParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * Writes what fits into a turn; the rest of a page waits for the next.
+   *
+   * @param fromLog `entries` is a page of the log, not of the window.
+   * @param checkedAt when the right to deliver was checked (C6), monotonic ms.
+   */
+  write(reader: Reader, entries: Iterable<Entry>, fromLog: boolean, checkedAt: number): void {
+    const { member } = reader;
+    const limit = member.single?.batch === false ? 1 : TURN_BYTES;
+    const frames: Buffer[] = [];
+    let bytes = 0;
+    let written = 0;
+    for (const entry of entries) {
+      if (entry.offset <= reader.cursor.offset) continue;
+      const frame = this.frameFor(member, entry);
+      if (bytes >= limit || (frame !== null && !this.mayTake(reader))) {
+        if (fromLog) reader.page = entries as readonly LogEntry[];
+        break;
+      }
+      reader.cursor = { offset: entry.offset, tag: entry.tag };
+      if (frame === null) continue;
+      frames.push(frame);
+      bytes += frame.length;
+      written += 1;
+    }
+    if (written === 0) return;
+    member.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, bytes));
+    const { logger } = this.parts;
+    if (logger.isLevelEnabled('trace')) logger.trace({ mono: checkedAt, conns: [member.id] }, 'flush');
+    this.counts.replayed += written;
+    this.counts.writes += 1;
+    this.counts.bytes += bytes;
+    if (fromLog) this.counts.fromLog += written;
+  }
+
+  /** Null: it is not to have this event. */
+  private frameFor(member: Member, entry: Entry): Buffer | null {
+    const definition = this.parts.catalogue().get(entry.event.type);
+    if (!definition || !wants(member, entry.event, definition)) return null;
+    const compression = member.compress ? this.parts.compression : null;
+    const { epoch } = this.parts.position();
+    return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch, compression, member.shape);
+  }
+
+  /** A durable event over the member's rate is late, never dropped. */
+  private mayTake(reader: Reader): boolean {
+    const limit = reader.member.single?.limit;
+    const now = this.parts.clock.mono();
+    if (!limit || limit.take(now)) return true;
+    reader.notBefore = now + limit.retryAfterMs(now);
+    this.parts.onLimited(reader.member);
+    return false;
+  }
+
+  /** What lies between cannot be delivered: told, never skipped in silence (L8). */
+  skip(reader: Reader, cursor: Cursor, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
+    const { clock, position } = this.parts;
+    const from = cursorText(position().epoch, reader.cursor);
+    reader.cursor = { offset: cursor.offset, tag: cursor.tag };
+    this.counts.gaps += 1;
+    if (reader.member.shape === 'legacy') return;
+    const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
+    reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
+  }
+}

@@ -1,0 +1,397 @@
+import type { EventCatalogue } from '../events/catalogue/eventCatalogue.js';
+import type { BroadcastBatch, LogHead } from '../events/log/broadcastLog.js';
+import type { LogPages } from '../events/log/logPages.js';
+import type { Logger, Report } from '../observability/log/logger.js';
+import type { Clock } from '../util/clock.js';
+import { type Cohort, Cohorts, type Member } from './broadcast/cohort.js';
+import { type Cursor, cursorText } from './broadcast/cursor.js';
+import type { FanoutCounts } from './broadcast/fanoutCounts.js';
+import { Readers } from './broadcast/readers.js';
+import { type Entry, frameOf, Window } from './broadcast/window.js';
+import { WriteTimes } from './broadcast/writeTimes.js';
+import { Ephemeral } from './ephemeral/ephemeral.js';
+import { EphemeralDelivery } from './ephemeral/ephemeralDelivery.js';
+import type { Compression } from './frames/compression.js';
+import { heartbeatFrame, messageFrame } from './frames/frame.js';
+import { admits, hiddenFields } from './selection/clearance.js';
+import { excludedUsers } from './selection/excludedUsers.js';
+import type { TypeSets } from './selection/typeSet.js';
+
+/**
+ * After a flush the next one waits as long as that one took, at most this long, milliseconds. Else a node that works on
+ * the queue as well flushes event by event, because the next job gets on only between two flushes: with 2,000 sockets
+ * and 300 events a second it fell 2 s behind; with the rest p50 is 35 ms, and half of the event loop stays free.
+ */
+const MAX_REST_MS = 20;
+
+/** A cursor that moved without an event is told after this long, milliseconds (L6). */
+const TELL_AFTER_MS = 5000;
+
+export interface FanoutParts {
+  readonly catalogue: () => EventCatalogue;
+  readonly typeSets: TypeSets;
+  readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
+  readonly compression: Compression;
+  readonly logger: Logger;
+  readonly report: Report;
+  /** The log in Redis, for connections that are behind the window. */
+  readonly pages: LogPages;
+  /** WINDOW_SIZE, entries, and WINDOW_BYTES. */
+  readonly windowSize: number;
+  readonly windowBytes: number;
+  /** HISTORY_SIZE: a quarter of it is the farthest that a cursor moves untold (L6). */
+  readonly historySize: number;
+  /** The right to deliver (C6), asked before each flush. */
+  readonly mayDeliver: () => boolean;
+  /** The connections of a user that are delivered to. */
+  readonly ofUser: (userId: string) => Iterable<Member>;
+}
+
+/**
+ * Delivers the broadcast log to the local connections: all entries that came within a turn of the event loop become one buffer
+ * per cohort, written once to each member's socket. `position` is the cursor of every cohort's members: whoever joins
+ * does so between flushes, so that nothing is sent twice and nothing is left out (L5). Who stands elsewhere is a reader.
+ */
+export class Fanout {
+  readonly cohorts = new Cohorts();
+  readonly window: Window;
+  readonly readers: Readers;
+  /** Delivered with the same flushes, after what is durable. */
+  readonly ephemeral: Ephemeral;
+  readonly ephemeralDelivery: EphemeralDelivery;
+  readonly counts: FanoutCounts = { events: 0, deliveries: 0, flushes: 0, writes: 0, bytes: 0, unknown: 0, gaps: 0 };
+  private readonly parts: FanoutParts;
+  private pending: Entry[] = [];
+  private scheduled: NodeJS.Immediate | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  /** Monotonic ms: the last flush was long, so none begins by itself before this. */
+  private restUntil = 0;
+  private waiters: (() => void)[] = [];
+  private delivered: LogHead = { epoch: '', offset: 0, tag: '' };
+  private text: string | null = null;
+  private readonly writeTimes = new WriteTimes();
+
+  constructor(parts: FanoutParts) {
+    this.parts = parts;
+    this.window = new Window(parts.windowSize, parts.windowBytes);
+    this.readers = new Readers({
+      ...parts,
+      window: this.window,
+      position: () => this.delivered,
+      onCaughtUp: (member) => this.settle(member),
+      onLimited: (member) => this.ephemeralDelivery.notify(member),
+    });
+    this.ephemeral = new Ephemeral({ ...parts, wake: () => this.schedule() });
+    this.ephemeralDelivery = new EphemeralDelivery({
+      ...parts,
+      ephemeral: this.ephemeral,
+      cohorts: this.cohorts,
+      readers: this.readers,
+    });
+  }
+
+  get catalogue(): EventCatalogue {
+    return this.parts.catalogue();
+  }
+
+  get typeSets(): TypeSets {
+    return this.parts.typeSets;
+  }
+
+  /** All that concerns the members up to here was written. */
+  get position(): LogHead {
+    return this.delivered;
+  }
+
+  /** `position` on the wire; null before the log was read. */
+  get positionText(): string | null {
+    return this.text;
+  }
+
+  /** The newest entry taken, delivered or not: the next one must follow it. */
+  get tail(): LogHead {
+    const last = this.pending.at(-1);
+    return last ? { epoch: this.delivered.epoch, offset: last.offset, tag: last.tag } : this.delivered;
+  }
+
+  /** Takes entries that follow `tail` without a hole; they are delivered with the next flush, of this turn or after a rest. */
+  take(entries: BroadcastBatch['entries'] | readonly Entry[]): void {
+    for (const entry of entries) this.pending.push(entry);
+    if (this.pending.length > 0) this.schedule();
+  }
+
+  /**
+   * From now on the member is delivered to.
+   *
+   * @param cursor where it stands; default: where the cohorts stand.
+   */
+  enter(member: Member, cursor?: Cursor): void {
+    this.flush();
+    if (cursor !== undefined && cursor.offset !== this.delivered.offset) this.readers.add(member, cursor);
+    else this.settle(member);
+  }
+
+  /** Its types, clearance or manner of service changed: what comes from now on is delivered by them (L5). */
+  refit(member: Member): void {
+    this.flush();
+    if (this.cohorts.has(member)) this.settle(member);
+    else this.readers.wake(member);
+  }
+
+  /** The member is delivered to no more. Returns its cursor; null when it was not delivered to. */
+  leave(member: Member): LogHead | null {
+    this.flush();
+    this.ephemeralDelivery.forget(member);
+    const { epoch } = this.delivered;
+    const cursor = this.readers.cursorOf(member);
+    if (cursor) {
+      this.readers.remove(member);
+      return { epoch, offset: cursor.offset, tag: cursor.tag };
+    }
+    if (!this.cohorts.has(member)) return null;
+    this.cohorts.leave(member);
+    return this.delivered;
+  }
+
+  /** Its socket drained: what it missed is due. */
+  drained(member: Member): void {
+    this.readers.wake(member);
+    this.ephemeralDelivery.catchUp(member);
+  }
+
+  /** The member closed: nothing more is written to it, what is pending neither. */
+  drop(member: Member): void {
+    this.ephemeralDelivery.forget(member);
+    this.cohorts.leave(member);
+    this.readers.remove(member);
+  }
+
+  /** The cursor of a member on the wire: all that concerns it up to here was written. Null when it cannot be told. */
+  cursorText(member: Member): string | null {
+    const cursor = this.readers.cursorOf(member);
+    return cursor ? cursorText(this.delivered.epoch, cursor) : this.text;
+  }
+
+  /** Events of the log that were written to the member after that cluster time, ms, as far as the window tells. */
+  writtenSince(member: Member, since: number): number {
+    const cursor = this.readers.cursorOf(member) ?? (this.cohorts.has(member) ? this.delivered : null);
+    return cursor === null ? 0 : this.writeTimes.eventsOf(member, since, cursor, this.window, this.parts.catalogue());
+  }
+
+  /** Jumps: the log before `head` is not, or cannot be, delivered to the cohorts. */
+  moveTo(head: LogHead): void {
+    this.pending = [];
+    this.delivered = head;
+    // What lies before a jump leads nowhere: who is behind it reads the log.
+    if (this.window.newest !== head.offset) this.window.clear();
+    // The entry before a trimmed hole is gone, and its tag with it: the text follows with the next delivery.
+    const text = cursorText(head.epoch, head);
+    if (text !== null) this.text = text;
+    this.readers.moved();
+  }
+
+  /** The log is another one (L1): every cursor of the old one is worth nothing. The caller announces it. */
+  restartAt(head: LogHead): void {
+    this.window.clear();
+    this.writeTimes.clear();
+    this.moveTo(head);
+    // The caller tells everybody. Offsets begin anew: measured by those of before, no cursor would be told for long (L6).
+    const now = this.parts.clock.mono();
+    for (const cohort of this.cohorts.each()) {
+      cohort.toldOffset = head.offset;
+      cohort.toldAt = now;
+    }
+    this.readers.reset();
+  }
+
+  /** Forgets what was taken and not delivered; it is read from the log when this node may deliver again. */
+  discard(): void {
+    this.pending = [];
+    this.ephemeral.discard();
+    this.told();
+  }
+
+  /** Resolves when what was taken so far is delivered or discarded. */
+  async flushed(): Promise<void> {
+    if (this.pending.length === 0) return;
+    await new Promise<void>((resolve) => {
+      this.waiters.push(resolve);
+    });
+  }
+
+  /** Delivers what is pending. Also called before anybody joins, leaves a cohort or is told the position (L5). */
+  flush(): void {
+    this.unschedule();
+    if (this.pending.length === 0 && !this.ephemeral.due) return;
+    if (!this.parts.mayDeliver()) {
+      this.discard();
+      return;
+    }
+    const { clock } = this.parts;
+    const startedAt = clock.mono();
+    const entries = this.pending;
+    this.pending = [];
+    const items = this.ephemeral.drain(startedAt);
+    const touched = this.build(entries, startedAt);
+    this.ephemeralDelivery.build(items, touched);
+    const excluded = excludedUsers([...entries, ...items]);
+    const traced = this.parts.logger.isLevelEnabled('trace') ? [] : null;
+    const last = entries.at(-1);
+    for (const cohort of touched) {
+      const frames = cohort.run.length === 1 ? (cohort.run[0] as Buffer) : Buffer.concat(cohort.run);
+      this.deliver(cohort, frames, excluded, traced);
+      cohort.run.length = 0;
+    }
+    if (last) this.writeTimes.add(this.parts.clusterTime.now(), this.delivered.offset);
+    for (const entry of entries) this.window.push(entry);
+    if (last) this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
+    // The readers too, who became one in this flush among them.
+    this.ephemeralDelivery.toReaders(items);
+    this.ephemeralDelivery.toUsers(items);
+    this.counts.events += entries.length;
+    this.counts.flushes += 1;
+    const endedAt = clock.mono();
+    this.restUntil = endedAt + Math.min(MAX_REST_MS, endedAt - startedAt);
+    // When the right to deliver was checked (C6): a process may be stopped in the middle of its writes, and nothing can prevent that.
+    if (traced && traced.length > 0) this.parts.logger.trace({ mono: startedAt, conns: traced }, 'flush');
+    this.told();
+  }
+
+  /**
+   * Writes a message that is no event to everybody, after what is pending. Without the right to deliver too: positions have moved, and
+   * a loss that is not told now is not told at all. Those of the legacy shape know no positions, and no such message.
+   */
+  announce(type: string, data: unknown): void {
+    this.announceToCohorts(type, data);
+    const frame = this.message(type, data);
+    for (const member of [...this.readers.members()]) if (member.shape !== 'legacy') member.write(frame);
+  }
+
+  /** As `announce`, to those alone who stand at `position`. */
+  announceToCohorts(type: string, data: unknown): void {
+    this.flush();
+    const frame = this.message(type, data);
+    for (const member of [...this.cohorts.everyone()]) if (member.shape !== 'legacy') member.write(frame);
+  }
+
+  /**
+   * Tells the cursor to those whose last event is long ago while the log went on: who receives rarely must not age out of a log
+   * that he has kept up with (L6). To be called each second.
+   */
+  tellCursors(): void {
+    this.flush();
+    if (!this.parts.mayDeliver() || this.text === null) return;
+    const now = this.parts.clock.mono();
+    const { offset } = this.delivered;
+    let frames: Buffer[] | null = null;
+    for (const cohort of this.cohorts.each()) {
+      if (cohort.shape === 'legacy') continue;
+      const ahead = offset - cohort.toldOffset;
+      if (ahead <= 0 || (now - cohort.toldAt < TELL_AFTER_MS && ahead < this.parts.historySize / 4)) continue;
+      frames ??= [false, true].map((healthy) => heartbeatFrame(this.parts.clock.now(), this.text, null, healthy));
+      const [unwell, well] = frames as [Buffer, Buffer];
+      for (const member of [...cohort.members]) {
+        if (!member.isCongested()) member.write(member.isHealthy() ? well : unwell);
+      }
+      cohort.toldOffset = offset;
+      cohort.toldAt = now;
+    }
+  }
+
+  stop(): void {
+    this.unschedule();
+    this.ephemeralDelivery.stop();
+    this.readers.stop();
+    this.discard();
+  }
+
+  private told(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.timer) return;
+    const rest = this.restUntil - this.parts.clock.mono();
+    // Timers have steps of a millisecond: a shorter rest is none.
+    if (rest < 1) this.scheduled = setImmediate(() => this.flush());
+    else this.timer = setTimeout(() => this.flush(), rest);
+  }
+
+  private unschedule(): void {
+    if (this.scheduled) clearImmediate(this.scheduled);
+    if (this.timer) clearTimeout(this.timer);
+    this.scheduled = null;
+    this.timer = null;
+  }
+
+  /** To the cohort of its types, clearance and compression, or served singly for good. */
+  private settle(member: Member): void {
+    const { delivered: types, clearance } = member;
+    if (types === null || clearance === null) throw new Error('a member without types and clearance');
+    this.cohorts.leave(member);
+    if (member.single !== null) {
+      if (!this.readers.has(member)) this.readers.add(member, this.delivered);
+      return;
+    }
+    const cohort = this.cohorts.join(member, types, clearance, member.compress);
+    // A new cohort's first member was told the cursor when it joined.
+    if (cohort.toldAt === 0) {
+      cohort.toldOffset = this.delivered.offset;
+      cohort.toldAt = this.parts.clock.mono();
+    }
+  }
+
+  private message(type: string, data: unknown): Buffer {
+    return messageFrame(type, data, new Date(this.parts.clock.now()).toISOString());
+  }
+
+  /** Appends each event's frame to the run of every cohort that is to have it. */
+  private build(entries: readonly Entry[], now: number): Set<Cohort> {
+    const touched = new Set<Cohort>();
+    const catalogue = this.parts.catalogue();
+    const { compression } = this.parts;
+    const { epoch } = this.delivered;
+    for (const entry of entries) {
+      const definition = catalogue.get(entry.event.type);
+      if (!definition) {
+        this.counts.unknown += 1;
+        continue;
+      }
+      for (const cohort of this.cohorts.subscribedTo(entry.event.type)) {
+        if (!admits(cohort.clearance, entry.event, definition)) continue;
+        cohort.toldOffset = entry.offset;
+        cohort.toldAt = now;
+        const hidden = hiddenFields(cohort.clearance, definition);
+        cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null, cohort.shape));
+        touched.add(cohort);
+      }
+    }
+    return touched;
+  }
+
+  /** One write to each member. Who is behind, or whom some event excludes, becomes a reader that stands before this flush. */
+  private deliver(cohort: Cohort, frames: Buffer, excluded: ReadonlySet<string> | null, traced: string[] | null): void {
+    let aside: Member[] | null = null;
+    let written = 0;
+    for (const member of cohort.members) {
+      if (member.isCongested() || excluded?.has(member.userId)) {
+        aside ??= [];
+        aside.push(member);
+        continue;
+      }
+      member.write(frames);
+      written += 1;
+      traced?.push(member.id);
+    }
+    this.counts.deliveries += cohort.run.length * written;
+    this.counts.writes += written;
+    this.counts.bytes += frames.length * written;
+    for (const member of aside ?? []) {
+      this.cohorts.leave(member);
+      this.readers.add(member, this.delivered);
+    }
+  }
+}

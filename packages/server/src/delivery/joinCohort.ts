@@ -1,0 +1,36 @@
+import type { EventCatalogue } from '../events/catalogue/eventCatalogue.js';
+import type { Member } from './broadcast/cohort.js';
+import type { Fanout } from './fanout.js';
+import { deliveredTypes, type Preferences } from './selection/preferences.js';
+import { type SingleService, singleService } from './selection/singleService.js';
+import type { TypeSet, TypeSets } from './selection/typeSet.js';
+
+/** A connection, as what it is to receive is worked out. */
+export interface Subscriber extends Member {
+  /** What it is subscribed to. */
+  readonly types: TypeSet | null;
+  readonly preferences: Preferences;
+  /** Whether it takes compressed messages. */
+  readonly inflates: boolean;
+  compress: boolean;
+  delivered: TypeSet | null;
+  single: SingleService | null;
+}
+
+/** Works out what is delivered of the subscriptions within the preferences, and whether it has to be served singly. */
+export function fit(connection: Subscriber, catalogue: EventCatalogue, typeSets: TypeSets): void {
+  const { types, preferences } = connection;
+  if (types === null) return;
+  connection.delivered = deliveredTypes(types, preferences, catalogue, typeSets);
+  connection.compress = connection.inflates && preferences.compress_data;
+  connection.single = singleService(preferences, connection.single);
+}
+
+/**
+ * Its subscriptions, clearance or preferences changed: from now on it is delivered to by what holds now. Call between two flushes:
+ * flush, change, join (L5). One that is not delivered to (suspended, or not established) goes on with it when it is current again.
+ */
+export function joinCohort(fanout: Fanout, connection: Subscriber): void {
+  fit(connection, fanout.catalogue, fanout.typeSets);
+  fanout.refit(connection);
+}

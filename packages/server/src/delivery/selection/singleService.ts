@@ -1,0 +1,25 @@
+import type { StoredEvent } from '../../events/event/storedEvent.js';
+import { isSingly, type Preferences, passes } from './preferences.js';
+import { RateLimit } from './rateLimit.js';
+
+/** What keeps a connection out of the cohorts for good: it is served singly (L5). */
+export interface SingleService {
+  /** False: each event is a write of its own. */
+  readonly batch: boolean;
+  /** Its message rate; null: none. */
+  readonly limit: RateLimit | null;
+  /** Besides type, clearance and `exclude`. */
+  passes(event: StoredEvent): boolean;
+}
+
+/**
+ * How a connection with these preferences is served; null: with its cohort.
+ *
+ * @param previous how it was served: a rate that stays goes on where it was, or each change would be leave for another burst.
+ */
+export function singleService(preferences: Preferences, previous: SingleService | null): SingleService | null {
+  if (!isSingly(preferences)) return null;
+  const { batch_messages: batch, max_message_rate: rate } = preferences;
+  const kept = previous?.limit?.rate === rate ? previous.limit : new RateLimit(rate);
+  return { batch, limit: rate === 0 ? null : kept, passes: (event) => passes(preferences, event) };
+}

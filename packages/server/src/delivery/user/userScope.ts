@@ -1,0 +1,327 @@
+import { parsePosition, type ResumeResult, type ServerData } from '@unified-ws/protocol';
+import type { MailBatch } from '../../bus/busMessages.js';
+import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import type { StoredEvent } from '../../events/event/storedEvent.js';
+import type { Mailboxes, MailboxPage } from '../../events/mailbox/mailboxes.js';
+import { resumeMailbox, tagAt } from '../../events/mailbox/resumeMailbox.js';
+import type { Report } from '../../observability/log/logger.js';
+import type { ClaimedMailbox, MailboxHead } from '../../registry/store/registryTypes.js';
+import type { Clock } from '../../util/clock.js';
+import type { Compression } from '../frames/compression.js';
+import { type DeliveredEntry, eventFrame } from '../frames/eventFrame.js';
+import { hiddenFields } from '../selection/clearance.js';
+import { type Recipient, wants } from '../selection/wants.js';
+import { MailCursor } from './mailCursor.js';
+import { MailReaders } from './mailReaders.js';
+
+/** A connection as the user scope sees it. */
+export interface MailRecipient extends Recipient {
+  /** `open` alone is delivered to. */
+  readonly status: string;
+  /** Whether it takes compressed messages. */
+  readonly compress: boolean;
+  /** The position of the mailbox that the client gave. */
+  readonly resume: { readonly user: string | null };
+  /** Null while its user has no mailbox. */
+  mail: MailCursor | null;
+  isOpen(): boolean;
+  /** Its peer takes less than it is sent: what comes is left in the mailbox, and `wake` is called when it drained. */
+  isCongested(): boolean;
+  write(frames: Buffer): void;
+  send(type: 'gap', data: ServerData<'gap'>): void;
+}
+
+export interface UserScopeParts {
+  readonly mailboxes: Pick<Mailboxes, 'read'>;
+  readonly catalogue: () => EventCatalogue;
+  readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
+  readonly compression: Compression;
+  /** The connections of a user on this node, those that are still claiming included. */
+  readonly ofUser: (userId: string) => Iterable<MailRecipient>;
+  /** The right to deliver (C6). */
+  readonly mayDeliver: () => boolean;
+  readonly report: Report;
+}
+
+/** Counters since the start, read by the metrics. */
+export interface UserScopeCounts {
+  /** Events written. */
+  deliveries: number;
+  /** Events that a connection was not subscribed to, or may not see. */
+  unwanted: number;
+  /** Live batches that did not continue the cursor, so that the mailbox was read. */
+  holes: number;
+  /** Pages read from mailboxes. */
+  reads: number;
+  gaps: number;
+}
+
+/** Entries of one read. */
+const PAGE = 50;
+/** Bytes handed to a socket before it is asked again whether it takes more. */
+const WRITE_BYTES = 64 * 1024;
+
+/**
+ * Delivers each user's mailbox to his connection: replay, and what comes live, without a hole and without a repeat (L3). From
+ * before the claim on, a live message only raises the head that the connection is to reach; the mailbox is read until the cursor is
+ * there, and in the same tick live messages are taken as they come.
+ */
+export class UserScope {
+  readonly counts: UserScopeCounts = { deliveries: 0, unwanted: 0, holes: 0, reads: 0, gaps: 0 };
+  private readonly parts: UserScopeParts;
+  private readonly readers: MailReaders<MailRecipient>;
+
+  constructor(parts: UserScopeParts) {
+    this.parts = parts;
+    const { mayDeliver, report } = parts;
+    this.readers = new MailReaders({ read: (one) => this.read(one), mayRead: mayDeliver, report });
+  }
+
+  /** Connections that are behind their mailbox. */
+  get waiting(): number {
+    return this.readers.waiting;
+  }
+
+  /** The claim is held: sets the cursor that hello tells. What becomes of the position that the client gave (L8). */
+  claimed(connection: MailRecipient, mailbox: ClaimedMailbox | null): ResumeResult {
+    const given = connection.resume.user === null ? null : parsePosition(connection.resume.user);
+    const { result, from } = resumeMailbox(given, mailbox);
+    // Heard since the connection is in the table. Without a mailbox when it claimed, it is the beginning of one.
+    const heard = connection.mail;
+    if (from === null || mailbox === null) return result;
+    connection.mail = new MailCursor(from, mailbox.offset);
+    if (heard) connection.mail.raise(heard.epoch, heard.head);
+    return result;
+  }
+
+  /** Hello was written, or the connection is current again: what is known to be missing follows, then what comes. */
+  start(connection: MailRecipient): void {
+    if (connection.mail?.wanting) this.catchUp(connection, connection.mail);
+  }
+
+  /** The socket drained. */
+  wake(connection: MailRecipient): void {
+    this.start(connection);
+  }
+
+  /** This node serves again. */
+  resume(): void {
+    this.readers.resume();
+  }
+
+  stop(): void {
+    this.readers.stop();
+  }
+
+  /** Entries that were appended to the mailbox of a user who is, or was, connected here. */
+  receive(batch: MailBatch): void {
+    for (const connection of this.parts.ofUser(batch.user)) this.hear(connection, batch);
+  }
+
+  /** The head of the mailbox, as the registry was read (L4). It may be older than what was delivered meanwhile. */
+  observe(connection: MailRecipient, head: MailboxHead | null): void {
+    const cursor = connection.mail;
+    if (cursor === null) {
+      if (head === null) return;
+      connection.mail = new MailCursor({ epoch: head.epoch, offset: 0, tag: '' }, head.offset);
+    } else if (head === null || head.epoch !== cursor.epoch || head.offset < cursor.offset) {
+      cursor.doubt = true;
+    } else if (head.offset === cursor.offset && head.tag !== cursor.tag) {
+      cursor.doubt = true;
+    } else {
+      cursor.raise(head.epoch, head.offset);
+    }
+    this.start(connection);
+  }
+
+  /** The cursor for a heartbeat; null when the client knows it already. */
+  untold({ mail }: MailRecipient): string | null {
+    if (mail === null || mail.told === mail.offset) return null;
+    mail.told = mail.offset;
+    return mail.text;
+  }
+
+  private hear(connection: MailRecipient, batch: MailBatch): void {
+    connection.mail ??= new MailCursor({ epoch: batch.epoch, offset: 0, tag: '' }, 0);
+    const cursor = connection.mail;
+    const live = !cursor.behind && isReady(connection) && this.parts.mayDeliver();
+    const next = live ? continuation(cursor, batch) : -1;
+    if (next < 0) {
+      cursor.raise(batch.epoch, batch.head);
+      if (next === TORN) cursor.doubt = true;
+      if (live && cursor.wanting) this.counts.holes += 1;
+    } else {
+      const entries = batch.events.slice(next).map(([tag, event], index) => {
+        return { offset: batch.first + next + index, tag, event: event as StoredEvent };
+      });
+      this.deliver(connection, cursor, entries);
+      cursor.raise(batch.epoch, batch.head);
+    }
+    if (connection.status === 'open' && cursor.wanting) this.catchUp(connection, cursor);
+  }
+
+  private catchUp(connection: MailRecipient, cursor: MailCursor): void {
+    if (cursor.behind || connection.status !== 'open') return;
+    cursor.behind = true;
+    this.readers.add(connection);
+  }
+
+  private async read(connection: MailRecipient): Promise<'more' | 'later' | 'done'> {
+    const cursor = connection.mail;
+    if (cursor === null || !connection.isOpen()) return 'done';
+    if (!isReady(connection)) return leave(cursor);
+    // What is heard from here on may be later than what is read.
+    cursor.doubt = false;
+    cursor.head = cursor.offset;
+    let page: MailboxPage | null | undefined;
+    try {
+      page = await this.parts.mailboxes.read(connection.userId, Math.max(1, cursor.offset), PAGE + 1);
+    } finally {
+      if (page === undefined) cursor.doubt = true;
+    }
+    if (!connection.isOpen()) return 'done';
+    if (!isReady(connection)) return leave(cursor);
+    if (!this.parts.mayDeliver()) {
+      cursor.doubt = true;
+      return 'later';
+    }
+    this.counts.reads += 1;
+    const before = cursor.offset;
+    this.take(connection, cursor, page);
+    if (!cursor.wanting) {
+      cursor.behind = false;
+      return 'done';
+    }
+    // Without a step ahead its rate is used up.
+    return cursor.doubt || cursor.offset > before ? 'more' : 'later';
+  }
+
+  /** Delivers what was read, and tells what is not there any more. */
+  private take(connection: MailRecipient, cursor: MailCursor, page: MailboxPage | null): void {
+    if (page === null) {
+      this.forget(connection, cursor);
+      return;
+    }
+    const known = page.entries[0]?.offset === cursor.offset ? page.entries[0].tag : tagAt(cursor.offset, page);
+    const wentBack = cursor.offset > page.offset || (known !== null && known !== cursor.tag);
+    if (page.epoch !== cursor.epoch || wentBack) {
+      // Emptied, or gone back by a fail-over (L1). Nobody can say which of its entries are new, so all that are not
+      // acknowledged are delivered: a repeat is told by its id, an event that is left out by nothing.
+      const isNew = cursor.epoch === '';
+      const from = cursor.text;
+      cursor.moveTo({ epoch: page.epoch, offset: page.acked, tag: page.ackedTag });
+      cursor.doubt = true;
+      if (!isNew) this.gap(connection, from, cursor.text, 'log_reset');
+      return;
+    }
+    const entries = page.entries.filter(({ offset }) => offset > cursor.offset);
+    const [first] = entries;
+    const from = cursor.text;
+    if (first === undefined) {
+      if (page.offset > cursor.offset) {
+        cursor.moveTo(page);
+        this.gap(connection, from, cursor.text, 'trimmed');
+      }
+    } else {
+      if (first.offset > cursor.offset + 1) {
+        const to = new MailCursor({ ...first, epoch: page.epoch }, 0).text;
+        cursor.moveTo({ epoch: page.epoch, offset: first.offset - 1, tag: page.floorTag });
+        this.gap(connection, from, to, 'trimmed');
+      }
+      this.deliver(connection, cursor, entries);
+    }
+    cursor.raise(page.epoch, page.offset);
+  }
+
+  /** There is no mailbox: it never was, or Redis lost it. */
+  private forget(connection: MailRecipient, cursor: MailCursor): void {
+    if (cursor.epoch !== '') this.gap(connection, cursor.text, null, 'log_reset');
+    if (cursor.doubt) {
+      // Heard of a new one meanwhile.
+      cursor.moveTo({ epoch: '', offset: 0, tag: '' });
+      return;
+    }
+    connection.mail = null;
+    cursor.head = cursor.offset;
+  }
+
+  /** Writes entries that follow the cursor, as far as socket and rate take them; what is not wanted is passed over. */
+  private deliver(connection: MailRecipient, cursor: MailCursor, entries: readonly DeliveredEntry[]): void {
+    const { single } = connection;
+    const limit = single?.batch === false ? 1 : WRITE_BYTES;
+    let frames: Buffer[] = [];
+    let bytes = 0;
+    const write = (): void => {
+      if (frames.length === 0) return;
+      connection.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, bytes));
+      this.counts.deliveries += frames.length;
+      cursor.wrote(frames.length, this.parts.clusterTime.now());
+      frames = [];
+      bytes = 0;
+    };
+    for (const entry of entries) {
+      const frame = this.frameFor(connection, entry, cursor.epoch);
+      if (frame !== null && single?.limit && !single.limit.take(this.parts.clock.mono())) break;
+      cursor.offset = entry.offset;
+      cursor.tag = entry.tag;
+      if (frame === null) {
+        this.counts.unwanted += 1;
+        continue;
+      }
+      cursor.told = entry.offset;
+      frames.push(frame);
+      bytes += frame.length;
+      if (bytes < limit) continue;
+      write();
+      if (!connection.isOpen() || connection.isCongested()) break;
+    }
+    write();
+  }
+
+  /** Null: it is not to have this event. */
+  private frameFor(connection: MailRecipient, entry: DeliveredEntry, epoch: string): Buffer | null {
+    const definition = this.parts.catalogue().get(entry.event.type);
+    if (!definition || connection.clearance === null || !wants(connection, entry.event, definition)) return null;
+    const frame = eventFrame(entry, hiddenFields(connection.clearance, definition), epoch, 'user');
+    return connection.compress ? this.parts.compression.frame(frame) : frame;
+  }
+
+  private gap(
+    connection: MailRecipient,
+    from: string | null,
+    to: string | null,
+    reason: ServerData<'gap'>['reason'],
+  ): void {
+    this.counts.gaps += 1;
+    connection.send('gap', { scope: 'user', from, to, reason });
+  }
+}
+
+/** Whether it can be written to. */
+function isReady(connection: MailRecipient): boolean {
+  return connection.status === 'open' && !connection.isCongested();
+}
+
+/** Suspended, or its peer does not keep up: it is read for anew when that is over. */
+function leave(cursor: MailCursor): 'done' {
+  cursor.behind = false;
+  cursor.doubt = true;
+  return 'done';
+}
+
+/** A batch that does not continue the cursor: it is old, or something before it is missing. */
+const OTHER = -1;
+/** One that contradicts the cursor: the mailbox is another one, or went back (L1). */
+const TORN = -2;
+
+/** Index of the first event of the batch that follows the cursor, or OTHER, or TORN. */
+function continuation(cursor: MailCursor, { epoch, first, prev_tag, events }: MailBatch): number {
+  if (epoch !== cursor.epoch) return TORN;
+  const at = cursor.offset - first;
+  if (at < -1 || events.length === 0) return OTHER;
+  if (at === -1) return prev_tag === cursor.tag ? 0 : TORN;
+  if (at >= events.length) return OTHER;
+  if (events[at]?.[0] !== cursor.tag) return TORN;
+  return at === events.length - 1 ? OTHER : at + 1;
+}

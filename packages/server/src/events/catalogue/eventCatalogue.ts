@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import {
+  type Catalogue,
+  catalogueSchema,
+  type EventTypeDefinition,
+  type Permission,
+  type RoleDefinition,
+} from '@unified-ws/protocol';
+import { Ajv } from 'ajv';
+import { placeOfFault } from '../../util/placeOfFault.js';
+import { type PayloadFault, PayloadSchemaError, PayloadSchemas } from './payloadSchemas.js';
+
+/** A catalogue that cannot be used: the message names the file and the exact place of the first fault. */
+export class CatalogueError extends Error {
+  override readonly name = 'CatalogueError';
+}
+
+/**
+ * What holds for event types that the product itself publishes where a catalogue does not say otherwise: an own catalogue may be older
+ * than these fields, and an announcement comes from an admin in it too.
+ */
+const OF_THE_PRODUCT: Readonly<Record<string, Partial<EventTypeDefinition>>> = {
+  admin_broadcast: {
+    publish_permission: 'admin:broadcast',
+    server_fields: { from_admin: 'publisher', broadcast_time: 'accepted_at' },
+  },
+};
+
+/** Needed to publish an event of a type that asks for nothing else. */
+const PUBLISH: Permission = 'events:publish';
+
+/** Who may publish events of a type. */
+export function publishPermission({ publish_permission }: EventTypeDefinition): string {
+  return publish_permission ?? PUBLISH;
+}
+
+/**
+ * What events there are, who may receive them, and who gets which of them unasked. Immutable: a reload makes another.
+ */
+export class EventCatalogue {
+  readonly roles: ReadonlyMap<string, RoleDefinition>;
+  /** Group of the predecessor -> categories. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  readonly raw: Catalogue;
+  // Maps: types and roles are looked up by what users send, and a plain object would find `constructor`.
+  private readonly definitions: ReadonlyMap<string, EventTypeDefinition>;
+  private readonly names: readonly string[];
+  private readonly payloads: PayloadSchemas;
+  private readonly byCategory: ReadonlyMap<string, readonly string[]>;
+
+  /**
+   * @param raw passed `parseCatalogue`.
+   * @throws PayloadSchemaError for a payload schema that cannot be used.
+   */
+  constructor(raw: Catalogue) {
+    this.raw = raw;
+    this.payloads = new PayloadSchemas(raw.event_types);
+    this.definitions = new Map(
+      Object.entries(raw.event_types).map(([type, definition]) => [type, { ...OF_THE_PRODUCT[type], ...definition }]),
+    );
+    this.names = [...this.definitions.keys()];
+    this.roles = new Map(Object.entries(raw.roles));
+    this.groups = new Map(Object.entries(raw.groups));
+    const byCategory = new Map<string, string[]>();
+    for (const [type, { category }] of this.definitions) {
+      const members = byCategory.get(category);
+      if (members) members.push(type);
+      else byCategory.set(category, [type]);
+    }
+    this.byCategory = byCategory;
+  }
+
+  /** The definition of an event type; undefined when there is no such type. */
+  get(type: string): EventTypeDefinition | undefined {
+    return this.definitions.get(type);
+  }
+
+  /** All event types, in the order of the file. */
+  types(): readonly string[] {
+    return this.names;
+  }
+
+  /** The types of a category; none when there is no such category. */
+  typesOf(category: string): readonly string[] {
+    return this.byCategory.get(category) ?? [];
+  }
+
+  /**
+   * The categories that a name stands for: the category of that name and those of the group of that name, since some are both
+   * (`system` is a category, and the group that holds it and `error`). None when there is neither.
+   */
+  categoriesOf(name: string): readonly string[] {
+    const own = this.byCategory.has(name) ? [name] : [];
+    return [...new Set([...own, ...(this.groups.get(name) ?? [])])];
+  }
+
+  /** Why `data` is none of an event of the type, by the type's payload schema; null when it is. */
+  payloadFault(type: string, data: unknown): PayloadFault | null {
+    return this.payloads.fault(type, data);
+  }
+}
+
+/**
+ * Loads the catalogue.
+ *
+ * @param path file of an own one (EVENT_CATALOGUE); null or absent: the one that comes with the product.
+ * @throws CatalogueError that names the file and the exact place of the first fault.
+ */
+export function loadCatalogue(path: string | null = null): EventCatalogue {
+  const file = path ?? createRequire(import.meta.url).resolve('@unified-ws/protocol/catalogue.json');
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CatalogueError(`event catalogue ${file}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  return parseCatalogue(text, file);
+}
+
+/** As `loadCatalogue`, from a text. `name` stands in error messages. */
+export function parseCatalogue(text: string, name: string): EventCatalogue {
+  const raw = parseJson(text, name);
+  const validate = new Ajv({ strict: false }).compile<Catalogue>(catalogueSchema);
+  if (!validate(raw)) {
+    const [error] = validate.errors ?? [];
+    const property = error?.params.additionalProperty ?? error?.params.propertyName ?? error?.propertyName;
+    const place = `${error?.instancePath ?? ''}${typeof property === 'string' ? `/${property}` : ''}`;
+    throw new CatalogueError(`event catalogue ${name}: at ${place || '/'}: ${error?.message ?? 'is not valid'}`);
+  }
+  const catalogue = build(raw, name);
+  checkNames(catalogue, name);
+  return catalogue;
+}
+
+function build(raw: Catalogue, name: string): EventCatalogue {
+  try {
+    return new EventCatalogue(raw);
+  } catch (error) {
+    if (!(error instanceof PayloadSchemaError)) throw error;
+    throw new CatalogueError(`event catalogue ${name}: at ${error.path}: ${error.message}`, { cause: error });
+  }
+}
+
+/** A name that leads nowhere is a misspelling: a default subscription would silently never come. */
+function checkNames(catalogue: EventCatalogue, name: string): void {
+  const categories = new Set(catalogue.types().map((type) => catalogue.get(type)?.category));
+  for (const [role, { default_subscriptions }] of catalogue.roles) {
+    for (const [index, type] of default_subscriptions.entries()) {
+      if (catalogue.get(type)) continue;
+      const place = `/roles/${role}/default_subscriptions/${index}`;
+      throw new CatalogueError(`event catalogue ${name}: at ${place}: there is no event type '${type}'`);
+    }
+  }
+  for (const [group, members] of catalogue.groups) {
+    for (const [index, category] of members.entries()) {
+      if (categories.has(category)) continue;
+      throw new CatalogueError(
+        `event catalogue ${name}: at /groups/${group}/${index}: no event type has category '${category}'`,
+      );
+    }
+  }
+}
+
+function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const { line, column } = placeOfFault(text);
+    throw new CatalogueError(`event catalogue ${name}: line ${line}, column ${column}: ${message}`, { cause: error });
+  }
+}

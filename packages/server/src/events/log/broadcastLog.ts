@@ -1,0 +1,316 @@
+import type { RedisClient } from '../../redis/connect.js';
+import { type Signature, UNSIGNED } from '../../redis/installation.js';
+import type { Keys } from '../../redis/keys.js';
+import { LuaScript } from '../../redis/luaScript.js';
+import { CLOCK_STEP_MS, type Clock, systemClock } from '../../util/clock.js';
+import type { RandomBytes } from '../../util/pooledRandom.js';
+import { DEFAULT_WINDOW_MS, remembered, shortId, WHOLE_IDS, type WholeIds } from '../event/rememberedId.js';
+import type { StoredEvent } from '../event/storedEvent.js';
+
+/** One entry of the log; the same whether it came over the bus or was read from the stream. */
+export interface LogEntry {
+  /** 1 for the first entry of an epoch, growing by exactly 1. */
+  readonly offset: number;
+  /** Random: tells this entry from one of the same offset in a history that was lost (L1). */
+  readonly tag: string;
+  readonly event: StoredEvent;
+  /** About the length of the event's JSON: bounds what is kept of the log in memory. */
+  readonly bytes: number;
+}
+
+/** What one append published: entries without a hole. */
+export interface BroadcastBatch {
+  readonly epoch: string;
+  /** Tag of the entry before the first one; '' when the first one is the first of the epoch. */
+  readonly prevTag: string;
+  readonly entries: readonly [LogEntry, ...LogEntry[]];
+}
+
+/** The newest entry of the log: offset 0 and tag '' while there is none. */
+export interface LogHead {
+  readonly epoch: string;
+  readonly offset: number;
+  readonly tag: string;
+}
+
+/** The head, and the epoch that the log had before it was found set back and given this one (L1); '' when it was not. */
+export interface RotatedHead extends LogHead {
+  readonly rotatedFrom: string;
+}
+
+export interface AppendResult {
+  readonly epoch: string;
+  /** Per event its offset; 0 when its id had been appended before. */
+  readonly offsets: readonly number[];
+}
+
+export interface HistoryLimits {
+  /** HISTORY_SIZE: entries. */
+  readonly historySize: number;
+  /** HISTORY_BYTES: sum of the events' JSON. */
+  readonly historyBytes: number;
+  /** HISTORY_TTL_MS: age. */
+  readonly historyTtlMs: number;
+}
+
+export interface BroadcastLogParts extends HistoryLimits {
+  /** The command connection: every call ends with its time-out. */
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly random: RandomBytes;
+  /** Called with the time of the newest entry of a page, ms, before the page is handed out (C6). */
+  readonly onTime?: (time: number) => void;
+  /** Cluster time. Default: the wall clock of this machine. */
+  readonly clock?: Pick<Clock, 'now'>;
+  readonly installation?: Signature;
+  /** IDEMPOTENCY_WINDOW_MS: appended ids are remembered for at least this long, and at most twice as long (L2). */
+  readonly idempotencyWindowMs?: number;
+  /** What whole ids are for, which the build before this one remembers. Default: nothing. */
+  readonly wholeIds?: () => WholeIds;
+}
+
+interface PendingAppend {
+  readonly events: readonly StoredEvent[];
+  readonly texts: readonly string[];
+  /** Characters of the texts. */
+  readonly size: number;
+  readonly resolve: (result: AppendResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const TAG_BYTES = 6;
+const EPOCH_BYTES = 9;
+/** Of an entry's fields as append.lua writes them. */
+const TIME_FIELD = 3;
+/** Bounds of one script call, which runs alone in Redis, and of the batch that every node receives. */
+const MAX_EVENTS_PER_CALL = 500;
+const MAX_CHARACTERS_PER_CALL = 1024 * 1024;
+
+/**
+ * The log of broadcast events: a Redis stream with offsets without holes, published to all nodes as it grows (L1, L9).
+ */
+export class BroadcastLog {
+  private readonly parts: BroadcastLogParts;
+  private readonly script: LuaScript;
+  private readonly rotation: LuaScript;
+  private readonly beginning: LuaScript;
+  private readonly scriptKeys: readonly string[];
+  private pending: PendingAppend[] = [];
+
+  constructor(parts: BroadcastLogParts) {
+    this.parts = parts;
+    this.script = LuaScript.load('append', new URL('./lua/append.lua', import.meta.url));
+    this.rotation = LuaScript.load('rotate', new URL('./lua/rotate.lua', import.meta.url));
+    this.beginning = LuaScript.load('begin', new URL('./lua/begin.lua', import.meta.url));
+    const { keys } = parts;
+    const ids = [keys.logIds('a'), keys.logIds('b'), keys.logSeenA(), keys.logSeenB()];
+    this.scriptKeys = [keys.logStream(), keys.logMeta(), ...ids];
+  }
+
+  /**
+   * Appends events and publishes them to every node. An id that was appended before is skipped, so a call whose answer
+   * was lost may be repeated (L2). Calls of one turn of the event loop share a script call and a batch.
+   *
+   * @throws whatever the connection says; it is not known then whether the events were appended.
+   */
+  append(events: readonly StoredEvent[]): Promise<AppendResult> {
+    return new Promise((resolve, reject) => {
+      const texts = events.map((event) => JSON.stringify(event));
+      const size = texts.reduce((sum, event) => sum + event.length, 0);
+      if (this.pending.length === 0) setImmediate(() => this.flush());
+      this.pending.push({ events, texts, size, resolve, reject });
+    });
+  }
+
+  /** The head in Redis. Makes the epoch if the log has none yet. */
+  async head(): Promise<LogHead> {
+    const { redis, keys, random } = this.parts;
+    const [known, at, name] = await redis.hmget(keys.logMeta(), 'epoch', 'offset', 'tag');
+    if (known) return { epoch: known, offset: Number(at ?? 0), tag: name ?? '' };
+    const answer = await this.beginning.run(
+      redis,
+      [keys.logStream(), keys.logMeta()],
+      [text(random(EPOCH_BYTES)), this.now()],
+    );
+    const [epoch, offset, tag] = answer as [string, string, string];
+    return { epoch, offset: Number(offset), tag };
+  }
+
+  /**
+   * The log was found set back under the epoch named: its offsets were, or will be, given away again. Gives it a new one, unless
+   * it has another already. Returns the head as it is then.
+   */
+  async rotate(epoch: string): Promise<RotatedHead> {
+    const { redis, keys, random } = this.parts;
+    const answer = await this.rotation.run(redis, [keys.logMeta()], [epoch, text(random(EPOCH_BYTES))]);
+    const [current, offset, tag, rotatedFrom] = answer as [string, string, string, string];
+    return { epoch: current, offset: Number(offset), tag, rotatedFrom };
+  }
+
+  /**
+   * Whether the entry of this position, which is not in the log any more, was the last one before those that are: what follows it
+   * is all there then.
+   */
+  async followed({ epoch, offset, tag }: LogHead): Promise<boolean> {
+    const { redis, keys } = this.parts;
+    const [current, floor, floorTag] = await redis.hmget(keys.logMeta(), 'epoch', 'floor', 'floor_tag');
+    return current === epoch && floor === String(offset) && floorTag === tag;
+  }
+
+  /**
+   * Entries with fromExclusive < offset ≤ toInclusive in order, at most `limit`, whichever are still there. An event
+   * may have 256 KiB: the caller chooses a limit that it can hold.
+   */
+  async read(fromExclusive: number, toInclusive: number, limit: number): Promise<LogEntry[]> {
+    if (toInclusive <= fromExclusive || limit <= 0) return [];
+    const { redis, keys, historyTtlMs } = this.parts;
+    const [at, rows] = await Promise.all([
+      redis.hget(keys.logMeta(), 'at'),
+      redis.xrange(keys.logStream(), `${fromExclusive + 1}-0`, `${toInclusive}-0`, 'COUNT', limit),
+    ]);
+    // Over by its age, though Redis keeps it for as long as its own clock may be off.
+    if (at !== null && this.now() - Number(at) > historyTtlMs) return [];
+    const newest = rows.at(-1)?.[1][TIME_FIELD];
+    if (newest !== undefined) this.parts.onTime?.(Number(newest));
+    return rows.map(([id, fields]) => readEntry(id, fields));
+  }
+
+  /** Per id whether an event of that id was appended within the window. */
+  async seen(ids: readonly string[]): Promise<boolean[]> {
+    return (await this.digests(ids)).map((digest) => digest !== null);
+  }
+
+  /** Per id the digest of what was appended under it within the window: '' when it is not known, null when nothing was. */
+  async digests(ids: readonly string[]): Promise<(string | null)[]> {
+    if (ids.length === 0) return [];
+    const { redis, keys } = this.parts;
+    const short = ids.map(shortId);
+    const old = this.wholeIds() === WHOLE_IDS.no ? [] : [keys.logSeenA(), keys.logSeenB()];
+    const [a, b, ...sets] = await Promise.all([
+      redis.hmget(keys.logIds('a'), ...short),
+      redis.hmget(keys.logIds('b'), ...short),
+      ...old.map((key) => redis.smismember(key, ...ids)),
+    ]);
+    const known = (index: number): string | null => (sets.some((set) => set[index] === 1) ? '' : null);
+    return ids.map((_, index) => a[index] ?? b[index] ?? known(index));
+  }
+
+  private wholeIds(): WholeIds {
+    return this.parts.wholeIds?.() ?? WHOLE_IDS.no;
+  }
+
+  private now(): number {
+    return (this.parts.clock ?? systemClock).now();
+  }
+
+  private flush(): void {
+    const calls = this.pending;
+    this.pending = [];
+    let group: PendingAppend[] = [];
+    let events = 0;
+    let size = 0;
+    for (const call of calls) {
+      events += call.events.length;
+      size += call.size;
+      if (group.length > 0 && (events > MAX_EVENTS_PER_CALL || size > MAX_CHARACTERS_PER_CALL)) {
+        void this.appendGroup(group);
+        group = [];
+        events = call.events.length;
+        size = call.size;
+      }
+      group.push(call);
+    }
+    void this.appendGroup(group);
+  }
+
+  private async appendGroup(group: readonly PendingAppend[]): Promise<void> {
+    try {
+      const events = group.flatMap((call) => call.events);
+      const texts = group.flatMap((call) => call.texts);
+      const { epoch, offsets } = await this.run(events, texts);
+      let start = 0;
+      for (const call of group) {
+        call.resolve({ epoch, offsets: offsets.slice(start, start + call.events.length) });
+        start += call.events.length;
+      }
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+
+  private async run(
+    events: readonly StoredEvent[],
+    texts: readonly string[],
+  ): Promise<LogHead & { offsets: number[] }> {
+    const {
+      redis,
+      keys,
+      random,
+      historySize,
+      historyBytes,
+      historyTtlMs,
+      idempotencyWindowMs = DEFAULT_WINDOW_MS,
+      installation = UNSIGNED,
+    } = this.parts;
+    const wholeIds = this.wholeIds();
+    const args: (string | number)[] = [
+      keys.eventsChannel(),
+      text(random(EPOCH_BYTES)),
+      historySize,
+      historyBytes,
+      historyTtlMs,
+      idempotencyWindowMs,
+      this.now(),
+      CLOCK_STEP_MS,
+      installation.end,
+      wholeIds,
+      events.length,
+    ];
+    const tags = text(random(TAG_BYTES * events.length));
+    const tagLength = (TAG_BYTES * 4) / 3;
+    events.forEach((event, index) => {
+      args.push(remembered(event), tags.slice(index * tagLength, (index + 1) * tagLength), texts[index] ?? '');
+    });
+    if (wholeIds !== WHOLE_IDS.no) args.push(...events.map(({ id }) => id));
+    const [epoch, offset, tag, offsets] = (await this.script.run(redis, this.scriptKeys, args)) as [
+      string,
+      number,
+      string,
+      number[],
+    ];
+    return { epoch, offset, tag, offsets };
+  }
+}
+
+/**
+ * Reads what append.lua published on the events channel.
+ *
+ * @throws Error when it is not such a batch.
+ */
+export function parseBatch(message: string): BroadcastBatch {
+  const batch = JSON.parse(message) as {
+    epoch: string;
+    first: number;
+    prev_tag: string;
+    events: [string, StoredEvent][];
+  };
+  const bytes = Math.ceil(message.length / Math.max(1, batch.events.length));
+  const [first, ...rest] = batch.events.map(([tag, event], index) => ({
+    offset: batch.first + index,
+    tag,
+    event,
+    bytes,
+  }));
+  if (first === undefined) throw new Error('a batch of the events channel holds no event');
+  return { epoch: batch.epoch, prevTag: batch.prev_tag, entries: [first, ...rest] };
+}
+
+function readEntry(id: string, fields: readonly string[]): LogEntry {
+  // The order in which append.lua writes them.
+  const [, tag = '', , , , event = ''] = fields;
+  return { offset: Number.parseInt(id, 10), tag, event: JSON.parse(event) as StoredEvent, bytes: event.length };
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+}

@@ -1,0 +1,189 @@
+import { type EventTypeDefinition, MAX_KEY_LENGTH, type PublishRequest } from '@unified-ws/protocol';
+import { withTime } from '../../bus/bus.js';
+import type { RedisClient } from '../../redis/connect.js';
+import { type Signature, UNSIGNED } from '../../redis/installation.js';
+import type { Keys } from '../../redis/keys.js';
+import type { Clock } from '../../util/clock.js';
+import type { StoredEvent } from '../event/storedEvent.js';
+
+/** Where an ephemeral event went, in the place of a queue's name. */
+export const EPHEMERAL = 'ephemeral';
+
+/** An event that is delivered at most once: to whoever is connected now, through no queue and no log. */
+export interface EphemeralEvent {
+  readonly event: StoredEvent;
+  /** Null: broadcast. */
+  readonly users: readonly string[] | null;
+}
+
+interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Whether the event goes straight to pub/sub: by its type, or because its publisher says so. */
+export function isEphemeral(request: PublishRequest, definition: EventTypeDefinition): boolean {
+  return (request.delivery ?? definition.delivery) === 'ephemeral';
+}
+
+/** What an ephemeral event cannot have: nobody keeps it until a later time. */
+export function notEphemeral(request: PublishRequest): Fault | null {
+  for (const field of ['delay_ms', 'deliver_at'] as const) {
+    if (request[field] === undefined || request[field] === 0) continue;
+    return { path: `/${field}`, message: 'an ephemeral event cannot be delayed' };
+  }
+  return null;
+}
+
+/**
+ * Of the events of one key only the latest counts: the publisher's, else the value of the field of `data` that the catalogue
+ * names. Undefined: there is none.
+ */
+export function conflationKey(request: PublishRequest, definition: EventTypeDefinition): string | undefined | Fault {
+  if (request.conflation_key !== undefined) return request.conflation_key;
+  const field = definition.conflation_key;
+  if (field === undefined || !Object.hasOwn(request.data, field)) return undefined;
+  const value = request.data[field];
+  if (value === null) return undefined;
+  const key = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  if (key !== '' && key.length <= MAX_KEY_LENGTH) return key;
+  const message = `is the conflation key: it must be a number or a text of 1 to ${MAX_KEY_LENGTH} characters`;
+  return { path: `/data/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`, message };
+}
+
+/** After a message the next one waits this long for company, milliseconds; the first one after a pause does not wait. */
+const WINDOW_MS = 2;
+/** Of one message on the bus. */
+const MAX_CHARACTERS = 1024 * 1024;
+
+export interface EphemeralSenderParts {
+  /** The command connection: every call ends with its time-out. */
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
+  readonly installation?: Signature;
+}
+
+interface Pending {
+  texts: string[];
+  size: number;
+  readonly settle: { resolve(): void; reject(error: unknown): void }[];
+}
+
+/** Publishes ephemeral events: broadcast ones on the channel of all nodes, targeted ones on those of their owners. */
+export class EphemeralSender {
+  readonly counts = {
+    /** Events that Redis took. */
+    published: 0,
+    /** Messages on the bus. */
+    messages: 0,
+    /** Targets that were not connected: for them the event is gone. */
+    absent: 0,
+  };
+  private readonly parts: EphemeralSenderParts;
+  /** By lease; '': all nodes. */
+  private pending = new Map<string, Pending>();
+  private scheduled = false;
+  private sentAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: EphemeralSenderParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * Resolves when Redis took the event; who heard it is not known.
+   *
+   * @throws whatever the connection says: some may have heard it.
+   */
+  async send({ event, users }: EphemeralEvent): Promise<void> {
+    const text = JSON.stringify(event);
+    if (users === null) {
+      await this.enqueue('', text);
+    } else {
+      const owners = await this.owners(users);
+      await Promise.all(
+        [...owners].map(([lease, here]) => this.enqueue(lease, `{"users":${JSON.stringify(here)},"event":${text}}`)),
+      );
+    }
+    this.counts.published += 1;
+  }
+
+  /** The leases under which the users are connected. */
+  private async owners(users: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { redis, keys } = this.parts;
+    const unique = [...new Set(users)];
+    const found = await Promise.all(unique.map((user) => redis.hmget(keys.conn(user), 'conn', 'lease')));
+    const owners = new Map<string, string[]>();
+    for (const [index, [conn, lease]] of found.entries()) {
+      const user = unique[index] as string;
+      // The entry of a released connection stays for a while, without a conn.
+      if (!conn || !lease) {
+        this.counts.absent += 1;
+        continue;
+      }
+      const known = owners.get(lease);
+      if (known) known.push(user);
+      else owners.set(lease, [user]);
+    }
+    return owners;
+  }
+
+  private enqueue(lease: string, text: string): Promise<void> {
+    let open = this.pending.get(lease);
+    if (open && open.size + text.length > MAX_CHARACTERS) {
+      this.pending.delete(lease);
+      this.publish(lease, open);
+      open = undefined;
+    }
+    if (!open) {
+      open = { texts: [], size: 0, settle: [] };
+      this.pending.set(lease, open);
+    }
+    open.texts.push(text);
+    open.size += text.length;
+    const { settle } = open;
+    if (!this.scheduled) {
+      this.scheduled = true;
+      const wait = this.sentAt + WINDOW_MS - this.parts.clock.mono();
+      if (wait <= 0) setImmediate(() => this.flush());
+      else setTimeout(() => this.flush(), Math.ceil(wait));
+    }
+    return new Promise((resolve, reject) => {
+      settle.push({ resolve, reject });
+    });
+  }
+
+  private flush(): void {
+    const { pending } = this;
+    this.pending = new Map();
+    this.scheduled = false;
+    this.sentAt = this.parts.clock.mono();
+    for (const [lease, batch] of pending) this.publish(lease, batch);
+  }
+
+  private publish(lease: string, { texts, settle }: Pending): void {
+    const { redis, keys, clusterTime, installation = UNSIGNED } = this.parts;
+    this.counts.messages += 1;
+    const start = lease === '' ? BROADCAST_START : '{"t":"ephemeral","events":[';
+    const channel = lease === '' ? keys.eventsChannel() : keys.nodeChannel(lease);
+    const text = withTime(`${start}${texts.join(',')}]}`, clusterTime.now());
+    const sent = redis.publish(channel, text.slice(0, -1) + installation.end);
+    sent.then(
+      () => {
+        for (const one of settle) one.resolve();
+      },
+      (error: unknown) => {
+        for (const one of settle) one.reject(error);
+      },
+    );
+  }
+}
+
+const BROADCAST_START = '{"ephemeral":[';
+
+/** Ephemeral events on the channel of all nodes; null: the message is a batch of the log. */
+export function parseEphemeral(text: string): readonly StoredEvent[] | null {
+  if (!text.startsWith(BROADCAST_START)) return null;
+  return (JSON.parse(text) as { ephemeral: readonly StoredEvent[] }).ephemeral;
+}

@@ -1,0 +1,397 @@
+import { answers, connected } from '../../redis/answers.js';
+import type { RedisClient } from '../../redis/connect.js';
+import { requireVersion } from '../../redis/inspectRedis.js';
+import { AppError } from '../../util/appError.js';
+import { partitionOf } from '../event/partitionOf.js';
+import { DEFAULT_WINDOW_MS } from '../event/rememberedId.js';
+import type { StoredEvent } from '../event/storedEvent.js';
+import { Admission } from './admission.js';
+import { agreeOnPartitions } from './agreeOnPartitions.js';
+import { type JobCounts, Lane } from './bullmq/lane.js';
+import type { LaneJobs } from './bullmq/laneJobs.js';
+import type { LaneLookup } from './bullmq/laneLookup.js';
+import type { EventQueuesOptions, EventQueuesParts, QueueStats } from './eventQueuesParts.js';
+import { FenceWatch } from './fenceWatch.js';
+import type { QueuedEvent } from './jobBatcher.js';
+import { MemoryGuard } from './memoryGuard.js';
+import { Reach } from './reach.js';
+import { type WatchedLane, WorkerWatch } from './workerWatch.js';
+
+const PING_MS = 300;
+const CLOSE_PATIENCE_MS = 1000;
+const CONNECT_PATIENCE_MS = 2000;
+
+/**
+ * The durable queue of events: `events-0` … by hash of the ordering key, and `events-urgent`, which overtakes them.
+ * Each is worked on by one node at a time, so the order of a key is kept per lane (Q3).
+ */
+export class EventQueues {
+  private readonly parts: EventQueuesParts;
+  private readonly options: EventQueuesOptions;
+  private producer: RedisClient | null = null;
+  private workerConnection: RedisClient | null = null;
+  private partitions: readonly Lane[] = [];
+  private urgent: Lane | null = null;
+  private workersStarted = false;
+  private closing: Promise<void> | null = null;
+  /** The end of what a start that failed had made. */
+  private discarding: Promise<void> = Promise.resolve();
+  private admission: Admission | null = null;
+  private readonly watch: WorkerWatch;
+  private readonly fence: FenceWatch;
+  /** What the publishers of a job wait for: one promise for all its events. */
+  private readonly told = new WeakMap<Promise<boolean>, Promise<boolean>>();
+  private readonly reach: Reach;
+  /** Connections are shared by many queues, and each passes the same error on. */
+  private readonly reported = new WeakSet<Error>();
+
+  constructor(parts: EventQueuesParts, options: EventQueuesOptions) {
+    this.parts = parts;
+    this.options = options;
+    this.watch = new WorkerWatch({
+      lanes: () => this.lanes(),
+      renew: (lane) => this.renewWorker(lane),
+      standsAside: () => !this.workersStarted || this.fence.standsAside,
+      clock: parts.clock,
+      report: parts.report,
+      stallMs: options.stallMs,
+    });
+    this.reach = new Reach(parts.setting ?? 'REDIS_URL', (error, where) => this.report(error, where));
+    this.fence = new FenceWatch({
+      mayAppend: parts.mayAppend,
+      clock: parts.clock,
+      move: (aside) => {
+        for (const lane of this.lanes()) {
+          const moved = aside ? lane.standAside() : lane.standReady();
+          moved.catch((error: unknown) => this.report(error, 'events.fence'));
+        }
+      },
+    });
+  }
+
+  /**
+   * Connects, checks the number of partitions and makes the queues ready for publishing. When that fails, nothing of it is left,
+   * and it may be tried again.
+   *
+   * @throws Error when Redis is away, or the queues were closed meanwhile; Unmendable when the cluster runs with another number
+   *   of partitions (Q7).
+   */
+  async start(): Promise<void> {
+    try {
+      await this.openQueues();
+    } catch (error) {
+      if (!this.closing) this.discarding = this.discard();
+      await (this.closing ?? this.discarding);
+      throw error;
+    }
+  }
+
+  private async openQueues(): Promise<void> {
+    this.refuseWhenClosed();
+    const producer = this.open('producer');
+    this.producer = producer;
+    this.reach.watch(producer);
+    await connected(producer);
+    await requireVersion(producer, this.parts.setting ?? 'REDIS_URL');
+    await agreeOnPartitions(producer, this.parts.keys.partitions(), this.options.partitions);
+    this.refuseWhenClosed();
+    this.admission = new Admission({
+      counts: () => this.counts(),
+      memory: new MemoryGuard({ clients: [producer, this.parts.logRedis], clock: this.parts.clock }),
+      clock: this.parts.clock,
+      report: (error, where) => this.report(error, where),
+      away: this.reach.words,
+      onSilence: () => this.reach.probe(),
+      maxJobs: this.options.maxJobs,
+    });
+    this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
+    this.urgent = this.lane(producer, 'u');
+    await Promise.all(this.lanes().map((lane) => lane.waitUntilReady()));
+    await this.restore();
+    this.refuseWhenClosed();
+    // Before there are workers here: who publishes wants to know whether there are any in the cluster.
+    this.watch.start();
+    producer.on('ready', () => {
+      this.restore().catch((error: unknown) => this.report(error, 'events.restore'));
+    });
+  }
+
+  /** A queue whose connection broke before it was ready never becomes ready: the next start makes all anew. */
+  private async discard(): Promise<void> {
+    const { producer } = this;
+    const lanes = this.lanes();
+    this.producer = null;
+    this.reach.watch(null);
+    this.partitions = [];
+    this.urgent = null;
+    this.admission = null;
+    this.watch.stop();
+    // First: nothing that waits for the connection keeps the queues from their end.
+    producer?.disconnect();
+    await this.closeLanes(lanes, true);
+  }
+
+  /**
+   * Starts this node's workers. When that fails, none is left, the queues stay open, and it may be tried again.
+   *
+   * @throws Error when Redis is away, or the queues were closed meanwhile.
+   */
+  async startWorkers(): Promise<void> {
+    try {
+      this.refuseWhenClosed();
+      const connection = this.open('worker');
+      this.workerConnection = connection;
+      await connected(connection);
+      this.refuseWhenClosed();
+      // All of them, failed or not: one that starts after the others were ended would go on by itself.
+      const started = await Promise.allSettled(this.lanes().map((lane) => lane.startWorker(connection)));
+      for (const result of started) if (result.status === 'rejected') throw result.reason;
+      this.refuseWhenClosed();
+      this.fence.start();
+      this.workersStarted = true;
+    } catch (error) {
+      if (!this.closing) this.discarding = this.discardWorkers();
+      await (this.closing ?? this.discarding);
+      throw error;
+    }
+  }
+
+  private async discardWorkers(): Promise<void> {
+    const connection = this.workerConnection;
+    this.workerConnection = null;
+    await Promise.all(this.lanes().map((lane) => lane.endWorker()));
+    connection?.disconnect();
+  }
+
+  /** The connection to the queues' Redis; null: not open. */
+  get connection(): RedisClient | null {
+    return this.producer;
+  }
+
+  /** Why nobody can publish, in the words that publishers are told; null: their Redis is there. */
+  get away(): string | null {
+    if (this.closing) return null;
+    return this.watch.isSilent ? this.reach.words : this.reach.away;
+  }
+
+  /** To be called each second. */
+  look(): void {
+    this.reach.look();
+  }
+
+  /** EVENT_QUEUE_PARTITIONS. */
+  get partitionCount(): number {
+    return this.options.partitions;
+  }
+
+  /** Whether it overtakes, in a queue of its own. */
+  isUrgent({ priority }: StoredEvent): boolean {
+    return priority === 'critical' || priority === 'urgent';
+  }
+
+  /** The queue that takes an event. */
+  laneOf(event: QueuedEvent): Lane {
+    const lane = this.isUrgent(event.event)
+      ? this.urgent
+      : this.partitions[partitionOf(event.orderingKey, this.options.partitions)];
+    if (!lane) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return lane;
+  }
+
+  /**
+   * Puts an event into its queue. Resolves when Redis has it: true when a job of the same events was there already.
+   *
+   * @throws AppError UNAVAILABLE when Redis did not confirm in time. The event may be in the queue all the same; a
+   *   repeat with the same id is appended once.
+   */
+  add(item: QueuedEvent): Promise<boolean> {
+    const lane = this.laneOf(item);
+    this.refuseWhenClosed();
+    // A Redis that hangs would run everything that was refused meanwhile when it wakes; memory would fill until then.
+    this.reach.refuse();
+    this.admission?.added();
+    const job = lane.batcher.add(item);
+    let told = this.told.get(job);
+    if (!told) {
+      told = job.catch((error: unknown) => this.notAdded(error));
+      this.told.set(job, told);
+    }
+    return told;
+  }
+
+  private notAdded(error: unknown): never {
+    this.report(error, 'events.add');
+    this.reach.probe();
+    throw new AppError('UNAVAILABLE', 'the event queue did not take the event', { cause: error });
+  }
+
+  /**
+   * Refuses when the queues, or Redis, are full. The counts are at most 250 ms old, and each event accepted here since counts
+   * as a job.
+   *
+   * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had, or nobody works on the queue of one of `items` for
+   *   WORKER_STALL_MS: whoever publishes must not take it for well.
+   */
+  async admit(items: readonly QueuedEvent[]): Promise<void> {
+    this.refuseWhenClosed();
+    if (items.some((item) => this.watch.stalledMs(this.laneOf(item).name) >= this.options.stallMs)) {
+      throw new AppError('UNAVAILABLE', 'nobody works on the event queue');
+    }
+    this.reach.refuse();
+    if (!this.admission) throw new AppError('UNAVAILABLE', this.reach.words);
+    await this.admission.admit();
+  }
+
+  /** Jobs per queue and state. */
+  async counts(): Promise<ReadonlyMap<string, JobCounts>> {
+    const lanes = this.lanes();
+    const counts = await Promise.all(lanes.map((lane) => lane.counts()));
+    return new Map(lanes.flatMap((lane, index) => (counts[index] ? [[lane.name, counts[index]] as const] : [])));
+  }
+
+  /**
+   * The queues as admins see them, the partitions first.
+   *
+   * @throws AppError UNAVAILABLE when they are not open.
+   */
+  jobs(): readonly LaneJobs[] {
+    this.refuseWhenClosed();
+    if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return [...this.partitions, this.urgent].map((lane) => lane.jobs);
+  }
+
+  /** Names of the queues that an admin has paused. */
+  async paused(): Promise<string[]> {
+    const lanes = this.lanes();
+    const paused = await Promise.all(lanes.map((lane) => lane.jobs.isPaused()));
+    return lanes.filter((_, index) => paused[index]).map(({ name }) => name);
+  }
+
+  /**
+   * Where events are looked up, by queue.
+   *
+   * @throws AppError UNAVAILABLE when the queues are not open.
+   */
+  lookups(): ReadonlyMap<string, LaneLookup> {
+    this.refuseWhenClosed();
+    if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
+    return new Map(this.lanes().map(({ name, lookup }) => [name, lookup]));
+  }
+
+  /** What this node's workers did since they started. */
+  stats(): QueueStats {
+    const lanes = this.lanes().map(({ name, processor }) => ({
+      queue: name,
+      ...processor.counts,
+      retrying: processor.retrying,
+      stalledMs: this.watch.stalledMs(name),
+    }));
+    const refused = this.admission?.refused ?? { jobs: 0, memory: 0 };
+    return { standingAside: this.fence.standsAside, lanes, renewals: this.watch.renewals, refused };
+  }
+
+  /** Why this node's workers do not work; null: they do, or they are not to blame. */
+  workerFault(): string | null {
+    return this.workersStarted ? this.watch.fault() : null;
+  }
+
+  /**
+   * Writes again what is written once and read for ever, where a Redis that lost its data has forgotten it: the number of partitions
+   * (Q7), the limits of each queue (Q4). Cheap when nothing is to be done.
+   */
+  async restore(): Promise<void> {
+    if (this.closing || !this.producer) return;
+    await agreeOnPartitions(this.producer, this.parts.keys.partitions(), this.options.partitions);
+    await Promise.all(this.lanes().map((lane) => lane.ensureLimits()));
+  }
+
+  /**
+   * Ends workers, queues and connections within 2 s, whatever Redis does. A job in work is ended, or left to others.
+   */
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
+    this.fence.stop();
+    this.watch.stop();
+    this.reach.stop();
+    const force = !(await this.answers(this.workerConnection));
+    await this.closeLanes(this.lanes(), force);
+    this.workerConnection?.disconnect();
+    this.producer?.disconnect();
+    await this.discarding;
+  }
+
+  private async closeLanes(lanes: readonly Lane[], force: boolean): Promise<void> {
+    const closed = await Promise.allSettled(lanes.map((lane) => lane.close(force, CLOSE_PATIENCE_MS)));
+    for (const one of closed) if (one.status === 'rejected') this.report(one.reason, 'events.close');
+  }
+
+  private lane(producer: RedisClient, partition: number | 'u'): Lane {
+    const { keys, append, knows, mayAppend, clock, nodeId, ids } = this.parts;
+    return new Lane({
+      producer,
+      name: partition === 'u' ? 'events-urgent' : `events-${partition}`,
+      prefix: keys.queuePrefix(partition),
+      nodeId,
+      append,
+      knows,
+      mayAppend,
+      clock,
+      report: (error, where) => this.report(error, where),
+      mint: () => ids.nextJob(),
+      restore: () => this.restore(),
+      fates: {
+        key: (bucket) => keys.told(partition, bucket),
+        oldKey: (bucket) => keys.fates(partition, bucket),
+        windowMs: this.parts.idempotencyWindowMs ?? DEFAULT_WINDOW_MS,
+        ...(this.parts.wholeIds === undefined ? {} : { wholeIds: this.parts.wholeIds }),
+      },
+    });
+  }
+
+  private lanes(): readonly Lane[] {
+    return this.urgent ? [this.urgent, ...this.partitions] : this.partitions;
+  }
+
+  private open(role: 'producer' | 'worker'): RedisClient {
+    const client = this.parts.connect(role);
+    client.on('error', (error: unknown) => this.report(error, `events.${role}`));
+    return client;
+  }
+
+  private report(error: unknown, where: string): void {
+    if (error instanceof Error) {
+      if (this.reported.has(error)) return;
+      this.reported.add(error);
+    }
+    this.parts.report(error, where);
+  }
+
+  private refuseWhenClosed(): void {
+    if (this.closing) throw new AppError('UNAVAILABLE', 'the event queue is closed');
+  }
+
+  /** Where the connection is what hangs, all lanes share that fate. */
+  private async renewWorker(stalled: WatchedLane): Promise<void> {
+    const old = this.workerConnection;
+    if (old && (await this.answers(old))) {
+      await Promise.all(this.lanes().map((lane) => lane === stalled && lane.renewWorker(old)));
+      return;
+    }
+    const connection = this.open('worker');
+    // Another is tried at the next look.
+    const late = setTimeout(() => connection.disconnect(), CONNECT_PATIENCE_MS);
+    await connected(connection).finally(() => clearTimeout(late));
+    if (this.closing) return connection.disconnect();
+    this.workerConnection = connection;
+    await Promise.all(this.lanes().map((lane) => lane.renewWorker(connection)));
+    old?.disconnect();
+  }
+
+  private answers(client: RedisClient | null): Promise<boolean> {
+    return answers(client, PING_MS, (error, where) => this.report(error, where), 'events.ping');
+  }
+}

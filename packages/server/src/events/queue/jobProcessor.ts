@@ -1,0 +1,254 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
+import type { Report } from '../../observability/log/logger.js';
+import type { Clock } from '../../util/clock.js';
+import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from '../event/storedEvent.js';
+import type { AppendResult } from '../log/broadcastLog.js';
+import type { Turn } from './bullmq/laneTurn.js';
+import type { Fate, Fates } from './fates.js';
+import { type JobData, SHARED_JOB } from './jobBatcher.js';
+
+export type QueueJob = Job<JobData, void, string>;
+
+export interface ProcessorParts {
+  readonly append: (events: readonly StoredEvent[]) => Promise<AppendResult>;
+  /** Whether the catalogue has the type. */
+  readonly knows: (type: string) => boolean;
+  /** False while this node is fenced: then its workers append nothing (L2). */
+  readonly mayAppend: () => boolean;
+  /** Asked before each append: whether the job's turn has come (Q4). */
+  readonly turn: (jobId: string) => Promise<Turn>;
+  /** Adds a job of its own for an event that cannot be appended, to the same queue. */
+  readonly splitOff: (event: StoredEvent, from: JobData) => Promise<void>;
+  /** Where is noted what the log does not know. */
+  readonly fates: Pick<Fates, 'record'>;
+  readonly clock: Clock;
+  readonly report: Report;
+}
+
+/** An infrastructure error that is being retried in place. */
+export interface Retrying {
+  /** Wall-clock ms of the first failure. */
+  readonly since: number;
+  readonly attempts: number;
+  readonly error: string;
+}
+
+export interface ProcessorCounts {
+  appended: number;
+  /** Events whose id had been appended before. */
+  duplicates: number;
+  /** Events dropped because `expires_at` was over. */
+  expired: number;
+  /** Events that can never be appended; they lie in the failed set. */
+  poisoned: number;
+}
+
+const RETRY_FIRST_MS = 250;
+const RETRY_MAX_MS = 5000;
+const FENCE_POLL_MS = 25;
+
+/** Works on the jobs of one queue, one at a time. */
+export class JobProcessor {
+  readonly counts: ProcessorCounts = { appended: 0, duplicates: 0, expired: 0, poisoned: 0 };
+  retrying: Retrying | null = null;
+  private readonly parts: ProcessorParts;
+  /** Aborted while this worker is to let go of its job: it stands aside for a fenced node, or it closes. */
+  private aside = new AbortController();
+  private readonly abandoned = new AbortController();
+
+  constructor(parts: ProcessorParts) {
+    this.parts = parts;
+  }
+
+  /** Jobs that wait (for the fence, or to be retried) go back to the head of their queue, for another node to take. */
+  standAside(): void {
+    this.aside.abort();
+  }
+
+  standReady(): void {
+    if (this.aside.signal.aborted) this.aside = new AbortController();
+  }
+
+  /** Ends the job in work without waiting for its append: the lock lapses, and another worker repeats it (L2). */
+  abandon(): void {
+    this.abandoned.abort();
+  }
+
+  /**
+   * Appends the events of a job. Returns when they are in the log.
+   *
+   * @param lock aborted when the job's lock was lost: another worker has the job then.
+   * @throws UnrecoverableError when the job holds nothing that could be appended (Q2); nothing was appended then.
+   * @throws WaitingError when the job was given back, or its lock lost.
+   */
+  async process(job: QueueJob, token: string, lock: AbortSignal): Promise<void> {
+    const sound = await this.withoutPoison(job, token, lock);
+    const now = this.parts.clock.now();
+    const due = sound.filter((event) => event.expires_at === undefined || Date.parse(event.expires_at) > now);
+    const offsets = due.length === 0 ? [] : await this.insist(job, token, lock, () => this.append(due));
+    const appended = offsets.filter((offset) => offset > 0).length;
+    this.counts.appended += appended;
+    this.counts.duplicates += due.length - appended;
+    this.counts.expired += sound.length - due.length;
+    if (due.length < sound.length || due.some(isTargeted) || isShared(job)) this.note(job, due, sound);
+  }
+
+  /** Without waiting: who asks later is told a little less when this is lost, but no event waits for it. */
+  private note(job: QueueJob, due: readonly StoredEvent[], sound: readonly StoredEvent[]): void {
+    const fates = new Map<string, Fate>(sound.map((event) => [event.id, 'expired']));
+    for (const event of due) {
+      if (isTargeted(event)) fates.set(event.id, 'appended');
+      else fates.delete(event.id);
+    }
+    this.record(fates, isShared(job) ? sound.map(({ id }) => id) : []);
+  }
+
+  private record(fates: ReadonlyMap<string, Fate>, done: readonly string[] = []): void {
+    this.parts.fates.record(fates, done).catch((error: unknown) => this.parts.report(error, 'events.fates'));
+  }
+
+  private async append(events: readonly StoredEvent[]): Promise<readonly number[]> {
+    return (await this.parts.append(events)).offsets;
+  }
+
+  /** Poison is split off before anything is appended, so that the failed job holds it alone. */
+  private async withoutPoison(job: QueueJob, token: string, lock: AbortSignal): Promise<readonly StoredEvent[]> {
+    const data: unknown = job.data;
+    const events = isJobData(data) ? data.events : [];
+    const faults = events.map((event) => this.fault(event));
+    const poisoned = faults.filter((fault) => fault !== null).length;
+    if (poisoned === events.length) {
+      const reason = events.length === 0 ? 'the job holds no events' : (faults[0] ?? 'unknown');
+      this.counts.poisoned += events.length;
+      this.parts.report(new Error(`job ${job.id}: ${reason}`), 'events.poisoned');
+      throw new UnrecoverableError(reason);
+    }
+    if (poisoned > 0) {
+      const failed = events.filter((event, index) => faults[index] !== null && isStoredEvent(event));
+      this.record(new Map(failed.map((event) => [event.id, 'failed'])));
+    }
+    for (const [index, event] of events.entries()) {
+      if (faults[index] === null) continue;
+      await this.insist(job, token, lock, () => this.parts.splitOff(event, job.data));
+    }
+    return events.filter((_, index) => faults[index] === null);
+  }
+
+  /**
+   * Why an event can never be appended; null when it can. Publishing checks it all: this is for what came another way.
+   */
+  private fault(event: unknown): string | null {
+    if (!isStoredEvent(event)) return 'the event lacks an id, a type or data';
+    const targets: unknown = event.target_user_ids;
+    // An id that makes no key would fail the append for ever.
+    if (targets !== undefined && !(Array.isArray(targets) && targets.every(isUserId))) return 'a target is no user id';
+    if (!this.parts.knows(event.type)) return `unknown event type ${event.type}`;
+    if (jsonBytesAtMost(event) <= MAX_EVENT_BYTES) return null;
+    const bytes = bytesOf(event);
+    return bytes > MAX_EVENT_BYTES ? `the event has ${bytes} bytes, allowed are ${MAX_EVENT_BYTES}` : null;
+  }
+
+  /**
+   * Repeats `work` until it succeeds, with the lock kept: failing the job, or delaying it, would break the order (Q2).
+   */
+  private async insist<T>(job: QueueJob, token: string, lock: AbortSignal, work: () => Promise<T>): Promise<T> {
+    try {
+      for (;;) {
+        await this.untilAllowed(job, token, lock);
+        try {
+          await this.untilTurn(job, token, lock);
+          return await this.abandonable(work());
+        } catch (error) {
+          if (error instanceof WaitingError) throw error;
+          this.failed(error);
+        }
+        const { attempts } = this.retrying ?? { attempts: 1 };
+        await this.pause(Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (attempts - 1)), lock);
+      }
+    } finally {
+      this.retrying = null;
+    }
+  }
+
+  private async untilAllowed(job: QueueJob, token: string, lock: AbortSignal): Promise<void> {
+    for (;;) {
+      if (lock.aborted) throw new WaitingError('the lock was lost');
+      if (this.aside.signal.aborted) return this.giveBack(job, token);
+      if (this.parts.mayAppend()) return;
+      await this.pause(FENCE_POLL_MS, lock);
+    }
+  }
+
+  private async untilTurn(job: QueueJob, token: string, lock: AbortSignal): Promise<void> {
+    for (;;) {
+      const turn = await this.abandonable(this.parts.turn(job.id ?? ''));
+      if (turn === 'now') return;
+      if (turn === 'back' || lock.aborted || this.aside.signal.aborted) return this.giveBack(job, token);
+      if (turn === 'gone') {
+        // Redis lost it, or another worker is to repeat it: appended now it would come after events that were accepted later.
+        this.parts.report(new Error(`job ${job.id} is not in work any more, and left alone`), 'events.gone');
+        throw new WaitingError('not in work any more');
+      }
+      await this.pause(FENCE_POLL_MS, lock);
+    }
+  }
+
+  private async giveBack(job: QueueJob, token: string): Promise<never> {
+    try {
+      await job.moveToWait(token);
+    } catch (error) {
+      // Its lock lapses, and another worker gets it a little later. Any other error than the one below would fail it.
+      this.parts.report(error, 'events.give_back');
+    }
+    throw new WaitingError('given back');
+  }
+
+  private abandonable<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.abandoned;
+    return new Promise((resolve, reject) => {
+      const abandon = (): void => reject(new WaitingError('abandoned'));
+      if (signal.aborted) abandon();
+      signal.addEventListener('abort', abandon, { once: true });
+      // Taken off again with each job: the signal lives as long as the worker.
+      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon));
+    });
+  }
+
+  private failed(error: unknown): void {
+    this.parts.report(error, 'events.append');
+    const message = error instanceof Error ? error.message : String(error);
+    const { since, attempts } = this.retrying ?? { since: this.parts.clock.now(), attempts: 0 };
+    this.retrying = { since, attempts: attempts + 1, error: message };
+  }
+
+  private async pause(ms: number, lock: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([lock, this.aside.signal]);
+    try {
+      await sleep(ms, undefined, { signal });
+    } catch (error) {
+      // The caller looks at the signals.
+      if (!signal.aborted) throw error;
+    }
+  }
+}
+
+/** The mailboxes remember their ids per user: nobody could find them by the id alone. */
+function isTargeted(event: StoredEvent): boolean {
+  return 'target_user_ids' in event;
+}
+
+/** Its events cannot be told from its id: each is noted with it until it is done. */
+function isShared({ id }: QueueJob): boolean {
+  return id?.startsWith(SHARED_JOB) ?? false;
+}
+
+function isJobData(data: unknown): data is JobData {
+  return typeof data === 'object' && data !== null && 'events' in data && Array.isArray(data.events);
+}
+
+function isStoredEvent(event: unknown): event is StoredEvent {
+  if (typeof event !== 'object' || event === null) return false;
+  const { id, type, data } = event as Partial<Record<keyof StoredEvent, unknown>>;
+  return typeof id === 'string' && id !== '' && typeof type === 'string' && typeof data === 'object' && data !== null;
+}

@@ -1,0 +1,61 @@
+import { Cluster } from 'ioredis';
+import { isForbidden } from '../../redis/checkBeforeReady.js';
+import type { RedisClient } from '../../redis/connect.js';
+import type { Clock } from '../../util/clock.js';
+
+export interface MemoryGuardParts {
+  /** Those of the queues and of the log; one server may be behind both. */
+  readonly clients: readonly RedisClient[];
+  readonly clock: Pick<Clock, 'mono'>;
+}
+
+/** What is left above is for those who are connected, and for what was accepted to be worked off (Q6). */
+const LIMIT = 0.8;
+const MAX_AGE_MS = 1000;
+
+/** Whether Redis has memory left for further events. Servers without `maxmemory` always do. */
+export class MemoryGuard {
+  private readonly parts: MemoryGuardParts;
+  private at = Number.NEGATIVE_INFINITY;
+  private full = false;
+
+  constructor(parts: MemoryGuardParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * As of a second ago at most.
+   *
+   * @throws whatever a connection says.
+   */
+  async isFull(): Promise<boolean> {
+    const now = this.parts.clock.mono();
+    if (now - this.at < MAX_AGE_MS) return this.full;
+    const infos = await Promise.all(this.parts.clients.map(memoryOf));
+    this.full = infos.flat().some((info) => isFull(info));
+    this.at = now;
+    return this.full;
+  }
+}
+
+async function memoryOf(client: RedisClient): Promise<readonly string[]> {
+  const servers = client instanceof Cluster ? client.nodes('master') : [client];
+  return Promise.all(
+    servers.map(async (server) => {
+      try {
+        return await server.info('memory');
+      } catch (error) {
+        // It cannot be told; the inspection says so.
+        if (isForbidden(error)) return '';
+        throw error;
+      }
+    }),
+  );
+}
+
+function isFull(info: string): boolean {
+  const field = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  const max = field('maxmemory');
+  // As Redis itself counts it before it refuses a write.
+  return max > 0 && field('used_memory') - field('mem_not_counted_for_evict') > LIMIT * max;
+}

@@ -1,0 +1,135 @@
+import {
+  base64urlPath,
+  type ParametersSchema,
+  type RestBody,
+  type RestOperation,
+  type RestOperationId,
+  type RestParam,
+  type RestQuery,
+  type RestReply,
+  restOperations,
+} from '@unified-ws/protocol';
+import type { Express, IRoute, Request, RequestHandler, Response } from 'express';
+import { bodyReader, userIdOfBase64url } from './bodyReader.js';
+import { localsOf } from './caller.js';
+import type { Gate } from './gate.js';
+import { jsonBody, withoutBody } from './jsonBody.js';
+import { queryReader } from './queryReader.js';
+import { RestProblem } from './restProblem.js';
+
+/** A request that its operation let through: the permission is there, and query and body match their schemas. */
+export interface Call<N extends RestOperationId> {
+  readonly request: Request;
+  readonly response: Response;
+  readonly params: Readonly<Record<RestParam<N>, string>>;
+  readonly query: RestQuery<N>;
+  readonly body: RestBody<N>;
+}
+
+/** Resolves with the body of the answer. Failures are thrown. */
+export type Handler<N extends RestOperationId> = (call: Call<N>) => Promise<RestReply<N>> | RestReply<N>;
+
+interface OperationOptions {
+  /** Run for every method of the path, OPTIONS included. The same for all operations of a path: given with the first. */
+  readonly before?: readonly RequestHandler[];
+  /** Who validates the body by the schema of the operation, when it is not done here. `call.body` is not to be used then. */
+  readonly bodyIsReadBy?: string;
+}
+
+interface Mounted {
+  readonly route: IRoute;
+  readonly methods: string[];
+}
+
+/** Mounts operations: each path is known by its pattern, and answers 405 with `Allow` to methods that it does not have. */
+export class Router {
+  private readonly app: Express;
+  private readonly gate: Gate;
+  private readonly paths = new Map<string, Mounted>();
+
+  constructor(app: Express, gate: Gate) {
+    this.app = app;
+    this.gate = gate;
+  }
+
+  /** Mounts an operation that answers with JSON. Who may call it, and what it takes, stands in `restOperations`. */
+  operation<N extends RestOperationId>(id: N, handler: Handler<NoInfer<N>>, options: OperationOptions = {}): void {
+    const operation: RestOperation = restOperations[id];
+    const status = successOf(operation);
+    const readQuery = operation.query && queryReader(operation.query as ParametersSchema);
+    const readBody = operation.body && !options.bodyIsReadBy ? bodyReader(operation.body.schema) : undefined;
+    this.raw(
+      id,
+      [
+        ...(operation.body ? jsonBody() : []),
+        async (request, response) => {
+          const query = readQuery ? readQuery(request) : null;
+          const body = readBody ? readBody(request.body) : null;
+          const params = request.params as Call<N>['params'];
+          const call = { request, response, params, query, body } as Call<N>;
+          const answer = await handler(call);
+          // A handler may have chosen another of its statuses.
+          if (response.statusCode === 200) response.status(status);
+          response.json(answer);
+        },
+      ],
+      options.before,
+    );
+  }
+
+  /** Mounts an operation that writes its answer itself. */
+  raw(id: RestOperationId, handlers: readonly RequestHandler[], before: readonly RequestHandler[] = []): void {
+    const { method, path, permissions }: RestOperation = restOperations[id];
+    const permit = permissions === null ? [] : [this.permit(permissions)];
+    const checked = [...permit, ...(method === 'delete' ? [withoutBody] : [])];
+    const mount = (at: string, ...last: readonly RequestHandler[]): void => {
+      const { route, methods } = this.at(at, before);
+      methods.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
+      route[method](...checked, ...last);
+    };
+    mount(path, ...handlers);
+    const encoded = base64urlPath(path);
+    if (encoded !== null) mount(encoded, decodeUserId, ...handlers);
+  }
+
+  /** To be called when all is mounted: what a path has no operation for is answered from now on. */
+  close(): void {
+    for (const { route, methods } of this.paths.values()) route.all(otherwise(methods.join(', ')));
+  }
+
+  private permit(permissions: NonNullable<RestOperation['permissions']>): RequestHandler {
+    return permissions === 'any' ? this.gate.authenticate() : this.gate.authorise(...permissions);
+  }
+
+  private at(path: string, before: readonly RequestHandler[]): Mounted {
+    const known = this.paths.get(path);
+    if (known) return known;
+    const pattern = path.replace(/\{(\w+)\}/g, ':$1');
+    const named: RequestHandler = (_request, response, next) => {
+      localsOf(response).route = pattern;
+      next();
+    };
+    const mounted = { route: this.app.route(pattern).all(named, ...before), methods: [] };
+    this.paths.set(path, mounted);
+    return mounted;
+  }
+}
+
+const decodeUserId: RequestHandler = ({ params }, _response, next) => {
+  params.user_id = userIdOfBase64url(String(params.user_id));
+  next();
+};
+
+function successOf({ answers }: RestOperation): number {
+  return Math.min(...Object.keys(answers).map(Number));
+}
+
+function otherwise(allow: string): RequestHandler {
+  return (request, response) => {
+    response.set('Allow', allow);
+    if (request.method !== 'OPTIONS') {
+      throw new RestProblem(405, 'METHOD_NOT_ALLOWED', `Only ${allow} can be used here.`);
+    }
+    response.status(204).end();
+  };
+}

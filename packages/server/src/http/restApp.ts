@@ -1,0 +1,187 @@
+import type { RequestListener } from 'node:http';
+import { type ErrorCode, errorCodes } from '@unified-ws/protocol';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { AuditLog } from '../admin/audit/auditLog.js';
+import type { Drains } from '../admin/cluster/drains.js';
+import type { CatalogueReloads } from '../admin/events/catalogueReloads.js';
+import type { Publications } from '../admin/events/publications.js';
+import type { QueueAdmin } from '../admin/queue/queueAdmin.js';
+import type { Reports } from '../admin/reports/reports.js';
+import type { RolloutOrders } from '../admin/rollout/rolloutOrders.js';
+import type { Rollouts } from '../admin/rollout/rollouts.js';
+import type { Disconnects } from '../admin/users/disconnects.js';
+import type { PermissionChanges } from '../admin/users/permissionChanges.js';
+import type { Revocations } from '../admin/users/revocations.js';
+import type { RoleTable } from '../auth/roleTable.js';
+import type { TokenVerifier } from '../auth/tokenVerifier.js';
+import type { SecurityRecords } from '../connections/lifecycle/securityRecords.js';
+import type { ClientAddresses } from '../connections/limits/clientAddresses.js';
+import type { HttpLimit } from '../connections/limits/httpLimit.js';
+import type { RecentProbes } from '../connections/limits/recentProbes.js';
+import type { EventCatalogue } from '../events/catalogue/eventCatalogue.js';
+import type { Mailboxes } from '../events/mailbox/mailboxes.js';
+import type { EventStatuses } from '../events/publish/eventStatuses.js';
+import type { PeersView } from '../observability/health/readiness.js';
+import type { ErrorLog } from '../observability/log/errorLog.js';
+import type { Report } from '../observability/log/logger.js';
+import type { NodeCounts } from '../observability/metrics/nodeCounts.js';
+import type { Siblings } from '../processGroup.js';
+import type { RegistryStore } from '../registry/store/registryStore.js';
+import type { Settings } from '../settings/settings.js';
+import { AppError } from '../util/appError.js';
+import type { Clock } from '../util/clock.js';
+import { localsOf } from './request/caller.js';
+import { Gate } from './request/gate.js';
+import { problemOf, RestProblem, unexpected } from './request/restProblem.js';
+import { Router } from './request/router.js';
+import { auditRoutes } from './routes/auditRoutes.js';
+import { broadcastRoutes } from './routes/broadcastRoutes.js';
+import { catalogueRoutes } from './routes/catalogueRoutes.js';
+import { clusterRoutes } from './routes/clusterRoutes.js';
+import { connectionRoutes } from './routes/connectionRoutes.js';
+import { eventRoutes } from './routes/eventRoutes.js';
+import { type LegacyRouteParts, legacyRoutes } from './routes/legacyRoutes.js';
+import { mailboxRoutes } from './routes/mailboxRoutes.js';
+import { nodeRoutes } from './routes/nodeRoutes.js';
+import { probeRoutes } from './routes/probeRoutes.js';
+import { queueRoutes } from './routes/queueRoutes.js';
+import { rolloutRoutes } from './routes/rolloutRoutes.js';
+import { specRoutes } from './routes/specRoutes.js';
+import { userRoutes } from './routes/userRoutes.js';
+
+export interface RestParts {
+  readonly settings: Settings;
+  readonly verifier: TokenVerifier;
+  readonly roles: () => RoleTable;
+  readonly catalogue: () => EventCatalogue;
+  readonly store: RegistryStore;
+  readonly securityRecords: SecurityRecords;
+  readonly publications: Publications;
+  readonly eventStatuses: EventStatuses;
+  readonly mailboxes: Mailboxes;
+  readonly disconnects: Disconnects;
+  readonly queueAdmin: QueueAdmin;
+  readonly drains: Drains;
+  readonly auditLog: AuditLog;
+  readonly permissionChanges: PermissionChanges;
+  readonly revocations: Revocations;
+  readonly catalogueReloads: CatalogueReloads;
+  readonly rollouts: Rollouts;
+  readonly rolloutOrders: RolloutOrders;
+  /** `createReports(view)`. */
+  readonly reports: Reports;
+  readonly legacy: LegacyRouteParts['legacy'];
+  readonly counts: NodeCounts;
+  readonly errorLog: ErrorLog;
+  /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
+  readonly siblings: Siblings | null;
+  readonly addresses: ClientAddresses;
+  readonly httpLimit: HttpLimit;
+  readonly probes: RecentProbes;
+  /** What the balancer has besides these. */
+  readonly peers: () => PeersView;
+  readonly clock: Clock;
+  readonly report: Report;
+}
+
+/** Routes that nobody asked for are counted under one name: a path is text from outside, and no label. */
+const UNMATCHED = 'unmatched';
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** The HTTP side of a node, for its server. WebSocket upgrades never come here. */
+export function createRestListener(parts: RestParts): RequestListener {
+  const app = createRestApp(parts);
+  return (request, response) => {
+    request.url = pathOf(request.url ?? '/');
+    app(request, response);
+  };
+}
+
+/**
+ * A target may be written with its origin (`GET http://host/path`, RFC 9112 §3.2.2). Which one does not matter here, but for one
+ * that is malformed Express finds no path, and answers with an HTML page of its own.
+ */
+function pathOf(target: string): string {
+  const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
+  return path.startsWith('/') || path === '*' ? path : `/${path}`;
+}
+
+export function createRestApp(parts: RestParts): Express {
+  const { addresses, clock, reports } = parts;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('query parser', false);
+  app.use(helmet());
+  app.use(timed(clock, reports));
+  app.use((request, response, next) => {
+    localsOf(response).address = addresses.of(request);
+    next();
+  });
+  const router = new Router(app, new Gate(parts));
+  // Routes are tried one after the other: those of the publishers come first.
+  eventRoutes(router, parts);
+  broadcastRoutes(router, parts);
+  probeRoutes(router, parts);
+  clusterRoutes(router, parts);
+  userRoutes(router, parts);
+  connectionRoutes(router, parts);
+  nodeRoutes(router, parts);
+  queueRoutes(router, parts);
+  auditRoutes(router, parts);
+  catalogueRoutes(router, parts);
+  mailboxRoutes(router, parts);
+  legacyRoutes(router, parts);
+  rolloutRoutes(router, parts);
+  specRoutes(router, parts);
+  router.close();
+  app.use(() => {
+    throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
+  });
+  app.use(answerFailure(parts));
+  return app;
+}
+
+function timed(clock: Clock, { metrics }: Pick<Reports, 'metrics'>): RequestHandler {
+  return (request, response, next) => {
+    const startedAt = clock.mono();
+    // What is answered depends on the moment and on the token.
+    response.set('Cache-Control', 'no-store');
+    response.once('close', () => {
+      const method = METHODS.has(request.method) ? request.method : 'other';
+      const route = localsOf(response).route ?? UNMATCHED;
+      metrics.rest(method, route, response.statusCode, clock.mono() - startedAt);
+    });
+    next();
+  };
+}
+
+/** Every failure ends here and is answered in one form, in words of our own. */
+function answerFailure({
+  report,
+  errorLog,
+  securityRecords,
+}: Pick<RestParts, 'report' | 'errorLog' | 'securityRecords'>): ErrorRequestHandler {
+  return (error, request, response, _next) => {
+    const problem = problemOf(error) ?? unexpected();
+    if (problem.status === 500) report(error, 'rest.request');
+    if (Object.hasOwn(errorCodes, problem.code)) {
+      errorLog.onRequest(localsOf(response).caller?.identity.userId ?? null, problem.code as ErrorCode);
+    }
+    if (error instanceof AppError) {
+      const { caller, route = UNMATCHED } = localsOf(response);
+      const identity = caller?.identity ?? null;
+      securityRecords.refused(
+        { ip: localsOf(response).address ?? '', via: 'rest', identity },
+        error,
+        `${request.method} ${route}`,
+      );
+    }
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    response.status(problem.status).set(problem.headers).type('application/problem+json').send(JSON.stringify(problem));
+  };
+}

@@ -1,0 +1,52 @@
+import { EVENT_ID_PATTERN, type PublishRequest } from '@unified-ws/protocol';
+import type { Publications } from '../../admin/events/publications.js';
+import type { Clock } from '../../util/clock.js';
+import { requireObject } from '../request/bodyReader.js';
+import { authorOf } from '../request/caller.js';
+import { invalid } from '../request/restProblem.js';
+import type { Router } from '../request/router.js';
+
+export interface BroadcastRouteParts {
+  readonly publications: Pick<Publications, 'publish'>;
+  readonly clock: Clock;
+}
+
+const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
+
+/** Publishing. */
+export function broadcastRoutes(router: Router, { publications, clock }: BroadcastRouteParts): void {
+  /** 202: Redis has the event, and it survives the death of every node; who it reached is not known yet. */
+  router.operation(
+    'broadcastEvent',
+    async ({ request, response }) => {
+      const body = withKey(requireObject(request.body), request.get('idempotency-key'));
+      const event = body as unknown as PublishRequest;
+      const [receipt] = await publications.publish(event, authorOf({ response }));
+      if (!receipt) throw new Error('a publish of one event gave no receipt');
+      return {
+        event_id: receipt.eventId,
+        accepted_at: new Date(clock.now()).toISOString(),
+        duplicate: receipt.duplicate,
+        payload_differs: receipt.payloadDiffers,
+        queue: receipt.queue,
+      };
+    },
+    { bodyIsReadBy: 'Preparer, which says what is wrong with the event' },
+  );
+}
+
+/** `Idempotency-Key: k` is id k. Both may be given when they say the same: else it could not be told which one counts. */
+function withKey(body: Record<string, unknown>, key: string | undefined): Record<string, unknown> {
+  if (key === undefined) return body;
+  if (!EVENT_ID.test(key)) {
+    throw invalid('The header Idempotency-Key is not valid.', '/id', `the header must match ${EVENT_ID_PATTERN}`);
+  }
+  if (body.id !== undefined && body.id !== key) {
+    throw invalid(
+      'The header Idempotency-Key and the id of the event differ.',
+      '/id',
+      'must be the same as the header',
+    );
+  }
+  return { ...body, id: key };
+}

@@ -1,0 +1,25 @@
+import type { CatalogueReloads } from '../../admin/events/catalogueReloads.js';
+import { actorOf } from '../request/caller.js';
+import { RestProblem } from '../request/restProblem.js';
+import type { Router } from '../request/router.js';
+
+export interface CatalogueRouteParts {
+  readonly catalogueReloads: CatalogueReloads;
+}
+
+/** The event catalogue. */
+export function catalogueRoutes(router: Router, { catalogueReloads }: CatalogueRouteParts): void {
+  /** 422 when a node's file is faulty: then no node has changed. */
+  router.operation('reloadCatalogue', async ({ body: { reason }, ...call }) => {
+    const { result, nodes, missing_nodes } = await catalogueReloads.cluster(reason, actorOf(call));
+    if (result === 'refused') {
+      const errors = nodes.flatMap(({ node_id, error }) => {
+        return error === null ? [] : [{ path: '', message: `${node_id}: ${error}` }];
+      });
+      throw new RestProblem(422, 'VALIDATION_ERROR', 'The event catalogue is not valid; the old one stays.', {
+        details: { errors, nodes, missing_nodes },
+      });
+    }
+    return { result, nodes, missing_nodes };
+  });
+}

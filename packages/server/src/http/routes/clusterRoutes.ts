@@ -1,0 +1,30 @@
+import type { Reports } from '../../admin/reports/reports.js';
+import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import type { Settings } from '../../settings/settings.js';
+import { cors } from '../request/cors.js';
+import { Info } from '../request/info.js';
+import { RestProblem } from '../request/restProblem.js';
+import type { Router } from '../request/router.js';
+
+export interface ClusterRouteParts {
+  readonly settings: Settings;
+  readonly catalogue: () => EventCatalogue;
+  readonly reports: Pick<Reports, 'stats' | 'health' | 'errors'>;
+}
+
+/** What the cluster is, does and suffers. */
+export function clusterRoutes(router: Router, { settings, catalogue, reports }: ClusterRouteParts): void {
+  const info = new Info(settings, catalogue);
+  router.operation('getStats', () => reports.stats.read());
+  router.operation('getHealth', () => reports.health.read());
+  router.operation('getErrors', () => reports.errors.read());
+  router.operation('getInfo', () => info.read(), { before: [cors(settings.allowedOrigins)] });
+  // The same path opens a WebSocket; whoever forgets the Upgrade header is told so instead of 404.
+  router.raw('openWebSocket', [
+    () => {
+      // Without `close` Node.js keeps the connection, even of a client that asked for its end and waits for it.
+      const headers = { Upgrade: 'websocket', Connection: 'Upgrade, close' };
+      throw new RestProblem(426, 'METHOD_NOT_ALLOWED', 'This address takes WebSocket upgrades only.', { headers });
+    },
+  ]);
+}

@@ -1,0 +1,77 @@
+import { EVENT_ID_PATTERN, type PublishRequest, SERVER_EVENT_ID_PATTERN } from '@unified-ws/protocol';
+import type { Publications } from '../../admin/events/publications.js';
+import type { EventStatuses } from '../../events/publish/eventStatuses.js';
+import type { Clock } from '../../util/clock.js';
+import { requireObject } from '../request/bodyReader.js';
+import { authorOf } from '../request/caller.js';
+import { invalid } from '../request/restProblem.js';
+import type { Router } from '../request/router.js';
+
+export interface EventRouteParts {
+  readonly publications: Pick<Publications, 'publish'>;
+  readonly eventStatuses: EventStatuses;
+  readonly clock: Clock;
+}
+
+const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
+
+const SERVER_ID = new RegExp(SERVER_EVENT_ID_PATTERN);
+
+/** Publishing of one event or of many, and what became of them. */
+export function eventRoutes(router: Router, parts: EventRouteParts): void {
+  const { publications, eventStatuses, clock } = parts;
+  /**
+   * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole
+   * or not at all, but for UNAVAILABLE: then a repeat with the same ids adds what is missing.
+   */
+  router.operation(
+    'publishEvents',
+    async ({ request, response }) => {
+      const events = withKeys(request.body, request.get('idempotency-key'));
+      const receipts = await publications.publish(events as PublishRequest | PublishRequest[], authorOf({ response }));
+      const accepted_at = new Date(clock.now()).toISOString();
+      const [first] = receipts;
+      if (!first) throw new Error('a publish gave no receipt');
+      if (Array.isArray(events)) {
+        const duplicates = receipts.filter(({ duplicate }) => duplicate).map(({ eventId }) => eventId);
+        const payload_differs = receipts.filter(({ payloadDiffers }) => payloadDiffers).map(({ eventId }) => eventId);
+        return { event_ids: receipts.map(({ eventId }) => eventId), accepted_at, duplicates, payload_differs };
+      }
+      const { eventId, duplicate, payloadDiffers, queue } = first;
+      return { event_id: eventId, accepted_at, duplicate, payload_differs: payloadDiffers, queue };
+    },
+    { bodyIsReadBy: 'Preparer, which says of each event what is wrong with it' },
+  );
+
+  /** 200 for every id: what is not known any more, or never was, is `unknown`. */
+  router.operation('getEventStatus', ({ params: { event_id: eventId } }) => {
+    if (!SERVER_ID.test(eventId)) {
+      throw invalid('The event id is not valid.', '/event_id', `must match ${SERVER_EVENT_ID_PATTERN}`);
+    }
+    return eventStatuses.find(eventId);
+  });
+}
+
+/** `Idempotency-Key: k` is the id k; of an array k_0, k_1, … in its order. */
+function withKeys(body: unknown, key: string | undefined): object {
+  if (!Array.isArray(body)) return withKey(requireObject(body), key, '');
+  if (key === undefined) return body;
+  return body.map((event: unknown, index) => {
+    // What is no object is the publisher's to refuse, with its place.
+    if (typeof event !== 'object' || event === null || Array.isArray(event)) return event;
+    return withKey(event as Record<string, unknown>, `${key}_${index}`, `/${index}`);
+  });
+}
+
+/** Both may be given when they say the same: else it could not be told which one counts. */
+function withKey(event: Record<string, unknown>, key: string | undefined, path: string): Record<string, unknown> {
+  if (key === undefined) return event;
+  if (!EVENT_ID.test(key)) {
+    throw invalid('The header Idempotency-Key is not valid.', `${path}/id`, `the id must match ${EVENT_ID_PATTERN}`);
+  }
+  if (event.id !== undefined && event.id !== key) {
+    const message = 'must be the same as the header';
+    throw invalid('The header Idempotency-Key and the id of the event differ.', `${path}/id`, message);
+  }
+  return { ...event, id: key };
+}

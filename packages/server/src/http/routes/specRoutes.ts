@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import type { RequestHandler } from 'express';
+import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import { serverVersion } from '../../observability/serverVersion.js';
+import type { Settings } from '../../settings/settings.js';
+import { cors } from '../request/cors.js';
+import type { Router } from '../request/router.js';
+import { asyncApiDocument } from '../specs/asyncApiDocument.js';
+import type { Json } from '../specs/components.js';
+import { openApiDocument } from '../specs/openApiDocument.js';
+
+export interface SpecRouteParts {
+  readonly settings: Settings;
+  readonly catalogue: () => EventCatalogue;
+}
+
+/** The descriptions of the interfaces, for whoever asks: nothing in them depends on the caller. */
+export function specRoutes(router: Router, { settings, catalogue }: SpecRouteParts): void {
+  const before = [cors(settings.allowedOrigins)];
+  const version = serverVersion();
+  const constant = {};
+  router.raw(
+    'getOpenApi',
+    [
+      document(
+        () => constant,
+        () => openApiDocument(version),
+      ),
+    ],
+    before,
+  );
+  // A reload of the catalogue makes another object.
+  router.raw('getAsyncApi', [document(catalogue, ({ raw }) => asyncApiDocument(version, raw))], before);
+}
+
+/** Answers with the text of a document, which is made when it is first asked for and when what it is made from is another. */
+function document<S extends object>(source: () => S, make: (source: S) => Json): RequestHandler {
+  let made: { readonly of: S; readonly text: string; readonly tag: string } | null = null;
+  return (request, response) => {
+    const of = source();
+    if (made?.of !== of) {
+      const text = JSON.stringify(make(of));
+      made = { of, text, tag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
+    }
+    // To be kept, and asked after each time: nodes of two versions may stand behind one address.
+    response.set({ 'Cache-Control': 'no-cache', ETag: made.tag });
+    if (has(request.get('if-none-match'), made.tag)) response.status(304).end();
+    else response.type('application/json').send(made.text);
+  };
+}
+
+/** Not `request.fresh`: fetch sends `Cache-Control: no-cache` with a tag of the caller, which would make that false. */
+function has(tags: string | undefined, tag: string): boolean {
+  return (tags ?? '').split(',').some((one) => one.trim().replace(/^W\//, '') === tag);
+}

@@ -1,0 +1,94 @@
+import type { Reports } from '../../admin/reports/reports.js';
+import type { Disconnects } from '../../admin/users/disconnects.js';
+import type { PermissionChanges } from '../../admin/users/permissionChanges.js';
+import type { Revocations } from '../../admin/users/revocations.js';
+import { CLOCK_TOLERANCE_S } from '../../auth/tokenVerifier.js';
+import type { Report } from '../../observability/log/logger.js';
+import type { RegistryStore } from '../../registry/store/registryStore.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import { parseTime } from '../../util/parseTime.js';
+import { readUserId } from '../request/bodyReader.js';
+import { actorOf } from '../request/caller.js';
+import { invalid, RestProblem } from '../request/restProblem.js';
+import type { Router } from '../request/router.js';
+
+export interface UserRouteParts {
+  readonly disconnects: Disconnects;
+  readonly permissionChanges: PermissionChanges;
+  readonly revocations: Revocations;
+  readonly reports: Pick<Reports, 'connections'>;
+  readonly store: Pick<RegistryStore, 'ban'>;
+  readonly clock: Clock;
+  readonly report: Report;
+}
+
+/** Single users' connections. */
+export function userRoutes(
+  router: Router,
+  { disconnects, permissionChanges, revocations, reports, store, clock, report }: UserRouteParts,
+): void {
+  router.operation('getUser', async ({ params }) => {
+    const userId = readUserId(params.user_id);
+    const [found, ban] = await Promise.all([reports.connections.find(userId), banOf(userId)]);
+    if (found !== null) return { ...found, ban };
+    // The connection is what this is about, and there is none; but whoever asks after a banned user wants to know why.
+    throw new RestProblem(404, 'NOT_FOUND', 'This user is not connected.', ban ? { details: { ban } } : {});
+  });
+
+  /** 200 whatever came of it: `node_unreachable` is no failure, the owner is fenced in Redis and closes when it wakes (C15). */
+  router.operation('disconnectUser', ({ params, body: { reason, ban_seconds }, ...call }) => {
+    const order = {
+      userId: readUserId(params.user_id),
+      ...(reason === undefined ? {} : { reason }),
+      ...(ban_seconds === undefined ? {} : { banSeconds: ban_seconds }),
+    };
+    return disconnects.disconnect(order, actorOf(call));
+  });
+
+  /** 200 whatever came of it: what is void is stored, and holds for whoever connects, calls, or is reached later. */
+  router.operation('revokeUser', ({ params, body: { before, session, reason }, ...call }) => {
+    const order = {
+      userId: readUserId(params.user_id),
+      ...(before === undefined ? {} : { before: readBefore(before) }),
+      ...(session === undefined ? {} : { session }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+    return revocations.revoke(order, actorOf(call));
+  });
+
+  router.operation('liftBan', ({ params, query: { reason }, ...call }) =>
+    revocations.lift(readUserId(params.user_id), reason, actorOf(call)),
+  );
+
+  /** 200 whatever came of it: the order is stored, and holds for whoever connects or is reached later. */
+  router.operation('changePermissions', ({ params, body: { roles, permissions, reason }, ...call }) => {
+    const change = {
+      userId: readUserId(params.user_id),
+      ...(roles === undefined ? {} : { roles }),
+      ...(permissions === undefined ? {} : { permissions }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+    return permissionChanges.change(change, actorOf(call));
+  });
+
+  async function banOf(userId: string): Promise<{ until: string | null; reason: string } | null> {
+    try {
+      const ban = await store.ban(userId, clock.now());
+      return ban && { until: ban.until === 0 ? null : new Date(ban.until).toISOString(), reason: ban.reason };
+    } catch (error) {
+      report(error, 'rest.ban');
+      throw new AppError('UNAVAILABLE', 'The registry does not answer, try again.', { cause: error });
+    }
+  }
+
+  /** A time to come would refuse tokens that are not issued yet, the user's next login among them. */
+  function readBefore(text: string): number {
+    const before = parseTime(text);
+    if (before === null) throw invalid('The body is not valid.', '/before', 'must be an RFC 3339 time with a zone');
+    if (before > clock.now() + CLOCK_TOLERANCE_S * 1000) {
+      throw invalid('The body is not valid.', '/before', 'must not be in the future');
+    }
+    return before;
+  }
+}

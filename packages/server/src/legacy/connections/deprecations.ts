@@ -1,0 +1,95 @@
+import { WS_PATH } from '@unified-ws/protocol';
+import { sameRollout } from '../../admin/rollout/rolloutDecision.js';
+import { RolloutRound } from '../../admin/rollout/rolloutRound.js';
+import type { RolloutDecision } from '../../admin/rollout/rollouts.js';
+import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import type { Report } from '../../observability/log/logger.js';
+import { AppError } from '../../util/appError.js';
+import { STAY_AWAY } from './legacyCloseCodes.js';
+import type { LegacyConnection } from './legacyConnection.js';
+import type { LegacyCounts, NoticeOccasion } from './legacyCounts.js';
+import type { LegacyErrors } from './legacyErrors.js';
+import type { LegacyTable } from './legacyTable.js';
+import { isClosed, type RolloutSource } from './rolloutSource.js';
+
+const DOCUMENTATION = 'docs/MIGRATION.md';
+/**
+ * Told, or closed, before a rest of so many ms. Whoever is told, or finds his endpoint closed, comes back at another, and a handshake
+ * costs a node about 0.15 ms: at most 200 a second of them.
+ */
+const AT_ONCE = 20;
+const REST_MS = 100;
+
+export interface DeprecationsParts {
+  readonly rollouts: RolloutSource;
+  readonly table: LegacyTable;
+  readonly errors: LegacyErrors;
+  readonly counts: LegacyCounts;
+  readonly catalogue: () => EventCatalogue;
+  readonly report: Report;
+}
+
+/** Tells users of the legacy endpoints what to use instead, and closes the endpoints to those for whom the roll-out demands it. */
+export class Deprecations {
+  private readonly parts: DeprecationsParts;
+  private readonly round: RolloutRound<LegacyConnection>;
+
+  constructor(parts: DeprecationsParts) {
+    this.parts = parts;
+    this.round = new RolloutRound({
+      all: () => parts.table.all(),
+      tell: (connection) => this.judge(connection),
+      atOnce: AT_ONCE,
+      restMs: REST_MS,
+      report: parts.report,
+      where: 'legacy.deprecation',
+    });
+    parts.rollouts.onChange(() => this.round.changed());
+  }
+
+  decide(userId: string): RolloutDecision {
+    return this.parts.rollouts.decide(userId);
+  }
+
+  notify(connection: LegacyConnection, decision: RolloutDecision, occasion: NoticeOccasion): void {
+    const { group } = connection;
+    connection.rollout = decision;
+    this.parts.counts.notice(occasion);
+    connection.tell('deprecation', {
+      message: `This endpoint is deprecated and will be removed: connect to ${WS_PATH} and subscribe to the categories of the group.`,
+      replacement: WS_PATH,
+      documentation: DOCUMENTATION,
+      group,
+      categories: this.parts.catalogue().categoriesOf(group),
+      assigned: decision.endpoint,
+      enforced: decision.enforced,
+    });
+  }
+
+  /** The endpoint is closed to this user: told where to go, and ended. */
+  refuse(connection: LegacyConnection, occasion: 'refused' | 'closed'): void {
+    this.parts.counts.notice(occasion);
+    const message = `This endpoint is closed to this user: connect to ${WS_PATH} instead.`;
+    const details = { replacement: WS_PATH, documentation: DOCUMENTATION };
+    const error = new AppError('PERMISSION_DENIED', message, { details, recoverable: false });
+    this.parts.errors.refuse(connection, error, STAY_AWAY, `use ${WS_PATH}`);
+  }
+
+  stop(): Promise<void> {
+    return this.round.stop();
+  }
+
+  /** Whether it had to be told. One that is not established yet is judged before hello. */
+  private judge(connection: LegacyConnection): boolean {
+    const { rollout: told, established } = connection;
+    if (told === null || !established || !connection.isOpen()) return false;
+    const decision = this.decide(connection.userId);
+    if (isClosed(decision)) {
+      this.refuse(connection, 'closed');
+      return true;
+    }
+    if (sameRollout(told, decision)) return false;
+    this.notify(connection, decision, 'change');
+    return true;
+  }
+}

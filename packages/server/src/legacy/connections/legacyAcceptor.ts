@@ -1,0 +1,166 @@
+import { CLOSE } from '@unified-ws/protocol';
+import { revocationError } from '../../auth/revocationError.js';
+import type { RoleTable } from '../../auth/roleTable.js';
+import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
+import type { Liveness } from '../../connections/lifecycle/liveness.js';
+import { verify } from '../../connections/upgrade/verify.js';
+import type { Fanout } from '../../delivery/fanout.js';
+import { fit } from '../../delivery/joinCohort.js';
+import type { Clearances } from '../../delivery/selection/clearance.js';
+import type { Logger, Report } from '../../observability/log/logger.js';
+import type { Amendment } from '../../registry/store/amendment.js';
+import type { RegistryStore } from '../../registry/store/registryStore.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import type { Deprecations } from './deprecations.js';
+import { closedToUser, type LegacyAuthority } from './legacyAuthority.js';
+import { STAY_AWAY } from './legacyCloseCodes.js';
+import type { LegacyConnection } from './legacyConnection.js';
+import type { LegacyErrors } from './legacyErrors.js';
+import { mayUse } from './legacyGroups.js';
+import type { LegacyNotes } from './legacyNotes.js';
+import type { Replacements } from './legacyReplacements.js';
+import type { LegacyTable } from './legacyTable.js';
+import { isClosed } from './rolloutSource.js';
+
+export interface LegacyAcceptorParts {
+  readonly verifier: TokenVerifier;
+  readonly roles: () => RoleTable;
+  readonly clearances: Clearances;
+  readonly authority: LegacyAuthority;
+  readonly table: LegacyTable;
+  readonly notes: LegacyNotes;
+  readonly replacements: Replacements;
+  readonly deprecations: Deprecations;
+  readonly errors: LegacyErrors;
+  readonly store: Pick<RegistryStore, 'entry'>;
+  readonly fanout: Fanout;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly report: Report;
+  readonly lease: () => string;
+  /** The right to deliver (C6). */
+  readonly mayDeliver: () => boolean;
+  readonly onTokenRefused: (ip: string, error: AppError) => void;
+  /** Established: what waited in the inbox may be handled. */
+  readonly onEstablished: (connection: LegacyConnection) => void;
+}
+
+/** The first half of a legacy connection's life: its token is judged as everybody's (F17), then it is noted, and told hello. */
+export class LegacyAcceptor {
+  private readonly parts: LegacyAcceptorParts;
+
+  constructor(parts: LegacyAcceptorParts) {
+    this.parts = parts;
+  }
+
+  /** @param token of the upgrade request; null: none, and an old client knows no other way to bring one. */
+  accept(connection: LegacyConnection, token: string | null): void {
+    this.parts.liveness.awaitAuth(connection);
+    if (token !== null) {
+      this.authenticate(connection, token);
+      return;
+    }
+    const error = new AppError('AUTH_ERROR', 'Authentication token required', { details: { reason: 'missing' } });
+    this.parts.errors.refuse(connection, error, STAY_AWAY, error.message);
+  }
+
+  private authenticate(connection: LegacyConnection, token: string): void {
+    verify(this.parts.verifier, token, connection, {
+      verified: (identity) => this.admit(connection, identity),
+      refused: (error) => this.refuseToken(connection, error),
+      failed: (error) => this.fail(connection, error),
+    });
+  }
+
+  private refuseToken(connection: LegacyConnection, error: unknown): void {
+    if (!(error instanceof AppError)) {
+      this.fail(connection, error);
+      return;
+    }
+    const { errors, onTokenRefused } = this.parts;
+    onTokenRefused(connection.ip, error);
+    const code = error.code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : STAY_AWAY;
+    errors.refuse(connection, error, code, error.code === 'UNAVAILABLE' ? 'unavailable' : 'Authentication failed');
+  }
+
+  private admit(connection: LegacyConnection, identity: Identity): void {
+    const { table, roles, clearances, liveness } = this.parts;
+    if (!connection.signal('authenticated')) return;
+    connection.token = identity;
+    connection.identity = identity;
+    connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
+    liveness.forget(connection);
+    table.add(connection);
+    this.note(connection).catch((error: unknown) => {
+      this.parts.report(error, 'legacy.note');
+      this.unavailable(connection);
+    });
+  }
+
+  /**
+   * Noted first, and the orders of admins read after it: an order is written first, and the notes read after it. So at least one of the
+   * two sees the other (C7).
+   */
+  private async note(connection: LegacyConnection): Promise<void> {
+    const { notes, store, errors, replacements, lease } = this.parts;
+    const taken = await notes.take(connection, lease());
+    const { revokedCode, revokedUntil, amendment } = await store.entry(connection);
+    if (!connection.isOpen()) {
+      // It closed before its note was written, and took back what was not there yet.
+      await notes.forget(connection.userId, connection.id);
+      return;
+    }
+    const revoked = revocationError(revokedCode, revokedUntil);
+    if (revoked) errors.refuse(connection, revoked, STAY_AWAY, revoked.message);
+    else if (this.establish(connection, amendment)) replacements.replace(connection.userId, taken);
+  }
+
+  private establish(connection: LegacyConnection, amendment: Amendment): boolean {
+    const { mayDeliver, authority, deprecations, errors, fanout, liveness, clock, logger, onEstablished } = this.parts;
+    if (!mayDeliver()) {
+      this.unavailable(connection);
+      return false;
+    }
+    const decision = deprecations.decide(connection.userId);
+    if (isClosed(decision)) {
+      deprecations.refuse(connection, 'refused');
+      return false;
+    }
+    authority.admit(connection, [], amendment);
+    if (!mayUse(connection.group, connection.clearance)) {
+      errors.refuse(connection, closedToUser(connection), STAY_AWAY, 'permission denied');
+      return false;
+    }
+    if (!connection.signal('held')) return false;
+    fit(connection, fanout.catalogue, fanout.typeSets);
+    // Frames could precede `connection_established` in the predecessor (docs/MIGRATION.md). Flushed, told, and in the cohort within one turn.
+    fanout.flush();
+    const { group, types } = connection;
+    connection.tell('connection_established', { connection_type: group, subscribed_events: types?.names ?? [] });
+    // The answer to the upgrade may be held back for this (Upgrades).
+    connection.socket.uncork();
+    if (!connection.signal('established')) return false;
+    connection.established = true;
+    fanout.enter(connection);
+    liveness.watch(connection);
+    connection.heartbeatDue = connection.ownBeat(clock.mono());
+    const { id: conn, userId: user } = connection;
+    logger.debug({ mono: clock.mono(), conn, user, group }, 'legacy connection established');
+    deprecations.notify(connection, decision, 'connect');
+    onEstablished(connection);
+    return true;
+  }
+
+  private unavailable(connection: LegacyConnection): void {
+    const error = new AppError('UNAVAILABLE', 'The connection could not be registered, try again.');
+    this.parts.errors.refuse(connection, error, CLOSE.UNAVAILABLE, 'unavailable');
+  }
+
+  private fail(connection: LegacyConnection, error: unknown): void {
+    this.parts.report(error, 'legacy.accept');
+    const told = new AppError('UNEXPECTED_ERROR', 'The connection could not be accepted.');
+    this.parts.errors.refuse(connection, told, CLOSE.UNAVAILABLE, 'unavailable');
+  }
+}

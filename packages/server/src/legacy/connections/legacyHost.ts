@@ -1,0 +1,62 @@
+import type { Connection, ConnectionHost } from '../../connections/lifecycle/connection.js';
+import type { Sockets } from '../../connections/lifecycle/sockets.js';
+import type { Report } from '../../observability/log/logger.js';
+import type { Amendment } from '../../registry/store/amendment.js';
+import type { LegacyAuthority } from './legacyAuthority.js';
+import type { LegacyConnection } from './legacyConnection.js';
+import type { LegacyNotes } from './legacyNotes.js';
+import type { LegacyTable } from './legacyTable.js';
+
+export interface LegacyHostParts {
+  readonly sockets: Sockets;
+  readonly authority: LegacyAuthority;
+  readonly table: LegacyTable;
+  readonly notes: LegacyNotes;
+  readonly report: Report;
+}
+
+/** What follows when a legacy connection is amended or ends: as for all sockets, but with its own table and its note. */
+export class LegacyHost implements ConnectionHost {
+  private readonly parts: LegacyHostParts;
+
+  constructor(parts: LegacyHostParts) {
+    this.parts = parts;
+  }
+
+  now(): number {
+    return this.parts.sockets.now();
+  }
+
+  onAmended(connection: Connection, amendment: Amendment): void {
+    this.parts.authority.amend(connection, amendment);
+  }
+
+  onSuspended(connection: Connection): void {
+    this.parts.sockets.onSuspended(connection);
+  }
+
+  onRegained(connection: Connection): void {
+    this.parts.sockets.onRegained(connection);
+  }
+
+  onCongested(connection: Connection): void {
+    this.parts.sockets.onCongested(connection);
+  }
+
+  isHealthy(connection: Connection): boolean {
+    return this.parts.sockets.isHealthy(connection);
+  }
+
+  onEnd(connection: Connection, code: number, detail: string): void {
+    const { table, notes, sockets, report } = this.parts;
+    const legacy = connection as LegacyConnection;
+    // A note that stays behind, because Redis is away, ends by its age; whoever follows it finds nothing.
+    if (table.remove(legacy))
+      notes.forget(legacy.userId, legacy.id).catch((error: unknown) => report(error, 'legacy.forget'));
+    sockets.onEnd(connection, code, detail);
+  }
+
+  onGone(connection: Connection): void {
+    this.parts.sockets.onGone(connection);
+  }
+}

@@ -1,0 +1,133 @@
+import { fitCloseReason } from '@unified-ws/protocol';
+import { pause, REREAD_MS } from '../../admin/users/askOwner.js';
+import type { LegacyEnded, LegacyReach, LegacyReviewed } from '../../admin/users/legacyReach.js';
+import type { Commands } from '../../bus/commands.js';
+import type { Judge } from '../../registry/nodes/judge.js';
+import { nodeOfLease } from '../../registry/nodes/lease.js';
+import type { Clock } from '../../util/clock.js';
+import type { LegacyNotes, Whereabouts } from './legacyNotes.js';
+import type { LegacyStanding } from './legacyReview.js';
+import type { LegacyTable } from './legacyTable.js';
+
+/** Left for what is to be written when a node does not answer, milliseconds. */
+const RESERVE_MS = 200;
+const END = 'legacy.end';
+const REVIEW = 'legacy.review';
+
+interface EndData {
+  readonly conn: string;
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** `dead`: its node is, and was not asked. Undefined: it did not answer. */
+type Answer = 'applied' | 'ended' | 'gone' | 'dead' | undefined;
+
+export interface LegacyOrdersParts {
+  readonly notes: LegacyNotes;
+  readonly table: LegacyTable;
+  readonly standing: Pick<LegacyStanding, 'review'>;
+  readonly commands: Commands;
+  readonly judge: Judge;
+  readonly clock: Clock;
+}
+
+/** Brings orders of admins to a user's legacy connections: to those nodes alone where the notes say that one is (G4, G8). */
+export class LegacyOrders implements LegacyReach {
+  private readonly parts: LegacyOrdersParts;
+
+  constructor(parts: LegacyOrdersParts) {
+    this.parts = parts;
+    parts.commands.handle(END, (data) => this.endHere(data as EndData));
+    parts.commands.handle(REVIEW, (conn) => this.reviewHere(String(conn)));
+  }
+
+  noted(userId: string): ReturnType<LegacyReach['noted']> {
+    return this.parts.notes.all(userId);
+  }
+
+  async end(userId: string, code: number, reason: string, deadline: number): Promise<LegacyEnded> {
+    const { notes } = this.parts;
+    let closed = 0;
+    let nodeId: string | null = null;
+    let silent: string | null = null;
+    await this.each(
+      userId,
+      deadline,
+      END,
+      ({ conn }): EndData => ({ conn, code, reason }),
+      async (where, answer) => {
+        if (answer === 'ended') {
+          closed += 1;
+          nodeId = nodeOfLease(where.lease);
+        } else if (answer === undefined || answer === 'dead') {
+          if (answer === undefined) silent = nodeOfLease(where.lease);
+          // As a tombstone (C15): should its node wake, it reads it before it delivers.
+          await notes.forget(userId, where.conn, code);
+        }
+      },
+    );
+    return { closed, nodeId, silent };
+  }
+
+  async review(userId: string, deadline: number): Promise<LegacyReviewed> {
+    let appliedOn: string | null = null;
+    let endedOn: string | null = null;
+    let silent: string | null = null;
+    await this.each(
+      userId,
+      deadline,
+      REVIEW,
+      ({ conn }) => conn,
+      ({ lease }, answer) => {
+        if (answer === 'applied') appliedOn = nodeOfLease(lease);
+        else if (answer === 'ended') endedOn = nodeOfLease(lease);
+        else if (answer === undefined) silent = nodeOfLease(lease);
+      },
+    );
+    return { appliedOn, endedOn, silent };
+  }
+
+  /** Asks the node of each noted connection once; one that moved meanwhile is followed until the deadline (C14). */
+  private async each(
+    userId: string,
+    deadline: number,
+    command: string,
+    data: (where: Whereabouts) => unknown,
+    take: (where: Whereabouts, answer: Answer) => void | Promise<void>,
+  ): Promise<void> {
+    const { notes, judge, commands, clock } = this.parts;
+    const asked = new Set<string>();
+    for (;;) {
+      const due = (await notes.of(userId)).filter(({ conn }) => !asked.has(conn));
+      if (due.length === 0) return;
+      let moved = false;
+      await Promise.all(
+        due.map(async (where) => {
+          asked.add(where.conn);
+          if (judge.isDead(where.lease)) return take(where, 'dead');
+          const left = deadline - RESERVE_MS - clock.mono();
+          const answer = left > 0 ? await commands.request(where.lease, command, data(where), left) : undefined;
+          if (answer === 'gone') moved = true;
+          return take(where, answer as Answer);
+        }),
+      );
+      if (!moved || clock.mono() >= deadline - RESERVE_MS) return;
+      await pause(REREAD_MS);
+    }
+  }
+
+  private endHere({ conn, code, reason }: EndData): Answer {
+    const connection = this.parts.table.get(conn);
+    if (!connection) return 'gone';
+    connection.endWith(code, fitCloseReason(reason));
+    return 'ended';
+  }
+
+  private async reviewHere(conn: string): Promise<Answer> {
+    const connection = this.parts.table.get(conn);
+    if (!connection) return 'gone';
+    await this.parts.standing.review(connection);
+    return connection.isOpen() ? 'applied' : 'ended';
+  }
+}

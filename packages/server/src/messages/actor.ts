@@ -1,0 +1,21 @@
+import type { Actor } from '../admin/audit/audit.js';
+import type { Viewer } from '../admin/events/payloadFor.js';
+import type { Author } from '../admin/events/publications.js';
+import type { Connection } from '../connections/lifecycle/connection.js';
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** The user of a connection as one who orders. */
+export function actorOf(connection: Connection): Actor {
+  return { ...viewerOf(connection), ip: connection.ip, via: 'websocket' };
+}
+
+/** As one who looks at events. */
+export function viewerOf({ userId, clearance }: Connection): Viewer {
+  return { userId, roles: clearance?.roles ?? NOTHING, permissions: clearance?.permissions ?? NOTHING };
+}
+
+/** As one who publishes. */
+export function authorOf(connection: Connection): Author {
+  return { actor: actorOf(connection), username: connection.identity?.username ?? connection.userId };
+}

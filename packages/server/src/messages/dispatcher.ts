@@ -1,0 +1,251 @@
+import {
+  CLOSE,
+  type ClientData,
+  type ClientMessageType,
+  clientMessages,
+  envelopeSchema,
+  errorCodes,
+  isClientMessageType,
+  MAX_MESSAGE_ID_LENGTH,
+  type ServerData,
+  type ServerMessageType,
+} from '@unified-ws/protocol';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { parseMessage } from '../connections/inbound/parseMessage.js';
+import { requireFinite } from '../connections/inbound/requireFinite.js';
+import type { Connection } from '../connections/lifecycle/connection.js';
+import type { Report } from '../observability/log/logger.js';
+import { AppError } from '../util/appError.js';
+import type { Clock } from '../util/clock.js';
+import { Pipeline } from './pipeline.js';
+
+type Reply<T extends ClientMessageType> = (typeof clientMessages)[T]['reply'] extends infer R
+  ? R extends ServerMessageType
+    ? ServerData<R>
+    : undefined
+  : never;
+
+/** Works on one message of an established connection; what it returns is the reply's data. */
+export type Handler<T extends ClientMessageType> = (
+  connection: Connection,
+  data: ClientData<T>,
+) => Reply<T> | Promise<Reply<T>>;
+
+/** Messages of an open connection: `authenticate` comes before. */
+export type OpenMessageType = Exclude<ClientMessageType, 'authenticate'>;
+export type Handlers = { readonly [T in OpenMessageType]: Handler<T> };
+type AnyHandler = (connection: Connection, data: unknown) => unknown;
+
+export interface DispatcherParts {
+  readonly handlers: Handlers;
+  readonly clock: Clock;
+  readonly report: Report;
+  readonly maxConsecutiveErrors: number;
+  /** Counts a message of a known type, or an error by its code. */
+  readonly onMessage: (type: ClientMessageType) => void;
+  readonly onError: (connection: Connection, error: AppError) => void;
+  /** A message was answered with an error. */
+  readonly onRefused: (connection: Connection, error: AppError, type: string) => void;
+}
+
+/** Faults that are the client's: so many in a row end the connection. What the server lacks is not held against it. */
+const CLIENT_FAULTS: ReadonlySet<string> = new Set([
+  'MESSAGE_ERROR',
+  'VALIDATION_ERROR',
+  'UNKNOWN_MESSAGE_TYPE',
+  'PERMISSION_DENIED',
+]);
+
+const MAX_ERRORS_TOLD = 10;
+
+/**
+ * Messages that need not wait for the answers to those of their kind before them: one publisher would get one event per round
+ * trip into the queue. They take effect in order all the same, and are answered in order.
+ */
+const PIPELINED: ReadonlySet<ClientMessageType> = new Set(['publish_event']);
+
+interface Envelope {
+  readonly type: string;
+  readonly data?: unknown;
+  readonly id?: string;
+}
+
+/** Parses, validates, permits and routes what clients send, and turns every failure into one coded answer. */
+export class Dispatcher {
+  private readonly parts: DispatcherParts;
+  private readonly envelope: ValidateFunction<Envelope>;
+  private readonly data: ReadonlyMap<string, ValidateFunction>;
+  private readonly pipeline = new Pipeline();
+
+  constructor(parts: DispatcherParts) {
+    this.parts = parts;
+    const ajv = new Ajv({ allErrors: false, strict: false });
+    this.envelope = ajv.compile<Envelope>(envelopeSchema);
+    this.data = new Map(Object.entries(clientMessages).map(([type, { data }]) => [type, ajv.compile(data)]));
+  }
+
+  /** A message of an open connection. Undefined when it is done already; the promise never rejects. */
+  handle(connection: Connection, text: Buffer): Promise<void> | undefined {
+    // It may have waited behind others: whoever was banned meanwhile is not to give one more order.
+    if (!connection.isOpen()) return undefined;
+    let id: string | undefined;
+    let asked = '';
+    try {
+      const message = parseMessage(text);
+      // Before the envelope is judged: who awaits the reply to this id is to hear of the error.
+      id = idOf(message);
+      const { type, data: given } = this.checked(message);
+      if (!isClientMessageType(type) || type === 'authenticate') throw this.unknownType(connection, type);
+      const earlier = this.pipeline.idle(connection);
+      if (earlier && !PIPELINED.has(type)) return earlier.then(() => this.handle(connection, text));
+      asked = type;
+      this.parts.onMessage(type);
+      const { permission, reply } = clientMessages[type];
+      if (permission !== null && !connection.clearance?.permissions.has(permission)) {
+        throw new AppError('PERMISSION_DENIED', `This needs the permission ${permission}.`, {
+          details: { permission },
+        });
+      }
+      const data = this.validated(type, given);
+      const result = (this.parts.handlers[type] as AnyHandler)(connection, data);
+      if (result instanceof Promise) {
+        if (PIPELINED.has(type)) {
+          const work = result.then(
+            (value) => () => this.answer(connection, reply, value, id),
+            (error: unknown) => () => this.fail(connection, error, id, type),
+          );
+          return this.pipeline.add(connection, work);
+        }
+        return result.then(
+          (value) => this.answer(connection, reply, value, id),
+          (error: unknown) => this.fail(connection, error, id, type),
+        );
+      }
+      this.answer(connection, reply, result, id);
+    } catch (error) {
+      const fail = (): void => this.fail(connection, error, id, asked);
+      if (this.pipeline.idle(connection)) return this.pipeline.add(connection, Promise.resolve(fail));
+      fail();
+    }
+    return undefined;
+  }
+
+  /**
+   * Reads the `authenticate` message of a connection that is not authenticated.
+   *
+   * @throws AppError for anything else.
+   */
+  readAuthenticate(connection: Connection, text: Buffer): ClientData<'authenticate'> {
+    const message = parseMessage(text);
+    connection.authenticateId = idOf(message);
+    const { type, data } = this.checked(message);
+    if (type !== 'authenticate') {
+      throw new AppError('AUTH_ERROR', 'The first message must be authenticate.', { details: { reason: 'missing' } });
+    }
+    return this.validated('authenticate', data) as ClientData<'authenticate'>;
+  }
+
+  /** Tells the client of a failure. Before hello it answers the `authenticate` message, if there was one. */
+  sendError(connection: Connection, error: AppError, replyTo = connection.authenticateId): void {
+    connection.errors += 1;
+    this.parts.onError(connection, error);
+    const { errors, supported_types, ...details } = error.details ?? {};
+    const body = {
+      message: error.message,
+      error_code: error.code,
+      timestamp: new Date(this.parts.clock.now()).toISOString(),
+      recoverable: error.recoverable ?? errorCodes[error.code].recoverable,
+      ...(Object.keys(details).length > 0 ? { details } : {}),
+    };
+    if (Array.isArray(errors)) {
+      connection.send('validation_error', { ...body, errors: errors as { path: string; message: string }[] }, replyTo);
+    } else if (Array.isArray(supported_types)) {
+      connection.send('error', { ...body, supported_types: supported_types as string[] }, replyTo);
+    } else {
+      connection.send('error', body, replyTo);
+    }
+  }
+
+  private checked(value: object): Envelope {
+    if (!this.envelope(value)) {
+      throw new AppError('MESSAGE_ERROR', `The message is malformed: ${describe(this.envelope.errors?.[0], '')}`);
+    }
+    return value;
+  }
+
+  private validated(type: ClientMessageType, data: unknown = {}): unknown {
+    requireFinite(data);
+    const validate = this.data.get(type) as ValidateFunction;
+    if (validate(data)) return data;
+    const errors = (validate.errors ?? []).slice(0, MAX_ERRORS_TOLD).map((error) => ({
+      path: error.instancePath,
+      message: describe(error, 'data'),
+    }));
+    throw new AppError('VALIDATION_ERROR', `The data of ${type} is not valid.`, { details: { errors } });
+  }
+
+  /** Lists what this user may send. */
+  private unknownType(connection: Connection, type: string): AppError {
+    const supported = Object.entries(clientMessages)
+      .filter(([name, { permission }]) => {
+        return name !== 'authenticate' && (permission === null || connection.clearance?.permissions.has(permission));
+      })
+      .map(([name]) => name);
+    return new AppError('UNKNOWN_MESSAGE_TYPE', `There is no message of the type ${JSON.stringify(type)}.`, {
+      details: { supported_types: supported },
+    });
+  }
+
+  /**
+   * F3 of the predecessor: a reply that could not be written as JSON was taken for a broken connection, which said nothing ever
+   * after. It costs its own request alone; thrown on from a pipeline it would stop all later replies.
+   */
+  private answer(connection: Connection, reply: ServerMessageType | null, data: unknown, id: string | undefined): void {
+    try {
+      this.succeed(connection, reply, data, id);
+    } catch (error) {
+      this.fail(connection, error, id);
+    }
+  }
+
+  private succeed(
+    connection: Connection,
+    reply: ServerMessageType | null,
+    data: unknown,
+    id: string | undefined,
+  ): void {
+    if (reply !== null) connection.send(reply, data as ServerData<typeof reply>, id);
+    connection.consecutiveErrors = 0;
+  }
+
+  private fail(connection: Connection, error: unknown, replyTo: string | undefined, asked = ''): void {
+    if (!connection.isOpen()) return;
+    let told: AppError;
+    if (error instanceof AppError) {
+      told = error;
+    } else {
+      this.parts.report(error, 'dispatch.handle');
+      told = new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be worked on.');
+    }
+    this.parts.onRefused(connection, told, asked);
+    this.sendError(connection, told, replyTo);
+    if (!CLIENT_FAULTS.has(told.code)) return;
+    // F7 of the predecessor: its count was reset by each frame before parsing, so junk was answered for ever.
+    connection.consecutiveErrors += 1;
+    if (connection.consecutiveErrors >= this.parts.maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
+  }
+}
+
+/** The id of a message whose envelope may be malformed otherwise. */
+function idOf(message: object): string | undefined {
+  const id: unknown = Object.hasOwn(message, 'id') ? (message as { id: unknown }).id : undefined;
+  return typeof id === 'string' && id !== '' && id.length <= MAX_MESSAGE_ID_LENGTH ? id : undefined;
+}
+
+function describe(error: ErrorObject | undefined, root: string): string {
+  if (!error) return 'it does not match its schema';
+  const place = error.instancePath === '' ? root : error.instancePath;
+  const extra =
+    error.keyword === 'additionalProperties' ? ` (${String(error.params.additionalProperty).slice(0, 64)})` : '';
+  return `${place} ${error.message ?? 'is not valid'}${extra}`.trim();
+}

@@ -1,0 +1,55 @@
+import { DEFAULT_PREFERENCES } from '@unified-ws/protocol';
+import type { Connection } from '../../connections/lifecycle/connection.js';
+import type { Fanout } from '../../delivery/fanout.js';
+import { joinCohort } from '../../delivery/joinCohort.js';
+import { changed, unknownNames } from '../../delivery/selection/preferences.js';
+import type { SavedPreferences } from '../../delivery/selection/savedPreferences.js';
+import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import type { Report } from '../../observability/log/logger.js';
+import { AppError } from '../../util/appError.js';
+import type { Clock } from '../../util/clock.js';
+import type { Handlers } from '../dispatcher.js';
+
+export interface PreferenceHandlerParts {
+  readonly catalogue: () => EventCatalogue;
+  readonly saved: SavedPreferences;
+  readonly fanout: Fanout;
+  readonly clock: Clock;
+  readonly report: Report;
+}
+
+/** Preferences of the user: told once Redis has them, and in force from the reply on (L5, as L7). */
+export function preferenceHandlers(
+  parts: PreferenceHandlerParts,
+): Pick<Handlers, 'set_message_preferences' | 'get_message_preferences'> {
+  return {
+    set_message_preferences: async (connection, { preferences: changes }) => {
+      const { catalogue, saved, clock, report } = parts;
+      const faults = unknownNames(changes, catalogue());
+      if (faults.length > 0) {
+        const errors = faults.slice(0, 10).map(({ path, message }) => ({ path: `/preferences${path}`, message }));
+        throw new AppError('VALIDATION_ERROR', 'The preferences name what there is not.', { details: { errors } });
+      }
+      try {
+        await saved.change(connection.userId, changes);
+      } catch (error) {
+        report(error, 'dispatch.preferences');
+        throw new AppError('UNAVAILABLE', 'The preferences could not be stored and were not changed; try again.', {
+          cause: error,
+        });
+      }
+      apply(connection, changed(connection.preferences, changes));
+      return { preferences: connection.preferences, updated_at: new Date(clock.now()).toISOString() };
+    },
+    get_message_preferences: ({ preferences }) => ({ preferences, default_preferences: DEFAULT_PREFERENCES }),
+  };
+
+  /** L5: what the old preferences let through is flushed before the change, the reply follows it. */
+  function apply(connection: Connection, preferences: Connection['preferences']): void {
+    if (!connection.isOpen() || !connection.clearance) return;
+    const { fanout } = parts;
+    fanout.flush();
+    connection.preferences = preferences;
+    joinCohort(fanout, connection);
+  }
+}

@@ -1,0 +1,21 @@
+import type { QueueAdmin } from '../../admin/queue/queueAdmin.js';
+import { actorOf, viewerOf } from '../actor.js';
+import type { Handlers } from '../dispatcher.js';
+
+type QueueMessage =
+  | 'get_event_queue_status'
+  | 'clear_event_queue'
+  | 'retry_failed_events'
+  | 'pause_event_queue'
+  | 'resume_event_queue';
+
+/** The event queue, for admins. */
+export function queueHandlers(queueAdmin: QueueAdmin): Pick<Handlers, QueueMessage> {
+  return {
+    get_event_queue_status: (connection, { jobs }) => queueAdmin.read(jobs, viewerOf(connection)),
+    clear_event_queue: (connection, request) => queueAdmin.clear(request, actorOf(connection)),
+    retry_failed_events: (connection, request) => queueAdmin.retryFailed(request, actorOf(connection)),
+    pause_event_queue: (connection, { reason }) => queueAdmin.pause(reason, actorOf(connection)),
+    resume_event_queue: (connection, { reason }) => queueAdmin.resume(reason, actorOf(connection)),
+  };
+}

@@ -1,0 +1,89 @@
+import type { CloseCode } from '@unified-ws/protocol';
+import { revocationError } from '../../auth/revocationError.js';
+import { authError, type Identity, type TokenVerifier } from '../../auth/tokenVerifier.js';
+import type { Authority } from '../../connections/lifecycle/authority.js';
+import type { Connection } from '../../connections/lifecycle/connection.js';
+import { expiryOf } from '../../connections/lifecycle/tokenEnd.js';
+import type { Report } from '../../observability/log/logger.js';
+import type { RegistryStore } from '../../registry/store/registryStore.js';
+import type { Entry } from '../../registry/store/registryTypes.js';
+import { AppError } from '../../util/appError.js';
+import type { Handlers } from '../dispatcher.js';
+
+export interface TokenHandlerParts {
+  readonly verifier: TokenVerifier;
+  readonly store: Pick<RegistryStore, 'entry'>;
+  readonly authority: Authority;
+  readonly report: Report;
+  /** The connection has another token now. */
+  readonly onRenewed: (connection: Connection, identity: Identity) => void;
+}
+
+/** `refresh_token`: a new token without a new connection. A bad one is refused and nothing changes. */
+export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh_token'> {
+  return {
+    refresh_token: async (connection, { token }) => {
+      const identity = await verified(connection, token);
+      const entry = await entryOf(identity);
+      const refusal = revocationError(entry.revokedCode, entry.revokedUntil);
+      if (refusal !== null) throw kept(refusal);
+      const removed = connection.isOpen() ? parts.authority.renew(connection, identity, entry.amendment) : [];
+      parts.onRenewed(connection, identity);
+      await lookAgain(connection, identity);
+      return {
+        expires_at: expiryOf(connection),
+        permissions: [...(connection.clearance?.permissions ?? [])],
+        removed_subscriptions: [...removed],
+      };
+    },
+  };
+
+  async function verified(connection: Connection, token: string): Promise<Identity> {
+    let identity: Identity;
+    try {
+      identity = await parts.verifier.verify(token);
+    } catch (error) {
+      throw error instanceof AppError ? kept(error) : error;
+    }
+    // One connection speaks for one user: its claim, its mailbox and its cursor are that user's.
+    if (identity.userId !== connection.userId) throw kept(authError('wrong_user'));
+    return identity;
+  }
+
+  /** What was ordered between the look and the renewal was judged by the token before: a revoked one must not slip in so. */
+  async function lookAgain(connection: Connection, identity: Identity): Promise<void> {
+    let entry: Entry;
+    try {
+      entry = await entryOf(identity);
+    } catch (error) {
+      // Reported; the token was good a moment ago, and the sweep looks again (C12).
+      if (error instanceof AppError) return;
+      throw error;
+    }
+    if (entry.revokedCode !== 0) connection.end(entry.revokedCode as CloseCode);
+    else if (connection.isOpen()) connection.amend(entry.amendment);
+  }
+
+  /** As at connect: a ban, a revocation, or an order of permissions-changed may concern the new token too (C7). */
+  async function entryOf(identity: Identity): Promise<Entry> {
+    try {
+      return await parts.store.entry({
+        userId: identity.userId,
+        issuedAt: identity.issuedAt,
+        sessionId: identity.sid ?? '',
+      });
+    } catch (error) {
+      parts.report(error, 'dispatch.refresh');
+      throw new AppError('UNAVAILABLE', 'It cannot be told whether the token was revoked, try again.', {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** The old token stands: the connection can be used on, whatever the code means elsewhere. */
+function kept({ code, message, details = {}, cause, bearer }: AppError): AppError {
+  const error = new AppError(code, message, { details, cause, recoverable: true });
+  if (bearer) error.bearer = bearer;
+  return error;
+}

@@ -1,0 +1,70 @@
+import type { ClientMessageType, Standing } from '@unified-ws/protocol';
+import type { Clock } from '../../util/clock.js';
+import { Tally } from '../../util/tally.js';
+
+/** What happened on this node since it started, as far as no other part counts it. One call per happening, never per delivery. */
+export class NodeCounts {
+  /** Monotonic ms when the node was made. */
+  readonly startedAt: number;
+  readonly refused = new Tally();
+  /** Plain HTTP requests that were refused before any work, by bucket. */
+  readonly requestsRefused = new Tally();
+  readonly messages = new Tally();
+  /** `accepted` and `duplicate`. */
+  readonly publishes = new Tally();
+  /** What admins did to the event queue: `cleared_jobs`, `cleared_events`, `retried_jobs`, `deleted_jobs`. */
+  readonly queueAdmin = new Tally();
+  established = 0;
+  /** Connections that displaced another and waited for its end. */
+  takeovers = 0;
+  /** How often this node lost the right to deliver. */
+  fencedPeriods = 0;
+  private readonly clock: Clock;
+  private fencedMs = 0;
+  private fencedSince: number | null = null;
+  private served = false;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.startedAt = clock.mono();
+  }
+
+  upgradeRefused(reason: string): void {
+    this.refused.add(reason);
+  }
+
+  requestRefused(bucket: 'address' | 'caller'): void {
+    this.requestsRefused.add(bucket);
+  }
+
+  message(type: ClientMessageType): void {
+    this.messages.add(type);
+  }
+
+  published(receipt: { readonly duplicate: boolean }): void {
+    this.publishes.add(receipt.duplicate ? 'duplicate' : 'accepted');
+  }
+
+  /** The node's standing changed. The start and the end of a node are no fencing. */
+  standing(standing: Standing): void {
+    const now = this.clock.mono();
+    if (standing === 'serving') {
+      this.served = true;
+      if (this.fencedSince !== null) this.fencedMs += now - this.fencedSince;
+      this.fencedSince = null;
+    } else if (standing === 'interrupted' && this.served && this.fencedSince === null) {
+      this.fencedPeriods += 1;
+      this.fencedSince = now;
+    }
+  }
+
+  /** Seconds without the right to deliver, the running period included. */
+  get fencedSeconds(): number {
+    const running = this.fencedSince === null ? 0 : this.clock.mono() - this.fencedSince;
+    return (this.fencedMs + running) / 1000;
+  }
+
+  get uptimeSeconds(): number {
+    return (this.clock.mono() - this.startedAt) / 1000;
+  }
+}

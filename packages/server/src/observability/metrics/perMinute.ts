@@ -1,0 +1,44 @@
+import type { Clock } from '../../util/clock.js';
+
+/** A sum is looked at this often, ms: that is how far a figure may be off the minute. */
+const SAMPLE_MS = 5000;
+const WINDOW_MS = 60_000;
+
+/** How much a sum that only grows has grown in the last minute. */
+export class PerMinute {
+  private readonly clock: Clock;
+  private readonly sum: () => number;
+  /** Oldest first: one that is a minute old or more, and those since. */
+  private samples: { readonly at: number; readonly sum: number }[];
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(clock: Clock, sum: () => number) {
+    this.clock = clock;
+    this.sum = sum;
+    this.samples = [{ at: clock.mono(), sum: 0 }];
+  }
+
+  start(): void {
+    this.timer ??= setInterval(() => this.sample(), SAMPLE_MS).unref();
+  }
+
+  stop(): void {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  /** Of a node that is younger than a minute: since its start. */
+  read(): number {
+    const now = this.clock.mono();
+    const base = this.samples.findLast(({ at }) => now - at >= WINDOW_MS) ?? this.samples[0];
+    return Math.max(0, this.sum() - (base?.sum ?? 0));
+  }
+
+  /** Looks at the sum: a minute from now that is what it is compared with. */
+  sample(): void {
+    const now = this.clock.mono();
+    this.samples.push({ at: now, sum: this.sum() });
+    const old = this.samples.findLastIndex(({ at }) => now - at >= WINDOW_MS);
+    if (old > 0) this.samples = this.samples.slice(old);
+  }
+}

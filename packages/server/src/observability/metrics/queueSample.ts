@@ -1,0 +1,54 @@
+import type { QueueJobState } from '@unified-ws/protocol';
+import type { Clock } from '../../util/clock.js';
+import type { Report } from '../log/logger.js';
+
+/** A sample this old, milliseconds, is renewed when somebody looks. */
+const FRESH_MS = 5000;
+
+type JobCounts = Readonly<Record<QueueJobState, number>>;
+
+export interface Sample {
+  readonly counts: ReadonlyMap<string, JobCounts>;
+  /** Names of the queues that an admin has paused. */
+  readonly paused: readonly string[];
+  /** Monotonic ms. */
+  readonly at: number;
+}
+
+export interface QueueSampleParts {
+  readonly queues: { counts(): Promise<ReadonlyMap<string, JobCounts>>; paused(): Promise<readonly string[]> };
+  readonly clock: Clock;
+  readonly report: Report;
+}
+
+/** The queues' counts for the metrics: a look never waits for Redis, it shows the last sample and orders the next. */
+export class QueueSample {
+  private readonly parts: QueueSampleParts;
+  private latest: Sample | null = null;
+  private running = false;
+
+  constructor(parts: QueueSampleParts) {
+    this.parts = parts;
+  }
+
+  /** Null when there has been none yet. */
+  look(): Sample | null {
+    const { clock } = this.parts;
+    const stale = this.latest === null || clock.mono() - this.latest.at > FRESH_MS;
+    if (stale && !this.running) void this.renew();
+    return this.latest;
+  }
+
+  private async renew(): Promise<void> {
+    const { queues, clock, report } = this.parts;
+    this.running = true;
+    try {
+      const [counts, paused] = await Promise.all([queues.counts(), queues.paused()]);
+      this.latest = { counts, paused, at: clock.mono() };
+    } catch (error) {
+      report(error, 'metrics.queues');
+    } finally {
+      this.running = false;
+    }
+  }
+}

@@ -1,0 +1,270 @@
+import { CLOSE, type CloseCode } from '@unified-ws/protocol';
+import type { Report } from '../../observability/log/logger.js';
+import type { Clock } from '../../util/clock.js';
+import type { Judge } from '../nodes/judge.js';
+import type { Lease } from '../nodes/lease.js';
+import type { Amendment } from '../store/amendment.js';
+import type { PriorClaim, RegistryStore, Successor } from '../store/registryStore.js';
+import {
+  type ClaimAnswer,
+  type Claimant,
+  type ClaimedMailbox,
+  compareFences,
+  type Owner,
+} from '../store/registryTypes.js';
+import { ClaimWindow } from './claimWindow.js';
+import type { Displacements } from './displacements.js';
+import type { Releases } from './releases.js';
+
+export type ClaimOutcome =
+  /** Current, and everybody displaced is confirmed closed or has lost the right to deliver. */
+  | {
+      readonly status: 'held';
+      readonly saved: readonly string[];
+      readonly preferences: readonly string[];
+      readonly amendment: Amendment;
+      readonly displaced: boolean;
+      readonly mailbox: ClaimedMailbox | null;
+    }
+  /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
+  | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
+  /** CONNECTION_POLICY=reject, and this one is connected, as far as the registry knows. */
+  | { readonly status: 'occupied'; readonly owner: Pick<Owner, 'conn' | 'lease'> }
+  /** The socket closed, or was evicted, meanwhile. Nothing is left to do. */
+  | { readonly status: 'gone' }
+  /** Another re-claim of the connection, or another lease of this node, took its place: it decides nothing any more. */
+  | { readonly status: 'lapsed' }
+  /** The entry is the connection's own, but under another lease than was read: it is to be read again. */
+  | { readonly status: 'moved' };
+
+export interface ClaimsParts {
+  readonly store: RegistryStore;
+  readonly lease: Lease;
+  readonly judge: Judge;
+  readonly displacements: Displacements;
+  readonly releases: Releases;
+  readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
+  readonly report: Report;
+}
+
+/** A first claim on its way. */
+interface Waiting {
+  readonly who: Claimant;
+  readonly resolve: (answer: ClaimAnswer | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A re-claim that was sent and is not settled; the newest of its connection. */
+interface Reclaim {
+  readonly lease: string;
+}
+
+/**
+ * Makes connections current (CONSISTENCY C1-C8). The caller has put the connection into the node's table before (C1), so an
+ * evict that overtakes the claim's answer finds it.
+ */
+export class Claims {
+  private readonly parts: ClaimsParts;
+  private readonly window: ClaimWindow<Waiting>;
+  /** By connection: while its re-claim is not settled, "mine" in the registry is no leave to deliver for it (C4). */
+  private readonly reclaims = new Map<string, Reclaim>();
+
+  constructor(parts: ClaimsParts) {
+    this.parts = parts;
+    this.window = new ClaimWindow(parts.clock, (batch) => this.sendTogether(batch));
+  }
+
+  /**
+   * Claims, waits for the displaced owners, settles.
+   *
+   * @throws when Redis did not answer: the claim may still run, so it is released until that is confirmed (C8). The caller
+   *   closes with 4207.
+   */
+  async acquire(who: Claimant): Promise<ClaimOutcome> {
+    const answer = await new Promise<ClaimAnswer | null>((resolve, reject) => {
+      this.window.add({ who, resolve, reject });
+    });
+    if (answer === null) return { status: 'gone' };
+    if (answer.status !== 'ok') return refusal(answer);
+    const { lease } = who;
+    const outcome = await this.settle(who, answer, () => this.parts.lease.id === lease);
+    // Nothing that was not established outlives its lease.
+    const isOver = outcome.status === 'lapsed' || outcome.status === 'moved';
+    return isOver ? { status: 'refused', code: CLOSE.LEASE_LOST } : outcome;
+  }
+
+  /**
+   * Claims again for an established connection: under a new lease, or after a Redis that forgot (C4). `waiting` calls
+   * `onSettled` later; until then the connection delivers nothing. An earlier re-claim of it decides nothing from now on.
+   *
+   * @param from the lease in the connection's own entry, as it was read; '' when the entry is another's.
+   */
+  async reclaim(
+    who: Claimant,
+    from: string,
+    onSettled: (outcome: ClaimOutcome) => void,
+  ): Promise<ClaimOutcome | { status: 'waiting' }> {
+    if (!who.isOpen()) return { status: 'gone' };
+    const { lease, releases, displacements, report } = this.parts;
+    const attempt: Reclaim = { lease: lease.id };
+    this.reclaims.set(who.id, attempt);
+    const holds = (): boolean => this.reclaims.get(who.id) === attempt && lease.id === attempt.lease;
+    displacements.forget(who.id);
+    // Past the window: many are re-claimed at once anyway, and nothing is delivered while they wait.
+    const answer = await this.send(who, { fence: who.fence, from }, releases.enlist([who.userId]));
+    if (answer === null) return { status: 'gone' };
+    if (!holds()) return { status: 'lapsed' };
+    if (answer.status !== 'ok') return refusal(answer);
+    if (answer.displaced.length === 0) {
+      this.reclaims.delete(who.id);
+      const { saved, preferences, amendment, mailbox } = answer;
+      return { status: 'held', saved, preferences, amendment, displaced: false, mailbox };
+    }
+    this.settle(who, answer, holds).then(
+      (outcome) => {
+        if (outcome.status === 'held') this.reclaims.delete(who.id);
+        onSettled(outcome);
+      },
+      (error: unknown) => {
+        report(error, 'registry.settle');
+        onSettled(holds() ? { status: 'refused', code: CLOSE.UNAVAILABLE } : { status: 'lapsed' });
+      },
+    );
+    return { status: 'waiting' };
+  }
+
+  /** Whether a re-claim of it was sent, answered or not, and its displaced owners are not settled: it may not deliver (C4). */
+  isUnsettled(who: Claimant): boolean {
+    return this.reclaims.has(who.id);
+  }
+
+  /** Whether it waits for displaced owners just now. */
+  isWaiting(who: Claimant): boolean {
+    return this.parts.displacements.isWaiting(who.id);
+  }
+
+  /** What was waited for under the former lease is worth nothing under the new one: the reconcile that follows re-claims (C10). */
+  onNewLease(): void {
+    for (const conn of this.reclaims.keys()) this.parts.displacements.forget(conn);
+  }
+
+  /** The connection left the table. A claim that is still under way is released when its answer comes (C1). */
+  release(who: Claimant): void {
+    this.parts.displacements.forget(who.id);
+    this.reclaims.delete(who.id);
+    if (who.fence !== '') this.parts.releases.release(who.userId, who.id, who.fence);
+  }
+
+  private sendTogether(batch: readonly Waiting[]): void {
+    // C5: a device that gave up on its socket has a newer attempt under way, which this claim would evict.
+    const open = batch.filter(({ who }) => who.isOpen());
+    for (const { who, resolve } of batch) if (!who.isOpen()) resolve(null);
+    if (open.length === 0) return;
+    const enlisted = this.parts.releases.enlist(open.map(({ who }) => who.userId));
+    for (const { who, resolve, reject } of open) this.send(who, null, enlisted).then(resolve, reject);
+  }
+
+  /** Null when the connection closed meanwhile. @param again of a re-claim. */
+  private async send(who: Claimant, again: PriorClaim | null, enlisted: Promise<void>): Promise<ClaimAnswer | null> {
+    const { store, lease, judge, releases, displacements } = this.parts;
+    const under = lease.id;
+    displacements.expect(who.id);
+    let answer: ClaimAnswer;
+    try {
+      // Commands of one connection run in the order they are sent, so the set is a superset without waiting. In Cluster
+      // the two go to different servers.
+      if (!releases.ordered) {
+        await enlisted;
+        if (!who.isOpen()) {
+          displacements.forget(who.id);
+          return null;
+        }
+      }
+      [answer] = await Promise.all([store.claim(who, under, judge.dead(), again), enlisted]);
+    } catch (error) {
+      displacements.forget(who.id);
+      // A re-claim is repeated by its caller: it keeps the connection. A first claim ends with its socket (C8).
+      if (again === null || !who.isOpen()) releases.releaseUnanswered(who.userId, who.id);
+      throw error;
+    }
+    if (answer.status === 'ok') {
+      who.fence = answer.fence;
+      who.lease = under;
+      // Doomed while claiming (C1), or the peer left: nobody else will release it.
+      if (!who.isOpen()) {
+        releases.release(who.userId, who.id, who.fence);
+        return null;
+      }
+    }
+    return answer;
+  }
+
+  private async settle(
+    who: Claimant,
+    { displaced, saved, preferences, amendment, mailbox }: Extract<ClaimAnswer, { status: 'ok' }>,
+    holds: () => boolean,
+  ): Promise<ClaimOutcome> {
+    const { store, displacements, lease, clusterTime } = this.parts;
+    if (displaced.length === 0) {
+      displacements.forget(who.id);
+    } else {
+      let settled = false;
+      let confirmed = false;
+      const own = await displacements.wait(who, lease.id, displaced, () => {
+        confirmed = true;
+        if (settled) this.clear(who);
+      });
+      if (!who.isOpen()) return { status: 'gone' };
+      if (!holds()) return { status: 'lapsed' };
+      const successor = await store.settle(who, own, clusterTime.now());
+      if (!who.isOpen()) return { status: 'gone' };
+      if (!holds()) return { status: 'lapsed' };
+      if (successor?.conn === who.id) return { status: 'moved' };
+      if (successor !== null) return { status: 'refused', code: codeAfter(who, successor) };
+      // Not before the answer: a script that Redis does not know is sent again, and would put the list back after the clear.
+      settled = true;
+      if (confirmed) this.clear(who);
+    }
+    return { status: 'held', saved, preferences, amendment, displaced: displaced.length > 0, mailbox };
+  }
+
+  /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */
+  private clear(who: Claimant): void {
+    if (!who.isOpen()) return;
+    const { store, clusterTime, report } = this.parts;
+    store.settle(who, [], clusterTime.now()).catch((error: unknown) => report(error, 'registry.settle'));
+  }
+}
+
+/**
+ * Told to a connection that is current no more: an admin's order stands (C15; the tombstone keeps the client, and 4206 would
+ * bring it back), its own client's later attempt came, or somebody else (C5). When nobody newer is there, or an earlier attempt of
+ * its own client, Redis forgot the claim: a code that ends the client for good would leave the user offline, so it comes back.
+ */
+function codeAfter(who: Claimant, { conn, fence, client, code, attempt }: Successor): CloseCode {
+  if (code !== 0) return code as CloseCode;
+  if (who.client !== null && who.client.id === client) {
+    return attempt < who.client.attempt ? CLOSE.LEASE_LOST : CLOSE.NEWER_ATTEMPT;
+  }
+  const order = compareFences(fence, who.fence);
+  if (order < 0 || (order === 0 && conn === '')) return CLOSE.LEASE_LOST;
+  return CLOSE.SUPERSEDED;
+}
+
+function refusal(answer: Exclude<ClaimAnswer, { status: 'ok' }>): ClaimOutcome {
+  switch (answer.status) {
+    case 'superseded':
+      return { status: 'refused', code: answer.code as CloseCode };
+    case 'revoked':
+      return { status: 'refused', code: answer.code as CloseCode, until: answer.until };
+    case 'stale':
+      return { status: 'refused', code: CLOSE.NEWER_ATTEMPT };
+    case 'exists':
+      return { status: 'occupied', owner: answer };
+    case 'busy':
+      return { status: 'refused', code: CLOSE.UNAVAILABLE };
+    case 'moved':
+      return answer;
+  }
+}

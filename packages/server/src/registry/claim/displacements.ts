@@ -1,0 +1,168 @@
+import { CLOSE } from '@unified-ws/protocol';
+import type { Bus } from '../../bus/bus.js';
+import type { Clock } from '../../util/clock.js';
+import type { Judge } from '../nodes/judge.js';
+import type { Claimant, Displaced } from '../store/registryTypes.js';
+
+/** An unanswered evict is sent again this often, milliseconds (C2). */
+const RESEND_MS = 250;
+
+export interface DisplacementsParts {
+  readonly bus: Bus;
+  readonly judge: Judge;
+  readonly clock: Clock;
+  readonly clusterTime: Pick<Clock, 'now'>;
+  /**
+   * REPLACE_TIMEOUT_MS: longer than a lease, so that when it ends the old owner has lost the right to deliver. An owner whose node
+   * has a longer lease is given the time of that.
+   */
+  readonly timeoutMs: number;
+}
+
+/** Most claimers hear nothing early: they share this. */
+const NONE: ReadonlySet<string> = new Set();
+
+interface Pending {
+  readonly claimant: Claimant;
+  readonly lease: string;
+  /** By connection id. Own-client entries are re-sent to but not waited for (C5). */
+  readonly unconfirmed: Map<string, Displaced>;
+  /** Monotonic ms. */
+  readonly since: number;
+  /** Called once, when nobody that must be waited for is left. */
+  ready: (() => void) | null;
+  /** Called when the last own-client entry is confirmed after that. */
+  onOwnConfirmed: (() => void) | null;
+}
+
+/** The owners that this node's claimers displaced and that have not confirmed yet (C2, C5). One timer for all. */
+export class Displacements {
+  private readonly parts: DisplacementsParts;
+  private readonly pending = new Map<string, Pending>();
+  /** Confirmations that came before the claim's own answer, by claimer that was announced. */
+  private readonly early = new Map<string, ReadonlySet<string>>();
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(parts: DisplacementsParts) {
+    this.parts = parts;
+  }
+
+  get size(): number {
+    return this.pending.size;
+  }
+
+  /**
+   * A claim is about to be sent: its evicts may be confirmed before it is answered. Without this such a confirmation is lost,
+   * and the next one comes with the repeat. Ends with `wait` or `forget`.
+   */
+  expect(claimer: string): void {
+    this.early.set(claimer, NONE);
+  }
+
+  /**
+   * Resolves when every displaced owner of another client is confirmed closed, its lease is known dead, or the replace
+   * time-out ran out. Resolves with the own-client entries that are not confirmed yet: they stay on the list.
+   * `onOwnConfirmed` is called once when the last of those is.
+   */
+  async wait(
+    claimant: Claimant,
+    lease: string,
+    displaced: readonly Displaced[],
+    onOwnConfirmed: () => void,
+  ): Promise<Displaced[]> {
+    const { clock, judge } = this.parts;
+    const now = clock.mono();
+    for (const one of displaced) judge.watch(one.l, now);
+    const pending: Pending = {
+      claimant,
+      lease,
+      unconfirmed: new Map(displaced.map((one) => [one.c, one])),
+      since: now,
+      ready: null,
+      onOwnConfirmed: null,
+    };
+    for (const conn of this.early.get(claimant.id) ?? NONE) pending.unconfirmed.delete(conn);
+    this.early.delete(claimant.id);
+    this.pending.set(claimant.id, pending);
+    this.timer ??= setInterval(() => this.tick(), RESEND_MS);
+    await new Promise<void>((resolve) => {
+      pending.ready = resolve;
+      this.advance(pending);
+    });
+    const own = [...pending.unconfirmed.values()];
+    if (own.length === 0) this.drop(claimant.id);
+    else pending.onOwnConfirmed = onOwnConfirmed;
+    return own;
+  }
+
+  /** Whether this claimer still waits for somebody that must be waited for. */
+  isWaiting(claimer: string): boolean {
+    return this.pending.get(claimer)?.ready != null;
+  }
+
+  /** An owner confirmed that `conn` is closed. */
+  confirm(claimer: string, conn: string): void {
+    const pending = this.pending.get(claimer);
+    const early = this.early.get(claimer);
+    if (early) this.early.set(claimer, new Set([...early, conn]));
+    if (pending?.unconfirmed.delete(conn)) this.advance(pending);
+  }
+
+  /** The claimer closed: nobody waits any more. */
+  forget(claimer: string): void {
+    this.early.delete(claimer);
+    const pending = this.pending.get(claimer);
+    if (!pending) return;
+    this.drop(claimer);
+    pending.ready?.();
+  }
+
+  stop(): void {
+    for (const id of [...this.pending.keys()]) this.forget(id);
+  }
+
+  private advance(pending: Pending): void {
+    const own = pending.claimant.client?.id;
+    if (pending.ready) {
+      for (const one of pending.unconfirmed.values()) if (own === undefined || one.k !== own) return;
+      const ready = pending.ready;
+      pending.ready = null;
+      ready();
+    } else if (pending.unconfirmed.size === 0) {
+      this.drop(pending.claimant.id);
+      pending.onOwnConfirmed?.();
+    }
+  }
+
+  private tick(): void {
+    const { bus, judge, clock, clusterTime, timeoutMs } = this.parts;
+    const now = clock.mono();
+    for (const pending of [...this.pending.values()]) {
+      const { claimant } = pending;
+      for (const one of [...pending.unconfirmed.values()]) {
+        // Warned once more all the same: what it knows of the time may be wrong (C2).
+        const isGivenUp = judge.isDead(one.l) || now - pending.since >= Math.max(timeoutMs, judge.patienceMs(one.l));
+        if (isGivenUp) pending.unconfirmed.delete(one.c);
+        const code = one.k !== '' && one.k === claimant.client?.id ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
+        bus.send(one.l, {
+          t: 'evict',
+          conn: one.c,
+          fence: claimant.fence,
+          by: claimant.id,
+          to: pending.lease,
+          code,
+          ...(isGivenUp ? { since: clusterTime.now() } : {}),
+        });
+      }
+      this.advance(pending);
+    }
+  }
+
+  private drop(claimer: string): void {
+    this.pending.delete(claimer);
+    if (this.pending.size === 0 && this.timer) {
+      clearInterval(this.timer);
+      this.timer = null;
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { CLOSE, type CloseCode } from '@unified-ws/protocol';
+import type { Logger } from '../../observability/log/logger.js';
+
+export interface DuplicatesParts {
+  /** Events that were written on the connection after that time, cluster time, ms. */
+  readonly writtenSince: (conn: string, since: number) => number;
+  readonly logger: Logger;
+}
+
+/**
+ * Counts what must not happen (G1): events that were written on a connection after a newer one of its user was established. An
+ * earlier attempt of the same client does not count: the client reads its newest socket alone (C5).
+ */
+export class Duplicates {
+  /** Events, since the start. */
+  found = 0;
+  private readonly parts: DuplicatesParts;
+
+  constructor(parts: DuplicatesParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * To be called before a connection is ended for a newer one.
+   *
+   * @param since when the newer one was established, cluster time, ms; null: it is not, or nobody knows.
+   */
+  look(connection: { readonly id: string }, code: CloseCode, since: number | null): void {
+    if (since === null || code !== CLOSE.SUPERSEDED) return;
+    const events = this.parts.writtenSince(connection.id, since);
+    if (events === 0) return;
+    this.found += events;
+    this.parts.logger.error(
+      { conn: connection.id, events, since: new Date(since).toISOString() },
+      'duplicates_found: events were written on a connection after a newer one of its user was established',
+    );
+  }
+}

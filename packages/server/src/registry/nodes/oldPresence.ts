@@ -1,0 +1,54 @@
+import type { Clock } from '../../util/clock.js';
+import type { Judge } from './judge.js';
+import type { NodeCards } from './nodeCards.js';
+
+export interface OldPresenceParts {
+  readonly judge: Pick<Judge, 'live'>;
+  readonly cards: Pick<NodeCards, 'of' | 'declare'>;
+  readonly clock: Clock;
+}
+
+/** What a node of the build before the cards has written or is to find counts for so long, ms. */
+const COUNTS_MS = 30 * 60_000;
+/** A card is written anew for this at most so often, ms. */
+const TELL_EVERY_MS = 60_000;
+
+/**
+ * Whether nodes of the build before the cards are, or were a short while ago, in the cluster. Each node tells the others in its card
+ * when it saw one last, so that one that starts after the last of them has gone knows too.
+ */
+export class OldPresence {
+  private readonly parts: OldPresenceParts;
+  private readonly startedAt: number;
+  private seenAt = Number.NEGATIVE_INFINITY;
+  private toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: OldPresenceParts) {
+    this.parts = parts;
+    this.startedAt = parts.clock.mono();
+  }
+
+  /** To be called each second. */
+  look(): void {
+    const { judge, cards, clock } = this.parts;
+    const now = clock.now();
+    for (const lease of judge.live()) {
+      const card = cards.of(lease);
+      const seen = card === undefined ? now : card.old_seen;
+      if (seen !== undefined) this.seenAt = Math.max(this.seenAt, seen);
+    }
+    if (this.seenAt - this.toldAt < TELL_EVERY_MS) return;
+    this.toldAt = this.seenAt;
+    cards.declare({ old_seen: this.seenAt });
+  }
+
+  /** They may look for what this node writes. */
+  get mayRead(): boolean {
+    return this.parts.clock.now() - this.seenAt < COUNTS_MS;
+  }
+
+  /** There may be what they have written: they may all have gone before this node came. */
+  get haveWritten(): boolean {
+    return this.mayRead || this.parts.clock.mono() - this.startedAt < COUNTS_MS;
+  }
+}

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RedisClient } from '../../redis/connect.js';
+import type { Keys } from '../../redis/keys.js';
+import { Unmendable } from '../../redis/persist.js';
+import { ENDED } from './judge.js';
+import { BEAT_INTERVAL_MS, nodeOfLease } from './lease.js';
+
+/** A node that is alive writes its next beat within this; beats are looked at this often. */
+const PATIENCE_MS = 2.5 * BEAT_INTERVAL_MS;
+const LOOK_MS = 100;
+
+/**
+ * Refuses to start beside nodes of a version before node cards in another database than 0: they use the channels of database 0, so
+ * neither would hear the other, and evicts would be lost. In database 0 both go on side by side.
+ *
+ * @throws Unmendable that names them.
+ */
+export async function refuseOldNodes(redis: RedisClient, keys: Keys, signal: AbortSignal): Promise<void> {
+  if (keys.database === 0) return;
+  const first = await cardless(redis, keys);
+  const deadline = performance.now() + PATIENCE_MS;
+  while (first.size > 0 && performance.now() < deadline) {
+    await sleep(LOOK_MS, undefined, { signal });
+    const now = await cardless(redis, keys);
+    // What a dead node left behind stands still.
+    const alive = [...now].filter(([lease, beat]) => first.get(lease) !== beat).map(([lease]) => nodeOfLease(lease));
+    if (alive.length === 0) continue;
+    throw new Unmendable(
+      `nodes of an older version are alive in database ${keys.database} (${alive.sort().join(', ')}): they and this one would ` +
+        'not hear each other. Stop all nodes of the older version first (docs/UPGRADING.md).',
+    );
+  }
+}
+
+/** Beats of leases that have no card. */
+async function cardless(redis: RedisClient, keys: Keys): Promise<ReadonlyMap<string, string>> {
+  // The cards last: a node of this version that starts meanwhile writes both in one step.
+  const beats = await redis.hgetall(keys.nodes());
+  const cards = new Set(await redis.hkeys(keys.nodeCards()));
+  return new Map(Object.entries(beats).filter(([lease, beat]) => beat !== ENDED && !cards.has(lease)));
+}

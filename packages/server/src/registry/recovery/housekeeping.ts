@@ -1,0 +1,106 @@
+import type { Report } from '../../observability/log/logger.js';
+import type { RedisClient } from '../../redis/connect.js';
+import type { Keys } from '../../redis/keys.js';
+import { setOnce } from '../../redis/setOnce.js';
+import type { Clock } from '../../util/clock.js';
+import type { Judge } from '../nodes/judge.js';
+import type { RegistryStore } from '../store/registryStore.js';
+
+/** A lease that has been dead this long, milliseconds, is cleaned up after. Correctness never waits for it (C11). */
+const RIPE_MS = 60_000;
+const INTERVAL_MS = 15_000;
+const TURN_MS = 30_000;
+const CHUNK = 200;
+/** A round that takes longer hangs. */
+const STUCK_MS = 120_000;
+
+export interface HousekeepingParts {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly judge: Judge;
+  readonly store: RegistryStore;
+  readonly report: Report;
+  readonly isServing: () => boolean;
+  readonly nodeId: string;
+  /** Overrides RIPE_MS. */
+  readonly ripeMs?: number;
+}
+
+/**
+ * Removes what dead leases left in Redis, one node at a time, each entry compared before it is deleted. Entries of a dead
+ * lease read as absent long before, so a run that dies half-way or never starts does no harm (C11).
+ */
+export class Housekeeping {
+  private readonly parts: HousekeepingParts;
+  private timer: NodeJS.Timeout | null = null;
+  private running: Promise<number> | null = null;
+  private runningSince = 0;
+
+  constructor(parts: HousekeepingParts) {
+    this.parts = parts;
+  }
+
+  start(): void {
+    this.timer = setInterval(() => void this.tick(), INTERVAL_MS);
+  }
+
+  async stop(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+    await this.running?.catch((error: unknown) => this.parts.report(error, 'registry.housekeeping'));
+  }
+
+  /** Why it does no more rounds; null: it does. */
+  fault(): string | null {
+    return this.running !== null && this.parts.clock.mono() - this.runningSince > STUCK_MS ? 'hangs' : null;
+  }
+
+  /** One round. Returns the number of entries removed. */
+  async run(): Promise<number> {
+    const { redis, keys, judge, clock, isServing, ripeMs = RIPE_MS, nodeId } = this.parts;
+    if (!isServing()) return 0;
+    const ripe = judge.deadFor(ripeMs, clock.mono());
+    if (ripe.length === 0) return 0;
+    if (!(await setOnce(redis, keys.housekeeping(), nodeId, TURN_MS)).set) return 0;
+    let removed = 0;
+    for (const lease of ripe) removed += await this.clear(lease);
+    return removed;
+  }
+
+  private async tick(): Promise<void> {
+    if (this.running) return;
+    this.runningSince = this.parts.clock.mono();
+    this.running = this.run();
+    try {
+      await this.running;
+    } catch (error) {
+      this.parts.report(error, 'registry.housekeeping');
+    } finally {
+      this.running = null;
+    }
+  }
+
+  private async clear(lease: string): Promise<number> {
+    const { redis, keys, isServing, judge } = this.parts;
+    let removed = 0;
+    for (;;) {
+      const users = await redis.srandmember(keys.nodeUsers(lease), CHUNK);
+      if (users.length === 0) break;
+      if (!isServing() || !judge.isDead(lease)) return removed;
+      const released = await Promise.all(users.map((userId) => this.reap(userId, lease)));
+      removed += released.filter(Boolean).length;
+      await redis.srem(keys.nodeUsers(lease), ...users);
+    }
+    await redis.del(keys.nodeInfo(lease));
+    await redis.hdel(keys.nodes(), lease);
+    await redis.hdel(keys.nodeCards(), lease);
+    return removed;
+  }
+
+  private async reap(userId: string, lease: string): Promise<boolean> {
+    const { store } = this.parts;
+    const owner = await store.owner(userId);
+    return owner?.lease === lease && store.release(userId, owner.conn, owner.fence, lease);
+  }
+}

@@ -1,0 +1,205 @@
+import type { Standing } from '@unified-ws/protocol';
+import type { Bus } from '../../bus/bus.js';
+import type { Logger, Report } from '../../observability/log/logger.js';
+import type { Clock } from '../../util/clock.js';
+import type { Judge } from '../nodes/judge.js';
+import { BEAT_INTERVAL_MS, type Lease } from '../nodes/lease.js';
+import type { Shards } from './shards.js';
+
+type Signal = 'begin' | 'interrupt' | 'rejoin' | 'rejoined' | 'stop';
+
+/** Every way back to `serving` leads through `rejoining`. */
+const NEXT: Readonly<Record<Standing, Partial<Record<Signal, Standing>>>> = {
+  starting: { begin: 'rejoining', stop: 'stopped' },
+  serving: { interrupt: 'interrupted', stop: 'stopped' },
+  interrupted: { rejoin: 'rejoining', stop: 'stopped' },
+  rejoining: { interrupt: 'interrupted', rejoined: 'serving', stop: 'stopped' },
+  stopped: {},
+};
+
+const OVERSLEPT = 'the clocks of this machine stood still';
+const BARRIER_MS = 1000;
+const RETRY_MIN_MS = 50;
+const RETRY_MAX_MS = 1000;
+
+export interface RecoveryParts {
+  readonly lease: Lease;
+  readonly shards: Pick<Shards, 'prove' | 'away'>;
+  readonly bus: Bus;
+  readonly judge: Judge;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly report: Report;
+  /** A new lease was taken: end what is not yet established (4205), move everything to it. */
+  readonly onNewLease: () => void;
+  /** Bring every established connection in line with the registry (C12). */
+  readonly reconcile: () => Promise<void>;
+  /** Read the logs up to their heads; delivery follows. */
+  readonly catchUp: () => Promise<void>;
+  /** Delivery was stopped, or goes on. */
+  readonly onStanding: (standing: Standing, reason: string) => void;
+}
+
+/**
+ * Whether this node stands in the cluster. After any interruption of the bus or of a command link, or a shard's loss: deliver nothing, barrier,
+ * reconcile, catch up, and only then serve (C12, C13); else a displaced connection would be fed the missed events.
+ */
+export class Recovery {
+  private readonly parts: RecoveryParts;
+  private state: Standing = 'starting';
+  private why = 'starting';
+  private timer: NodeJS.Timeout | null = null;
+  private pulsing = false;
+  private rejoin: Promise<void> | null = null;
+  private wake: (() => void) | null = null;
+
+  constructor(parts: RecoveryParts) {
+    this.parts = parts;
+  }
+
+  get standing(): Standing {
+    return this.state;
+  }
+
+  /** Why this node is not serving, '' when it is. */
+  get reason(): string {
+    return this.state === 'serving' ? '' : this.why;
+  }
+
+  /** The right to deliver (C6), checked before each flush and before each hello. */
+  mayDeliver(): boolean {
+    if (this.state !== 'serving') return false;
+    if (this.parts.lease.isValid()) return true;
+    this.interrupt('the lease ran out');
+    return false;
+  }
+
+  /**
+   * A message carries this cluster time, ms. One that is ahead of this node's means that the clocks of its machine stood still, and its
+   * right may be over by the time of the others: nothing is written before a round trip has proved the lease (C6).
+   */
+  hear(time: number): void {
+    this.parts.lease.heard(time);
+    if (this.state === 'serving' && this.parts.lease.isBehind(time)) this.interrupt(OVERSLEPT);
+  }
+
+  /** Resolves when the node serves for the first time. */
+  async start(): Promise<void> {
+    this.signal('begin', 'starting');
+    this.timer = setInterval(() => void this.pulse(), BEAT_INTERVAL_MS);
+    this.rejoin = this.run();
+    await this.rejoin;
+  }
+
+  /** Stops delivery and starts on the way back. Safe to call at any time and any number of times. */
+  interrupt(reason: string): void {
+    if (this.state !== 'serving' && this.state !== 'rejoining') return;
+    this.parts.judge.reset();
+    this.signal('interrupt', reason);
+    this.parts.logger.warn({ reason }, 'delivery interrupted');
+    this.wake?.();
+    this.rejoin ??= this.run();
+  }
+
+  async stop(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+    this.signal('stop', 'stopping');
+    this.wake?.();
+    await this.rejoin;
+  }
+
+  private signal(signal: Signal, reason: string): boolean {
+    const next = NEXT[this.state][signal];
+    if (next === undefined) return false;
+    this.state = next;
+    this.why = reason;
+    this.parts.onStanding(next, reason);
+    return true;
+  }
+
+  /** Each second: renew, and look whether the node still stands. */
+  private async pulse(): Promise<void> {
+    const { lease, shards, report } = this.parts;
+    if (this.state === 'serving' && !lease.isValid()) this.interrupt('the lease ran out');
+    // While rejoining too: a reconcile of many connections takes longer than a lease.
+    if (!(this.state === 'serving' || (this.state === 'rejoining' && lease.isHeld))) return;
+    // Beside the lease: a shard that hangs must not keep it from being renewed.
+    void shards.prove(lease.rightMs, (reason) => this.interrupt(reason));
+    if (this.pulsing) return;
+    this.pulsing = true;
+    try {
+      const renewal = await lease.pulse();
+      if (renewal === 'forgotten') this.interrupt('Redis lost its data');
+      else if (renewal === 'overslept') this.interrupt(OVERSLEPT);
+    } catch (error) {
+      report(error, 'registry.lease');
+      this.interrupt('the lease was not renewed');
+    } finally {
+      this.pulsing = false;
+    }
+  }
+
+  /** Tries until it serves or stops. One run at a time. */
+  private async run(): Promise<void> {
+    let delay = RETRY_MIN_MS;
+    while (this.state !== 'serving' && this.state !== 'stopped') {
+      if (this.state === 'interrupted') this.signal('rejoin', this.why);
+      try {
+        await this.steps();
+      } catch (error) {
+        if (this.ended()) break;
+        this.parts.report(error, 'registry.rejoin');
+        this.why = error instanceof Error ? error.message : String(error);
+      }
+      if (this.ended()) break;
+      await this.pause(delay);
+      delay = Math.min(RETRY_MAX_MS, delay * 2);
+    }
+    this.rejoin = null;
+  }
+
+  private ended(): boolean {
+    return this.state === 'serving' || this.state === 'stopped';
+  }
+
+  private async steps(): Promise<void> {
+    const { lease, shards, bus, reconcile, catchUp, onNewLease, logger } = this.parts;
+    const interrupted = (): boolean => this.state !== 'rejoining';
+    if (lease.isLost()) {
+      lease.renew();
+      bus.useLease(lease.id);
+      onNewLease();
+    }
+    // C13: subscribed and heard, then the lease, then what rests on both.
+    await bus.barrier(BARRIER_MS);
+    if (interrupted()) return;
+    await lease.pulse();
+    if (interrupted() || lease.isLost()) return;
+    // A shard that does not answer now is left out: it must not keep the users of the others. Whatever is found, reconcile follows.
+    await shards.prove(0, () => undefined);
+    if (interrupted()) return;
+    await reconcile();
+    if (interrupted()) return;
+    // Entries on a shard that is away name the former lease still.
+    if (shards.away().length === 0) bus.leaveFormer();
+    await catchUp();
+    if (interrupted() || !lease.isValid()) return;
+    const reason = this.why;
+    this.signal('rejoined', '');
+    logger.info({ lease: lease.id, after: reason }, 'serving');
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      const self = this;
+      function done(): void {
+        clearTimeout(timer);
+        self.wake = null;
+        resolve();
+      }
+      this.wake = done;
+    });
+  }
+}

@@ -1,0 +1,85 @@
+import type { SettingsProblem } from './settingsError.js';
+import { type Entry, flagOf } from './table/entry.js';
+
+/** What was given for each setting, by environment variable. An empty variable counts as not given. */
+export type GivenTexts = ReadonlyMap<string, string>;
+
+/** Takes the settings' variables from the environment and lays the flags over them. Other variables are ignored. */
+export function readTexts(
+  entries: readonly Entry[],
+  env: Readonly<Record<string, string | undefined>>,
+  argv: readonly string[],
+  problems: SettingsProblem[],
+): GivenTexts {
+  const given = new Map<string, string>();
+  for (const entry of entries) {
+    // Compose files pass `${NAME:-}` on as an empty text; nobody means an empty value by it.
+    const text = env[entry.env]?.trim();
+    if (text) given.set(entry.env, text);
+  }
+  readFlags(entries, argv, given, problems);
+  return given;
+}
+
+function readFlags(
+  entries: readonly Entry[],
+  argv: readonly string[],
+  given: Map<string, string>,
+  problems: SettingsProblem[],
+): void {
+  const byFlag = new Map(entries.map((entry) => [flagOf(entry.env), entry]));
+  for (let i = 0; i < argv.length; i += 1) {
+    const argument = argv[i] ?? '';
+    const equals = argument.indexOf('=');
+    const flag = equals === -1 ? argument : argument.slice(0, equals);
+    const entry = byFlag.get(flag);
+    if (!entry) {
+      problems.push(unknownArgument(flag));
+      // The value that follows an unknown flag would be reported as a second problem, and it may be a secret.
+      if (equals === -1 && flag.startsWith('--') && isValue(argv[i + 1])) i += 1;
+      continue;
+    }
+    const value = equals === -1 ? argv[i + 1] : argument.slice(equals + 1);
+    if (equals === -1 && !isValue(value)) {
+      problems.push({ setting: entry.env, message: `${flag} needs a value: ${entry.allowed}` });
+      continue;
+    }
+    if (equals === -1) i += 1;
+    const text = value?.trim();
+    if (text) given.set(entry.env, text);
+    else given.delete(entry.env);
+  }
+}
+
+function isValue(argument: string | undefined): argument is string {
+  return argument !== undefined && !argument.startsWith('--');
+}
+
+function unknownArgument(flag: string): SettingsProblem {
+  if (flag.startsWith('--')) return { setting: flag.slice(0, 64), message: 'there is no such flag' };
+  return { setting: 'command line', message: 'only flags are taken: --name value or --name=value' };
+}
+
+/** Text to value. What does not fit the kind stays as it is, and the schema refuses it with the bad value in the message. */
+export function parseText(entry: Entry, text: string): unknown {
+  switch (entry.kind) {
+    case 'integer':
+      return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+    case 'boolean':
+      return text === 'true' || (text === 'false' ? false : text);
+    case 'text':
+      return text;
+    case 'list':
+      return splitList(text);
+    case 'proxy':
+      if (text === 'false' || text === '0') return false;
+      return /^-?\d{1,15}$/.test(text) ? Number(text) : splitList(text);
+  }
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}

@@ -1,0 +1,63 @@
+import { AGREEMENTS } from './agreement.js';
+import { ENTRIES } from './table/entries.js';
+import { type Entry, flagOf } from './table/entry.js';
+
+/** docs/CONFIG.md: every setting with its flag, type, default and meaning, made from the table. */
+export function settingsMarkdown(): string {
+  const entries: readonly Entry[] = ENTRIES;
+  const sections = [...new Set(entries.map((entry) => entry.section))];
+  const parts = sections.map((section) =>
+    [
+      `## ${section}`,
+      '',
+      '| variable | flag | allowed | default | meaning |',
+      '|---|---|---|---|---|',
+      ...entries.filter((entry) => entry.section === section).map(row),
+    ].join('\n'),
+  );
+  return `${[INTRODUCTION, ...parts, agreements()].join('\n\n')}\n`;
+}
+
+const INTRODUCTION = `# Settings
+
+Made from \`packages/server/src/settings/table/entries.ts\`; do not edit.
+
+Each setting is an environment variable and a command-line flag (\`--port 9000\` or \`--port=9000\`); the flag wins. An empty
+variable counts as unset. Variables that are not listed are ignored, unknown flags are errors. All problems are reported at
+once, and a node that has any does not start. Prefer the environment for the secrets (marked 🔒): the command line of a
+process can be read by others on its machine.
+
+In production (\`NODE_ENV=production\`) a node refuses to start with the development secret or without a key, with a secret of
+less than 32 bytes, without \`JWT_ISSUER\` and \`JWT_AUDIENCE\`, and with \`ALLOWED_ORIGINS\` empty or \`*\`.`;
+
+/** What all nodes should have the same, and what becomes of them when they have not. */
+function agreements(): string {
+  return [
+    '## Settings that must agree',
+    '',
+    'A node tells the others of these by its card (`settings/agreement.ts`). `refused`: a node with another value does not start, and',
+    'says both. `peer`: each node is judged by its own value. `told`: may differ while a deploy rolls; after 10 minutes `/health` and the',
+    'notices of `/readyz` name both values and their nodes.',
+    '',
+    '| setting | other values are | since otherwise |',
+    '|---|---|---|',
+    ...AGREEMENTS.map(({ name, rule, why }) => `| ${name.replaceAll(/[A-Z_]{5,}/g, '`$&`')} | ${rule} | ${why} |`),
+  ].join('\n');
+}
+
+function row(entry: Entry): string {
+  const variable = `\`${entry.env}\`${entry.secret ? ' 🔒' : ''}`;
+  const cells = [variable, `\`${flagOf(entry.env)}\``, entry.allowed, defaultText(entry), entry.meaning];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+function defaultText(entry: Entry): string {
+  const { productionDefault } = entry;
+  const usual = 'text' in entry.default ? entry.default.text : valueText(entry.default.value);
+  return productionDefault === undefined ? usual : `${usual}; in production ${valueText(productionDefault)}`;
+}
+
+function valueText(value: unknown): string {
+  if (value === null || (Array.isArray(value) && value.length === 0)) return 'none';
+  return `\`${Array.isArray(value) ? value.join(',') : String(value)}\``;
+}

@@ -1,0 +1,48 @@
+import { MAX_TIMER_MS } from './bounds.js';
+import { choice, integer } from './entry.js';
+
+/** C6: by then the displaced owner's right to deliver has run out, a second before its lease. */
+export const REPLACE_MARGIN_MS = 1000;
+
+/** How the cluster keeps to one connection per user. */
+export const OWNERSHIP = [
+  choice('CONNECTION_POLICY', {
+    section: 'One connection per user',
+    values: ['replace', 'reject'],
+    default: 'replace',
+    meaning:
+      'What a second connection of a user does: it replaces the first, or it is refused, with 4010 when the first one answers a ping, with 4203 (come back) while it does not.',
+  }),
+  integer('LEASE_TTL_MS', {
+    section: 'One connection per user',
+    // Renewed every second, and the right to deliver ends a second before the lease (C6): less would flap.
+    min: 3000,
+    max: 60_000,
+    default: 5000,
+    meaning: "Time after which a node that does not renew its lease has lost its users' connections, in milliseconds.",
+  }),
+  integer('REPLACE_TIMEOUT_MS', {
+    section: 'One connection per user',
+    min: 3000 + REPLACE_MARGIN_MS,
+    max: 120_000,
+    default: {
+      derive: (known) => Number(known.leaseTtlMs) + REPLACE_MARGIN_MS,
+      text: `\`LEASE_TTL_MS\` + ${REPLACE_MARGIN_MS}`,
+    },
+    meaning: `Time that a new connection waits for the confirmed end of the displaced one, in milliseconds; at least \`LEASE_TTL_MS\` + ${REPLACE_MARGIN_MS}.`,
+  }),
+  integer('COMMAND_TIMEOUT_MS', {
+    section: 'One connection per user',
+    min: 100,
+    max: 60_000,
+    default: 2000,
+    meaning: 'Time within which an admin command to the node that owns a user is answered, in milliseconds.',
+  }),
+  integer('SWEEP_INTERVAL_MS', {
+    section: 'One connection per user',
+    min: 100,
+    max: MAX_TIMER_MS,
+    default: 30_000,
+    meaning: 'Time in which a node compares all its users with the registry once, in milliseconds.',
+  }),
+] as const;

@@ -1,0 +1,29 @@
+import { type Fate, Fates } from '@unified-ws/server/events/queue/fates';
+import { expect } from 'chai';
+import { type RedisServer, startRedis } from '../../../../support/redis.js';
+
+const JOB: Fate = 'job:batch_abcdefghijklmnopqrstuv';
+
+describe('fates of events', function () {
+  this.timeout(20_000);
+  let server: RedisServer;
+  before(async () => {
+    server = await startRedis();
+  });
+  after(() => server.stop());
+
+  // Seen red as one HSET: "Maximum call stack size exceeded".
+  it('of a flush that waited for Redis must be recorded, however many they are', async () => {
+    const fates = new Fates({
+      redis: server.client() as never,
+      key: (bucket) => `told:${bucket}`,
+      oldKey: (bucket) => `fates:${bucket}`,
+      windowMs: 900_000,
+      clock: { now: () => 1_000_000 },
+    });
+    const count = 100_000;
+    await fates.record(new Map(Array.from({ length: count }, (_, n): [string, Fate] => [`e${n}`, JOB])));
+    expect(await fates.find('e0')).to.equal(JOB);
+    expect(await fates.find(`e${count - 1}`)).to.equal(JOB);
+  });
+});

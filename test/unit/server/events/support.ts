@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { type EventCatalogue, loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
+import { EventIds } from '@unified-ws/server/events/event/eventIds';
+import type { StoredEvent } from '@unified-ws/server/events/event/storedEvent';
+import { Appender } from '@unified-ws/server/events/log/appender';
+import { BroadcastLog, type HistoryLimits, type LogEntry } from '@unified-ws/server/events/log/broadcastLog';
+import { type AppendedMail, Mailboxes, type MailboxLimits } from '@unified-ws/server/events/mailbox/mailboxes';
+import { EphemeralSender } from '@unified-ws/server/events/publish/ephemeralSender';
+import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish/publisher';
+import { EventQueues } from '@unified-ws/server/events/queue/eventQueues';
+import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
+import { Keys } from '@unified-ws/server/redis/keys';
+import { systemClock } from '@unified-ws/server/util/clock';
+
+export const COMMAND_TIMEOUT_MS = 500;
+export const HISTORY: HistoryLimits = { historySize: 100_000, historyBytes: 64 * 1024 * 1024, historyTtlMs: 3_600_000 };
+export const MAILBOX: MailboxLimits = { mailboxSize: 100, mailboxBytes: 4 * 1024 * 1024, mailboxTtlMs: 86_400_000 };
+export const SERVICE: PublishedBy = { userId: 'service-1', permissions: new Set(['events:publish']) };
+
+export interface EventNodeOptions {
+  readonly partitions?: number;
+  readonly maxJobs?: number;
+  readonly stallMs?: number;
+  /** Where the workers find Redis; default: where all else does. */
+  readonly workerUrl?: string;
+  readonly history?: Partial<HistoryLimits>;
+  readonly catalogue?: EventCatalogue;
+  readonly mayAppend?: () => boolean;
+  /** Runs before an append reaches the log. */
+  readonly beforeAppend?: (events: readonly StoredEvent[]) => Promise<void>;
+  readonly workers?: boolean;
+  readonly nodeId?: string;
+}
+
+/** The event path of one node: publisher, queues, workers, log. */
+export interface EventNode {
+  readonly queues: EventQueues;
+  readonly log: BroadcastLog;
+  readonly mailboxes: Mailboxes;
+  /** What was appended to mailboxes, for the nodes of their owners. */
+  readonly mail: readonly AppendedMail[];
+  readonly publisher: Publisher;
+  readonly command: RedisClient;
+  readonly keys: Keys;
+  /** What went to `report`, newest last. */
+  readonly reports: { readonly error: unknown; readonly where: string }[];
+  stop(): Promise<void>;
+}
+
+export async function startEventNode(url: string, options: EventNodeOptions = {}): Promise<EventNode> {
+  const reports: { error: unknown; where: string }[] = [];
+  const report = (error: unknown, where: string): void => {
+    reports.push({ error, where });
+  };
+  const connect = (role: 'command' | 'producer' | 'worker'): RedisClient =>
+    createRedis(parseRedisUrl((role === 'worker' && options.workerUrl) || url), role, {
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      name: `test-${role}`,
+    });
+  const command = connect('command');
+  command.on('error', (error: unknown) => report(error, 'command'));
+  await command.connect();
+  const keys = new Keys('uws');
+  const log = new BroadcastLog({ redis: command, keys, random: randomBytes, ...HISTORY, ...options.history });
+  const mail: AppendedMail[] = [];
+  const onAppended = (appended: AppendedMail): void => {
+    mail.push(appended);
+  };
+  const mailboxes = new Mailboxes({ redis: command, keys, random: randomBytes, ...MAILBOX, onAppended });
+  const appender = new Appender({ log, mailboxes });
+  const catalogue = options.catalogue ?? loadCatalogue();
+  const ids = new EventIds(systemClock, randomBytes);
+  const queues = new EventQueues(
+    {
+      keys,
+      ids,
+      logRedis: command,
+      clock: systemClock,
+      report,
+      nodeId: options.nodeId ?? 'node-1',
+      connect,
+      knows: (type) => catalogue.get(type) !== undefined,
+      mayAppend: options.mayAppend ?? (() => true),
+      append: async (events) => {
+        await options.beforeAppend?.(events);
+        return appender.append(events);
+      },
+    },
+    { partitions: options.partitions ?? 2, maxJobs: options.maxJobs ?? 100_000, stallMs: options.stallMs ?? 15_000 },
+  );
+  try {
+    await queues.start();
+    if (options.workers !== false) await queues.startWorkers();
+  } catch (error) {
+    await queues.close();
+    command.disconnect();
+    throw error;
+  }
+  const ephemeral = new EphemeralSender({ redis: command, keys, clock: systemClock, clusterTime: systemClock });
+  const publisher = new Publisher({
+    catalogue: () => catalogue,
+    queues,
+    log,
+    mailboxes,
+    ephemeral,
+    ids,
+    clock: systemClock,
+  });
+  return {
+    queues,
+    log,
+    mailboxes,
+    mail,
+    publisher,
+    command,
+    keys,
+    reports,
+    stop: async () => {
+      await queues.close();
+      command.disconnect();
+    },
+  };
+}
+
+export function storedEvent(id: string, data: Record<string, unknown> = {}): StoredEvent {
+  return {
+    id,
+    type: 'zone_updated',
+    data,
+    timestamp: '2026-01-01T00:00:00.000Z',
+    priority: 'normal',
+    category: 'dns',
+    severity: 'info',
+  };
+}
+
+/** All that is in the log, in order. */
+export async function logged(log: BroadcastLog): Promise<LogEntry[]> {
+  const { offset } = await log.head();
+  return log.read(0, offset, 1_000_000);
+}
+
+/** Waits until `condition` holds; fails with `what` when it does not in time. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+  const deadline = Date.now() + ms;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await sleep(5);
+  }
+}
+
+/** Turns of the event loop until `work` is settled: what waits for nothing takes few of them, however slow the machine is. */
+export async function turnsOf(work: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let settled = false;
+  const end = (): void => {
+    settled = true;
+  };
+  work.then(end, end);
+  for (; !settled; turns += 1) await nextTurn();
+  return turns;
+}
+
+/** The error with which `work` fails. */
+export async function failure(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it was expected to fail');
+}
