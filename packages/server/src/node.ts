@@ -1,17 +1,16 @@
 import type { AddressInfo } from 'node:net';
-import type { DestinationStream } from 'pino';
 import { WATCHDOG_INTERVAL_MS } from './bus/watchdog.js';
-import { compose } from './compose/compose.js';
-import type { NodeParts } from './compose/nodeParts.js';
+import { compose, type NodeParts } from './compose/compose.js';
+import type { NodeOptions } from './compose/composeCore.js';
 import type { Logger } from './observability/log/logger.js';
-import type { Answers, Siblings } from './processGroup.js';
 import type { RedisClient } from './redis/connect.js';
 import { requireVersion } from './redis/inspectRedis.js';
 import { persist, Unmendable, unlessAborted } from './redis/persist.js';
 import { refuseOldNodes } from './registry/nodes/refuseOldNodes.js';
 import { QUEUE_AGREEMENT } from './settings/agreement.js';
 import { openDoors, type Settings } from './settings/settings.js';
-import { type Clock, systemClock } from './util/clock.js';
+
+export type { NodeOptions } from './compose/composeCore.js';
 
 /** A draining node tells its clients to come back after up to this long, spread evenly, milliseconds. */
 const RECONNECT_SPREAD_MS = 1000;
@@ -29,26 +28,8 @@ const RESTORE_TICKS = 10;
 /** So is the roll-out: a message about a change that was lost is made up for within 2 s and a round trip. */
 const ROLLOUT_TICKS = 2;
 
-/** As the predecessor did (docs/MIGRATION.md). */
-const LEGACY_IDLE_MS = 300_000;
-
 /** Longer than it takes to call a node dead that had the same LEASE_TTL_MS, ms. */
 const AGREEMENT_PATIENCE_MS = 3000;
-/** A deploy is over by then. */
-const DIFFERENCES_TOLD_MS = 600_000;
-
-export interface NodeOptions {
-  readonly clock?: Clock;
-  readonly random?: () => number;
-  /** Joins this node with the others of its container, which share its port. */
-  readonly siblings?: (answers: Answers) => Siblings;
-  /** A legacy connection is sent a `ping` when it was silent for so long, ms. Default: as the predecessor did, 300,000. */
-  readonly legacyIdleMs?: number;
-  /** What may differ between nodes while a deploy rolls is told when it has lasted so long, ms. Default: 10 min. */
-  readonly differencesToldMs?: number;
-  /** Where the log goes, a line at a time. Default: to standard output. */
-  readonly logTo?: DestinationStream;
-}
 
 export interface ClusterNode {
   readonly id: string;
@@ -78,7 +59,6 @@ class Node implements ClusterNode {
   readonly logger: Logger;
   private readonly settings: Settings;
   private readonly parts: NodeParts;
-  private readonly random: () => number;
   private tickTimer: NodeJS.Timeout | null = null;
   /** Aborted when the node is told to stop: a start under way goes no further. */
   private readonly ending = new AbortController();
@@ -92,17 +72,7 @@ class Node implements ClusterNode {
   constructor(settings: Settings, options: NodeOptions) {
     this.settings = settings;
     this.id = settings.nodeId;
-    this.random = options.random ?? Math.random;
-    this.parts = compose(settings, {
-      clock: options.clock ?? systemClock,
-      random: this.random,
-      siblings: options.siblings ?? null,
-      isDraining: () => this.draining,
-      drain: () => this.drain(),
-      legacyIdleMs: options.legacyIdleMs ?? LEGACY_IDLE_MS,
-      differencesToldMs: options.differencesToldMs ?? DIFFERENCES_TOLD_MS,
-      logTo: options.logTo ?? null,
-    });
+    this.parts = compose(settings, options, { isDraining: () => this.draining, drain: () => this.drain() });
     this.logger = this.parts.logger;
   }
 
@@ -221,12 +191,12 @@ class Node implements ClusterNode {
   /** Not ready from now on, and every connection is sent away. */
   private drain(): number {
     const { logger, parts } = this;
-    const { sockets } = parts;
+    const { sockets, random } = parts;
     const connections = sockets.size;
     if (this.draining) return connections;
     this.draining = true;
     logger.info({ connections }, 'draining');
-    this.drained = sockets.drain(this.settings.drainMs, () => Math.floor(this.random() * RECONNECT_SPREAD_MS));
+    this.drained = sockets.drain(this.settings.drainMs, () => Math.floor(random() * RECONNECT_SPREAD_MS));
     return connections;
   }
 

@@ -4,22 +4,24 @@ import type { Settings } from '../settings/settings.js';
 import { AppError } from '../util/appError.js';
 import { composeAdmin } from './composeAdmin.js';
 import { type ClusterParts, composeCluster } from './composeCluster.js';
-import { type ConnectionsParts, composeConnections } from './composeConnections.js';
+import { composeConnections } from './composeConnections.js';
+import { composeCore, type DrainCalls, type NodeOptions } from './composeCore.js';
 import { composeDelivery, type DeliveryParts } from './composeDelivery.js';
 import { composeEntrance, type EntranceParts } from './composeEntrance.js';
 import { composeEvents } from './composeEvents.js';
 import { composeHttp } from './composeHttp.js';
 import { composeLegacy, type LegacyParts } from './composeLegacy.js';
-import { composeCore } from './core.js';
-import type { ComposeOptions, NodeParts } from './nodeParts.js';
+
+/** Everything that a node consists of. */
+export type NodeParts = ReturnType<typeof compose>;
 
 /**
- * Builds the parts of a node, group by group, in the order in which they depend on each other. Nothing is started and no socket
- * opened. The few calls that go upwards (a message of the bus, a change of standing) are the closures here, over groups that are
- * made further down; each group names those it makes.
+ * Builds the parts of a node, group by group, in the order in which they depend on each other: each composer is given the parts so
+ * far and returns them with its own. Nothing is started and no socket opened. The few calls that go upwards (a message of the bus,
+ * a change of standing) are the closures here, over groups that are made further down; each composer names those it makes.
  */
-export function compose(settings: Settings, options: ComposeOptions): NodeParts {
-  const core = composeCore(settings, options);
+export function compose(settings: Settings, options: NodeOptions, calls: DrainCalls) {
+  const core = composeCore(settings, options, calls);
   const { table, keys } = core;
   const cluster: ClusterParts = composeCluster(core, {
     onEvents: (text) => {
@@ -55,33 +57,19 @@ export function compose(settings: Settings, options: ComposeOptions): NodeParts 
     },
     endUnestablished: (code) => entrance.acceptor.endUnestablished(code),
   });
-  const events = composeEvents(core, cluster, { onMail: (batch) => userScope.receive(batch) });
-  const delivery: DeliveryParts = composeDelivery(core, cluster, events);
+  const events = composeEvents(cluster, (batch) => userScope.receive(batch));
+  const delivery: DeliveryParts = composeDelivery(events);
   const { fanout, userScope, follower } = delivery;
-  const connections: ConnectionsParts = composeConnections(core, cluster, events, delivery, {
-    onAuthTimeout: (connection) => {
-      const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
-      entrance.acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
-    },
+  const connections = composeConnections(delivery, (connection) => {
+    const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
+    entrance.acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
   });
-  const { legacy }: LegacyParts = composeLegacy(core, cluster, events, delivery, connections, {
-    onTokenRefused: (ip, error) => entrance.authFailures.add(ip, error),
+  const withLegacy: LegacyParts = composeLegacy(connections, (ip, error) => entrance.authFailures.add(ip, error));
+  const { legacy } = withLegacy;
+  const entrance: EntranceParts = composeEntrance(composeAdmin(withLegacy), {
+    onConnected: (tookMs, displaced) => parts.reports.metrics.connected(tookMs, displaced),
+    reports: () => parts.reports,
   });
-  const admin = composeAdmin(core, cluster, events, delivery, connections, { legacy });
-  const entrance: EntranceParts = composeEntrance(
-    core,
-    cluster,
-    events,
-    delivery,
-    connections,
-    admin,
-    { legacy },
-    {
-      onConnected: (tookMs, displaced) => http.reports.metrics.connected(tookMs, displaced),
-      reports: () => http.reports,
-    },
-  );
-  const parts = { ...core, ...cluster, ...events, ...delivery, ...connections, legacy, ...admin, ...entrance };
-  const http = composeHttp(parts, options.siblings);
-  return { ...parts, ...http };
+  const parts = composeHttp(entrance);
+  return parts;
 }

@@ -15,27 +15,16 @@ import { Ranks } from '../admin/users/ranks.js';
 import { Reviews } from '../admin/users/reviews.js';
 import { Revocations } from '../admin/users/revocations.js';
 import { presentLeases } from '../registry/nodes/presentLeases.js';
-import type { ClusterParts } from './composeCluster.js';
-import type { ConnectionsParts } from './composeConnections.js';
-import type { DeliveryParts } from './composeDelivery.js';
-import type { EventsParts } from './composeEvents.js';
 import type { LegacyParts } from './composeLegacy.js';
-import type { Core } from './core.js';
 
 export type AdminParts = ReturnType<typeof composeAdmin>;
 
 /** What admins do, over REST or a connection of their own, and its audit trail. */
-export function composeAdmin(
-  core: Core,
-  cluster: ClusterParts,
-  events: EventsParts,
-  { fanout }: DeliveryParts,
-  { authority }: ConnectionsParts,
-  { legacy }: LegacyParts,
-) {
-  const { store, commands, judge, reconciler, rollouts, recovery, roster } = cluster;
-  const { settings, nodeId, clock, logger, shownAddress, report, counts, keys, redis, table, drain, isDraining } = core;
-  const { catalogue, catalogues, roles, queues, publisher } = events;
+export function composeAdmin(parts: LegacyParts) {
+  const { settings, nodeId, clock, logger, shownAddress, report, counts, keys, redis, table, drain, isDraining } =
+    parts;
+  const { store, commands, judge, reconciler, rollouts, recovery, roster } = parts;
+  const { catalogue, catalogues, roles, queues, publisher, fanout, authority, legacy } = parts;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report, shownAddress });
   const auditLog = new AuditLog({ redis, keys, report });
@@ -131,6 +120,7 @@ export function composeAdmin(
     timeoutMs,
   });
   return {
+    ...parts,
     drains,
     auditLog,
     disconnects,

@@ -29,10 +29,10 @@ import { Recovery } from '../registry/recovery/recovery.js';
 import { Shards } from '../registry/recovery/shards.js';
 import { RegistryStore } from '../registry/store/registryStore.js';
 import { agreementValues } from '../settings/agreement.js';
-import type { Core } from './core.js';
+import type { CoreParts } from './composeCore.js';
 
 /** Upwards, to parts that are made later: nothing calls before the node starts. */
-export interface ClusterCalls {
+interface ClusterCalls {
   /** A batch of broadcast events came on the bus. */
   readonly onEvents: (text: string) => void;
   /** Events for users who are connected here came on the bus. @param size of the message as it came, characters. */
@@ -54,7 +54,7 @@ export interface ClusterCalls {
 export type ClusterParts = ReturnType<typeof composeCluster>;
 
 /** This node among the others: the bus, the lease, the registry of connections, and the way back after an interruption. */
-export function composeCluster(core: Core, calls: ClusterCalls) {
+export function composeCluster(core: CoreParts, calls: ClusterCalls) {
   const { settings, nodeId, clock, clusterTime, machineClock, logger, report, counts, keys, installation } = core;
   const { redis, subscriber, table } = core;
   const cards = new NodeCards({
@@ -208,6 +208,7 @@ export function composeCluster(core: Core, calls: ClusterCalls) {
   const sweep = new Sweep({ ...reconcileParts, clock, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
   return {
+    ...core,
     judge,
     cards,
     oldPresence,

@@ -8,31 +8,18 @@ import type { Connection } from '../connections/lifecycle/connection.js';
 import { Liveness } from '../connections/lifecycle/liveness.js';
 import { Sockets } from '../connections/lifecycle/sockets.js';
 import { Clearances } from '../delivery/selection/clearance.js';
-import type { ClusterParts } from './composeCluster.js';
 import type { DeliveryParts } from './composeDelivery.js';
-import type { EventsParts } from './composeEvents.js';
-import type { Core } from './core.js';
-
-/** Upwards, to parts that are made later. */
-export interface ConnectionsCalls {
-  /** No token came in time. */
-  readonly onAuthTimeout: (connection: Connection) => void;
-}
 
 export type ConnectionsParts = ReturnType<typeof composeConnections>;
 
-/** The connections while they live: who they are, what they may have, whether they still answer. */
-export function composeConnections(
-  core: Core,
-  cluster: ClusterParts,
-  events: EventsParts,
-  delivery: DeliveryParts,
-  calls: ConnectionsCalls,
-) {
-  const { settings, clock, tokenClock, random, logger, report, table, legacyTable } = core;
-  const { store, claims } = cluster;
-  const { catalogue, roles } = events;
-  const { fanout, userScope, typeSets } = delivery;
+/**
+ * The connections while they live: who they are, what they may have, whether they still answer.
+ *
+ * @param onAuthTimeout upwards: no token came in time.
+ */
+export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (connection: Connection) => void) {
+  const { settings, clock, machineClock, tokenClock, random, logger, report, table, legacyTable } = delivery;
+  const { store, claims, catalogue, roles, fanout, userScope, typeSets, securityRecords } = delivery;
   const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
     issuer: settings.jwtIssuer,
     audience: settings.jwtAudience,
@@ -47,7 +34,7 @@ export function composeConnections(
     others: (settings.jwtIssuers === null ? [] : loadIssuers(settings.jwtIssuers)).map((other) =>
       createIssuer(other, settings.jwtAlgorithms, { clock, report }),
     ),
-    clock: core.machineClock,
+    clock: machineClock,
     clusterTime: clock,
   });
   const liveness = new Liveness({
@@ -64,7 +51,7 @@ export function composeConnections(
     },
     userCursor: (connection) => userScope.untold(connection),
     cursorOf: (connection) => fanout.cursorText(connection),
-    onAuthTimeout: calls.onAuthTimeout,
+    onAuthTimeout,
   });
   const backpressure = new Backpressure({
     clock,
@@ -104,8 +91,8 @@ export function composeConnections(
     backpressure,
     apart: () => legacyTable.size,
     healthLimits: { ...settings, clock },
-    securityRecords: core.securityRecords,
+    securityRecords,
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
-  return { verifier, liveness, backpressure, clearances, authorityParts, authority, sockets };
+  return { ...delivery, verifier, liveness, backpressure, clearances, authorityParts, authority, sockets };
 }

@@ -6,16 +6,13 @@ import { TypeSets } from '../delivery/selection/typeSet.js';
 import { Acks } from '../delivery/user/acks.js';
 import { UserScope } from '../delivery/user/userScope.js';
 import { LogPages } from '../events/log/logPages.js';
-import type { ClusterParts } from './composeCluster.js';
 import type { EventsParts } from './composeEvents.js';
-import type { Core } from './core.js';
 
 export type DeliveryParts = ReturnType<typeof composeDelivery>;
 
 /** From the log and the mailboxes to the connections of this node. */
-export function composeDelivery(core: Core, { isServing, lease }: ClusterParts, events: EventsParts) {
-  const { settings, clock, logger, report, table } = core;
-  const { catalogue, log, mailboxes } = events;
+export function composeDelivery(events: EventsParts) {
+  const { settings, clock, logger, report, table, isServing, lease, catalogue, log, mailboxes } = events;
   const ofUser = (userId: string): readonly Connection[] => table.ofUser(userId);
   const clusterTime = { now: () => lease.latestTime };
   const typeSets = new TypeSets();
@@ -47,5 +44,5 @@ export function composeDelivery(core: Core, { isServing, lease }: ClusterParts, 
   });
   const acks = new Acks(mailboxes, report);
   const follower = new Follower({ log, fanout, report, isServing });
-  return { typeSets, compression, fanout, userScope, acks, follower };
+  return { ...events, typeSets, compression, fanout, userScope, acks, follower };
 }

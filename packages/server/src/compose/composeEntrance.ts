@@ -26,12 +26,6 @@ import { subscriptionHandlers } from '../messages/handlers/subscriptionHandlers.
 import { tokenHandlers } from '../messages/handlers/tokenHandlers.js';
 import { AppError } from '../util/appError.js';
 import type { AdminParts } from './composeAdmin.js';
-import type { ClusterParts } from './composeCluster.js';
-import type { ConnectionsParts } from './composeConnections.js';
-import type { DeliveryParts } from './composeDelivery.js';
-import type { EventsParts } from './composeEvents.js';
-import type { LegacyParts } from './composeLegacy.js';
-import type { Core } from './core.js';
 
 /** What an upgrade is told, and when to come back, seconds. */
 const AVAILABLE = { reason: '', retryAfterS: 0 };
@@ -42,7 +36,7 @@ const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 
 const HOSTILE: ReadonlySet<RefusalReason> = new Set(['origin', 'rate', 'auth_failures']);
 
 /** Upwards, to parts that are made later. */
-export interface EntranceCalls {
+interface EntranceCalls {
   /** A connection is established, after so long, and displaced an earlier one or did not. */
   readonly onConnected: (tookMs: number, displaced: boolean) => void;
   readonly reports: () => Reports;
@@ -51,22 +45,10 @@ export interface EntranceCalls {
 export type EntranceParts = ReturnType<typeof composeEntrance>;
 
 /** The way in: upgrades, authentication, and what clients send. */
-export function composeEntrance(
-  core: Core,
-  cluster: ClusterParts,
-  events: EventsParts,
-  delivery: DeliveryParts,
-  connections: ConnectionsParts,
-  admin: AdminParts,
-  { legacy }: LegacyParts,
-  calls: EntranceCalls,
-) {
-  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, table, isDraining } =
-    core;
-  const { claims, commands, recovery, store, isServing } = cluster;
-  const { catalogue, roles, log } = events;
-  const { fanout, userScope, acks } = delivery;
-  const { verifier, clearances, authority, liveness, sockets } = connections;
+export function composeEntrance(admin: AdminParts, calls: EntranceCalls) {
+  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, addresses } = admin;
+  const { table, isDraining, claims, commands, recovery, store, isServing, catalogue, roles, log } = admin;
+  const { fanout, userScope, acks, verifier, clearances, authority, liveness, sockets, legacy } = admin;
   const { disconnects, announcements, publications, queueAdmin, rolloutNotices } = admin;
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
@@ -175,7 +157,7 @@ export function composeEntrance(
     maxConnections: settings.maxConnections,
     maxPendingAuth: settings.maxPendingAuth,
     allowedOrigins: settings.allowedOrigins,
-    addresses: core.addresses,
+    addresses,
     trustProxy: settings.trustProxy,
     connections: () => sockets.size,
     pendingAuth: () => sockets.pendingAuth,
@@ -201,5 +183,5 @@ export function composeEntrance(
       else acceptor.accept(connection, token);
     },
   });
-  return { acceptor, upgrades, authFailures };
+  return { ...admin, acceptor, upgrades, authFailures };
 }

@@ -20,19 +20,17 @@ import type { RedisClient } from '../redis/connect.js';
 import { ClockWatch } from '../registry/time/clockWatch.js';
 import { pooledRandom } from '../util/pooledRandom.js';
 import type { ClusterParts } from './composeCluster.js';
-import type { Core } from './core.js';
-
-/** Upwards, to parts that are made later. */
-export interface EventsCalls {
-  /** Mail for users who are connected to this very node. */
-  readonly onMail: (batch: MailBatch) => void;
-}
 
 export type EventsParts = ReturnType<typeof composeEvents>;
 
-/** The way of an event from its publisher through the queue into the log or the mailboxes. */
-export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCalls) {
-  const { settings, nodeId, clock, clusterTime, report, keys, installation, connect, redis } = core;
+/**
+ * The way of an event from its publisher through the queue into the log or the mailboxes.
+ *
+ * @param onMail upwards: mail for users who are connected to this very node.
+ */
+export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) => void) {
+  const { settings, nodeId, clock, clusterTime, report, notices, running, keys, installation, connect, redis } =
+    cluster;
   const { bus, lease, isServing, oldPresence, recovery } = cluster;
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
@@ -43,7 +41,7 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
     oldPresence.mayRead ? WHOLE_IDS.written : oldPresence.haveWritten ? WHOLE_IDS.read : WHOLE_IDS.no;
   const logParts = { redis, keys, clock, random: bytes, onTime, wholeIds, ...settings };
   const log = new BroadcastLog({ ...logParts, installation });
-  const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: calls.onMail });
+  const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: onMail });
   const onAppended = courier.send.bind(courier);
   const mailboxes = new Mailboxes({ ...logParts, onAppended });
   const appender = new Appender({ log, mailboxes });
@@ -80,9 +78,9 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
     of: `${placeOf(settings.redisUrl)}, prefix ${settings.redisPrefix}`,
     at: placeOf(settings.redisQueueUrl ?? settings.redisUrl),
   });
-  core.notices.add(() => (queueHome.fault === null ? [] : [{ text: queueHome.fault, penalty: PENALTY.unhealthy }]));
-  core.running.add('the event workers', () => queues.workerFault());
-  core.notices.add(() => (queues.away === null ? [] : [{ text: queues.away, penalty: PENALTY.unhealthy }]));
+  notices.add(() => (queueHome.fault === null ? [] : [{ text: queueHome.fault, penalty: PENALTY.unhealthy }]));
+  running.add('the event workers', () => queues.workerFault());
+  notices.add(() => (queues.away === null ? [] : [{ text: queues.away, penalty: PENALTY.unhealthy }]));
   const ephemeral = new EphemeralSender({ redis, keys, installation, clock, clusterTime });
   const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
   const eventStatuses = new EventStatuses({ log, lookups: () => queues.lookups() });
@@ -95,8 +93,9 @@ export function composeEvents(core: Core, cluster: ClusterParts, calls: EventsCa
     ],
     report,
   });
-  core.notices.add(() => clockWatch.notices());
+  notices.add(() => clockWatch.notices());
   return {
+    ...cluster,
     clockWatch,
     catalogues,
     catalogue,

@@ -6,15 +6,7 @@ import { RecentProbes } from '../connections/limits/recentProbes.js';
 import { Unanswered } from '../connections/limits/unansweredRequests.js';
 import { ProtocolOffers } from '../connections/upgrade/protocolOffers.js';
 import { createRestListener } from '../http/restApp.js';
-import type { AdminParts } from './composeAdmin.js';
-import type { ClusterParts } from './composeCluster.js';
-import type { ConnectionsParts } from './composeConnections.js';
-import type { DeliveryParts } from './composeDelivery.js';
 import type { EntranceParts } from './composeEntrance.js';
-import type { EventsParts } from './composeEvents.js';
-import type { LegacyParts } from './composeLegacy.js';
-import type { Core } from './core.js';
-import type { ComposeOptions } from './nodeParts.js';
 
 /** A request head, and a whole request, must be in by then, milliseconds: a peer that dawdles holds a socket and no more. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -26,28 +18,16 @@ const UNLIMITED = Object.values(restOperations as Readonly<Record<string, RestOp
   ({ path, unlimited }) => (unlimited ? [path] : []),
 );
 
-/** All parts that the reports read and the routes call. */
-interface HttpNeeds
-  extends Core,
-    ClusterParts,
-    EventsParts,
-    DeliveryParts,
-    ConnectionsParts,
-    AdminParts,
-    EntranceParts,
-    LegacyParts {}
-
 /** The port: REST, probes and metrics, and the upgrades that come in on it. */
-export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblings']) {
-  const reports = createReports(parts);
-  const siblings = siblingsOf
-    ? siblingsOf({
-        ready: () => reports.readiness.read(),
-        metrics: () => reports.metrics.text(),
-        reload: () => parts.catalogueReloads.local(),
-      })
-    : null;
-  const { settings, clock, addresses, counts } = parts;
+export function composeHttp(entrance: EntranceParts) {
+  const { settings, clock, addresses, counts, catalogueReloads, joinSiblings, running, upgrades } = entrance;
+  const reports = createReports(entrance);
+  const siblings =
+    joinSiblings?.({
+      ready: () => reports.readiness.read(),
+      metrics: () => reports.metrics.text(),
+      reload: () => catalogueReloads.local(),
+    }) ?? null;
   const probes = new RecentProbes(clock, UNLIMITED);
   const httpLimit = new HttpLimit({
     clock,
@@ -57,7 +37,7 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
     probes,
     onRefused: (bucket) => counts.requestRefused(bucket),
   });
-  const listener = createRestListener({ ...parts, reports, siblings, probes, httpLimit });
+  const listener = createRestListener({ ...entrance, reports, siblings, probes, httpLimit });
   const options = {
     // The head of an upgrade comes before its token, so it has no more time than that.
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, settings.authTimeoutMs),
@@ -69,7 +49,7 @@ export function composeHttp(parts: HttpNeeds, siblingsOf: ComposeOptions['siblin
   const server = createServer(options, (request, response) => {
     if (unanswered.admit(request, response) && httpLimit.admit(request, response)) listener(request, response);
   });
-  parts.running.add('the HTTP server', () => (server.listening ? null : 'does not listen'));
-  new ProtocolOffers(server, unanswered, (request, socket, head) => parts.upgrades.handle(request, socket, head));
-  return { reports, server };
+  running.add('the HTTP server', () => (server.listening ? null : 'does not listen'));
+  new ProtocolOffers(server, unanswered, (request, socket, head) => upgrades.handle(request, socket, head));
+  return { ...entrance, reports, server };
 }

@@ -15,34 +15,19 @@ import { LegacyOrders } from '../legacy/connections/legacyOrders.js';
 import { Replacements } from '../legacy/connections/legacyReplacements.js';
 import { LegacyStanding } from '../legacy/connections/legacyReview.js';
 import type { AppError } from '../util/appError.js';
-import type { ClusterParts } from './composeCluster.js';
 import type { ConnectionsParts } from './composeConnections.js';
-import type { DeliveryParts } from './composeDelivery.js';
-import type { EventsParts } from './composeEvents.js';
-import type { Core } from './core.js';
-
-/** Upwards, to parts that are made later. */
-export interface LegacyCalls {
-  /** A token from this address was refused. */
-  readonly onTokenRefused: (ip: string, error: AppError) => void;
-}
 
 export type LegacyParts = ReturnType<typeof composeLegacy>;
 
-/** The endpoints of the predecessor. Where they are off, orders of admins find nobody here, and nothing else runs. */
-export function composeLegacy(
-  core: Core,
-  cluster: ClusterParts,
-  events: EventsParts,
-  delivery: DeliveryParts,
-  connections: ConnectionsParts,
-  calls: LegacyCalls,
-) {
-  const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords, legacyTable: table } = core;
-  const { commands, store, judge, lease, shards, isServing, rollouts } = cluster;
-  const { catalogue, roles } = events;
-  const { fanout } = delivery;
-  const { verifier, liveness, clearances, sockets } = connections;
+/**
+ * The endpoints of the predecessor. Where they are off, orders of admins find nobody here, and nothing else runs.
+ *
+ * @param onTokenRefused upwards: a token from this address was refused.
+ */
+export function composeLegacy(connections: ConnectionsParts, onTokenRefused: (ip: string, error: AppError) => void) {
+  const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords } = connections;
+  const { commands, store, judge, lease, shards, isServing, rollouts, catalogue, roles, fanout } = connections;
+  const { verifier, liveness, clearances, sockets, legacyTable: table } = connections;
   const leaseId = (): string => lease.id;
   const counts = new LegacyCounts();
   const notes = new LegacyNotes(redis, keys, clock);
@@ -111,7 +96,7 @@ export function composeLegacy(
     report,
     lease: leaseId,
     mayDeliver: isServing,
-    onTokenRefused: calls.onTokenRefused,
+    onTokenRefused,
     onEstablished: (connection) => {
       counts.connected(connection.group);
       securityRecords.connected(connection, false);
@@ -129,11 +114,11 @@ export function composeLegacy(
     list,
     open: (group, ws, socket, origin, token) => {
       counts.upgraded(group);
-      const connection = new LegacyConnection(group, core.legacyIdleMs, ws, socket, origin, host, settings);
+      const connection = new LegacyConnection(group, connections.legacyIdleMs, ws, socket, origin, host, settings);
       sockets.add(connection);
       inbound.attach(connection);
       acceptor.accept(connection, token);
     },
   });
-  return { legacy };
+  return { ...connections, legacy };
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ppid } from 'node:process';
+import type { DestinationStream } from 'pino';
 import { tokenClock } from '../auth/tokenClock.js';
 import { ConnectionTable } from '../connections/lifecycle/connectionTable.js';
 import { SecurityRecords } from '../connections/lifecycle/securityRecords.js';
@@ -14,6 +15,7 @@ import { createLogger, createReport } from '../observability/log/logger.js';
 import { LogStream } from '../observability/log/logStream.js';
 import { SecurityLog } from '../observability/log/securityLog.js';
 import { NodeCounts } from '../observability/metrics/nodeCounts.js';
+import type { Answers, Siblings } from '../processGroup.js';
 import {
   type ConnectionRole,
   clusterNodes,
@@ -29,24 +31,46 @@ import { type InspectedRedis, RedisInspector } from '../redis/redisInspector.js'
 import { clusterRequirements, queueRequirements } from '../redis/requirements.js';
 import { ClusterTime } from '../registry/time/clusterTime.js';
 import { type Settings, secretsOf } from '../settings/settings.js';
-import type { Clock } from '../util/clock.js';
-import type { ComposeOptions } from './nodeParts.js';
+import { type Clock, systemClock } from '../util/clock.js';
 
 const INSTALLATION_BYTES = 9;
 
-export type Core = ReturnType<typeof composeCore>;
+/** As the predecessor did (docs/MIGRATION.md). */
+const LEGACY_IDLE_MS = 300_000;
+/** A deploy is over by then. */
+const DIFFERENCES_TOLD_MS = 600_000;
+
+export interface NodeOptions {
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** Joins this node with the others of its container, which share its port. */
+  readonly siblings?: (answers: Answers) => Siblings;
+  /** A legacy connection is sent a `ping` when it was silent for so long, ms. Default: as the predecessor did, 300,000. */
+  readonly legacyIdleMs?: number;
+  /** What may differ between nodes while a deploy rolls is told when it has lasted so long, ms. Default: 10 min. */
+  readonly differencesToldMs?: number;
+  /** Where the log goes, a line at a time. Default: to standard output. */
+  readonly logTo?: DestinationStream;
+}
+
+/** Upwards, to the node itself. */
+export interface DrainCalls {
+  readonly isDraining: () => boolean;
+  /** Begins to drain the node, or goes on; the connections that are open. */
+  readonly drain: () => number;
+}
+
+export type CoreParts = ReturnType<typeof composeCore>;
 
 /** What all others stand on: settings, clock, log, counters, the connections to Redis and the table of connections. */
-export function composeCore(
-  settings: Settings,
-  { clock: machineClock, random, isDraining, drain, legacyIdleMs, logTo, siblings, differencesToldMs }: ComposeOptions,
-) {
+export function composeCore(settings: Settings, options: NodeOptions, { isDraining, drain }: DrainCalls) {
+  const machineClock = options.clock ?? systemClock;
   const { nodeId } = settings;
   const processId = `${nodeId}~${randomBytes(4).toString('hex')}`;
   const logStream = new LogStream();
   const logger = createLogger(settings.logLevel, nodeId, {
     secrets: secretsOf(settings),
-    destination: logTo ?? logStream,
+    destination: options.logTo ?? logStream,
   });
   const notices = new Notices();
   notices.add(() => {
@@ -96,7 +120,7 @@ export function composeCore(
     /** Of this one process; NODE_ID may be given twice. No name holds a `~`. */
     processId,
     /** Names the processes that share this one's port (NODES); a balancer knows them as one. */
-    group: siblings ? `${hostname()}/${ppid}` : processId,
+    group: options.siblings ? `${hostname()}/${ppid}` : processId,
     /** Cluster time, and the monotonic clock of this machine. What leaves the process, or comes from elsewhere, is compared with it. */
     clock: clusterTime as Clock,
     clusterTime,
@@ -104,7 +128,7 @@ export function composeCore(
     machineClock,
     /** By what tokens begin and end. */
     tokenClock: tokenClock(machineClock, clusterTime),
-    random,
+    random: options.random ?? Math.random,
     isDraining,
     drain,
     logger,
@@ -131,8 +155,9 @@ export function composeCore(
     addresses: new ClientAddresses(settings.trustProxy),
     table: new ConnectionTable(),
     legacyTable: new LegacyTable(),
-    legacyIdleMs,
-    differencesToldMs,
+    legacyIdleMs: options.legacyIdleMs ?? LEGACY_IDLE_MS,
+    differencesToldMs: options.differencesToldMs ?? DIFFERENCES_TOLD_MS,
+    joinSiblings: options.siblings ?? null,
   };
 }
 
