@@ -260,19 +260,19 @@ export class Fanout {
 
   /**
    * Writes a message that is no event to everybody, after what is pending. Without the right to deliver too: positions have moved, and
-   * a loss that is not told now is not told at all. Those of the legacy shape know no positions, and no such message.
+   * a loss that is not told now is not told at all. Clients that are sent frames of another shape know no positions, and no such message.
    */
   announce(type: string, data: unknown): void {
     this.announceToCohorts(type, data);
     const frame = this.message(type, data);
-    for (const member of [...this.readers.members()]) if (member.shape !== 'legacy') member.write(frame);
+    for (const member of [...this.readers.members()]) if (!member.shape) member.write(frame);
   }
 
   /** As `announce`, to those alone who stand at `position`. */
   announceToCohorts(type: string, data: unknown): void {
     this.flush();
     const frame = this.message(type, data);
-    for (const member of [...this.cohorts.everyone()]) if (member.shape !== 'legacy') member.write(frame);
+    for (const member of [...this.cohorts.everyone()]) if (!member.shape) member.write(frame);
   }
 
   /**
@@ -286,7 +286,7 @@ export class Fanout {
     const { offset } = this.delivered;
     let frames: Buffer[] | null = null;
     for (const cohort of this.cohorts.each()) {
-      if (cohort.shape === 'legacy') continue;
+      if (cohort.shape) continue;
       const ahead = offset - cohort.toldOffset;
       if (ahead <= 0 || (now - cohort.toldAt < TELL_AFTER_MS && ahead < this.parts.historySize / 4)) continue;
       frames ??= [false, true].map((healthy) => heartbeatFrame(this.parts.clock.now(), this.text, null, healthy));

@@ -151,8 +151,8 @@ export class Connection implements Holder, Member, MailRecipient {
     return this.state;
   }
 
-  get shape(): FrameShape {
-    return 'unified';
+  get shape(): FrameShape | undefined {
+    return undefined;
   }
 
   get userId(): string {

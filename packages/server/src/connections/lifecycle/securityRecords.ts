@@ -32,7 +32,7 @@ export class SecurityRecords {
   connected(connection: Connection, displaced: boolean): void {
     const { client, fence, shape } = connection;
     const facts = { client: client?.id, fence: fence === '' ? undefined : fence };
-    this.write('connect', askerOf(connection), shape === 'legacy' ? 'legacy' : displaced ? 'displaced' : 'new', facts);
+    this.write('connect', askerOf(connection), shape?.name ?? (displaced ? 'displaced' : 'new'), facts);
     this.granted(askerOf(connection));
   }
 
@@ -99,5 +99,5 @@ export class SecurityRecords {
 
 export function askerOf(connection: Connection): Asker {
   const { id, ip, identity, shape } = connection;
-  return { conn: id, ip, identity, via: shape === 'legacy' ? 'legacy' : 'websocket' };
+  return { conn: id, ip, identity, via: shape?.name ?? 'websocket' };
 }

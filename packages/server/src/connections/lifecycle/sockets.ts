@@ -107,7 +107,7 @@ export class Sockets implements ConnectionHost {
     table.remove(connection);
     fanout.drop(connection);
     backpressure.forget(connection);
-    if (connection.identity !== null && connection.shape === 'unified') claims.release(connection);
+    if (connection.identity !== null && !connection.shape) claims.release(connection);
     this.leaving += 1;
     if (connection.status === 'closing') liveness.awaitClose(connection);
     this.closed.set(code, (this.closed.get(code) ?? 0) + 1);

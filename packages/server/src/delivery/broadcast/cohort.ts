@@ -8,8 +8,8 @@ export interface Member extends Recipient {
   readonly id: string;
   /** Its events are compressed. */
   readonly compress: boolean;
-  /** How it is told events. Absent: `unified`. */
-  readonly shape?: FrameShape;
+  /** How it is sent events. Absent: as docs/PROTOCOL.md says. */
+  readonly shape?: FrameShape | undefined;
   /** Hands bytes to the socket. Never throws, never after the connection closed. */
   write(frames: Buffer): void;
   /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */
@@ -26,7 +26,7 @@ export interface Cohort {
   readonly types: TypeSet;
   readonly clearance: Clearance;
   readonly compress: boolean;
-  readonly shape: FrameShape;
+  readonly shape: FrameShape | undefined;
   readonly members: Set<Member>;
   /** Frames of the flush that is being built; empty between flushes. */
   readonly run: Buffer[];
@@ -51,7 +51,7 @@ export class Cohorts {
 
   join(member: Member, types: TypeSet, clearance: Clearance, compress: boolean): Cohort {
     this.leave(member);
-    const shape = member.shape ?? 'unified';
+    const { shape } = member;
     const key = keyOf(types, clearance, compress, shape);
     let cohort = this.all.get(key);
     if (!cohort) {
@@ -99,6 +99,6 @@ export class Cohorts {
   }
 }
 
-function keyOf(types: TypeSet, clearance: Clearance, compress: boolean, shape: FrameShape): string {
-  return `${types.id}/${clearance.id}${compress ? '/z' : ''}${shape === 'legacy' ? '/legacy' : ''}`;
+function keyOf(types: TypeSet, clearance: Clearance, compress: boolean, shape: FrameShape | undefined): string {
+  return `${types.id}/${clearance.id}${compress ? '/z' : ''}${shape ? `/${shape.name}` : ''}`;
 }

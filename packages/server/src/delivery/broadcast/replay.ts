@@ -119,7 +119,7 @@ export class Replay {
     const from = cursorText(position().epoch, reader.cursor);
     reader.cursor = { offset: cursor.offset, tag: cursor.tag };
     this.counts.gaps += 1;
-    if (reader.member.shape === 'legacy') return;
+    if (reader.member.shape) return;
     const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }

@@ -1,7 +1,7 @@
 import type { LogEntry } from '../../events/log/broadcastLog.js';
 import type { Compression } from '../frames/compression.js';
-import { eventFrame, type FrameShape, legacyEventFrame } from '../frames/eventFrame.js';
-import { cachedFrame, cachedLegacyFrame, type Framed } from '../frames/frameCache.js';
+import { eventFrame, type FrameShape } from '../frames/eventFrame.js';
+import { cachedFrame, cachedShapeFrame, type Framed } from '../frames/frameCache.js';
 
 /** An entry of the broadcast log as this node serves it. */
 export interface Entry extends LogEntry, Framed {}
@@ -14,7 +14,7 @@ export function frameOf(
   compression: Compression | null,
   shape?: FrameShape,
 ): Buffer {
-  if (shape === 'legacy') return cachedLegacyFrame(entry, hidden, () => legacyEventFrame(entry.event, hidden));
+  if (shape) return cachedShapeFrame(entry, hidden, shape);
   return cachedFrame(entry, hidden, compression, () => eventFrame(entry, hidden, epoch, 'broadcast'));
 }
 

@@ -3,8 +3,8 @@ import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
 import type { Clock } from '../../util/clock.js';
 import type { Compression } from '../frames/compression.js';
-import { ephemeralFrame, type FrameShape, legacyEventFrame } from '../frames/eventFrame.js';
-import { cachedFrame, cachedLegacyFrame, type Framed } from '../frames/frameCache.js';
+import { ephemeralFrame, type FrameShape } from '../frames/eventFrame.js';
+import { cachedFrame, cachedShapeFrame, type Framed } from '../frames/frameCache.js';
 import { LatestValues } from './latestValues.js';
 import { type Limiter, Limiters } from './limiters.js';
 
@@ -215,7 +215,7 @@ export function frameOfItem(
   compression: Compression | null,
   shape?: FrameShape,
 ): Buffer {
-  if (shape === 'legacy') return cachedLegacyFrame(item, hidden, () => legacyEventFrame(item.event, hidden));
+  if (shape) return cachedShapeFrame(item, hidden, shape);
   const scope = item.user === null ? 'broadcast' : 'user';
   return cachedFrame(item, hidden, compression, () => ephemeralFrame(item.event, hidden, scope));
 }

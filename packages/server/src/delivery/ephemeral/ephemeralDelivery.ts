@@ -232,7 +232,7 @@ export class EphemeralDelivery {
   }
 
   private tell(member: Member, notice: { readonly retry_after_ms: number; readonly dropped: number }): void {
-    if (member.shape === 'legacy') return;
+    if (member.shape) return;
     this.counts.notices += 1;
     member.write(messageFrame('rate_limited', notice, new Date(this.parts.clock.now()).toISOString()));
   }

@@ -18,16 +18,13 @@ export function eventFrame(entry: DeliveredEntry, hidden: string, epoch: string,
 }
 
 /**
- * How a connection is told an event: as docs/PROTOCOL.md says, or as clients of the legacy endpoints know it. One of the things that tell
- * cohorts apart, so that both are built once for all whom they concern.
+ * How clients that speak another protocol are sent events. They know no positions, and none of the messages about them. The shape is
+ * part of a cohort's key, so a frame is built once for all members. A connection without a shape is served as docs/PROTOCOL.md says.
  */
-export type FrameShape = 'unified' | 'legacy';
-
-/** The frame of an event as clients of the legacy endpoints know it: no id, priority, metadata or position. */
-export function legacyEventFrame(event: StoredEvent, hidden: string): Buffer {
-  return textFrame(
-    JSON.stringify({ type: event.type, data: withoutFields(event.data, hidden), timestamp: event.timestamp }),
-  );
+export interface FrameShape {
+  /** Tells cohorts, cached frames and records of the security log apart. */
+  readonly name: string;
+  eventFrame(event: StoredEvent, hidden: string): Buffer;
 }
 
 /** The frame of an ephemeral event, which has no place in a log. */

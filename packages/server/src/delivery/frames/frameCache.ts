@@ -1,13 +1,14 @@
+import type { StoredEvent } from '../../events/event/storedEvent.js';
 import type { Compression } from './compression.js';
+import type { FrameShape } from './eventFrame.js';
 
 /** Something whose frames are built once per set of hidden fields, whoever they are for. */
 export interface Framed {
   frames?: Map<string, Buffer>;
 }
 
-/** Names of fields do not hold it, so no set of them is the key of a compressed frame, or of one in the legacy shape. */
+/** Names of fields do not hold it, so no set of them is the key of a compressed frame, or of one in another shape. */
 const COMPRESSED = '\0';
-const LEGACY = '\0legacy\0';
 
 /**
  * The frame for those who may not see `hidden`.
@@ -24,7 +25,11 @@ export function cachedFrame(of: Framed, hidden: string, compression: Compression
   return frame;
 }
 
-/** As `cachedFrame`, in the legacy shape, which is never compressed: no old client asks for it. */
-export function cachedLegacyFrame(of: Framed, hidden: string, build: () => Buffer): Buffer {
-  return cachedFrame(of, `${LEGACY}${hidden}`, null, build);
+/** As `cachedFrame`, in another shape. It is never compressed. */
+export function cachedShapeFrame(
+  of: Framed & { readonly event: StoredEvent },
+  hidden: string,
+  shape: FrameShape,
+): Buffer {
+  return cachedFrame(of, `\0${shape.name}\0${hidden}`, null, () => shape.eventFrame(of.event, hidden));
 }

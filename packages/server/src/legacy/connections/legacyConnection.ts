@@ -3,6 +3,7 @@ import { Connection } from '../../connections/lifecycle/connection.js';
 import type { FrameShape } from '../../delivery/frames/eventFrame.js';
 import { textFrame } from '../../delivery/frames/frame.js';
 import { legacyCode } from './legacyCloseCodes.js';
+import { LEGACY_SHAPE } from './legacyShape.js';
 
 type Parameters = ConstructorParameters<typeof Connection>;
 
@@ -24,7 +25,7 @@ export class LegacyConnection extends Connection {
   }
 
   override get shape(): FrameShape {
-    return 'legacy';
+    return LEGACY_SHAPE;
   }
 
   /** Messages of this protocol, which an old client does not know: what concerns it is told in its own words. */

@@ -12,7 +12,8 @@ export type SecurityEvent =
   | 'order_refused'
   | 'upgrade_refused';
 
-export type Via = 'websocket' | 'rest' | 'legacy';
+/** `websocket`, `rest`, or the name of another protocol's frames. */
+export type Via = string;
 
 export interface SecurityFacts {
   /** From a list of ours, or a close code: what is left out is counted by it. */
