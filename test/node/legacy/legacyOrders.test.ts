@@ -150,7 +150,7 @@ describe('orders of admins and legacy connections', function () {
   });
 
   const noteOf = async (user: string, group: string): Promise<[conn: string, note: Record<string, unknown>] | null> => {
-    const notes = await redis.hgetall(keys.legacy(user));
+    const notes = await redis.hgetall(keys.noted(user));
     const parsed = Object.entries(notes).map(([conn, note]) => [conn, JSON.parse(note)] as const);
     const found = parsed.find(([, { g }]) => g === group);
     return found ? [found[0], found[1]] : null;
@@ -164,18 +164,18 @@ describe('orders of admins and legacy connections', function () {
     const [conn, note] = (await noteOf(user, 'health')) ?? [];
     // One that came a moment later, and has been there for long.
     const since = Date.now() - 20_000;
-    await redis.hset(keys.legacy(user), String(conn), JSON.stringify({ ...note, t: since - 1 }));
-    await redis.hset(keys.legacy(user), 'another', JSON.stringify({ ...note, t: since }));
-    await redis.hdel(keys.legacy(user), String((await noteOf(user, 'security'))?.[0]));
+    await redis.hset(keys.noted(user), String(conn), JSON.stringify({ ...note, t: since - 1 }));
+    await redis.hset(keys.noted(user), 'another', JSON.stringify({ ...note, t: since }));
+    await redis.hdel(keys.noted(user), String((await noteOf(user, 'security'))?.[0]));
     expect(await former.closed()).to.include({ code: 1000 });
     await until(() => noteOf(user, 'security'), { what: 'the note is back' });
     // One that is being made just now may come to nothing.
     const young = { ...note, g: 'security', t: Date.now() + 1000 };
-    await redis.hset(keys.legacy(user), 'young', JSON.stringify(young));
-    await redis.expire(keys.legacy(user), 100);
-    await until(async () => (await redis.ttl(keys.legacy(user))) > 100, { what: 'the sweep has come round' });
+    await redis.hset(keys.noted(user), 'young', JSON.stringify(young));
+    await redis.expire(keys.noted(user), 100);
+    await until(async () => (await redis.ttl(keys.noted(user))) > 100, { what: 'the sweep has come round' });
     expect(kept.isOpen).to.equal(true);
-    await redis.hdel(keys.legacy(user), 'young');
+    await redis.hdel(keys.noted(user), 'young');
     kept.terminate();
     await until(async () => (await noteOf(user, 'security')) === null, { what: 'it is taken back' });
   });
@@ -199,10 +199,10 @@ describe('orders of admins and legacy connections', function () {
     const user = world.user();
     const note = { g: 'health', t: Date.now(), n: 0, code: 0 };
     const { lease } = await statsOf(two);
-    await redis.hset(keys.legacy(user), 'gone', JSON.stringify({ ...note, l: lease }));
+    await redis.hset(keys.noted(user), 'gone', JSON.stringify({ ...note, l: lease }));
     await clients.connect(three, 'health', user);
-    await until(async () => (await redis.hkeys(keys.legacy(user))).join() !== 'gone', { what: 'it is noted' });
-    await until(async () => (await redis.hexists(keys.legacy(user), 'gone')) === 0, { what: 'the old note is gone' });
+    await until(async () => (await redis.hkeys(keys.noted(user))).join() !== 'gone', { what: 'it is noted' });
+    await until(async () => (await redis.hexists(keys.noted(user), 'gone')) === 0, { what: 'the old note is gone' });
   });
 
   async function statsOf(node: LocalNode): Promise<{ readonly lease: string }> {

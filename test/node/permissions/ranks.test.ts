@@ -142,8 +142,8 @@ describe('who may act on whom, and give what', function () {
     const store = new RegistryStore({ redis, keys, policy: 'replace' });
     const notes = new LegacyNotes(redis, keys, systemClock);
     const table = new RoleTable(loadCatalogue().raw);
-    const legacy = { noted: (user: string) => notes.all(user) };
-    const ranks = new Ranks({ store, legacy, judge: { isDead: () => false }, roles: () => table });
+    const unregistered = { noted: (user: string) => notes.all(user) };
+    const ranks = new Ranks({ store, unregistered, judge: { isDead: () => false }, roles: () => table });
     const granted = { roles: new Set<string>(), permissions: new Set(LESSER) };
     const actor = { userId: 'actor', ip: '::1', via: 'rest', ...granted } as const;
     const orders = [

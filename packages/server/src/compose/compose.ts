@@ -48,7 +48,6 @@ export function compose(settings: Settings, options: NodeOptions, calls: DrainCa
       if (starts || !shards.isAway(keys.rollout())) await rollouts.refresh();
       if (starts || !shards.isAway(keys.logMeta())) await follower.readHead();
     },
-    reconcileLegacy: () => legacy.reconcile(),
     onStanding: (standing) => {
       if (standing === 'serving') {
         follower.resume();
@@ -65,7 +64,6 @@ export function compose(settings: Settings, options: NodeOptions, calls: DrainCa
     entrance.acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
   });
   const withLegacy: LegacyParts = composeLegacy(connections, (ip, error) => entrance.authFailures.add(ip, error));
-  const { legacy } = withLegacy;
   const entrance: EntranceParts = composeEntrance(composeAdmin(withLegacy), {
     onConnected: (tookMs, displaced) => parts.reports.metrics.connected(tookMs, displaced),
     reports: () => parts.reports,

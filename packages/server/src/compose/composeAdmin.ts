@@ -24,18 +24,18 @@ export function composeAdmin(parts: LegacyParts) {
   const { settings, nodeId, clock, logger, shownAddress, report, counts, keys, redis, table, drain, isDraining } =
     parts;
   const { store, commands, judge, reconciler, rollouts, recovery, roster } = parts;
-  const { catalogue, catalogues, roles, queues, publisher, fanout, authority, legacy } = parts;
+  const { catalogue, catalogues, roles, queues, publisher, fanout, authority, unregistered } = parts;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report, shownAddress });
   const auditLog = new AuditLog({ redis, keys, report });
-  const ranks = new Ranks({ store, legacy: legacy.orders, judge, roles });
+  const ranks = new Ranks({ store, unregistered, judge, roles });
   const disconnects = new Disconnects({
     ranks,
     store,
     commands,
     judge,
     table,
-    legacy: legacy.orders,
+    unregistered,
     audit,
     clock,
     report,
@@ -63,7 +63,7 @@ export function composeAdmin(parts: LegacyParts) {
     commandTimeoutMs: timeoutMs,
     maxJobs: settings.eventQueueMax,
   });
-  const reviews = new Reviews({ store, commands, judge, table, legacy: legacy.orders, reconciler, clock });
+  const reviews = new Reviews({ store, commands, judge, table, unregistered, reconciler, clock });
   const revocations = new Revocations({ store, reviews, ranks, audit, clock, report, timeoutMs });
   const permissionChanges = new PermissionChanges({
     store,
@@ -79,7 +79,7 @@ export function composeAdmin(parts: LegacyParts) {
     catalogues,
     authority,
     table,
-    legacy,
+    unregistered,
     fanout,
     commands,
     redis,

@@ -40,8 +40,6 @@ interface ClusterCalls {
   readonly onMail: (batch: MailBatch) => void;
   /** The registry told where the mailbox of an established connection stands. */
   readonly onMailbox: NonNullable<ReconcileParts['onMailbox']>;
-  /** Bring the legacy connections in line, which no registry knows. */
-  readonly reconcileLegacy: () => Promise<void>;
   /** Events that were written on a connection after that cluster time, ms. */
   readonly writtenSince: (conn: string, since: number) => number;
   /** Read the logs up to their heads. */
@@ -175,7 +173,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     },
     reconcile: async () => {
       await reconciler.all();
-      await calls.reconcileLegacy();
+      await core.unregistered.reconcile();
     },
     catchUp: calls.catchUp,
     onStanding: (standing) => {

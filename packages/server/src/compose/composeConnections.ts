@@ -18,7 +18,7 @@ export type ConnectionsParts = ReturnType<typeof composeConnections>;
  * @param onAuthTimeout upwards: no token came in time.
  */
 export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (connection: Connection) => void) {
-  const { settings, clock, machineClock, tokenClock, random, logger, report, table, legacyTable } = delivery;
+  const { settings, clock, machineClock, tokenClock, random, logger, report, table, unregistered } = delivery;
   const { store, claims, catalogue, roles, fanout, userScope, typeSets, securityRecords } = delivery;
   const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
     issuer: settings.jwtIssuer,
@@ -89,7 +89,7 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
     claims,
     liveness,
     backpressure,
-    apart: () => legacyTable.size,
+    unregistered,
     healthLimits: { ...settings, clock },
     securityRecords,
     amend: (connection, amendment) => authority.amend(connection, amendment),

@@ -5,9 +5,9 @@ import type { DestinationStream } from 'pino';
 import { tokenClock } from '../auth/tokenClock.js';
 import { ConnectionTable } from '../connections/lifecycle/connectionTable.js';
 import { SecurityRecords } from '../connections/lifecycle/securityRecords.js';
+import { Unregistered } from '../connections/lifecycle/unregistered.js';
 import { shownAddress } from '../connections/limits/addressGroup.js';
 import { ClientAddresses } from '../connections/limits/clientAddresses.js';
-import { LegacyTable } from '../legacy/connections/legacyTable.js';
 import { Notices, PENALTY } from '../observability/health/notices.js';
 import { RunningParts } from '../observability/health/runningParts.js';
 import { ErrorLog } from '../observability/log/errorLog.js';
@@ -154,7 +154,7 @@ export function composeCore(settings: Settings, options: NodeOptions, { isDraini
     subscriber: connect('subscriber', settings.redisUrl, () => clusterNodes(redis)),
     addresses: new ClientAddresses(settings.trustProxy),
     table: new ConnectionTable(),
-    legacyTable: new LegacyTable(),
+    unregistered: new Unregistered(),
     legacyIdleMs: options.legacyIdleMs ?? LEGACY_IDLE_MS,
     differencesToldMs: options.differencesToldMs ?? DIFFERENCES_TOLD_MS,
     joinSiblings: options.siblings ?? null,

@@ -4,6 +4,7 @@ import { Deprecations } from '../legacy/connections/deprecations.js';
 import { LegacyAcceptor } from '../legacy/connections/legacyAcceptor.js';
 import { LegacyAuthority } from '../legacy/connections/legacyAuthority.js';
 import { LegacyConnection } from '../legacy/connections/legacyConnection.js';
+import { LegacyConnections } from '../legacy/connections/legacyConnections.js';
 import { LegacyCounts } from '../legacy/connections/legacyCounts.js';
 import { LegacyEndpoints } from '../legacy/connections/legacyEndpoints.js';
 import { LegacyErrors } from '../legacy/connections/legacyErrors.js';
@@ -14,6 +15,7 @@ import { LegacyNotes } from '../legacy/connections/legacyNotes.js';
 import { LegacyOrders } from '../legacy/connections/legacyOrders.js';
 import { Replacements } from '../legacy/connections/legacyReplacements.js';
 import { LegacyStanding } from '../legacy/connections/legacyReview.js';
+import { LegacyTable } from '../legacy/connections/legacyTable.js';
 import type { AppError } from '../util/appError.js';
 import type { ConnectionsParts } from './composeConnections.js';
 
@@ -27,9 +29,10 @@ export type LegacyParts = ReturnType<typeof composeLegacy>;
 export function composeLegacy(connections: ConnectionsParts, onTokenRefused: (ip: string, error: AppError) => void) {
   const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords } = connections;
   const { commands, store, judge, lease, shards, isServing, rollouts, catalogue, roles, fanout } = connections;
-  const { verifier, liveness, clearances, sockets, legacyTable: table } = connections;
+  const { verifier, liveness, clearances, sockets, unregistered } = connections;
   const leaseId = (): string => lease.id;
   const counts = new LegacyCounts();
+  const table = new LegacyTable();
   const notes = new LegacyNotes(redis, keys, clock);
   const errors = new LegacyErrors({
     onError: (connection, error) => {
@@ -46,7 +49,7 @@ export function composeLegacy(connections: ConnectionsParts, onTokenRefused: (ip
     store,
     errors,
     lease: leaseId,
-    isAway: (userId) => shards.isAway(keys.legacy(userId)),
+    isAway: (userId) => shards.isAway(keys.noted(userId)),
     isServing,
     report,
     intervalMs: settings.sweepIntervalMs,
@@ -103,13 +106,12 @@ export function composeLegacy(connections: ConnectionsParts, onTokenRefused: (ip
       inbound.process(connection);
     },
   });
+  unregistered.add(new LegacyConnections({ table, orders, standing, authority }));
   const legacy = new LegacyEndpoints({
     isOn: settings.legacyEndpoints,
     table,
     counts,
     standing,
-    orders,
-    authority,
     deprecations,
     list,
     open: (group, ws, socket, origin, token) => {

@@ -26,8 +26,8 @@ export class Keys {
   subs(userId: string): string {
     return `${this.user(userId)}:subs`;
   }
-  /** Where the user's connections to legacy endpoints are: connection -> group and lease. */
-  legacy(userId: string): string {
+  /** The user's connections that the registry does not hold: connection -> note, with its lease. Named after those that came first. */
+  noted(userId: string): string {
     return `${this.user(userId)}:legacy`;
   }
   prefs(userId: string): string {

@@ -3,6 +3,7 @@ import type { NodeReload } from '@unified-ws/protocol';
 import type { Commands } from '../../bus/commands.js';
 import type { Authority, Progress } from '../../connections/lifecycle/authority.js';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
+import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import type { Catalogues } from '../../events/catalogue/catalogues.js';
 import { CatalogueError } from '../../events/catalogue/eventCatalogue.js';
@@ -27,8 +28,7 @@ export interface CatalogueReloadsParts {
   readonly catalogues: Catalogues;
   readonly authority: Authority;
   readonly table: ConnectionTable;
-  /** Connections that are in no registry. */
-  readonly legacy: { reevaluateAll(progress: Progress): Promise<void> };
+  readonly unregistered: Pick<UnregisteredConnections, 'reevaluateAll'>;
   readonly fanout: Fanout;
   readonly commands: Commands;
   readonly redis: RedisClient;
@@ -131,14 +131,14 @@ export class CatalogueReloads {
   }
 
   private async apply(id: string): Promise<NodeReload> {
-    const { catalogues, authority, table, legacy, fanout, logger, report, timeoutMs } = this.parts;
+    const { catalogues, authority, table, unregistered, fanout, logger, report, timeoutMs } = this.parts;
     // L5: what was taken under the old catalogue is delivered under it.
     fanout.flush();
     if (!catalogues.apply(id)) return this.answer('overtaken', null);
     const progress: Progress = { connections: 0, changed: 0 };
     const answer = this.answer('applied', catalogues.catalogue);
     const { digest, event_types: types } = answer;
-    const judged = authority.reevaluateAll(table.all(), progress).then(() => legacy.reevaluateAll(progress));
+    const judged = authority.reevaluateAll(table.all(), progress).then(() => unregistered.reevaluateAll(progress));
     const done = judged.then(
       () => logger.info({ digest, types, ...progress }, 'event catalogue reloaded'),
       (error: unknown) => report(error, 'operations.catalogue'),

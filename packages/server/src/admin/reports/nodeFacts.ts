@@ -75,7 +75,7 @@ export class NodeFacts {
   }
 
   private connections(): NodeStats['connections'] {
-    const { table, legacy, sockets, counts, settings } = this.view;
+    const { table, unregistered, sockets, counts, settings } = this.view;
     const byStatus = new Map<string, number>(CONNECTION_STATUSES.map((status) => [status, 0]));
     const add = (status: string, by: number): void => {
       byStatus.set(status, (byStatus.get(status) ?? 0) + by);
@@ -83,7 +83,7 @@ export class NodeFacts {
     let withErrors = 0;
     let healthy = 0;
     let buffered = 0;
-    for (const connections of [table.all(), legacy.table.all()] as Iterable<Connection>[]) {
+    for (const connections of [table.all(), unregistered.all()] as Iterable<Connection>[]) {
       for (const connection of connections) {
         add(WIRE_STATUS[connection.status], 1);
         if (connection.consecutiveErrors > 0) withErrors += 1;
@@ -94,7 +94,7 @@ export class NodeFacts {
     const pending = sockets.pendingAuth;
     add(WIRE_STATUS.authenticating, pending);
     // Out of the table at once when they close, gone when TCP is.
-    add(WIRE_STATUS.closing, Math.max(0, sockets.size - table.size - legacy.table.size - pending));
+    add(WIRE_STATUS.closing, Math.max(0, sockets.size - table.size - unregistered.size - pending));
     return {
       total: sockets.size,
       max: settings.maxConnections,

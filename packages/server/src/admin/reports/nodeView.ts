@@ -1,9 +1,9 @@
 import type { Bus } from '../../bus/bus.js';
 import type { Commands } from '../../bus/commands.js';
 import type { Backpressure } from '../../connections/lifecycle/backpressure.js';
-import type { Connection } from '../../connections/lifecycle/connection.js';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
 import type { Sockets } from '../../connections/lifecycle/sockets.js';
+import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import type { Compression } from '../../delivery/frames/compression.js';
 import type { Acks } from '../../delivery/user/acks.js';
@@ -43,7 +43,6 @@ import type { Rollouts } from '../rollout/rollouts.js';
 export interface LegacyView {
   readonly table: {
     readonly size: number;
-    all(): Iterable<Connection>;
     countByGroup(): Readonly<Record<string, number>>;
   };
   readonly counts: {
@@ -83,6 +82,7 @@ export interface NodeView {
   readonly evictions: Evictions;
   readonly table: ConnectionTable;
   readonly sockets: Sockets;
+  readonly unregistered: UnregisteredConnections;
   readonly legacy: LegacyView;
   readonly backpressure: Backpressure;
   readonly fanout: Fanout;

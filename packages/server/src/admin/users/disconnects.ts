@@ -1,6 +1,7 @@
 import { CLOSE, type CloseCode, closeReason, fitCloseReason, type ServerData } from '@unified-ws/protocol';
 import type { Commands } from '../../bus/commands.js';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
+import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Report } from '../../observability/log/logger.js';
 import type { Judge } from '../../registry/nodes/judge.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
@@ -10,7 +11,6 @@ import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
 import type { Actor, Audit } from '../audit/audit.js';
 import { askOwner, pause, REREAD_MS } from './askOwner.js';
-import type { LegacyReach } from './legacyReach.js';
 import type { Ranks } from './ranks.js';
 
 export type DisconnectOutcome = ServerData<'user_disconnected'>;
@@ -27,7 +27,7 @@ export interface DisconnectsParts {
   readonly commands: Commands;
   readonly judge: Judge;
   readonly table: ConnectionTable;
-  readonly legacy: Pick<LegacyReach, 'end'>;
+  readonly unregistered: Pick<UnregisteredConnections, 'end'>;
   readonly ranks: Ranks;
   readonly audit: Audit;
   readonly clock: Clock;
@@ -110,18 +110,18 @@ export class Disconnects {
     }
     // Whoever comes after a ban is refused: there is nobody more to look at.
     const next = banSeconds === undefined ? () => this.owner(userId, actor) : () => store.owner(userId);
-    const [found, legacy] = await Promise.all([
+    const [found, others] = await Promise.all([
       this.follow(userId, owner, next, code, reason, deadline),
-      this.parts.legacy.end(userId, code, reason, deadline),
+      this.parts.unregistered.end(userId, code, reason, deadline),
     ]);
-    const legacyClosed = legacy.closed > 0 ? { legacy_closed: legacy.closed } : {};
-    if (legacy.silent !== null && found.result !== 'node_unreachable') {
-      return { result: 'node_unreachable', node_id: legacy.silent, ...legacyClosed };
+    const othersClosed = others.closed > 0 ? { legacy_closed: others.closed } : {};
+    if (others.silent !== null && found.result !== 'node_unreachable') {
+      return { result: 'node_unreachable', node_id: others.silent, ...othersClosed };
     }
-    if (legacy.closed > 0 && found.result === 'not_connected') {
-      return { result: 'closed', node_id: legacy.nodeId, ...legacyClosed };
+    if (others.closed > 0 && found.result === 'not_connected') {
+      return { result: 'closed', node_id: others.nodeId, ...othersClosed };
     }
-    return { ...found, ...legacyClosed };
+    return { ...found, ...othersClosed };
   }
 
   /** @throws AppError PERMISSION_DENIED when it is one that the actor may not end. */

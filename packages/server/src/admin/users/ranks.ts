@@ -1,17 +1,17 @@
 import { adminPermissions, beyond, type Grant } from '../../auth/grants.js';
 import type { RoleTable } from '../../auth/roleTable.js';
+import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Judge } from '../../registry/nodes/judge.js';
 import { MOVED, type RegistryStore, seenOf } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
 import type { Actor } from '../audit/audit.js';
-import type { LegacyReach } from './legacyReach.js';
 
 /** As often as that somebody connects, or changes his token, between a look and the order that follows it. */
 const ATTEMPTS = 10;
 
 export interface RanksParts {
   readonly store: Pick<RegistryStore, 'owner'>;
-  readonly legacy: Pick<LegacyReach, 'noted'>;
+  readonly unregistered: Pick<UnregisteredConnections, 'noted'>;
   readonly judge: Pick<Judge, 'isDead'>;
   readonly roles: () => RoleTable;
 }
@@ -52,7 +52,7 @@ export class Ranks {
    * @throws AppError PERMISSION_DENIED (`details.reason` `outranked`).
    */
   async require(userId: string, actor: Actor): Promise<string> {
-    const [owner, noted] = await Promise.all([this.parts.store.owner(userId), this.parts.legacy.noted(userId)]);
+    const [owner, noted] = await Promise.all([this.parts.store.owner(userId), this.parts.unregistered.noted(userId)]);
     this.requireOver(owner, actor);
     for (const { lease, admin } of noted) if (!this.parts.judge.isDead(lease)) requireAll(admin, actor);
     return seenOf(owner, noted);

@@ -1,16 +1,16 @@
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
+import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Judge } from '../../registry/nodes/judge.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import type { Reconciler } from '../../registry/recovery/reconciler.js';
 import type { Owner } from '../../registry/store/registryTypes.js';
 import type { Clock } from '../../util/clock.js';
 import { askOwner, type OwnerParts, pause, REREAD_MS } from './askOwner.js';
-import type { LegacyReach } from './legacyReach.js';
 
 export interface ReviewsParts extends OwnerParts {
   readonly judge: Judge;
   readonly table: ConnectionTable;
-  readonly legacy: Pick<LegacyReach, 'review'>;
+  readonly unregistered: Pick<UnregisteredConnections, 'review'>;
   readonly reconciler: Pick<Reconciler, 'review'>;
   readonly clock: Clock;
 }
@@ -44,15 +44,15 @@ export class Reviews {
    * @param deadline monotonic ms; the answer comes by then.
    */
   async of(userId: string, first: Owner | null, deadline: number): Promise<Review> {
-    const [current, legacy] = await Promise.all([
+    const [current, others] = await Promise.all([
       this.ofCurrent(userId, first, deadline),
-      this.parts.legacy.review(userId, deadline),
+      this.parts.unregistered.review(userId, deadline),
     ]);
     // One node that did not answer, and it is not known that nobody with such a token is served any more.
-    if (legacy.silent !== null) return { result: 'node_unreachable', nodeId: legacy.silent, endedOn: null };
-    const endedOn = current.endedOn ?? legacy.endedOn;
-    const onlyLegacy = current.result === 'not_connected' && legacy.appliedOn !== null;
-    return onlyLegacy ? { result: 'applied', nodeId: legacy.appliedOn, endedOn } : { ...current, endedOn };
+    if (others.silent !== null) return { result: 'node_unreachable', nodeId: others.silent, endedOn: null };
+    const endedOn = current.endedOn ?? others.endedOn;
+    const onlyOthers = current.result === 'not_connected' && others.appliedOn !== null;
+    return onlyOthers ? { result: 'applied', nodeId: others.appliedOn, endedOn } : { ...current, endedOn };
   }
 
   /** Of the connection that the registry knows. */

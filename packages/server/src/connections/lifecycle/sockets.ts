@@ -12,6 +12,7 @@ import { faultsOf, type HealthLimits } from './connectionHealth.js';
 import type { ConnectionTable } from './connectionTable.js';
 import type { Liveness } from './liveness.js';
 import type { SecurityRecords } from './securityRecords.js';
+import type { UnregisteredConnections } from './unregistered.js';
 
 export interface SocketsParts {
   readonly clock: Clock;
@@ -22,8 +23,7 @@ export interface SocketsParts {
   readonly claims: Claims;
   readonly liveness: Liveness;
   readonly backpressure: Backpressure;
-  /** Authenticated connections that are in no registry: those of the legacy endpoints. */
-  readonly apart: () => number;
+  readonly unregistered: Pick<UnregisteredConnections, 'size'>;
   readonly healthLimits: HealthLimits;
   readonly securityRecords: Pick<SecurityRecords, 'closed'>;
   readonly amend: (connection: Connection, amendment: Amendment) => void;
@@ -49,7 +49,7 @@ export class Sockets implements ConnectionHost {
 
   /** Those that have not authenticated; closing ones count until they are gone. */
   get pendingAuth(): number {
-    return Math.max(0, this.all.size - this.parts.table.size - this.parts.apart() - this.leaving);
+    return Math.max(0, this.all.size - this.parts.table.size - this.parts.unregistered.size - this.leaving);
   }
 
   now(): number {

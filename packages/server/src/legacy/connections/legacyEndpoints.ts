@@ -1,11 +1,8 @@
 import type { Socket } from 'node:net';
 import type { LegacyGroup } from '@unified-ws/protocol';
 import type { WebSocket } from 'ws';
-import type { LegacyReach } from '../../admin/users/legacyReach.js';
-import type { Progress } from '../../connections/lifecycle/authority.js';
 import type { ConnectionOrigin } from '../../connections/lifecycle/connection.js';
 import type { Deprecations } from './deprecations.js';
-import type { LegacyAuthority } from './legacyAuthority.js';
 import type { LegacyCounts } from './legacyCounts.js';
 import { groupOfPath } from './legacyGroups.js';
 import type { LegacyList } from './legacyList.js';
@@ -18,8 +15,6 @@ export interface LegacyEndpointsParts {
   readonly table: LegacyTable;
   readonly counts: LegacyCounts;
   readonly standing: LegacyStanding;
-  readonly orders: LegacyReach;
-  readonly authority: LegacyAuthority;
   readonly deprecations: Deprecations;
   readonly list: LegacyList;
   readonly open: (
@@ -35,8 +30,6 @@ export interface LegacyEndpointsParts {
 export class LegacyEndpoints {
   readonly table: LegacyTable;
   readonly counts: LegacyCounts;
-  /** For what admins order. */
-  readonly orders: LegacyReach;
   readonly list: LegacyList;
   readonly open: LegacyEndpointsParts['open'];
   private readonly parts: LegacyEndpointsParts;
@@ -45,7 +38,6 @@ export class LegacyEndpoints {
     this.parts = parts;
     this.table = parts.table;
     this.counts = parts.counts;
-    this.orders = parts.orders;
     this.list = parts.list;
     this.open = parts.open;
   }
@@ -62,15 +54,5 @@ export class LegacyEndpoints {
   async stop(): Promise<void> {
     this.parts.standing.stop();
     await this.parts.deprecations.stop();
-  }
-
-  /** After an interruption, before delivery goes on (C12). @throws when Redis does not answer. */
-  async reconcile(): Promise<void> {
-    await this.parts.standing.all();
-  }
-
-  /** The catalogue changed. */
-  async reevaluateAll(progress: Progress): Promise<void> {
-    await this.parts.authority.reevaluateAll(this.table.all(), progress);
   }
 }

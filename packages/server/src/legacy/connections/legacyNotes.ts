@@ -77,7 +77,7 @@ export class LegacyNotes {
 
   /** It is gone. @param code for when it is not, because its node could not be told; default: it is. */
   async forget(userId: string, conn: string, code = 0): Promise<void> {
-    await this.scripts.unnote.run(this.redis, [this.keys.legacy(userId)], [conn, code]);
+    await this.scripts.unnote.run(this.redis, [this.keys.noted(userId)], [conn, code]);
   }
 
   async of(userId: string): Promise<Whereabouts[]> {
@@ -86,7 +86,7 @@ export class LegacyNotes {
 
   /** Those too that an order has ended and whose node has not said so. */
   async all(userId: string): Promise<(NotedAdmin & { readonly code: number })[]> {
-    const notes = await this.redis.hgetall(this.keys.legacy(userId));
+    const notes = await this.redis.hgetall(this.keys.noted(userId));
     return Object.entries(notes).map(([conn, note]) => {
       const { l: lease, code, a = '' } = JSON.parse(note) as { l: string; code: number; a?: string };
       return { conn, lease, code, admin: a.split(' ') };
@@ -97,6 +97,6 @@ export class LegacyNotes {
     const { id, userId, group, connectedAt } = who;
     const admin = who.adminPermissions().join(' ');
     const args = [id, group, lease, mode, connectedAt, NOTE_TTL_S, ROW_MS, SETTLED_MS, this.clock.now(), admin];
-    return this.scripts.note.run(this.redis, [this.keys.legacy(userId)], args);
+    return this.scripts.note.run(this.redis, [this.keys.noted(userId)], args);
   }
 }

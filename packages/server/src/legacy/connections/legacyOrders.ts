@@ -1,7 +1,7 @@
 import { fitCloseReason } from '@unified-ws/protocol';
 import { pause, REREAD_MS } from '../../admin/users/askOwner.js';
-import type { LegacyEnded, LegacyReach, LegacyReviewed } from '../../admin/users/legacyReach.js';
 import type { Commands } from '../../bus/commands.js';
+import type { Ended, Noted, Reviewed, UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Judge } from '../../registry/nodes/judge.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import type { Clock } from '../../util/clock.js';
@@ -33,7 +33,7 @@ export interface LegacyOrdersParts {
 }
 
 /** Brings orders of admins to a user's legacy connections: to those nodes alone where the notes say that one is (G4, G8). */
-export class LegacyOrders implements LegacyReach {
+export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'end' | 'review'> {
   private readonly parts: LegacyOrdersParts;
 
   constructor(parts: LegacyOrdersParts) {
@@ -42,11 +42,11 @@ export class LegacyOrders implements LegacyReach {
     parts.commands.handle(REVIEW, (conn) => this.reviewHere(String(conn)));
   }
 
-  noted(userId: string): ReturnType<LegacyReach['noted']> {
+  noted(userId: string): Promise<readonly Noted[]> {
     return this.parts.notes.all(userId);
   }
 
-  async end(userId: string, code: number, reason: string, deadline: number): Promise<LegacyEnded> {
+  async end(userId: string, code: number, reason: string, deadline: number): Promise<Ended> {
     const { notes } = this.parts;
     let closed = 0;
     let nodeId: string | null = null;
@@ -70,7 +70,7 @@ export class LegacyOrders implements LegacyReach {
     return { closed, nodeId, silent };
   }
 
-  async review(userId: string, deadline: number): Promise<LegacyReviewed> {
+  async review(userId: string, deadline: number): Promise<Reviewed> {
     let appliedOn: string | null = null;
     let endedOn: string | null = null;
     let silent: string | null = null;

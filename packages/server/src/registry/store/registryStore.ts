@@ -274,7 +274,7 @@ export class RegistryStore {
   /** The keys of what is ordered of a user, and of whom it concerns. */
   private ordered(userId: string): string[] {
     const { keys } = this.parts;
-    return [keys.revoked(userId), keys.conn(userId), keys.legacy(userId)];
+    return [keys.revoked(userId), keys.conn(userId), keys.noted(userId)];
   }
 
   private get tokenAgeMs(): number {

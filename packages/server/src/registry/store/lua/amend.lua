@@ -5,7 +5,7 @@
 -- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: roles, roles_at, permissions, permissions_at, stale_at, stale_by, before,
 --                at (time of the newest order, ms)
 --      2 entry   <prefix>:{u:<user>}:conn      hash
---      3 legacy  <prefix>:{u:<user>}:legacy    hash: notes of legacy connections
+--      3 noted   <prefix>:{u:<user>}:legacy    hash: notes of connections that the registry does not hold
 -- ARGV 1 roles (JSON array) in the place of the token's, '' to leave them
 --      2 permissions (JSON array) in the place of the token's own, '' to leave them
 --      3 as of (ms since the epoch): tokens issued before are meant

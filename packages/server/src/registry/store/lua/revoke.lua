@@ -5,7 +5,7 @@
 -- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: ban_until (ms, 0 = for good), ban_reason, before (ms),
 --                s:<session> = needed until (ms), at (time of the newest order, ms)
 --      2 entry   <prefix>:{u:<user>}:conn      hash
---      3 legacy  <prefix>:{u:<user>}:legacy    hash: notes of legacy connections
+--      3 noted   <prefix>:{u:<user>}:legacy    hash: notes of connections that the registry does not hold
 -- ARGV 1 ban until (ms since the epoch, 0 = for good), '' for no ban
 --      2 reason
 --      3 tokens issued before this (ms) are void, '' for none

@@ -1,0 +1,51 @@
+import type { Progress } from '../../connections/lifecycle/authority.js';
+import type { Ended, Noted, Reviewed, UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
+import type { LegacyAuthority } from './legacyAuthority.js';
+import type { LegacyConnection } from './legacyConnection.js';
+import type { LegacyOrders } from './legacyOrders.js';
+import type { LegacyStanding } from './legacyReview.js';
+import type { LegacyTable } from './legacyTable.js';
+
+export interface LegacyConnectionsParts {
+  readonly table: LegacyTable;
+  readonly orders: LegacyOrders;
+  readonly standing: Pick<LegacyStanding, 'all'>;
+  readonly authority: LegacyAuthority;
+}
+
+/** The legacy connections, as orders, recovery and statistics see them. */
+export class LegacyConnections implements UnregisteredConnections {
+  private readonly parts: LegacyConnectionsParts;
+
+  constructor(parts: LegacyConnectionsParts) {
+    this.parts = parts;
+  }
+
+  get size(): number {
+    return this.parts.table.size;
+  }
+
+  all(): Iterable<LegacyConnection> {
+    return this.parts.table.all();
+  }
+
+  noted(userId: string): Promise<readonly Noted[]> {
+    return this.parts.orders.noted(userId);
+  }
+
+  end(userId: string, code: number, reason: string, deadline: number): Promise<Ended> {
+    return this.parts.orders.end(userId, code, reason, deadline);
+  }
+
+  review(userId: string, deadline: number): Promise<Reviewed> {
+    return this.parts.orders.review(userId, deadline);
+  }
+
+  reconcile(): Promise<void> {
+    return this.parts.standing.all();
+  }
+
+  reevaluateAll(progress: Progress): Promise<void> {
+    return this.parts.authority.reevaluateAll(this.parts.table.all(), progress);
+  }
+}
