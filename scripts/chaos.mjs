@@ -6,7 +6,8 @@ import { build } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { findRedis } from './lib/find-redis.mjs';
-import { filesOf, runSuite, SUITES } from './lib/suites.mjs';
+import { runMocha } from './lib/mocha-process.mjs';
+import { filesOf, SUITES } from './lib/suites.mjs';
 import { note } from './lib/terminal.mjs';
 
 const PARTS = [
@@ -71,12 +72,10 @@ entry(async (args) => {
   process.env.CHAOS_FAULT = parts.join(',');
   if (seed !== undefined) process.env.CHAOS_SEED = seed;
   const chaos = SUITES.find(({ name }) => name === 'chaos');
-  const suite = {
-    ...chaos,
-    limitMs:
-      LIMIT_BESIDES_MS + parts.length * Number(rounds) * LIMIT_PER_ROUND_MS + Number(events) * LIMIT_PER_EVENT_MS,
-  };
-  const { passed, failed, problem } = await runSuite(suite, filesOf(suite), { mochaArgs: [], redisServer: redis.path });
+  const limitMs =
+    LIMIT_BESIDES_MS + parts.length * Number(rounds) * LIMIT_PER_ROUND_MS + Number(events) * LIMIT_PER_EVENT_MS;
+  const job = { files: filesOf(chaos), limitMs };
+  const { passed, failed, problem } = await runMocha(job, { mochaArgs: [], redisServer: redis.path });
   note(`${passed} passed, ${failed} failed${problem ? ` (${problem})` : ''}`);
   process.exitCode = failed > 0 ? 1 : 0;
 });

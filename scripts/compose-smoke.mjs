@@ -10,10 +10,11 @@ import { conformanceTokens } from './lib/conformance.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { signToken } from './lib/dev-tokens.mjs';
 import { entry, Stop } from './lib/entry.mjs';
+import { runMocha } from './lib/mocha-process.mjs';
 import { freePort } from './lib/ports.mjs';
 import { onStopSignals } from './lib/processes.mjs';
 import { SmokeUser, spread, until } from './lib/smoke-clients.mjs';
-import { filesOf, runFiles, SUITES } from './lib/suites.mjs';
+import { filesOf, SUITES } from './lib/suites.mjs';
 import { duration, note, step } from './lib/terminal.mjs';
 
 const USERS = 30;
@@ -211,9 +212,10 @@ async function threeNodesAgain(smoke) {
 /** The suite through the balancer, which puts each connection on a node of its choice. */
 async function conformance(url, settings) {
   step('The conformance suite');
-  const suite = { ...SUITES.find(({ name }) => name === 'conformance'), limitMs: CONFORMANCE_LIMIT_MS };
+  const files = filesOf(SUITES.find(({ name }) => name === 'conformance'));
   const env = { CONFORMANCE_URL: url, ...conformanceTokens(settings) };
-  const { passed, failed, problem } = await runFiles(suite, filesOf(suite), { mochaArgs: [], env });
+  const job = { files, limitMs: CONFORMANCE_LIMIT_MS };
+  const { passed, failed, problem } = await runMocha(job, { mochaArgs: [], env });
   if (failed > 0) throw new Stop(`The conformance suite failed${problem ? `: ${problem}` : ''}`);
   note(`${passed} tests passed`);
 }

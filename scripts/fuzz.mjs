@@ -5,7 +5,8 @@ import { build } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { findRedis } from './lib/find-redis.mjs';
-import { filesOf, runSuite } from './lib/suites.mjs';
+import { runMocha } from './lib/mocha-process.mjs';
+import { filesOf } from './lib/suites.mjs';
 import { note } from './lib/terminal.mjs';
 
 const PARTS = {
@@ -51,7 +52,7 @@ entry(async (args) => {
   process.env.FUZZ_TELL = '1';
   const limitMs = 120_000 + Math.max(1, Number(runs)) * LIMIT_PER_RUN_MS;
   const files = parts.flatMap((name) => filesOf({ files: PARTS[name] }));
-  const { passed, failed, problem } = await runSuite({ limitMs }, files, { mochaArgs: [], redisServer: redis.path });
+  const { passed, failed, problem } = await runMocha({ limitMs, files }, { mochaArgs: [], redisServer: redis.path });
   note(`${passed} passed, ${failed} failed${problem ? ` (${problem})` : ''}`);
   process.exitCode = failed > 0 ? 1 : 0;
 });

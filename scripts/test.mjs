@@ -1,5 +1,6 @@
-// npm test [-- unit|model|node|cluster|conformance|chaos|lint|docs ...] [-- --grep x]: installs what is missing, builds, then
-// runs the checks and the suites, or those that are named. Other arguments go to mocha. The last line has the totals.
+// npm test [-- unit|model|node|wire|conformance|cluster|chaos|lint|docs ...] [-- --grep x]: installs what is missing, builds, then
+// runs the checks and, side by side, the suites, or those that are named. Other arguments go to mocha. The last line has the totals.
+// --keep-durations: writes how long each file took into scripts/lib/durations.json.
 import path from 'node:path';
 import { build } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
@@ -7,20 +8,16 @@ import { entry, Stop } from './lib/entry.mjs';
 import { findRedis } from './lib/find-redis.mjs';
 import { root } from './lib/paths.mjs';
 import { run } from './lib/processes.mjs';
-import { filesOf, runSuite, SUITES } from './lib/suites.mjs';
+import { describe, logDir, runJobs, slowest, together } from './lib/run-suites.mjs';
+import { jobsOf, SUITES, writeDurations } from './lib/suites.mjs';
 import { bold, duration, green, note, red, step } from './lib/terminal.mjs';
+
+const SLOWEST = 10;
+const KEEP = '--keep-durations';
 
 async function command(args) {
   const { code } = await run(process.execPath, args, { cwd: root, show: true });
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
-}
-
-function lint() {
-  return command([path.join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', '.']);
-}
-
-function docs() {
-  return command([path.join(root, 'scripts', 'docs.mjs'), '--check']);
 }
 
 async function types() {
@@ -33,50 +30,62 @@ async function types() {
   }
 }
 
-/** Names before the first option choose steps; everything else is mocha's. */
+/** What is checked before the suites; `always`: the suites need it. */
+const CHECKS = [
+  {
+    name: 'lint',
+    work: () => command([path.join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', '.']),
+  },
+  { name: 'types', work: types, always: true },
+  { name: 'docs', work: () => command([path.join(root, 'scripts', 'docs.mjs'), '--check']) },
+];
+
+/** Names before the first option choose checks and suites; everything else is mocha's. */
 function readArguments(args) {
-  const known = ['lint', 'docs', ...SUITES.map(({ name }) => name)];
-  const firstOption = args.findIndex((arg) => arg.startsWith('-'));
-  const names = firstOption === -1 ? args : args.slice(0, firstOption);
+  const suites = SUITES.map(({ name }) => name);
+  const known = [...CHECKS.map(({ name }) => name), ...suites];
+  const options = args.filter((arg) => arg !== KEEP);
+  const firstOption = options.findIndex((arg) => arg.startsWith('-'));
+  const names = firstOption === -1 ? options : options.slice(0, firstOption);
   const unknown = names.find((name) => !known.includes(name));
   if (unknown) throw new Stop(`There is no suite ${unknown}; there are: ${known.join(', ')}`);
-  const mochaArgs = args.slice(names.length);
-  // A filter on tests says nothing about lint and docs.
-  const all = mochaArgs.length > 0 ? SUITES.map(({ name }) => name) : known;
-  return { chosen: new Set(names.length > 0 ? names : all), mochaArgs };
+  const mochaArgs = options.slice(names.length);
+  // A filter on tests says nothing about the checks.
+  const all = mochaArgs.length > 0 ? suites : known;
+  return { chosen: new Set(names.length > 0 ? names : all), mochaArgs, keep: args.includes(KEEP) };
 }
 
-function suiteStep(suite, options) {
-  return () => {
-    const files = filesOf(suite);
-    return files.length > 0 ? runSuite(suite, files, options) : { passed: 0, failed: 0, problem: 'no file yet' };
-  };
-}
-
-async function runSteps(steps) {
+async function runChecks(chosen) {
   const results = [];
-  for (const { name, work } of steps) {
-    console.log('');
+  for (const { name, work, always } of CHECKS) {
+    if (!always && !chosen.has(name)) continue;
     step(name);
     const began = performance.now();
     const result = { name, ...(await work()), took: performance.now() - began };
     results.push(result);
     note(`${name}: ${describe(result)}`);
-    if (result.blocks) {
-      note(result.blocks);
-      break;
-    }
+    if (!result.blocks) continue;
+    note(result.blocks);
+    break;
   }
   return results;
 }
 
-function describe({ passed, failed, pending, problem, took }) {
-  const counts = [`${passed} passed`, `${failed} failed`, ...(pending ? [`${pending} pending`] : [])].join(', ');
-  return `${counts}, ${duration(took)}${problem ? ` (${problem})` : ''}`;
+async function runSuites(chosen, { keep, ...options }) {
+  const suites = SUITES.filter(({ name }) => chosen.has(name));
+  const jobs = suites.flatMap((suite) => jobsOf(suite));
+  if (jobs.length === 0) return [];
+  step(`${suites.map(({ name }) => name).join(', ')}: ${jobs.length} processes`);
+  const results = await runJobs(jobs, options);
+  if (keep) writeDurations(Object.assign({}, ...results.map(({ files }) => files)));
+  console.log(`\n${bold(`The slowest ${SLOWEST}`)}`);
+  for (const line of slowest(results, SLOWEST)) console.log(`  ${line}`);
+  note(`what each process said: ${path.relative(root, logDir)}`);
+  return suites.map(({ name }) => ({ name, ...together(results.filter(({ job }) => job.suite === name)) }));
 }
 
 function summary(results) {
-  console.log(`\n${bold('Summary')}`);
+  console.log(`\n${bold('Summary')} (of a suite: the time of all its processes)`);
   for (const result of results) {
     const mark = result.failed > 0 ? red('failed') : green('ok    ');
     console.log(`  ${mark}  ${result.name.padEnd(12)} ${describe(result)}`);
@@ -84,21 +93,16 @@ function summary(results) {
 }
 
 entry(async (args) => {
-  const { chosen, mochaArgs } = readArguments(args);
+  const { chosen, mochaArgs, keep } = readArguments(args);
   const began = performance.now();
   await ensureDependencies();
   const redis = await findRedis({ docker: false });
   note(`Node.js ${process.versions.node}, ${redis.path} ${redis.version}`);
-  const options = { mochaArgs, redisServer: redis.path };
-  const results = await runSteps([
-    ...(chosen.has('lint') ? [{ name: 'lint', work: lint }] : []),
-    { name: 'types', work: types },
-    ...(chosen.has('docs') ? [{ name: 'docs', work: docs }] : []),
-    ...SUITES.filter(({ name }) => chosen.has(name)).map((suite) => ({
-      name: suite.name,
-      work: suiteStep(suite, options),
-    })),
-  ]);
+  const results = await runChecks(chosen);
+  if (!results.some(({ blocks }) => blocks)) {
+    const options = { mochaArgs, keep, redisServer: redis.path, shown: mochaArgs.length > 0 };
+    results.push(...(await runSuites(chosen, options)));
+  }
   summary(results);
   note(`in ${duration(performance.now() - began)}`);
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
