@@ -1,4 +1,4 @@
-// npm test [-- unit|model|node|wire|conformance|cluster|chaos|lint|docs ...] [-- --grep x]: installs what is missing, builds, then
+// npm test [-- unit|model|node|wire|conformance|cluster|chaos|lint|docs|unused ...] [-- --grep x]: installs what is missing, builds, then
 // runs the checks and, side by side, the suites, or those that are named. Other arguments go to mocha. The last line has the totals.
 // --keep-durations: writes how long each file took into scripts/lib/durations.json.
 import path from 'node:path';
@@ -38,6 +38,7 @@ const CHECKS = [
   },
   { name: 'types', work: types, always: true },
   { name: 'docs', work: () => command([path.join(root, 'scripts', 'docs.mjs'), '--check']) },
+  { name: 'unused', work: () => command([path.join(root, 'node_modules', 'knip', 'bin', 'knip.js')]) },
 ];
 
 /** Names before the first option choose checks and suites; everything else is mocha's. */

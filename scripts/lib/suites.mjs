@@ -54,7 +54,7 @@ const LEAST_LIMIT_MS = 240_000;
 const LIMIT_FACTOR = 8;
 
 /** Seconds that a file took, of those that take long. */
-export function readDurations() {
+function readDurations() {
   return JSON.parse(fs.readFileSync(durationsFile, 'utf8'));
 }
 

@@ -14,12 +14,12 @@ export interface Model {
   violationAtRest(state: Uint8Array): string | undefined;
 }
 
-export interface Step {
+interface Step {
   readonly label: number;
   readonly state: Uint8Array;
 }
 
-export interface Finding {
+interface Finding {
   readonly invariant: string;
   /** Shortest trace: the first element is the initial state (label 0), the last one breaks the invariant. */
   readonly trace: readonly Step[];

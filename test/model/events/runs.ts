@@ -22,7 +22,7 @@ export const SHAPES_OF: Readonly<Record<Scope, readonly Shape[]>> = {
   broadcast: Object.values(BROADCAST_SHAPES),
 };
 
-export const ALL_RULES: Rules = rulesWithout();
+const ALL_RULES: Rules = rulesWithout();
 export const ALL_SWITCHES = Object.entries({ ...SWITCHES, ...REFINEMENTS }) as [Switch, string][];
 
 export function scenarioOf(shape: Shape, faults: Faults, rules: Rules = ALL_RULES): Scenario {

@@ -5,7 +5,7 @@ import { FAULTS } from './vocabulary.js';
 export const MAX_OFFSET = 6;
 /** Appends that a state can tell apart. */
 export const TAGS = 8;
-export const MAX_EPOCH = 3;
+const MAX_EPOCH = 3;
 
 /**
  * A position is one byte: 0 none, 1–8 the entry of that tag, from START on the beginning of an epoch (0: of a log that is not

@@ -64,7 +64,7 @@ const STRINGS = [
 ];
 
 /** Names that are special in JavaScript. */
-export const PROTOTYPE_NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty'];
+const PROTOTYPE_NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty'];
 
 export const nastyString: fc.Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...STRINGS) },
@@ -73,7 +73,7 @@ export const nastyString: fc.Arbitrary<string> = fc.oneof(
 );
 
 /** What any JSON text may hold as a number, and what it may not. */
-export const nastyNumber: fc.Arbitrary<unknown> = fc.oneof(
+const nastyNumber: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom(0, -1, 1.5, -0.5, 2 ** 31, 2 ** 32, 2 ** 53, 1e21, -1e21, 65_536, 1_000_000_001),
   fc.constantFrom('-0', '1e999', '-1e999', '1e-999', '9007199254740993', '1'.repeat(400), '0.1e1').map(raw),
   fc.integer(),

@@ -18,7 +18,7 @@ export interface RouteInput {
 }
 
 /** Who asks: the admin's token, that of somebody who may nothing, none, or junk. */
-export type Asker = 'admin' | 'user' | 'nobody' | 'junk';
+type Asker = 'admin' | 'user' | 'nobody' | 'junk';
 
 /** A request as its bytes, with what is known of it. */
 export interface FuzzedRequest {

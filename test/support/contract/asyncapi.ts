@@ -1,7 +1,7 @@
 import { DocumentSchemas, type Json } from './schemas.js';
 
 /** A message that a client may send, as the document describes it. */
-export interface DocumentedRequest {
+interface DocumentedRequest {
   readonly type: string;
   /** Null: every user may. */
   readonly permission: string | null;

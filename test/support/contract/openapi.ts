@@ -1,7 +1,7 @@
 import { DocumentSchemas, type Json } from './schemas.js';
 
 /** An operation as the document describes it. */
-export interface DocumentedOperation {
+interface DocumentedOperation {
   readonly id: string;
   /** In upper case. */
   readonly method: string;
@@ -25,7 +25,7 @@ export interface CallArguments {
 }
 
 /** For `fetch(base + target, init)`. */
-export interface PreparedCall {
+interface PreparedCall {
   readonly target: string;
   readonly init: { readonly method: string; readonly headers: Record<string, string>; readonly body?: string };
 }

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 /** An event type that every user may see and is subscribed to by default. */
 export const EVENT_TYPE = 'system_status';
 /** Bytes of the event's data as JSON. */
-export const DATA_BYTES = 200;
+const DATA_BYTES = 200;
 /** Room for the time in `"sent":`, blanks before it. */
 const SENT_DIGITS = 14;
 

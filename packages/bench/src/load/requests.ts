@@ -6,7 +6,7 @@ import { signToken } from '@unified-ws/server/auth/signToken';
 /** JWT_SECRET of all measured servers. */
 export const SECRET = 'secret-of-the-benchmarks-0123456789abcdef';
 
-export function userToken(index: number): string {
+function userToken(index: number): string {
   return signToken(SECRET, { sub: `user-${index}`, username: `User ${index}`, roles: ['user'] });
 }
 

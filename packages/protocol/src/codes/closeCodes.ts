@@ -20,7 +20,7 @@ export const CLOSE = {
   UNAVAILABLE: 4207,
 } as const;
 
-export type CloseName = keyof typeof CLOSE;
+type CloseName = keyof typeof CLOSE;
 export type CloseCode = (typeof CLOSE)[CloseName];
 
 /** What a client does after the close: stay away, fetch a new token first, or come back with full-jitter backoff. */

@@ -30,7 +30,7 @@ export const SEVERITY_ORDER: Readonly<Record<Severity, number>> = {
 export const RESERVED_NAMES = ['ping', 'pong', 'heartbeat', 'connection_established', 'subscription_updated'] as const;
 
 /** What the server can vouch for of an event: who published it (username and user id of the token), and when it was accepted. */
-export const SERVER_VALUES = ['publisher', 'publisher_id', 'accepted_at'] as const;
+const SERVER_VALUES = ['publisher', 'publisher_id', 'accepted_at'] as const;
 
 /** Names of event types, categories, roles and groups; no name can collide with `__proto__`. */
 const NAME_PATTERN = '^[a-z][a-z0-9_]{0,63}$';
@@ -43,7 +43,7 @@ const permission = {
   pattern: '^[a-z][a-z0-9_]*(:[a-z][a-z0-9_]*)+$',
 } as const satisfies JSONSchema;
 
-export const eventTypeSchema = {
+const eventTypeSchema = {
   type: 'object',
   properties: {
     category: { ...name, description: 'what subscribe_category takes' },

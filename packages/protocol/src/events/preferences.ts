@@ -2,11 +2,11 @@ import { MAX_EVENT_TYPE_LENGTH } from '../schemas/publish.js';
 import type { FromSchema, JSONSchema } from '../schemas/schema.js';
 
 /** Values of `priority_filter`, lowest first. An `urgent` event passes each of them. */
-export const PRIORITY_FILTERS = ['low', 'normal', 'high', 'critical'] as const;
+const PRIORITY_FILTERS = ['low', 'normal', 'high', 'critical'] as const;
 /** Events per second. Beyond it a limit would be none. */
-export const MAX_MESSAGE_RATE = 10_000;
-export const MAX_MUTED_EVENT_TYPES = 200;
-export const MAX_PREFERRED_CATEGORIES = 100;
+const MAX_MESSAGE_RATE = 10_000;
+const MAX_MUTED_EVENT_TYPES = 200;
+const MAX_PREFERRED_CATEGORIES = 100;
 const MAX_CATEGORY_LENGTH = 64;
 
 const fields = {

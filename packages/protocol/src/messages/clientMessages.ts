@@ -11,11 +11,11 @@ import type { ServerMessageType } from './serverMessages.js';
 /** A token longer than this would not fit the 16 KiB that Node.js allows for the headers of a request with room to spare. */
 export const MAX_TOKEN_LENGTH = 8192;
 export const MAX_SUBSCRIPTION_CHANGES = 200;
-export const MAX_CATEGORY_CHANGES = 50;
+const MAX_CATEGORY_CHANGES = 50;
 /** Characters; cut to 123 bytes for the close frame by `fitCloseReason`. */
 export const MAX_REASON_LENGTH = 100;
 /** Characters of an announcement to everybody. */
-export const MAX_ANNOUNCEMENT_LENGTH = 2000;
+const MAX_ANNOUNCEMENT_LENGTH = 2000;
 /** One year. */
 export const MAX_BAN_SECONDS = 31_536_000;
 

@@ -2,7 +2,7 @@ import { PRIORITIES, SEVERITIES } from '../events/catalogue.js';
 import type { FromSchema, JSONSchema } from '../schemas/schema.js';
 import type { ServerData, ServerMessageType } from './serverMessages.js';
 
-export const MAX_MESSAGE_TYPE_LENGTH = 64;
+const MAX_MESSAGE_TYPE_LENGTH = 64;
 export const MAX_MESSAGE_ID_LENGTH = 128;
 
 /** A frame of a client. Unknown fields are ignored here and refused in `data` (that is the message's own schema). */
@@ -17,9 +17,6 @@ export const envelopeSchema = {
   required: ['type'],
   additionalProperties: true,
 } as const satisfies JSONSchema;
-
-/** A frame of a client before its `data` was validated. */
-export type ClientEnvelope = FromSchema<typeof envelopeSchema>;
 
 /** A frame of the server that is not an event. */
 export interface ServerEnvelope<T extends ServerMessageType> {

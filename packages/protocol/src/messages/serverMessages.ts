@@ -4,14 +4,11 @@ import { connectionMessages } from './serverMessages/connection.js';
 import type { ServerMessageDefinition } from './serverMessages/definition.js';
 import { sessionMessages } from './serverMessages/session.js';
 
-export { DISCONNECT_RESULTS, type DisconnectResult } from './serverMessages/cluster.js';
-export {
-  SUBSCRIPTION_CHANGE_REASONS,
-  SUBSCRIPTION_ERRORS,
-  type SubscriptionChangeReason,
-  type SubscriptionError,
+export type {
+  SubscriptionChangeReason,
+  SubscriptionError,
 } from './serverMessages/connection.js';
-export { limitsSchema, RESUME_RESULTS, type ResumeResult } from './serverMessages/session.js';
+export { limitsSchema, type ResumeResult } from './serverMessages/session.js';
 
 /** Every message of the server that is not an event, by its type. */
 export const serverMessages = {

@@ -26,7 +26,6 @@ export const disconnectBodySchema = {
   properties: disconnectOptions,
   additionalProperties: false,
 } as const satisfies JSONSchema;
-export type DisconnectBody = FromSchema<typeof disconnectBodySchema>;
 
 const grants = {
   type: 'array',
@@ -47,11 +46,9 @@ export const permissionsChangedBodySchema = {
   },
   additionalProperties: false,
 } as const satisfies JSONSchema;
-export type PermissionsChangedBody = FromSchema<typeof permissionsChangedBodySchema>;
 
 /** What became of an order of permissions-changed. `applied`: it holds for the live connection. */
 export const PERMISSION_CHANGE_RESULTS = ['applied', 'not_connected', 'node_unreachable'] as const;
-export type PermissionChangeResult = (typeof PERMISSION_CHANGE_RESULTS)[number];
 
 /** Body of `POST /users/:user_id/revoke`; may be left out: then all tokens issued until now are void. */
 export const revokeBodySchema = {
@@ -75,7 +72,6 @@ export const revokeBodySchema = {
   },
   additionalProperties: false,
 } as const satisfies JSONSchema;
-export type RevokeBody = FromSchema<typeof revokeBodySchema>;
 
 /** What a revocation met. `unaffected`: the user is connected with a token that is not meant, and stays so. */
 export const REVOKE_RESULTS = ['closed', 'unaffected', 'not_connected', 'node_unreachable'] as const;
@@ -123,7 +119,7 @@ export const eventsAcceptedSchema = {
 export const SERVER_EVENT_ID_PATTERN = '^[A-Za-z0-9_-]{1,73}$';
 
 /** What can become of an event. `unknown`: it never was, or its end is longer ago than IDEMPOTENCY_WINDOW_MS. */
-export const EVENT_STATUSES = ['queued', 'appended', 'failed', 'expired', 'unknown'] as const;
+const EVENT_STATUSES = ['queued', 'appended', 'failed', 'expired', 'unknown'] as const;
 
 /** Answer to `GET /events/:event_id`. */
 export const eventStatusSchema = {
@@ -143,7 +139,7 @@ export const jobDeletedSchema = whole({ id: text, result: { const: 'deleted' } }
 export const jobRetriedSchema = whole({ id: text, result: { const: 'retried' } });
 
 /** What became of a reload of the catalogue on one node; the old one stays but for `applied`. */
-export const NODE_RELOAD_RESULTS = ['applied', 'ready', 'refused', 'overtaken'] as const;
+const NODE_RELOAD_RESULTS = ['applied', 'ready', 'refused', 'overtaken'] as const;
 
 export const nodeReloadSchema = whole({
   node_id: text,
@@ -168,7 +164,7 @@ export const catalogueReloadedSchema = whole({
 });
 
 /** Codes that only a REST problem carries; all others are those of the `error` message. */
-export const REST_ERROR_CODES = ['NOT_FOUND', 'METHOD_NOT_ALLOWED'] as const;
+const REST_ERROR_CODES = ['NOT_FOUND', 'METHOD_NOT_ALLOWED'] as const;
 export type RestErrorCode = (typeof REST_ERROR_CODES)[number];
 
 /** A failed REST request: RFC 9457, `application/problem+json`, with the stable `code`. */

@@ -1,7 +1,7 @@
 import { MAX_TIME_LENGTH, MAX_USER_ID_LENGTH, TIME_PATTERN } from './publish.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 
-export const MAX_AUDIT_PAGE = 100;
+const MAX_AUDIT_PAGE = 100;
 export const DEFAULT_AUDIT_PAGE = 50;
 
 /** The query of `GET /audit`. */

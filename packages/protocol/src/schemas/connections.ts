@@ -14,7 +14,7 @@ export const CONNECTION_STATUSES = [
 export type ConnectionStatus = (typeof CONNECTION_STATUSES)[number];
 
 /** Why a connection is not healthy, with the meaning. */
-export const connectionFaults = {
+const connectionFaults = {
   establishing: 'it is not established yet',
   suspended: 'its node was cut off from the cluster, and nothing is delivered until it is known to be current',
   congested: 'its peer takes less than it is sent; nothing is written until that has drained',
@@ -32,7 +32,7 @@ export const healthReasonsSchema = {
   description: 'why it is not healthy; none: it is',
 } as const satisfies JSONSchema;
 
-export const MAX_CONNECTIONS_PAGE = 200;
+const MAX_CONNECTIONS_PAGE = 200;
 export const DEFAULT_CONNECTIONS_PAGE = 100;
 /** When the listing began, and the last user of the page before. */
 export const CONNECTIONS_CURSOR_PATTERN = '^[0-9a-z]{1,9}\\.[A-Za-z0-9_-]{2,172}$';
@@ -72,7 +72,7 @@ const filter = {
   healthy: { type: 'boolean' },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
 
-export const connectionFilterSchema = {
+const connectionFilterSchema = {
   type: 'object',
   properties: filter,
   additionalProperties: false,
@@ -93,7 +93,6 @@ export const connectionsQuerySchema = {
   properties: { ...page, ...filter },
   additionalProperties: false,
 } as const satisfies JSONSchema;
-export type ConnectionsQuery = FromSchema<typeof connectionsQuerySchema>;
 
 export const listedConnectionSchema = {
   type: 'object',

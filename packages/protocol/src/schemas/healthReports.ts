@@ -5,8 +5,7 @@ import { NODE_STATES } from './nodes.js';
 import type { FromSchema } from './schema.js';
 import { amount, count, countOrNull, listOf, tally, text, textOrNull, texts, time, whole } from './schemaParts.js';
 
-export const HEALTH_STATUSES = ['healthy', 'degraded', 'unhealthy'] as const;
-export type HealthStatus = (typeof HEALTH_STATUSES)[number];
+const HEALTH_STATUSES = ['healthy', 'degraded', 'unhealthy'] as const;
 
 const score = { type: 'integer', minimum: 0, maximum: 100 } as const;
 const missing = {

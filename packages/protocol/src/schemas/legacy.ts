@@ -24,7 +24,6 @@ export const legacyQuerySchema = {
   },
   additionalProperties: false,
 } as const satisfies JSONSchema;
-export type LegacyQuery = FromSchema<typeof legacyQuerySchema>;
 
 /** Answer to `GET /legacy/connections`: who still uses the legacy endpoints. */
 export const legacyUsersSchema = {

@@ -18,7 +18,7 @@ import {
 } from './schemaParts.js';
 
 /** What must hold for a node to serve. */
-export const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'parts', 'draining'] as const;
+const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'parts', 'draining'] as const;
 export type CheckName = (typeof CHECKS)[number];
 
 /** How a node stands in the cluster. `serving` alone may deliver. */
@@ -97,7 +97,7 @@ const connections = whole({
   refused: { ...tally, description: 'upgrades, by reason' },
 });
 
-export const deliverySchema = whole({
+const deliverySchema = whole({
   ...counts('events', 'deliveries', 'flushes', 'writes', 'bytes', 'unknown_types', 'gaps', 'cohorts', 'members'),
   readers: { ...count, description: 'connections with a cursor of their own: behind, or served singly for good' },
   replayed: { ...count, description: 'events written to readers' },
@@ -124,7 +124,7 @@ export const deliverySchema = whole({
   }),
 });
 
-export const mailboxCountsSchema = whole({
+const mailboxCountsSchema = whole({
   appended: { ...count, description: 'events times mailboxes' },
   duplicates: count,
   trimmed_unacknowledged: { ...count, description: 'entries that went before they were acknowledged' },

@@ -5,10 +5,9 @@ import { amount, count, text, texts, time } from './schemaParts.js';
 
 /** What a node is to those who look at it. `draining`: it takes no connections and sends its own away. */
 export const NODE_STATES = ['ready', 'not_ready', 'draining', 'no_answer'] as const;
-export type NodeState = (typeof NODE_STATES)[number];
 
 /** What became of the order to drain a node. `node_unreachable`: no answer; the order may reach it yet. */
-export const DRAIN_RESULTS = ['draining', 'node_unreachable'] as const;
+const DRAIN_RESULTS = ['draining', 'node_unreachable'] as const;
 
 export const clusterNodeSchema = {
   type: 'object',

@@ -5,13 +5,13 @@ export const MAX_EVENT_TYPE_LENGTH = 64;
 /** A user id has 1–128 bytes; the schemas bound characters, the server checks the bytes (they go into Redis keys). */
 export const MAX_USER_ID_LENGTH = 128;
 export const MAX_ROLE_LENGTH = 64;
-export const MAX_PERMISSION_LENGTH = 64;
+const MAX_PERMISSION_LENGTH = 64;
 export const MAX_KEY_LENGTH = 128;
 /** Events of one publish. */
 export const MAX_PUBLISH_EVENTS = 1000;
 export const MAX_TARGET_USERS = 1000;
-export const MAX_EXCLUDED_USERS = 1000;
-export const MAX_ROLES = 50;
+const MAX_EXCLUDED_USERS = 1000;
+const MAX_ROLES = 50;
 /** RFC 3339 with nanoseconds and an offset is 35 characters. */
 export const MAX_TIME_LENGTH = 35;
 /** 30 days in ms; bounds what a publisher can make the queue keep. */

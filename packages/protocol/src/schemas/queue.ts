@@ -6,7 +6,7 @@ export const QUEUE_JOB_STATES = ['waiting', 'active', 'delayed', 'failed', 'comp
 export type QueueJobState = (typeof QUEUE_JOB_STATES)[number];
 
 /** What `clear_event_queue` can take away; an active job never. */
-export const CLEARABLE_STATES = ['waiting', 'delayed', 'failed', 'completed'] as const;
+const CLEARABLE_STATES = ['waiting', 'delayed', 'failed', 'completed'] as const;
 export type ClearableState = (typeof CLEARABLE_STATES)[number];
 /** Cleared when no states are named: what is still to be delivered. Failed jobs are kept to be looked at. */
 export const DEFAULT_CLEARED_STATES = ['waiting', 'delayed'] as const satisfies readonly ClearableState[];
@@ -18,15 +18,15 @@ export const MAX_JOB_ID_LENGTH = 142;
 export const MAX_JOBS_PAGE = 100;
 /** Jobs of a page for which no end was given. */
 export const DEFAULT_JOBS_PAGE = 20;
-export const MAX_JOB_INDEX = 10_000_000;
-export const MAX_FILTERED_TYPES = 200;
+const MAX_JOB_INDEX = 10_000_000;
+const MAX_FILTERED_TYPES = 200;
 /** Jobs that one request retries at most, and without a limit. */
-export const MAX_RETRIED_JOBS = 1000;
+const MAX_RETRIED_JOBS = 1000;
 export const DEFAULT_RETRIED_JOBS = 100;
-export const MAX_RETRIED_IDS = 100;
+const MAX_RETRIED_IDS = 100;
 /** Ten years. */
-export const MAX_AGE_MS = 315_360_000_000;
-export const MAX_ADMIN_REASON_LENGTH = 200;
+const MAX_AGE_MS = 315_360_000_000;
+const MAX_ADMIN_REASON_LENGTH = 200;
 
 /** Why an admin does it; goes into the audit record. */
 const reason = { type: 'string', maxLength: MAX_ADMIN_REASON_LENGTH, description: 'for the audit record' } as const;

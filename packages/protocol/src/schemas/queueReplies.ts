@@ -82,7 +82,7 @@ const clearing = {
 } as const satisfies JSONSchema;
 
 /** Why a payload is not shown. */
-export const WITHHELD_REASONS = ['permission', 'too_large'] as const;
+const WITHHELD_REASONS = ['permission', 'too_large'] as const;
 
 const jobEvent = {
   type: 'object',

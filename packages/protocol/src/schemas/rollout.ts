@@ -8,8 +8,7 @@ export const ROLLOUT_MODES = ['disabled', 'testing', 'gradual', 'full'] as const
 export type RolloutMode = (typeof ROLLOUT_MODES)[number];
 
 /** What a user is assigned to. */
-export const ROLLOUT_ENDPOINTS = ['legacy', 'unified'] as const;
-export type RolloutEndpoint = (typeof ROLLOUT_ENDPOINTS)[number];
+const ROLLOUT_ENDPOINTS = ['legacy', 'unified'] as const;
 
 /** Why. */
 export const ROLLOUT_REASONS = [
@@ -146,7 +145,6 @@ export const ownRolloutSchema = whole({
     },
   }),
 });
-export type OwnRollout = FromSchema<typeof ownRolloutSchema>;
 
 /** Answer of `GET /rollout/users/:user_id`. */
 export const userRolloutSchema = whole({

@@ -4,7 +4,7 @@
  * Written here, not taken from a library: the declarations of this package are read by browser projects that install
  * nothing else, so a type imported from elsewhere would not resolve there (test/types.test.ts compares the two).
  */
-export type JsonType = 'string' | 'number' | 'integer' | 'boolean' | 'object' | 'array' | 'null';
+type JsonType = 'string' | 'number' | 'integer' | 'boolean' | 'object' | 'array' | 'null';
 
 /** A schema. A word that is not listed here is a compile-time error, so a misspelt bound can't silently bound nothing. */
 export interface JSONSchema {

@@ -1,4 +1,3 @@
-import type { FromSchema } from './schema.js';
 import { amount, amounts, count, countOrNull, counts, flag, tally, text, texts, time, whole } from './schemaParts.js';
 
 /** What every report over the cluster begins and ends with. */
@@ -26,7 +25,6 @@ export const connectionStatsSchema = whole({
   nodes: { type: 'array', items: whole({ node_id: text, uptime_seconds: count, ...connectionCounts }) },
   ...tail,
 });
-export type ConnectionStatsReply = FromSchema<typeof connectionStatsSchema>;
 
 const routerCounts = {
   delivery: whole({
@@ -60,7 +58,6 @@ export const routerStatsSchema = whole({
   nodes: { type: 'array', items: whole({ node_id: text, standing_aside: flag, ...routerCounts }) },
   ...tail,
 });
-export type RouterStatsReply = FromSchema<typeof routerStatsSchema>;
 
 /** `system_metrics` as a reply; the event of this name has `scope`. */
 export const systemMetricsSchema = whole({
@@ -96,4 +93,3 @@ export const systemMetricsSchema = whole({
   },
   ...tail,
 });
-export type SystemMetricsReply = FromSchema<typeof systemMetricsSchema>;

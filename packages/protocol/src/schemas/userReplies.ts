@@ -52,10 +52,10 @@ const connection = {
 } as const;
 
 /** One user's connection. */
-export const connectionReportSchema = whole(connection);
+const connectionReportSchema = whole(connection);
 export type ConnectionReport = FromSchema<typeof connectionReportSchema>;
 
-export const banSchema = {
+const banSchema = {
   ...whole({ until: { ...timeOrNull, description: 'null: for good' }, reason: text }),
   type: ['object', 'null'],
   description: 'null: not banned',

@@ -176,7 +176,7 @@ function bearerOf(claims: Claims, token: string, names: ClaimNames, proven: bool
 }
 
 /** Half of a SHA-256: a token that two log lines tell of is the same one. */
-export function tokenIdOf(token: string): string {
+function tokenIdOf(token: string): string {
   return hash('sha256', token, 'hex').slice(0, 16);
 }
 

@@ -12,7 +12,7 @@ export type BusMessage =
   | UserMessage;
 
 /** The node's message to itself: proof that this subscription hears (C6, C13), and the barrier before a reconcile (C12). */
-export interface OwnMessage {
+interface OwnMessage {
   readonly t: 'own';
   /** The subscription that was in force when it was sent. */
   readonly epoch: number;
@@ -36,7 +36,7 @@ export interface EvictMessage {
 }
 
 /** The answer: `conn` is out of the table and nothing more is written to it. */
-export interface EvictedMessage {
+interface EvictedMessage {
   readonly t: 'evicted';
   readonly conn: string;
   readonly by: string;

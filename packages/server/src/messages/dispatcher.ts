@@ -26,13 +26,13 @@ type Reply<T extends ClientMessageType> = (typeof clientMessages)[T]['reply'] ex
   : never;
 
 /** Works on one message of an established connection; what it returns is the reply's data. */
-export type Handler<T extends ClientMessageType> = (
+type Handler<T extends ClientMessageType> = (
   connection: Connection,
   data: ClientData<T>,
 ) => Reply<T> | Promise<Reply<T>>;
 
 /** Messages of an open connection: `authenticate` comes before. */
-export type OpenMessageType = Exclude<ClientMessageType, 'authenticate'>;
+type OpenMessageType = Exclude<ClientMessageType, 'authenticate'>;
 export type Handlers = { readonly [T in OpenMessageType]: Handler<T> };
 type AnyHandler = (connection: Connection, data: unknown) => unknown;
 

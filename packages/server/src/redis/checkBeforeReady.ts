@@ -16,7 +16,7 @@ export interface ReadyCheckOptions {
 }
 
 /** A connection that must not be used as it is; the message says why, in words that anybody may read. */
-export class ConnectionFault extends Error {
+class ConnectionFault extends Error {
   override readonly name = 'ConnectionFault';
 }
 

@@ -20,7 +20,7 @@ export interface RedisHost {
   readonly port: number;
 }
 
-export interface RedisCredentials {
+interface RedisCredentials {
   readonly username?: string;
   readonly password?: string;
 }

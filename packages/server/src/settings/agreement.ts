@@ -7,7 +7,7 @@ import type { Settings } from './settings.js';
  * - `peer`: each node is judged by its own value, which its card tells.
  * - `told`: may differ while a deploy rolls; told in `/health` when it lasts.
  */
-export type AgreementRule = 'refused' | 'peer' | 'told';
+type AgreementRule = 'refused' | 'peer' | 'told';
 
 export interface Agreement {
   /** The setting, or what it leads to. */

@@ -5,7 +5,7 @@ import { envelopeFault, type Frame } from './frames.js';
 import { within } from './wait.js';
 
 /** An upgrade that was answered with another status than 101. */
-export interface Refusal {
+interface Refusal {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;

@@ -24,7 +24,7 @@ export interface Claim {
   readonly needs?: readonly Extra[];
 }
 
-export const KINDS = ['client', 'server', 'errors', 'closes', 'routes'] as const;
+const KINDS = ['client', 'server', 'errors', 'closes', 'routes'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Long enough for a loaded machine and for a hand-over; tests that have to wait for the server say so themselves. */
@@ -36,7 +36,7 @@ interface Left {
 }
 
 /** What the tests of this run claim, and which were left out for lack of an extra. */
-export class Coverage {
+class Coverage {
   readonly left: Left[] = [];
   private readonly covered = new Set<string>();
   private readonly leftOut = new Map<string, Set<Extra>>();

@@ -60,7 +60,7 @@ export interface Info {
   readonly limits: Readonly<Record<string, number>>;
 }
 
-export interface ClientMessage {
+interface ClientMessage {
   readonly type: string;
   readonly permission: string | null;
   readonly reply: string | null;

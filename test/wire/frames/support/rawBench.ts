@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { logOf, storedEvent } from '../../../node/support/events.js';
 import { type LocalNode, World } from '../../../node/support/world.js';
 import type { TestClient } from '../../../support/client.js';
-import { clientFrame, OPCODE, RawClient, type RawFrame, upgradeRequest } from '../../../support/rawClient.js';
+import { clientFrame, OPCODE, RawClient, type RawFrame } from '../../../support/rawClient.js';
 import { token } from '../../../support/tokens.js';
 import { until } from '../../../support/wait.js';
 import type { Phase, RawCase } from './rawCase.js';
@@ -180,5 +180,3 @@ export async function answered(port: number, pieces: readonly (string | Buffer)[
   await until(() => client.status !== null || client.ended, { what: 'an answer' });
   return client;
 }
-
-export { upgradeRequest };

@@ -1,4 +1,4 @@
-import { type Catalogue, PRIORITIES } from '@unified-ws/protocol';
+import type { Catalogue } from '@unified-ws/protocol';
 
 const receive = { priority: 'normal', severity: 'info', permission: 'events:receive' } as const;
 const admin = { ...receive, permission: 'events:admin' } as const;
@@ -31,7 +31,6 @@ export const CATALOGUE: Catalogue = {
 export const TYPES = Object.keys(CATALOGUE.event_types);
 export const FUZZED_TYPES = TYPES.filter((type) => type !== 'mark');
 export const ROLES = ['user', 'viewer', 'chief'] as const;
-export const PRIORITY = PRIORITIES[1];
 
 export interface Grants {
   readonly roles?: readonly string[];

@@ -12,8 +12,7 @@ import { connectionStatsSchema, routerStatsSchema, systemMetricsSchema } from '.
 import type { ServerMessageDefinition } from './definition.js';
 
 /** What became of the order to disconnect a user (G4). */
-export const DISCONNECT_RESULTS = ['closed', 'not_connected', 'node_unreachable'] as const;
-export type DisconnectResult = (typeof DISCONNECT_RESULTS)[number];
+const DISCONNECT_RESULTS = ['closed', 'not_connected', 'node_unreachable'] as const;
 
 /** What concerns more than the connection: publishers, admins and the roll-out are told it. */
 export const clusterMessages = {

@@ -4,7 +4,7 @@ import { count, flag, text, textOrNull, texts, time, timeOrNull } from '../../sc
 import type { ServerMessageDefinition } from './definition.js';
 
 /** Why an event type of a subscription request was refused. */
-export const SUBSCRIPTION_ERRORS = [
+const SUBSCRIPTION_ERRORS = [
   'unknown_event_type',
   'permission_denied',
   'subscription_limit',
@@ -13,7 +13,7 @@ export const SUBSCRIPTION_ERRORS = [
 export type SubscriptionError = (typeof SUBSCRIPTION_ERRORS)[number];
 
 /** Why the server changed the subscriptions of a connection by itself. */
-export const SUBSCRIPTION_CHANGE_REASONS = ['permissions_changed', 'token_refreshed', 'catalogue_reloaded'] as const;
+const SUBSCRIPTION_CHANGE_REASONS = ['permissions_changed', 'token_refreshed', 'catalogue_reloaded'] as const;
 export type SubscriptionChangeReason = (typeof SUBSCRIPTION_CHANGE_REASONS)[number];
 
 /** What concerns the connection itself: its subscriptions, token, preferences, health and rates. */

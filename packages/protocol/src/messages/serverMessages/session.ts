@@ -11,7 +11,7 @@ const positions = {
 } as const satisfies JSONSchema;
 
 /** What became of a given position, per scope. */
-export const RESUME_RESULTS = ['fresh', 'full', 'partial', 'none'] as const;
+const RESUME_RESULTS = ['fresh', 'full', 'partial', 'none'] as const;
 export type ResumeResult = (typeof RESUME_RESULTS)[number];
 const resumeResult = { enum: RESUME_RESULTS } as const satisfies JSONSchema;
 

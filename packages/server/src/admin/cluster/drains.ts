@@ -13,7 +13,7 @@ const DRAIN = 'drain';
 const ENTRY = 'entry';
 
 /** What a node does with those who come: `closed`: it will take them again by itself. */
-export type NodeEntry = 'open' | 'closed' | 'draining';
+type NodeEntry = 'open' | 'closed' | 'draining';
 
 /** The nodes of the cluster, those that do not answer too. */
 export async function listNodes(stats: Pick<ClusterStats, 'read'>): Promise<ClusterNodes> {

@@ -138,7 +138,7 @@ export class QueueJobs {
   }
 }
 
-export function invalid(path: string, message: string): AppError {
+function invalid(path: string, message: string): AppError {
   return new AppError('VALIDATION_ERROR', `The request is not valid: ${path} ${message}.`, {
     details: { errors: [{ path, message }] },
   });

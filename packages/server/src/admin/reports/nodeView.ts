@@ -40,7 +40,7 @@ import type { RolloutNotices } from '../rollout/rolloutNotices.js';
 import type { Rollouts } from '../rollout/rollouts.js';
 
 /** The legacy connections of a node, as far as its statistics tell of them. */
-export interface LegacyView {
+interface LegacyView {
   readonly table: {
     readonly size: number;
     countByGroup(): Readonly<Record<string, number>>;

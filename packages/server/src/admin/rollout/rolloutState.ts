@@ -1,7 +1,7 @@
 import { ROLLOUT_MODES, type RolloutMode } from '@unified-ws/protocol';
 
 /** What was in force before a roll-back. All else stays as it is through it. */
-export interface RolledBack {
+interface RolledBack {
   readonly mode: RolloutMode;
   readonly enforce: boolean;
   readonly at: string;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ClientAddresses } from '../limits/clientAddresses.js';
 
 /** Of ALLOWED_ORIGINS: whatever the origin is, its host is the one that the request was sent to. */
-export const SAME_HOST = 'same-host';
+const SAME_HOST = 'same-host';
 
 const HOST = /^[a-z0-9._-]+(?::\d{1,5})?$|^\[[0-9a-f:.]+\](?::\d{1,5})?$/i;
 

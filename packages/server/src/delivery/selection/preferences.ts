@@ -17,7 +17,7 @@ import type { TypeSet, TypeSets } from './typeSet.js';
 export type Preferences = MessagePreferences;
 
 /** Whether these are no preferences at all: nothing more needs to be looked at. */
-export function isDefault(preferences: Preferences): boolean {
+function isDefault(preferences: Preferences): boolean {
   return preferences === DEFAULT_PREFERENCES;
 }
 

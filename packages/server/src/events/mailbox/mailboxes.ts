@@ -39,7 +39,7 @@ export interface AppendedMail {
   readonly entries: readonly MailText[];
 }
 
-export interface MailText {
+interface MailText {
   readonly tag: string;
   readonly event: StoredEvent;
   /** `event` as JSON. */

@@ -35,7 +35,7 @@ export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows
   readonly connect: (role: 'producer' | 'worker') => RedisClient;
 }
 
-export interface LaneStats extends Readonly<ProcessorCounts> {
+interface LaneStats extends Readonly<ProcessorCounts> {
   readonly queue: string;
   /** An infrastructure error that this node's worker retries in place; null: none. */
   readonly retrying: Retrying | null;

@@ -215,7 +215,7 @@ function draft({ mintedId, first, events }: OpenJob): JobDraft {
 export const SHARED_JOB = 'batch_';
 
 /** A single event's job has the event's id; a shared one an id that follows from its events, the same for a repeat. */
-export function jobId(events: readonly StoredEvent[]): string {
+function jobId(events: readonly StoredEvent[]): string {
   const [first] = events;
   if (events.length === 1 && first) return first.id;
   return `${SHARED_JOB}${hash(events.map((event) => event.id).join(' '))}`;

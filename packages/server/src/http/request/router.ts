@@ -18,7 +18,7 @@ import { queryReader } from './queryReader.js';
 import { RestProblem } from './restProblem.js';
 
 /** A request that its operation let through: the permission is there, and query and body match their schemas. */
-export interface Call<N extends RestOperationId> {
+interface Call<N extends RestOperationId> {
   readonly request: Request;
   readonly response: Response;
   readonly params: Readonly<Record<RestParam<N>, string>>;

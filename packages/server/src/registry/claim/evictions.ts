@@ -4,7 +4,7 @@ import type { EvictMessage } from '../../bus/busMessages.js';
 import type { Duplicates } from './duplicates.js';
 
 /** A connection as an evict meets it. */
-export interface Evictable {
+interface Evictable {
   readonly id: string;
   end(code: CloseCode): void;
 }

@@ -1,7 +1,7 @@
 /** The part of JSON Schema that the settings need. */
 export type ValueSchema = Readonly<Record<string, unknown>>;
 
-export type Section =
+type Section =
   | 'Node'
   | 'Redis'
   | 'Tokens'
@@ -12,7 +12,7 @@ export type Section =
   | 'Operations';
 
 /** How the text of a variable becomes a value. `proxy` is that of `TRUST_PROXY` alone: false, a number, or a list. */
-export type Kind = 'integer' | 'boolean' | 'text' | 'list' | 'proxy';
+type Kind = 'integer' | 'boolean' | 'text' | 'list' | 'proxy';
 
 /** One setting: the only place where its name, type, bounds, default and meaning are written. */
 export interface Entry<E extends string = string, V = unknown> {

@@ -1,4 +1,4 @@
-export interface Series {
+interface Series {
   /** With `_bucket`, `_sum` or `_count` for histograms. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
