@@ -19,7 +19,7 @@ const PARTS = [
   'empty',
   'shard',
   'directed',
-  'handover',
+  'replacement',
   'events',
   'lost',
   'slow',
@@ -32,14 +32,14 @@ const USAGE = `npm run chaos -- [options]
   --rounds N     rounds of each part that has rounds (2000)
   --events N     events of the part events (20000)
   --rate N       of them per second (400)
-  --fault NAME   ${PARTS.join(', ')}, or all; several with commas (plain,directed,handover)
+  --fault NAME   ${PARTS.join(', ')}, or all; several with commas (plain,directed,replacement)
   --seed N       of a failed run, to play its plan again`;
 
 const OPTIONS = {
   rounds: { type: 'string', default: '2000' },
   events: { type: 'string', default: '20000' },
   rate: { type: 'string', default: '400' },
-  fault: { type: 'string', default: 'plain,directed,handover' },
+  fault: { type: 'string', default: 'plain,directed,replacement' },
   seed: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 };

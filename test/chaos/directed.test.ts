@@ -36,7 +36,7 @@ if (plays('directed')) {
       await redis.stop();
     });
 
-    // With the displaced list taken out of claim.lua the third waits for the second alone, and two are current for 2 s.
+    // With the replaced list taken out of claim.lua the third waits for the second alone, and two are current for 2 s.
     it('says hello to the third only when the first is closed, not when the second is (C2)', async () => {
       const signed = token('user-1');
       const registry = redis.client();

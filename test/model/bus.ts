@@ -1,6 +1,6 @@
 import type { World } from './scenario.js';
 import type { State } from './state.js';
-import { ADMIN, CONNS, Displaced, Phase, Run, SENDERS, Wait } from './vocabulary.js';
+import { ADMIN, CONNS, Phase, Replaced, Run, SENDERS, Wait } from './vocabulary.js';
 
 /** A node hears its channel; one that is stopped will read it when it wakes. */
 function hears(s: State, n: number): boolean {
@@ -15,9 +15,9 @@ function hearsFormer(w: World, s: State, e: number): boolean {
   return unreconciled && hears(s, w.node(e));
 }
 
-/** What claim.lua and kick.lua publish: to the channel of the lease that the entry names, `lease` as in the displaced list. */
+/** What claim.lua and kick.lua publish: to the channel of the lease that the entry names, `lease` as in the replaced list. */
 export function publishEvict(w: World, s: State, e: number, by: number, lease: number): void {
-  const heard = lease === Displaced.current ? hears(s, w.node(e)) : hearsFormer(w, s, e);
+  const heard = lease === Replaced.current ? hears(s, w.node(e)) : hearsFormer(w, s, e);
   if (heard) s.setEvict(e, by, true);
 }
 

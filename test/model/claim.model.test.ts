@@ -51,9 +51,9 @@ describe('the claim protocol, in every interleaving of three nodes and three cla
     });
   }
 
-  it('strands nobody when the displaced list is full', () => {
+  it('strands nobody when the replaced list is full', () => {
     for (const faults of [[], ['kill'], ['kick']] as const) {
-      explored(faults, { ...scenarioOf(SHAPES.different, faults, ALL_RULES), displacedMax: 1 }, ENOUGH);
+      explored(faults, { ...scenarioOf(SHAPES.different, faults, ALL_RULES), replacedMax: 1 }, ENOUGH);
     }
   });
 

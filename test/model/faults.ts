@@ -136,11 +136,11 @@ export function notice(w: World, s: State, n: number): void {
 /** An admin's disconnect got no answer in time: the command is still on its way, the tombstone is written (C15). */
 export function kickOwner(w: World, s: State): void {
   const kicked = s.owner;
-  const wasListed = s.displaced(kicked);
+  const wasListed = s.replaced(kicked);
   kick(w, s);
-  const listed = s.displaced(kicked);
+  const listed = s.replaced(kicked);
   // The command went to the lease of the entry, whether kick.lua lists its owner or not.
-  if (!w.rules.kickDisplaces) s.setDisplaced(kicked, 1 + s.lease);
-  publishEvict(w, s, kicked, ADMIN, s.displaced(kicked));
-  s.setDisplaced(kicked, w.rules.kickDisplaces ? listed : wasListed);
+  if (!w.rules.kickReplaces) s.setReplaced(kicked, 1 + s.lease);
+  publishEvict(w, s, kicked, ADMIN, s.replaced(kicked));
+  s.setReplaced(kicked, w.rules.kickReplaces ? listed : wasListed);
 }

@@ -74,7 +74,7 @@ export function runClaim(w: World, s: State, c: number, knowsDead: boolean): Cla
     else s.setPhase(c, Phase.doomedClaimed);
     return result;
   }
-  if (result === 'superseded' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
+  if (result === 'replaced' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
   if (s.why(c) === Why.open) s.setWhy(c, result === 'overflow' || result === 'kicked' ? Why.excused : Why.terminal);
   s.setPhase(c, Phase.closed);
   return result;
@@ -88,7 +88,7 @@ export function onClaimed(w: World, s: State, c: number): void {
     return;
   }
   s.setPhase(c, Phase.waiting);
-  // With nobody displaced there is nothing to settle: one script per connect.
+  // With nobody replaced there is nothing to settle: one script per connect.
   if (!s.unsettled(c)) establish(w, s, c);
 }
 
@@ -104,8 +104,8 @@ export function runSettle(w: World, s: State, c: number): void {
     s.setPhase(c, Phase.unsynced);
     return;
   }
-  if (result === 'superseded' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
-  close(s, c, result === 'superseded' ? Why.terminal : Why.excused);
+  if (result === 'replaced' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
+  close(s, c, result === 'replaced' ? Why.terminal : Why.excused);
 }
 
 export function establish(w: World, s: State, c: number): void {
@@ -171,8 +171,8 @@ export function onRead(w: World, s: State, c: number, knowsDead: boolean): ReadR
     s.setGranted(c, s.fence);
   } else if (result === 'absent') s.setPhase(c, Phase.reclaiming);
   else {
-    if (result === 'superseded' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
-    close(s, c, result === 'superseded' ? Why.terminal : Why.excused);
+    if (result === 'replaced' && w.isEarlierAttempt(holder, c)) s.ownAttemptEnded = true;
+    close(s, c, result === 'replaced' ? Why.terminal : Why.excused);
   }
   return result;
 }

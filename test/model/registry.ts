@@ -1,10 +1,10 @@
 import { publishEvict } from './bus.js';
 import type { World } from './scenario.js';
 import type { State } from './state.js';
-import { CONNS, Displaced, Lease, NONE, Run, Wait } from './vocabulary.js';
+import { CONNS, Lease, NONE, Replaced, Run, Wait } from './vocabulary.js';
 
 /** The scripts, each atomic. They see of the world what their real twins see: the entry and the caller's arguments. */
-export type ClaimResult = 'granted' | 'olderAttempt' | 'superseded' | 'kicked' | 'overflow';
+export type ClaimResult = 'granted' | 'olderAttempt' | 'replaced' | 'kicked' | 'overflow';
 
 /** `entry.lease` belongs to the judges' dead ones. Whether the caller knows it yet is the caller's argument. */
 export function ownerIsDead(w: World, s: State): boolean {
@@ -12,14 +12,14 @@ export function ownerIsDead(w: World, s: State): boolean {
   return s.lease === Lease.dead || (s.lease === Lease.current && s.judged(w.node(s.owner)));
 }
 
-function displacedIsDead(w: World, s: State, c: number): boolean {
-  const displaced = s.displaced(c);
-  return displaced === Displaced.dead || (displaced === Displaced.current && s.judged(w.node(c)));
+function replacedIsDead(w: World, s: State, c: number): boolean {
+  const replaced = s.replaced(c);
+  return replaced === Replaced.dead || (replaced === Replaced.current && s.judged(w.node(c)));
 }
 
 /** There is a dead lease in the entry: callers that know it and callers that do not see different things. */
 export function namesDeadLease(w: World, s: State): boolean {
-  return ownerIsDead(w, s) || CONNS.some((c) => displacedIsDead(w, s, c));
+  return ownerIsDead(w, s) || CONNS.some((c) => replacedIsDead(w, s, c));
 }
 
 /** C4: TIME is in the fence, so a new one is greater than any before, even those that Redis forgot. */
@@ -52,21 +52,20 @@ function isOlderAttempt(w: World, s: State, c: number): boolean {
 export function claim(w: World, s: State, c: number, again: boolean, knowsDead: boolean): ClaimResult {
   const { rules } = w;
   if (again && isTombstoned(s, c)) return 'kicked';
-  if (again && isOutranked(w, s, c, knowsDead)) return 'superseded';
+  if (again && isOutranked(w, s, c, knowsDead)) return 'replaced';
   if (isOlderAttempt(w, s, c)) return 'olderAttempt';
 
   const previous = s.owner === c || (knowsDead && ownerIsDead(w, s)) ? NONE : s.owner;
-  const stays = (e: number) =>
-    e !== c && s.displaced(e) !== Displaced.absent && !(knowsDead && displacedIsDead(w, s, e));
+  const stays = (e: number) => e !== c && s.replaced(e) !== Replaced.absent && !(knowsDead && replacedIsDead(w, s, e));
   // Only a claim that would add is refused: with nobody stored, nobody would ever settle the list.
-  if (previous !== NONE && !stays(previous) && CONNS.filter(stays).length >= w.displacedMax) return 'overflow';
+  if (previous !== NONE && !stays(previous) && CONNS.filter(stays).length >= w.replacedMax) return 'overflow';
 
-  const previousLease = Displaced.current + s.lease;
+  const previousLease = Replaced.current + s.lease;
   if (rules.C3 && rules.deadAreWarned && knowsDead) warnTheDead(w, s, c);
   for (const e of CONNS) {
-    if (!rules.C2 || !stays(e)) s.setDisplaced(e, Displaced.absent);
+    if (!rules.C2 || !stays(e)) s.setReplaced(e, Replaced.absent);
   }
-  if (previous !== NONE) s.setDisplaced(previous, previousLease);
+  if (previous !== NONE) s.setReplaced(previous, previousLease);
   const fence = s.owner === c ? s.fence : newFence(w, s);
   s.owner = c;
   s.holder = c;
@@ -79,12 +78,12 @@ export function claim(w: World, s: State, c: number, again: boolean, knowsDead: 
 
   let unsettled = false;
   for (const e of CONNS) {
-    const displaced = s.displaced(e);
-    if (displaced === Displaced.absent) continue;
+    const replaced = s.replaced(e);
+    if (replaced === Replaced.absent) continue;
     unsettled = true;
     const own = rules.C5 && w.isEarlierAttempt(e, c);
-    s.setWait(c, e, own ? Wait.nothing : waitFor(w, s, e, displaced));
-    if (rules.C3) publishEvict(w, s, e, c, displaced);
+    s.setWait(c, e, own ? Wait.nothing : waitFor(w, s, e, replaced));
+    if (rules.C3) publishEvict(w, s, e, c, replaced);
   }
   s.setUnsettled(c, unsettled);
   return 'granted';
@@ -93,37 +92,37 @@ export function claim(w: World, s: State, c: number, again: boolean, knowsDead: 
 /** Who is dead to the caller is not waited for, but may yet wake, by clocks that say that its right is not over. */
 function warnTheDead(w: World, s: State, c: number): void {
   if (s.owner !== NONE && s.owner !== c && ownerIsDead(w, s)) {
-    publishEvict(w, s, s.owner, c, Displaced.current + s.lease);
+    publishEvict(w, s, s.owner, c, Replaced.current + s.lease);
   }
-  for (const e of CONNS) if (e !== c && displacedIsDead(w, s, e)) publishEvict(w, s, e, c, s.displaced(e));
+  for (const e of CONNS) if (e !== c && replacedIsDead(w, s, e)) publishEvict(w, s, e, c, s.replaced(e));
 }
 
-function waitFor(w: World, s: State, e: number, displaced: number): number {
-  if (displaced !== Displaced.current) return Wait.oldChannel;
+function waitFor(w: World, s: State, e: number, replaced: number): number {
+  if (replaced !== Replaced.current) return Wait.oldChannel;
   const n = w.node(e);
   return s.valid(n) && !s.behind(n) && s.run(n) !== Run.killed ? Wait.acknowledgement : Wait.orTimeout;
 }
 
-export type SettleResult = 'settled' | 'superseded' | 'kicked' | 'absent';
+export type SettleResult = 'settled' | 'replaced' | 'kicked' | 'absent';
 
-/** settle.lua: clears the displaced list, but for own attempts, whose evicts nobody waited for. */
+/** settle.lua: clears the replaced list, but for own attempts, whose evicts nobody waited for. */
 export function settle(w: World, s: State, c: number): SettleResult {
   if (s.owner === NONE) return isTombstoned(s, c) ? 'kicked' : 'absent';
-  if (s.owner !== c) return 'superseded';
+  if (s.owner !== c) return 'replaced';
   if (w.rules.leaseBinds && s.lease !== Lease.current) return 'absent';
   for (const e of CONNS) {
-    if (!w.rules.C5 || !w.isEarlierAttempt(e, c)) s.setDisplaced(e, Displaced.absent);
+    if (!w.rules.C5 || !w.isEarlierAttempt(e, c)) s.setReplaced(e, Replaced.absent);
   }
   s.setUnsettled(c, false);
   return 'settled';
 }
 
-/** release.lua: conn and fence must match; the displaced list stays. */
+/** release.lua: conn and fence must match; the replaced list stays. */
 export function release(s: State, c: number): void {
   if (s.owner === c) s.owner = NONE;
 }
 
-/** Reaping, ≥ 60 s after the lease died: compare-and-delete by (conn, fence, lease); the displaced list stays. */
+/** Reaping, ≥ 60 s after the lease died: compare-and-delete by (conn, fence, lease); the replaced list stays. */
 export function reap(s: State): void {
   s.owner = NONE;
   s.newest = NONE;
@@ -137,10 +136,10 @@ export function kick(w: World, s: State): void {
   s.owner = NONE;
   s.closeCode = true;
   s.newest = NONE;
-  if (w.rules.kickDisplaces) s.setDisplaced(kicked, Displaced.current + lease);
+  if (w.rules.kickReplaces) s.setReplaced(kicked, Replaced.current + lease);
 }
 
-export type ReadResult = 'mine' | 'absent' | 'superseded' | 'kicked';
+export type ReadResult = 'mine' | 'absent' | 'replaced' | 'kicked';
 
 /** reconcile.lua, and what the node concludes from it. */
 export function read(w: World, s: State, c: number, knowsDead: boolean): ReadResult {
@@ -149,7 +148,7 @@ export function read(w: World, s: State, c: number, knowsDead: boolean): ReadRes
     return s.lease === Lease.current && settled ? 'mine' : 'absent';
   }
   if (isTombstoned(s, c)) return 'kicked';
-  return isOutranked(w, s, c, knowsDead) ? 'superseded' : 'absent';
+  return isOutranked(w, s, c, knowsDead) ? 'replaced' : 'absent';
 }
 
 /** Redis lost everything. */
@@ -160,7 +159,7 @@ export function empty(s: State): void {
   s.closeCode = false;
   s.newest = NONE;
   for (const e of CONNS) {
-    s.setDisplaced(e, Displaced.absent);
+    s.setReplaced(e, Replaced.absent);
     s.setSeen(e, false);
   }
 }

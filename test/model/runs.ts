@@ -45,7 +45,7 @@ export const DEMONSTRATIONS: Readonly<Record<Switch, Demonstration>> = {
   C5: { shape: SHAPES.sameDevice, faults: [], invariant: 'I5' },
   C6: { shape: SHAPES.different, faults: ['pause'], invariant: 'I1' },
   C12: { shape: SHAPES.different, faults: ['pause'], invariant: 'I1' },
-  kickDisplaces: { shape: SHAPES.different, faults: ['kick'], invariant: 'I1' },
+  kickReplaces: { shape: SHAPES.different, faults: ['kick'], invariant: 'I1' },
   attemptOutranksFence: { shape: SHAPES.sameDevice, faults: ['empty'], invariant: 'I5' },
   attemptsRemembered: { shape: SHAPES.mixed, faults: [], invariant: 'I5' },
   deadOutranks: { shape: SHAPES.different, faults: ['pause'], invariant: 'I2' },

@@ -15,8 +15,8 @@ export interface Scenario {
   readonly rules: Rules;
   /** How often each fault may happen. */
   readonly faults: Readonly<Partial<Record<Fault, number>>>;
-  /** Longest displaced list that claim.lua accepts; default: never reached. */
-  readonly displacedMax?: number;
+  /** Longest replaced list that claim.lua accepts; default: never reached. */
+  readonly replacedMax?: number;
   /** Look for violations of this invariant alone. */
   readonly invariant?: Invariant;
 }
@@ -31,7 +31,7 @@ export const SHAPES = {
 /** A scenario with what the steps ask of it in every state worked out once. */
 export class World {
   readonly rules: Rules;
-  readonly displacedMax: number;
+  readonly replacedMax: number;
   /** Some client has several attempts. */
   readonly attempts: boolean;
   /** Connections and nodes may be renamed into the order of arrival. */
@@ -42,7 +42,7 @@ export class World {
   constructor(readonly scenario: Scenario) {
     const { clients, nodes } = scenario.shape;
     this.rules = scenario.rules;
-    this.displacedMax = scenario.displacedMax ?? 8;
+    this.replacedMax = scenario.replacedMax ?? 8;
     this.nodes = nodes;
     this.same = clients.flatMap((client) => clients.map((other) => client === other));
     this.attempts = new Set(clients).size < clients.length;

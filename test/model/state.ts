@@ -12,7 +12,7 @@ const ENTRY = {
   fence: [1, 4],
   /** A tombstone of kick.lua. */
   closeCode: [1, 1],
-  displaced: [3, 2],
+  replaced: [3, 2],
   /** The newest claim that was granted since Redis last forgot. */
   newest: [1, 2],
 } as const;
@@ -24,11 +24,11 @@ const LAYOUT = {
   hello: [3, 1],
   /** On the release list of its node. */
   releasing: [3, 1],
-  /** Its last claim found a displaced list and settle.lua did not run since. */
+  /** Its last claim found a replaced list and settle.lua did not run since. */
   unsettled: [3, 1],
   /** The fence that its claim was given. */
   granted: [3, 4],
-  /** [claimer × 3 + displaced owner]: a Wait. */
+  /** [claimer × 3 + replaced owner]: a Wait. */
   wait: [9, 2],
   /** Evicts in flight to this connection: a bit per sender. */
   evicts: [3, 4],
@@ -58,7 +58,7 @@ const LAYOUT = {
   copyLease: ENTRY.lease,
   copyFence: ENTRY.fence,
   copyCloseCode: ENTRY.closeCode,
-  copyDisplaced: ENTRY.displaced,
+  copyReplaced: ENTRY.replaced,
   copyNewest: ENTRY.newest,
 } as const satisfies Record<string, readonly [count: number, bits: number]>;
 type Field = keyof typeof LAYOUT;
@@ -194,11 +194,11 @@ export class State {
   setSeen(c: number, seen: boolean): void {
     this.bytes[at.seen + c] = seen ? 1 : 0;
   }
-  displaced(c: number): number {
-    return this.get(at.displaced + c);
+  replaced(c: number): number {
+    return this.get(at.replaced + c);
   }
-  setDisplaced(c: number, displaced: number): void {
-    this.bytes[at.displaced + c] = displaced;
+  setReplaced(c: number, replaced: number): void {
+    this.bytes[at.replaced + c] = replaced;
   }
   budget(fault: number): number {
     return this.get(at.budget + fault);
@@ -281,13 +281,13 @@ export class State {
   ageLease(c: number, from: number, to: number): void {
     for (const base of this.lags ? [0, TO_COPY] : [0]) {
       if (this.get(at.owner + base) === c && this.get(at.lease + base) === from) this.bytes[at.lease + base] = to;
-      const displaced = at.displaced + base + c;
-      if (this.get(displaced) === from + 1) this.bytes[displaced] = to + 1;
+      const replaced = at.replaced + base + c;
+      if (this.get(replaced) === from + 1) this.bytes[replaced] = to + 1;
     }
   }
   /** Some entry names a lease of `c` in this condition. */
   namesLease(c: number, lease: number): boolean {
     if (this.owner === c && this.lease === lease) return true;
-    return this.displaced(c) === lease + 1;
+    return this.replaced(c) === lease + 1;
   }
 }

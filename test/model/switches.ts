@@ -1,7 +1,7 @@
 /** The rules of the protocol that can be taken out, to see what each prevents. */
 export const SWITCHES = {
   C1: 'a connection is in the table before its claim is sent',
-  C2: 'claim.lua keeps and returns every owner displaced and not yet confirmed',
+  C2: 'claim.lua keeps and returns every owner replaced and not yet confirmed',
   C3: 'claim.lua itself publishes the evicts',
   C4: 'a fence never goes back, not even after Redis forgot',
   C5: 'an older attempt of the same client is refused',
@@ -11,12 +11,12 @@ export const SWITCHES = {
 
 /** What the rules need besides, to hold in every state of this model. */
 export const REFINEMENTS = {
-  kickDisplaces: 'kick.lua puts the kicked owner on the displaced list',
-  attemptOutranksFence: 'an earlier attempt of the own client never supersedes, whatever its fence',
+  kickReplaces: 'kick.lua puts the kicked owner on the replaced list',
+  attemptOutranksFence: 'an earlier attempt of the own client never replaces, whatever its fence',
   attemptsRemembered: 'the entry remembers the newest attempt of each client, not of the stored one alone',
-  deadOutranks: 'a higher fence supersedes, though its lease is dead or its owner was released',
+  deadOutranks: 'a higher fence replaces, though its lease is dead or its owner was released',
   ownFenceStays: 'an entry without owner at the own fence (reaped meanwhile) is claimed again',
-  unsettledWaits: 'who waits for its displaced list is not made to deliver by a read that says "mine"',
+  unsettledWaits: 'who waits for its replaced list is not made to deliver by a read that says "mine"',
   deadAreWarned: 'claim.lua publishes the evict to dead leases too: waiting alone skips them',
   timeHeard: 'who hears a time ahead of its own writes nothing before a round trip has proved its lease',
   leaseBinds: 'what was waited for or settled under a lost lease gives no right under the next one',

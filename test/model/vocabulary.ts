@@ -14,7 +14,7 @@ export const Phase = {
   claiming: 1,
   /** claim.lua ran, its reply is in flight. */
   claimed: 2,
-  /** Waits for the acknowledgements of the displaced owners. */
+  /** Waits for the acknowledgements of the replaced owners. */
   waiting: 3,
   /** settle.lua ran, its reply is in flight. */
   settled: 4,
@@ -43,7 +43,7 @@ export const Why = {
   excused: 2,
 } as const;
 
-/** What a claimer still waits for from a displaced owner. */
+/** What a claimer still waits for from a replaced owner. */
 export const Wait = {
   nothing: 0,
   /** Acknowledgement only: since the claim the owner's node never lost its right to deliver. */
@@ -60,8 +60,8 @@ export const Run = { running: 0, paused: 1, cut: 2, killed: 3, deaf: 4, frozen: 
 /** A lease as an entry names it, seen against the lease that its node holds now. */
 export const Lease = { current: 0, old: 1, dead: 2 } as const;
 
-/** An element of the displaced list: 0 when absent, else 1 + its Lease. */
-export const Displaced = { absent: 0, current: 1, old: 2, dead: 3 } as const;
+/** An element of the replaced list: 0 when absent, else 1 + its Lease. */
+export const Replaced = { absent: 0, current: 1, old: 2, dead: 3 } as const;
 
 export const FAULTS = ['pause', 'kill', 'loss', 'empty', 'cut', 'deaf', 'failover', 'kick', 'stop', 'freeze'] as const;
 export type Fault = (typeof FAULTS)[number];

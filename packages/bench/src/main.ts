@@ -7,13 +7,13 @@ import { machine, monoMs, openFilesLimit } from './load/procfs.js';
 import { connects } from './measures/connect.js';
 import { type Context, FULL, type Row, SMALL } from './measures/context.js';
 import { fanout } from './measures/fanout.js';
-import { handover } from './measures/handover.js';
 import { memory } from './measures/memory.js';
 import { queue } from './measures/queue.js';
+import { replacement } from './measures/replacement.js';
 import { replay } from './measures/replay.js';
 import { summarise } from './summary.js';
 
-const MEASURES = { fanout, connect: connects, handover, memory, replay, queue } as const;
+const MEASURES = { fanout, connect: connects, replacement, memory, replay, queue } as const;
 type MeasureName = keyof typeof MEASURES;
 
 const USAGE = `npm run bench [-- name…] [-- options]

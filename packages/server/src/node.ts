@@ -212,7 +212,7 @@ class Node implements ClusterNode {
     parts.liveness.stop();
     parts.backpressure.stop();
     if (this.tickTimer) clearInterval(this.tickTimer);
-    parts.displacements.stop();
+    parts.pendingReplacements.stop();
     await this.attempt('stop.inspector', parts.inspector.stop());
     await this.attempt('stop.legacy', parts.legacy.stop());
     await this.attempt('stop.rollout', parts.rolloutNotices.stop());

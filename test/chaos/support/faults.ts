@@ -31,7 +31,7 @@ const SHARD_FORGOTTEN_MS = 2000;
 /** A replica that heard nothing for so long takes over, milliseconds. */
 const LAG_MS = 400;
 
-/** Who displaces a connection of a killed node waits until its lease is dead (issue "Foundation"; REPLACE_TIMEOUT_MS is 6 s). */
+/** Who replaces a connection of a killed node waits until its lease is dead (issue "Foundation"; REPLACE_TIMEOUT_MS is 6 s). */
 const WAIT_AFTER_KILL_MS = 8000;
 /** With the short lease, and with a command that is not answered before it (REDIS_COMMAND_TIMEOUT_MS, the time of the fault). */
 const WAIT_MS = 12_000;

@@ -128,7 +128,7 @@ export class User {
     this.leaving.add(device);
     const how = this.random.chance(0.5) ? 'close' : 'terminate';
     const delay = this.random.int(0, CLOSE_WITHIN_MS);
-    // Not before: a dead socket's claim would come at any later time, and rightly displace whoever is there then.
+    // Not before: a dead socket's claim would come at any later time, and rightly replace whoever is there then.
     await until(() => device.isAccepted, { what: `the upgrades of ${this.id} are answered`, timeoutMs: 15_000 });
     await sleep(delay);
     device.quit(how);

@@ -5,7 +5,7 @@ import type { User } from './user.js';
 import type { RegistryEntry, World } from './world.js';
 
 export interface Strictness {
-  /** Nothing may end but by being displaced or by its own user. */
+  /** Nothing may end but by being replaced or by its own user. */
   readonly faultless: boolean;
   /** Redis forgot the claims: not surely the newest remains, and two overlap for so long at most. */
   readonly toleranceMs: number;
@@ -139,5 +139,5 @@ function wrongEnding(attempt: Attempt, user: User, { faultless }: Strictness): s
     );
     return newer ? null : `4206 without a newer attempt: ${attempt.describe()}`;
   }
-  return faultless && ending.code !== CLOSE.SUPERSEDED ? `not ended by being displaced: ${attempt.describe()}` : null;
+  return faultless && ending.code !== CLOSE.SUPERSEDED ? `not ended by being replaced: ${attempt.describe()}` : null;
 }

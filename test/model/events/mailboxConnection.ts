@@ -51,7 +51,7 @@ export function runClaim(w: Scenario, s: MailboxState, c: number): void {
   s.setPage(c, Page.none, 0, false, s.head);
 }
 
-/** Nobody displaced delivers any more: hello, then replay, unless the answer of the claim said that nothing was missed. */
+/** Nobody replaced delivers any more: hello, then replay, unless the answer of the claim said that nothing was missed. */
 export function establish(w: Scenario, s: MailboxState, c: number): void {
   const reader = client(w, s, c);
   const head = s.pageHead(c);
@@ -93,7 +93,7 @@ function write(w: Scenario, s: MailboxState, c: number, tag: number): void {
     !s.forgot &&
     (s.phase(owner) === Phase.replaying || s.phase(owner) === Phase.open)
   ) {
-    s.setFlaw(Flaw.displaced);
+    s.setFlaw(Flaw.replaced);
   }
 }
 

@@ -59,7 +59,7 @@ export const Phase = {
   claiming: 1,
   /** claim.lua ran, its answer is in flight. */
   claimed: 2,
-  /** Waits until nobody displaced delivers any more. */
+  /** Waits until nobody replaced delivers any more. */
   waiting: 3,
   /** Established; reads pages until the cursor is the head. */
   replaying: 4,

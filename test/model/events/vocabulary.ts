@@ -28,7 +28,7 @@ export const INVARIANTS = {
   twice: 'L2: an event lies in a log twice',
   acked: 'L8: what the current connection was not sent is acknowledged',
   needless: 'I4: a gap was announced where nothing is missing',
-  displaced: 'I1: a connection delivers that was displaced by an established one',
+  replaced: 'I1: a connection delivers that was replaced by an established one',
   behind: 'I4: at rest a connected client lacks an event, or an event is not appended',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;

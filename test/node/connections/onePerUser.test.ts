@@ -120,7 +120,7 @@ describe('one connection per user', function () {
     await until(async () => !('displaced' in (await world.entry(redis, own))), { what: 'the own attempt is settled' });
   });
 
-  it('a third login must wait for the first too, whom the second displaced and never settled (C2)', async () => {
+  it('a third login must wait for the first too, whom the second replaced and never settled (C2)', async () => {
     const user = world.user();
     await silentOwner(user, '');
     const second = world.dial(node, { token: token(user) });

@@ -102,7 +102,7 @@ describe('mailboxes under faults', function () {
     expect(gapsOf(client)).to.deep.equal([]);
   });
 
-  it('a hole that is found while Redis is out of reach must not be filled for a connection that is displaced by then (C6)', async () => {
+  it('a hole that is found while Redis is out of reach must not be filled for a connection that is replaced by then (C6)', async () => {
     const user = world.user();
     const old = await world.connect(far, user);
     await mailOf(world.redis).append(user, events(1));

@@ -272,7 +272,7 @@ describe('a node that is cut off', function () {
     expect(numbers(newer)).to.deep.equal(upTo(11).slice(1));
     expect(numbers(kept), 'the others miss nothing').to.deep.equal(upTo(11));
     const late = old.frames.filter((frame) => frame.at > establishedAt);
-    expect(late, 'nothing for the displaced one').to.deep.equal([]);
+    expect(late, 'nothing for the replaced one').to.deep.equal([]);
     const entry = await world.entry(redis, gone);
     expect(entry).to.include({ conn: newer.hello?.connection_id, fence: String(newer.hello?.fence) });
   });

@@ -30,7 +30,7 @@ function deflated(message: string, options: { windowBits?: number; level?: numbe
 }
 
 /** Several messages of one sender that keeps its window: each but the first refers to those before it. */
-async function withTakeover(messages: readonly string[]): Promise<Buffer[]> {
+async function withSharedContext(messages: readonly string[]): Promise<Buffer[]> {
   const deflate = createDeflateRaw();
   const chunks: Buffer[] = [];
   deflate.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -264,7 +264,7 @@ describe('raw frames: permessage-deflate', function () {
   bench.all(refused.map((one) => ({ headers, ...one })));
 
   it('a window that is kept though the server forbade it must not be taken for the text that it is not (RFC 7692 §7.1.1.2)', async () => {
-    const [first, second] = await withTakeover([ask('1', 'words to refer to'), ask('2', 'words to refer to')]);
+    const [first, second] = await withSharedContext([ask('1', 'words to refer to'), ask('2', 'words to refer to')]);
     const client = await bench.connect('open', headers);
     client.socket.write(Buffer.concat([packed(first as Buffer), packed(second as Buffer)]));
     expect(await client.closed()).to.equal(1007);

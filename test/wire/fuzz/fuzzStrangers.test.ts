@@ -74,7 +74,7 @@ describe('fuzzed strangers', function () {
     expect(node.isRunning).to.equal(true);
   }
 
-  /** Each worker has a user of its own, so that nobody displaces another. */
+  /** Each worker has a user of its own, so that nobody replaces another. */
   async function eachOf<T>(values: readonly T[], work: (value: T, worker: number) => Promise<void>): Promise<void> {
     const waiting = [...values];
     await Promise.all(

@@ -7,7 +7,7 @@ import { SECRET } from '../load/requests.js';
 
 /**
  * What a connect costs with `ws` when it is done well by hand: a token checked with a KeyObject, a field in Redis, a hello.
- * No claim: nobody is displaced and nothing is awaited but the write.
+ * No claim: nobody is replaced and nothing is awaited but the write.
  *
  * Environment: REDIS_URL, else the token is not looked at and nothing is registered.
  */

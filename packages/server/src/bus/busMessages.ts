@@ -20,7 +20,7 @@ interface OwnMessage {
   readonly at: number;
 }
 
-/** Published by claim.lua, and again by the claimer until it is answered: close `conn`, a newer claim displaced it. */
+/** Published by claim.lua, and again by the claimer until it is answered: close `conn`, a newer claim replaced it. */
 export interface EvictMessage {
   readonly t: 'evict';
   readonly conn: string;

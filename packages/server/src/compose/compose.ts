@@ -65,7 +65,7 @@ export function compose(settings: Settings, options: NodeOptions, calls: DrainCa
   });
   const withLegacy: LegacyParts = composeLegacy(connections, (ip, error) => entrance.authFailures.add(ip, error));
   const entrance: EntranceParts = composeEntrance(composeAdmin(withLegacy), {
-    onConnected: (tookMs, displaced) => parts.reports.metrics.connected(tookMs, displaced),
+    onConnected: (tookMs, hasReplaced) => parts.reports.metrics.connected(tookMs, hasReplaced),
     reports: () => parts.reports,
   });
   const parts = composeHttp(entrance);

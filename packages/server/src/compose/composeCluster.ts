@@ -13,9 +13,9 @@ import type { PeersView } from '../observability/health/readiness.js';
 import { serverVersion } from '../observability/serverVersion.js';
 import { onLinkBroken } from '../redis/shardMap.js';
 import { Claims } from '../registry/claim/claims.js';
-import { Displacements } from '../registry/claim/displacements.js';
 import { Duplicates } from '../registry/claim/duplicates.js';
 import { Evictions } from '../registry/claim/evictions.js';
+import { PendingReplacements } from '../registry/claim/pendingReplacements.js';
 import { Releases } from '../registry/claim/releases.js';
 import { Differences } from '../registry/nodes/differences.js';
 import { Judge } from '../registry/nodes/judge.js';
@@ -76,7 +76,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
       onTime: (time) => recovery.hear(time),
       onMessage: (message, size) => {
         if (message.t === 'evict') evictions.onEvict(message);
-        else if (message.t === 'evicted') displacements.confirm(message.by, message.conn);
+        else if (message.t === 'evicted') pendingReplacements.confirm(message.by, message.conn);
         else if (message.t === 'ephemeral') calls.onEphemeral(message.events, size);
         else if (message.t === 'request') commands.onRequest(message);
         else if (message.t === 'reply') commands.onReply(message);
@@ -143,8 +143,14 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     hasUser: (userId) => table.hasUser(userId),
     ordered: redis instanceof Redis,
   });
-  const displacements = new Displacements({ bus, judge, clock, clusterTime, timeoutMs: settings.replaceTimeoutMs });
-  const claims = new Claims({ store, lease, judge, displacements, releases, clock, clusterTime, report });
+  const pendingReplacements = new PendingReplacements({
+    bus,
+    judge,
+    clock,
+    clusterTime,
+    timeoutMs: settings.replaceTimeoutMs,
+  });
+  const claims = new Claims({ store, lease, judge, pendingReplacements, releases, clock, clusterTime, report });
   const reconcileParts: ReconcileParts = {
     store,
     claims,
@@ -221,7 +227,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     commands,
     store,
     releases,
-    displacements,
+    pendingReplacements,
     claims,
     reconciler,
     recovery,

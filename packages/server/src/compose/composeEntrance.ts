@@ -8,7 +8,7 @@ import { askerOf } from '../connections/lifecycle/securityRecords.js';
 import { AddressLimit } from '../connections/limits/addressLimit.js';
 import { AuthFailures } from '../connections/limits/authFailures.js';
 import { Acceptor } from '../connections/upgrade/acceptor.js';
-import { Replacements } from '../connections/upgrade/replacements.js';
+import { ReplacementAllowance } from '../connections/upgrade/replacementAllowance.js';
 import { type RefusalReason, Upgrades } from '../connections/upgrade/upgrades.js';
 import { Resumes } from '../delivery/resumes.js';
 import { PreferenceFormat } from '../delivery/selection/preferences.js';
@@ -37,8 +37,8 @@ const HOSTILE: ReadonlySet<RefusalReason> = new Set(['origin', 'rate', 'auth_fai
 
 /** Upwards, to parts that are made later. */
 interface EntranceCalls {
-  /** A connection is established, after so long, and displaced an earlier one or did not. */
-  readonly onConnected: (tookMs: number, displaced: boolean) => void;
+  /** A connection is established, after so long, and replaced an earlier one or did not. */
+  readonly onConnected: (tookMs: number, hasReplaced: boolean) => void;
   readonly reports: () => Reports;
 }
 
@@ -131,9 +131,9 @@ export function composeEntrance(admin: AdminParts, calls: EntranceCalls) {
     nodeId,
     mayDeliver: isServing,
     sendError,
-    onEstablished: (connection, tookMs, displaced) => {
-      calls.onConnected(tookMs, displaced);
-      securityRecords.connected(connection, displaced);
+    onEstablished: (connection, tookMs, hasReplaced) => {
+      calls.onConnected(tookMs, hasReplaced);
+      securityRecords.connected(connection, hasReplaced);
       rolloutNotices.established(connection);
       inbound.process(connection);
     },
@@ -149,7 +149,7 @@ export function composeEntrance(admin: AdminParts, calls: EntranceCalls) {
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     authFailures,
-    replacements: new Replacements(verifier, table),
+    replacements: new ReplacementAllowance(verifier, table),
     tokenInQuery: settings.tokenInQuery,
     maxPayload: settings.maxPayload,
     messageBurst: settings.messageBurst,

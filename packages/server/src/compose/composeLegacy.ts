@@ -13,7 +13,7 @@ import { LegacyList } from '../legacy/connections/legacyList.js';
 import { LegacyMessages } from '../legacy/connections/legacyMessages.js';
 import { LegacyNotes } from '../legacy/connections/legacyNotes.js';
 import { LegacyOrders } from '../legacy/connections/legacyOrders.js';
-import { Replacements } from '../legacy/connections/legacyReplacements.js';
+import { LegacyReplacements } from '../legacy/connections/legacyReplacements.js';
 import { LegacyStanding } from '../legacy/connections/legacyReview.js';
 import { LegacyTable } from '../legacy/connections/legacyTable.js';
 import type { AppError } from '../util/appError.js';
@@ -88,7 +88,7 @@ export function composeLegacy(connections: ConnectionsParts, onTokenRefused: (ip
     authority,
     table,
     notes,
-    replacements: new Replacements({ commands, judge, table, notes, counts, report }),
+    replacements: new LegacyReplacements({ commands, judge, table, notes, counts, report }),
     deprecations,
     errors,
     store,

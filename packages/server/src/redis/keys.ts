@@ -16,7 +16,7 @@ export class Keys {
     this.channels = database === 0 ? prefix : `${prefix}@${database}`;
   }
 
-  /** The registry entry of a user: owner, lease, fence, displaced owners. */
+  /** The registry entry of a user: owner, lease, fence, replaced owners. */
   conn(userId: string): string {
     return `${this.user(userId)}:conn`;
   }

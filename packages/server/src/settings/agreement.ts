@@ -37,7 +37,7 @@ export const AGREEMENTS: readonly Agreement[] = [
   {
     name: 'LEASE_TTL_MS',
     rule: 'peer',
-    why: 'a node is called dead, and a displaced connection no longer waited for, by the value of the node that has it',
+    why: 'a node is called dead, and a replaced connection no longer waited for, by the value of the node that has it',
     value: ({ leaseTtlMs }) => leaseTtlMs,
   },
   {

@@ -38,7 +38,7 @@ export const RULES: readonly Rule[] = [
       when(
         replaceTimeoutMs < leaseTtlMs + REPLACE_MARGIN_MS,
         'REPLACE_TIMEOUT_MS',
-        `${replaceTimeoutMs} is less than LEASE_TTL_MS + ${REPLACE_MARGIN_MS} = ${leaseTtlMs + REPLACE_MARGIN_MS}: the displaced connection could still deliver`,
+        `${replaceTimeoutMs} is less than LEASE_TTL_MS + ${REPLACE_MARGIN_MS} = ${leaseTtlMs + REPLACE_MARGIN_MS}: the replaced connection could still deliver`,
       ),
   },
   {

@@ -249,7 +249,7 @@ describe('settings', () => {
     }
   });
 
-  it('REPLACE_TIMEOUT_MS below the lease and a second is refused: the displaced one could still deliver', () => {
+  it('REPLACE_TIMEOUT_MS below the lease and a second is refused: the replaced one could still deliver', () => {
     expect(problemOf('REPLACE_TIMEOUT_MS', { REPLACE_TIMEOUT_MS: '5999' }))
       .to.include('5999')
       .and.include('6000');

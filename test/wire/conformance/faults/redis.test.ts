@@ -65,20 +65,20 @@ describe('faults: Redis is away', () => {
 
   covers(
     { closes: [4205], needs: ['faults', 'secret'] },
-    'who was about to be established when Redis lost it is sent away to come back, and not told that he was superseded',
+    'who was about to be established when Redis lost it is sent away to come back, and not told that he was replaced',
     async (t) => {
       t.extend(30_000);
       const world = await FaultWorld.start(t, { nodes: 2 });
       const [near, far] = world.target.urls as [string, string];
       const [, node] = world.cluster.nodes;
-      const displaced = await t.user({}, far);
+      const replaced = await t.user({}, far);
       // It cannot confirm that its connection ended: the next one has to wait for it.
       node?.pause();
       const claiming = await t.dial({ token: userToken() }, near);
       const redis = world.redis.client();
-      const key = `uws:{u:${encodeURIComponent(displaced.userId)}}:conn`;
+      const key = `uws:{u:${encodeURIComponent(replaced.userId)}}:conn`;
       await t.eventually(async () => {
-        return (await redis.hget(key, 'conn')) !== displaced.hello.connection_id;
+        return (await redis.hget(key, 'conn')) !== replaced.hello.connection_id;
       }, 'the claim has run');
       await redis.del(key);
       node?.resume();

@@ -27,7 +27,7 @@ export interface Claim {
 const KINDS = ['client', 'server', 'errors', 'closes', 'routes'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** Long enough for a loaded machine and for a hand-over; tests that have to wait for the server say so themselves. */
+/** Long enough for a loaded machine and for a replacement; tests that have to wait for the server say so themselves. */
 const TIMEOUT_MS = 20_000;
 
 interface Left {

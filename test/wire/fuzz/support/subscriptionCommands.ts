@@ -120,13 +120,13 @@ const publish = fc.boolean().map((targeted) =>
   }),
 );
 
-const reconnect = fc.tuple(fc.nat(1), fc.boolean()).map(([node, takeover]) =>
-  command(`${takeover ? 'take over' : 'reconnect'} on ${node}`, async (model, user) => {
+const reconnect = fc.tuple(fc.nat(1), fc.boolean()).map(([node, replaces]) =>
+  command(`${replaces ? 'take over' : 'reconnect'} on ${node}`, async (model, user) => {
     const former = user.current;
-    if (!takeover) await former.close();
+    if (!replaces) await former.close();
     await user.connect(node, model.roles);
     expect(user.current.hello?.subscriptions).to.have.members(model.subscriptions);
-    if (takeover) expect((await former.closed()).code).to.equal(4001);
+    if (replaces) expect((await former.closed()).code).to.equal(4001);
   }),
 );
 

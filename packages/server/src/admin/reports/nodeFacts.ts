@@ -187,10 +187,10 @@ export class NodeFacts {
   }
 
   private registry(): NodeStats['registry'] {
-    const { counts, displacements, duplicates, evictions, releases, judge } = this.view;
+    const { counts, pendingReplacements, duplicates, evictions, releases, judge } = this.view;
     return {
-      takeovers: counts.takeovers,
-      waiting_takeovers: displacements.size,
+      takeovers: counts.replacements,
+      waiting_takeovers: pendingReplacements.size,
       evictions: evictions.closed,
       duplicates_found: duplicates.found,
       pending_releases: releases.pending,

@@ -166,7 +166,7 @@ export class Disconnects {
       const ended = owner.conn;
       if (reply === 'closed') closedOn = nodeId;
       // C14: "not here": its release is under way, or the user moved while the command was, and is followed until the deadline.
-      // The same after "closed": the one that was closed may have been displaced already.
+      // The same after "closed": the one that was closed may have been replaced already.
       else await pause(REREAD_MS);
       owner = await next();
       if (closedOn !== null && owner?.conn === ended) return { result: 'closed', node_id: closedOn };

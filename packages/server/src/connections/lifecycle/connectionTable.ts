@@ -35,7 +35,7 @@ export class ConnectionTable {
     return this.byId.get(id);
   }
 
-  /** All connections of a user here: more than one only while the newest displaces the others. */
+  /** All connections of a user here: more than one only while the newest replaces the others. */
   ofUser(userId: string): readonly Connection[] {
     const known = this.byUser.get(userId);
     return known === undefined ? [] : Array.isArray(known) ? known : [known];

@@ -29,10 +29,10 @@ export class SecurityRecords {
     this.log = log;
   }
 
-  connected(connection: Connection, displaced: boolean): void {
+  connected(connection: Connection, hasReplaced: boolean): void {
     const { client, fence, shape } = connection;
     const facts = { client: client?.id, fence: fence === '' ? undefined : fence };
-    this.write('connect', askerOf(connection), shape?.name ?? (displaced ? 'displaced' : 'new'), facts);
+    this.write('connect', askerOf(connection), shape?.name ?? (hasReplaced ? 'displaced' : 'new'), facts);
     this.granted(askerOf(connection));
   }
 

@@ -55,7 +55,7 @@ export interface AcceptorParts {
   readonly mayDeliver: () => boolean;
   readonly sendError: (connection: Connection, error: AppError) => void;
   /** Established: what waited in the inbox may be handled. */
-  readonly onEstablished: (connection: Connection, tookMs: number, displaced: boolean) => void;
+  readonly onEstablished: (connection: Connection, tookMs: number, hasReplaced: boolean) => void;
   readonly limits: ServerData<'connection_established'>['limits'];
   readonly heartbeatIntervalMs: number;
 }
@@ -68,7 +68,7 @@ interface Held {
   readonly saved: readonly string[];
   readonly preferences: readonly string[];
   readonly amendment: Amendment;
-  readonly displaced: boolean;
+  readonly hasReplaced: boolean;
   readonly mailbox: ClaimedMailbox | null;
   /** When the token was verified, monotonic ms. */
   readonly startedAt: number;
@@ -205,7 +205,7 @@ export class Acceptor {
   }
 
   private establish(connection: Connection, held: Held, judged: Resumed): void {
-    const { saved, preferences, amendment, displaced, mailbox, startedAt } = held;
+    const { saved, preferences, amendment, hasReplaced, mailbox, startedAt } = held;
     const { fanout, userScope, clock, logger, authority, preferenceFormat, mayDeliver, liveness, onEstablished } =
       this.parts;
     if (!connection.isOpen()) return;
@@ -237,7 +237,7 @@ export class Acceptor {
       { mono, conn: connection.id, user: connection.userId, fence: connection.fence, client: connection.client?.id },
       'established',
     );
-    onEstablished(connection, mono - startedAt, displaced);
+    onEstablished(connection, mono - startedAt, hasReplaced);
   }
 
   private hello(connection: Connection, resumed: Resumed, user: ResumeResult): ServerData<'connection_established'> {

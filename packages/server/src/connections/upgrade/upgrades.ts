@@ -16,13 +16,13 @@ import { toClient } from './acceptor.js';
 import { deflateOffer } from './deflateOffer.js';
 import { type HandshakeFault, handshakeFault, malformed, resourceOf } from './handshake.js';
 import { Origins } from './origins.js';
-import { Replacements } from './replacements.js';
+import { ReplacementAllowance } from './replacementAllowance.js';
 
 export interface UpgradesParts {
   readonly logger: Logger;
   readonly addressLimit: AddressLimit;
   readonly authFailures: AuthFailures;
-  readonly replacements: Pick<Replacements, 'replaces'>;
+  readonly replacements: Pick<ReplacementAllowance, 'replaces'>;
   /** TOKEN_IN_QUERY. */
   readonly tokenInQuery: boolean;
   readonly maxPayload: number;
@@ -228,7 +228,7 @@ export class Upgrades {
 
   private replacesOne(token: string | null): boolean {
     const { connections, maxConnections, replacements } = this.parts;
-    return connections() < Replacements.bound(maxConnections) && replacements.replaces(token);
+    return connections() < ReplacementAllowance.bound(maxConnections) && replacements.replaces(token);
   }
 
   /** Last of all: it is the only check that costs, but for that of a full node. */

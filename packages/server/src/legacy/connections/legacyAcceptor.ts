@@ -19,7 +19,7 @@ import type { LegacyConnection } from './legacyConnection.js';
 import type { LegacyErrors } from './legacyErrors.js';
 import { mayUse } from './legacyGroups.js';
 import type { LegacyNotes } from './legacyNotes.js';
-import type { Replacements } from './legacyReplacements.js';
+import type { LegacyReplacements } from './legacyReplacements.js';
 import type { LegacyTable } from './legacyTable.js';
 import { isClosed } from './rolloutSource.js';
 
@@ -30,7 +30,7 @@ export interface LegacyAcceptorParts {
   readonly authority: LegacyAuthority;
   readonly table: LegacyTable;
   readonly notes: LegacyNotes;
-  readonly replacements: Replacements;
+  readonly replacements: LegacyReplacements;
   readonly deprecations: Deprecations;
   readonly errors: LegacyErrors;
   readonly store: Pick<RegistryStore, 'entry'>;

@@ -17,7 +17,7 @@ interface ReplaceData {
   readonly code: number;
 }
 
-export interface ReplacementsParts {
+export interface LegacyReplacementsParts {
   readonly commands: Commands;
   readonly judge: Judge;
   readonly table: LegacyTable;
@@ -27,10 +27,10 @@ export interface ReplacementsParts {
 }
 
 /** The newest connection of a user and group ends those before it, on whatever node they are. */
-export class Replacements {
-  private readonly parts: ReplacementsParts;
+export class LegacyReplacements {
+  private readonly parts: LegacyReplacementsParts;
 
-  constructor(parts: ReplacementsParts) {
+  constructor(parts: LegacyReplacementsParts) {
     this.parts = parts;
     parts.commands.handle(REPLACE, (data) => this.end(data as ReplaceData));
   }

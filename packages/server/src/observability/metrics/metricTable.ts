@@ -27,13 +27,13 @@ export const DISTRIBUTIONS = {
   connect: {
     type: 'histogram',
     name: 'uws_connect_seconds',
-    help: 'From a verified token to connection_established, the wait for displaced connections included, seconds.',
+    help: 'From a verified token to connection_established, the wait for replaced connections included, seconds.',
     buckets: UP_TO_10_S,
   },
-  handover: {
+  replacing: {
     type: 'histogram',
     name: 'uws_handover_seconds',
-    help: 'As uws_connect_seconds, of the connections that displaced another alone, seconds.',
+    help: 'As uws_connect_seconds, of the connections that replaced another alone, seconds.',
     buckets: UP_TO_10_S,
   },
   rest: {

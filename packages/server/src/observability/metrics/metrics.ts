@@ -25,7 +25,7 @@ export interface MetricsView {
   /** What went to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
   readonly logLines: Readonly<Record<string, number>>;
-  readonly counts: Pick<NodeCounts, 'established' | 'takeovers' | 'requestsRefused'>;
+  readonly counts: Pick<NodeCounts, 'established' | 'replacements' | 'requestsRefused'>;
 }
 
 /** The facts of a node as they are now. */
@@ -98,15 +98,15 @@ export class Metrics {
    * A connection was established.
    *
    * @param tookMs since its token was verified.
-   * @param displaced whether it had to wait for another one of its user to end.
+   * @param replaced whether it had to wait for another one of its user to end.
    */
-  connected(tookMs: number, displaced = false): void {
+  connected(tookMs: number, hasReplaced = false): void {
     const { counts } = this.view;
     counts.established += 1;
     this.histograms.connect.observe(tookMs / 1000);
-    if (!displaced) return;
-    counts.takeovers += 1;
-    this.histograms.handover.observe(tookMs / 1000);
+    if (!hasReplaced) return;
+    counts.replacements += 1;
+    this.histograms.replacing.observe(tookMs / 1000);
   }
 
   /** @param route pattern of the route, never the path that was asked for. */

@@ -15,8 +15,8 @@ export class NodeCounts {
   /** What admins did to the event queue: `cleared_jobs`, `cleared_events`, `retried_jobs`, `deleted_jobs`. */
   readonly queueAdmin = new Tally();
   established = 0;
-  /** Connections that displaced another and waited for its end. */
-  takeovers = 0;
+  /** Connections that replaced another and waited for its end. */
+  replacements = 0;
   /** How often this node lost the right to deliver. */
   fencedPeriods = 0;
   private readonly clock: Clock;

@@ -13,17 +13,17 @@ import {
   type Owner,
 } from '../store/registryTypes.js';
 import { ClaimWindow } from './claimWindow.js';
-import type { Displacements } from './displacements.js';
+import type { PendingReplacements } from './pendingReplacements.js';
 import type { Releases } from './releases.js';
 
 export type ClaimOutcome =
-  /** Current, and everybody displaced is confirmed closed or has lost the right to deliver. */
+  /** Current, and everybody replaced is confirmed closed or has lost the right to deliver. */
   | {
       readonly status: 'held';
       readonly saved: readonly string[];
       readonly preferences: readonly string[];
       readonly amendment: Amendment;
-      readonly displaced: boolean;
+      readonly hasReplaced: boolean;
       readonly mailbox: ClaimedMailbox | null;
     }
   /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
@@ -41,7 +41,7 @@ export interface ClaimsParts {
   readonly store: RegistryStore;
   readonly lease: Lease;
   readonly judge: Judge;
-  readonly displacements: Displacements;
+  readonly pendingReplacements: PendingReplacements;
   readonly releases: Releases;
   readonly clock: Clock;
   readonly clusterTime: Pick<Clock, 'now'>;
@@ -76,7 +76,7 @@ export class Claims {
   }
 
   /**
-   * Claims, waits for the displaced owners, settles.
+   * Claims, waits for the replaced owners, settles.
    *
    * @throws when Redis did not answer: the claim may still run, so it is released until that is confirmed (C8). The caller
    *   closes with 4207.
@@ -106,20 +106,20 @@ export class Claims {
     onSettled: (outcome: ClaimOutcome) => void,
   ): Promise<ClaimOutcome | { status: 'waiting' }> {
     if (!who.isOpen()) return { status: 'gone' };
-    const { lease, releases, displacements, report } = this.parts;
+    const { lease, releases, pendingReplacements, report } = this.parts;
     const attempt: Reclaim = { lease: lease.id };
     this.reclaims.set(who.id, attempt);
     const holds = (): boolean => this.reclaims.get(who.id) === attempt && lease.id === attempt.lease;
-    displacements.forget(who.id);
+    pendingReplacements.forget(who.id);
     // Past the window: many are re-claimed at once anyway, and nothing is delivered while they wait.
     const answer = await this.send(who, { fence: who.fence, from }, releases.enlist([who.userId]));
     if (answer === null) return { status: 'gone' };
     if (!holds()) return { status: 'lapsed' };
     if (answer.status !== 'ok') return refusal(answer);
-    if (answer.displaced.length === 0) {
+    if (answer.replaced.length === 0) {
       this.reclaims.delete(who.id);
       const { saved, preferences, amendment, mailbox } = answer;
-      return { status: 'held', saved, preferences, amendment, displaced: false, mailbox };
+      return { status: 'held', saved, preferences, amendment, hasReplaced: false, mailbox };
     }
     this.settle(who, answer, holds).then(
       (outcome) => {
@@ -134,24 +134,24 @@ export class Claims {
     return { status: 'waiting' };
   }
 
-  /** Whether a re-claim of it was sent, answered or not, and its displaced owners are not settled: it may not deliver (C4). */
+  /** Whether a re-claim of it was sent, answered or not, and its replaced owners are not settled: it may not deliver (C4). */
   isUnsettled(who: Claimant): boolean {
     return this.reclaims.has(who.id);
   }
 
-  /** Whether it waits for displaced owners just now. */
+  /** Whether it waits for replaced owners just now. */
   isWaiting(who: Claimant): boolean {
-    return this.parts.displacements.isWaiting(who.id);
+    return this.parts.pendingReplacements.isWaiting(who.id);
   }
 
   /** What was waited for under the former lease is worth nothing under the new one: the reconcile that follows re-claims (C10). */
   onNewLease(): void {
-    for (const conn of this.reclaims.keys()) this.parts.displacements.forget(conn);
+    for (const conn of this.reclaims.keys()) this.parts.pendingReplacements.forget(conn);
   }
 
   /** The connection left the table. A claim that is still under way is released when its answer comes (C1). */
   release(who: Claimant): void {
-    this.parts.displacements.forget(who.id);
+    this.parts.pendingReplacements.forget(who.id);
     this.reclaims.delete(who.id);
     if (who.fence !== '') this.parts.releases.release(who.userId, who.id, who.fence);
   }
@@ -167,9 +167,9 @@ export class Claims {
 
   /** Null when the connection closed meanwhile. @param again of a re-claim. */
   private async send(who: Claimant, again: PriorClaim | null, enlisted: Promise<void>): Promise<ClaimAnswer | null> {
-    const { store, lease, judge, releases, displacements } = this.parts;
+    const { store, lease, judge, releases, pendingReplacements } = this.parts;
     const under = lease.id;
-    displacements.expect(who.id);
+    pendingReplacements.expect(who.id);
     let answer: ClaimAnswer;
     try {
       // Commands of one connection run in the order they are sent, so the set is a superset without waiting. In Cluster
@@ -177,13 +177,13 @@ export class Claims {
       if (!releases.ordered) {
         await enlisted;
         if (!who.isOpen()) {
-          displacements.forget(who.id);
+          pendingReplacements.forget(who.id);
           return null;
         }
       }
       [answer] = await Promise.all([store.claim(who, under, judge.dead(), again), enlisted]);
     } catch (error) {
-      displacements.forget(who.id);
+      pendingReplacements.forget(who.id);
       // A re-claim is repeated by its caller: it keeps the connection. A first claim ends with its socket (C8).
       if (again === null || !who.isOpen()) releases.releaseUnanswered(who.userId, who.id);
       throw error;
@@ -202,16 +202,16 @@ export class Claims {
 
   private async settle(
     who: Claimant,
-    { displaced, saved, preferences, amendment, mailbox }: Extract<ClaimAnswer, { status: 'ok' }>,
+    { replaced, saved, preferences, amendment, mailbox }: Extract<ClaimAnswer, { status: 'ok' }>,
     holds: () => boolean,
   ): Promise<ClaimOutcome> {
-    const { store, displacements, lease, clusterTime } = this.parts;
-    if (displaced.length === 0) {
-      displacements.forget(who.id);
+    const { store, pendingReplacements, lease, clusterTime } = this.parts;
+    if (replaced.length === 0) {
+      pendingReplacements.forget(who.id);
     } else {
       let settled = false;
       let confirmed = false;
-      const own = await displacements.wait(who, lease.id, displaced, () => {
+      const own = await pendingReplacements.wait(who, lease.id, replaced, () => {
         confirmed = true;
         if (settled) this.clear(who);
       });
@@ -226,7 +226,7 @@ export class Claims {
       settled = true;
       if (confirmed) this.clear(who);
     }
-    return { status: 'held', saved, preferences, amendment, displaced: displaced.length > 0, mailbox };
+    return { status: 'held', saved, preferences, amendment, hasReplaced: replaced.length > 0, mailbox };
   }
 
   /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */
@@ -254,7 +254,7 @@ function codeAfter(who: Claimant, { conn, fence, client, code, attempt }: Succes
 
 function refusal(answer: Exclude<ClaimAnswer, { status: 'ok' }>): ClaimOutcome {
   switch (answer.status) {
-    case 'superseded':
+    case 'replaced':
       return { status: 'refused', code: answer.code as CloseCode };
     case 'revoked':
       return { status: 'refused', code: answer.code as CloseCode, until: answer.until };

@@ -18,7 +18,7 @@ export interface EvictionsParts {
 }
 
 /**
- * Closes what a newer claim displaced, and confirms it (C1, C2). A connection that is still claiming is doomed: confirmed at
+ * Closes what a newer claim replaced, and confirms it (C1, C2). A connection that is still claiming is doomed: confirmed at
  * once, and released when its claim's answer comes. Only one that is not in the table is gone, and that is confirmed too.
  * Idempotent: the claimer repeats it until it is answered.
  */

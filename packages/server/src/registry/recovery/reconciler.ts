@@ -26,7 +26,7 @@ export type Verdict =
 
 /**
  * Judges one connection by what the registry holds (C4, C12, C15). Pure. An entry of a dead lease counts here as any other: it
- * reads as absent to claims and look-ups alone, or an older connection would displace the newest one.
+ * reads as absent to claims and look-ups alone, or an older connection would replace the newest one.
  */
 export function judgeEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry: Entry, lease: string): Verdict {
   if (entry.revokedCode !== 0) return { action: 'end', code: entry.revokedCode as CloseCode };

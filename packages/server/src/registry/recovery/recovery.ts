@@ -42,7 +42,7 @@ export interface RecoveryParts {
 
 /**
  * Whether this node stands in the cluster. After any interruption of the bus or of a command link, or a shard's loss: deliver nothing, barrier,
- * reconcile, catch up, and only then serve (C12, C13); else a displaced connection would be fed the missed events.
+ * reconcile, catch up, and only then serve (C12, C13); else a replaced connection would be fed the missed events.
  */
 export class Recovery {
   private readonly parts: RecoveryParts;

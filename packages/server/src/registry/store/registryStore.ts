@@ -4,7 +4,7 @@ import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import { CLOCK_STEP_MS, type Clock, systemClock } from '../../util/clock.js';
 import { parseAmendment } from './amendment.js';
-import type { ClaimAnswer, Claimant, ClaimedMailbox, Displaced, Entry, Owner } from './registryTypes.js';
+import type { ClaimAnswer, Claimant, ClaimedMailbox, Entry, Owner, ReplacedOwner } from './registryTypes.js';
 
 const CLOCK_STEP_S = CLOCK_STEP_MS / 1000;
 /** What is left of an entry after its release, and a tombstone, lives at least an hour, seconds (C4, C15). */
@@ -153,13 +153,13 @@ export class RegistryStore {
         return {
           status,
           fence: String(first),
-          displaced: parseDisplaced(second),
+          replaced: parseReplaced(second),
           saved: third as string[],
           preferences: fourth as string[],
           amendment: parseAmendment(fifth),
           mailbox: parseMailbox(sixth),
         };
-      case 'superseded':
+      case 'replaced':
         return { status, code: Number(first) };
       case 'revoked':
         return { status, code: Number(first), until: Number(second) };
@@ -179,7 +179,7 @@ export class RegistryStore {
    *
    * @param now cluster time, ms.
    */
-  async settle(who: Claimant, keep: readonly Displaced[], now: number): Promise<Successor | null> {
+  async settle(who: Claimant, keep: readonly ReplacedOwner[], now: number): Promise<Successor | null> {
     const { redis, keys } = this.parts;
     const kept = keep.length === 0 ? '[]' : JSON.stringify(keep);
     const answer = await this.scripts.settle.run(
@@ -309,10 +309,10 @@ function json(value: readonly string[] | undefined): string {
   return value === undefined ? '' : JSON.stringify(value);
 }
 
-function parseDisplaced(raw: unknown): Displaced[] {
+function parseReplaced(raw: unknown): ReplacedOwner[] {
   const text = String(raw);
   // cjson writes an empty list as an empty object.
-  return text === '[]' || text === '{}' ? [] : (JSON.parse(text) as Displaced[]);
+  return text === '[]' || text === '{}' ? [] : (JSON.parse(text) as ReplacedOwner[]);
 }
 
 function parseMailbox(raw: unknown): ClaimedMailbox | null {

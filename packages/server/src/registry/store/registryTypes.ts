@@ -22,8 +22,8 @@ export interface Claimant {
   isOpen(): boolean;
 }
 
-/** An owner that was displaced and has not confirmed yet (C2), as claim.lua stores it. */
-export interface Displaced {
+/** An owner that was replaced and has not confirmed yet (C2), as claim.lua stores it. */
+export interface ReplacedOwner {
   /** Connection id. */
   readonly c: string;
   /** Lease. */
@@ -38,7 +38,7 @@ export type ClaimAnswer =
   | {
       readonly status: 'ok';
       readonly fence: string;
-      readonly displaced: readonly Displaced[];
+      readonly replaced: readonly ReplacedOwner[];
       readonly saved: readonly string[];
       /** Field and JSON value of each preference that the user chose. */
       readonly preferences: readonly string[];
@@ -46,7 +46,7 @@ export type ClaimAnswer =
       /** Null when the user has none. */
       readonly mailbox: ClaimedMailbox | null;
     }
-  | { readonly status: 'superseded'; readonly code: number }
+  | { readonly status: 'replaced'; readonly code: number }
   | { readonly status: 'revoked'; readonly code: number; readonly until: number }
   | { readonly status: 'stale' }
   | { readonly status: 'exists'; readonly conn: string; readonly lease: string }

@@ -1,7 +1,7 @@
 import { MAX_TIMER_MS } from './bounds.js';
 import { choice, integer } from './entry.js';
 
-/** C6: by then the displaced owner's right to deliver has run out, a second before its lease. */
+/** C6: by then the replaced owner's right to deliver has run out, a second before its lease. */
 export const REPLACE_MARGIN_MS = 1000;
 
 /** How the cluster keeps to one connection per user. */
@@ -29,7 +29,7 @@ export const OWNERSHIP = [
       derive: (known) => Number(known.leaseTtlMs) + REPLACE_MARGIN_MS,
       text: `\`LEASE_TTL_MS\` + ${REPLACE_MARGIN_MS}`,
     },
-    meaning: `Time that a new connection waits for the confirmed end of the displaced one, in milliseconds; at least \`LEASE_TTL_MS\` + ${REPLACE_MARGIN_MS}.`,
+    meaning: `Time that a new connection waits for the confirmed end of the replaced one, in milliseconds; at least \`LEASE_TTL_MS\` + ${REPLACE_MARGIN_MS}.`,
   }),
   integer('COMMAND_TIMEOUT_MS', {
     section: 'One connection per user',

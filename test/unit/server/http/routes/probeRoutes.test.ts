@@ -94,9 +94,9 @@ describe('The probes at the root', () => {
     it('count what happens', async () => {
       const other = await world.node();
       const user = world.user();
-      const displaced = await world.connect(other, user);
+      const replaced = await world.connect(other, user);
       const client = await world.connect(node, user);
-      expect((await displaced.closed()).code).to.equal(4001);
+      expect((await replaced.closed()).code).to.equal(4001);
       await client.ask('ping', undefined, 'pong');
       await client.request('no_such_type');
       await call(node, 'broadcast', { token: adminToken(), json: { event_type: 'zone_updated', data: {} } });

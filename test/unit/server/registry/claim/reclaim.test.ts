@@ -2,8 +2,8 @@ import type { Bus } from '@unified-ws/server/bus/bus';
 import { createLogger } from '@unified-ws/server/observability/log/logger';
 import { Keys } from '@unified-ws/server/redis/keys';
 import { Claims } from '@unified-ws/server/registry/claim/claims';
-import { Displacements } from '@unified-ws/server/registry/claim/displacements';
 import { Duplicates } from '@unified-ws/server/registry/claim/duplicates';
+import { PendingReplacements } from '@unified-ws/server/registry/claim/pendingReplacements';
 import type { Releases } from '@unified-ws/server/registry/claim/releases';
 import { Judge } from '@unified-ws/server/registry/nodes/judge';
 import type { Lease } from '@unified-ws/server/registry/nodes/lease';
@@ -23,7 +23,7 @@ describe('a re-claim that waits while its node loses its lease', () => {
   let store: RegistryStore;
   const keys = new Keys('uws');
   const failures: unknown[] = [];
-  const opened: Displacements[] = [];
+  const opened: PendingReplacements[] = [];
 
   before(async () => {
     server = await startRedis();
@@ -64,20 +64,20 @@ describe('a re-claim that waits while its node loses its lease', () => {
     const report = (error: unknown): void => void failures.push(error);
     const judge = new Judge(5000);
     const bus = { send: () => undefined } as unknown as Bus;
-    const displacements = new Displacements({
+    const pendingReplacements = new PendingReplacements({
       bus,
       judge,
       clock: systemClock,
       clusterTime: systemClock,
       timeoutMs: 60_000,
     });
-    opened.push(displacements);
+    opened.push(pendingReplacements);
     const releases = { ordered: true, enlist: async () => undefined } as unknown as Releases;
     const claims = new Claims({
       store,
       lease: lease as Lease,
       judge,
-      displacements,
+      pendingReplacements,
       releases,
       clock: systemClock,
       clusterTime: systemClock,
@@ -100,17 +100,17 @@ describe('a re-claim that waits while its node loses its lease', () => {
     await redis.hset(keys.conn(userId), { conn: 'old', lease: 'x.1', fence: String(Number(who.fence) - 1) });
     await reconciler.one(who);
     expect(claims.isWaiting(who), 'waits for the earlier owner').to.equal(true);
-    return { lease, who, regained, ends, claims, displacements, reconciler, isSuspended: () => suspended };
+    return { lease, who, regained, ends, claims, pendingReplacements, reconciler, isSuspended: () => suspended };
   }
 
   it('must be made again under the new one, or the connection delivers under a dead lease', async () => {
-    const { lease, who, regained, claims, displacements, reconciler, isSuspended } = await scene('u1');
+    const { lease, who, regained, claims, pendingReplacements, reconciler, isSuspended } = await scene('u1');
     lease.id = 'n.2';
     claims.onNewLease();
     await reconciler.one(who);
     expect((await store.owner('u1'))?.lease).to.equal('n.2');
     expect(isSuspended(), 'no delivery before the earlier owner is gone').to.equal(true);
-    displacements.confirm(who.id, 'old');
+    pendingReplacements.confirm(who.id, 'old');
     await until(() => regained.length > 0, { what: 'it is current again' });
     expect(regained).to.deep.equal(['n.2']);
     expect(claims.isUnsettled(who)).to.equal(false);
@@ -125,28 +125,28 @@ describe('a re-claim that waits while its node loses its lease', () => {
   });
 
   it('must not be settled when the wait ends between the new lease and its reconcile', async () => {
-    const { lease, who, regained, ends, claims, displacements, reconciler, isSuspended } = await scene('u2');
+    const { lease, who, regained, ends, claims, pendingReplacements, reconciler, isSuspended } = await scene('u2');
     lease.id = 'n.2';
-    displacements.confirm(who.id, 'old');
+    pendingReplacements.confirm(who.id, 'old');
     // What the end of the wait sends goes out after the first, and is answered before the second.
     await redis.ping();
     await redis.ping();
     expect([regained, ends, isSuspended()]).to.deep.equal([[], [], true]);
     claims.onNewLease();
     await reconciler.one(who);
-    displacements.confirm(who.id, 'old');
+    pendingReplacements.confirm(who.id, 'old');
     await until(() => regained.length > 0, { what: 'it is current again' });
     expect((await store.owner('u2'))?.lease).to.equal('n.2');
   });
 
   it('must not end the connection when an entry was taken over by a later re-claim of its own', async () => {
-    const { who, regained, ends, displacements } = await scene('u3');
+    const { who, regained, ends, pendingReplacements } = await scene('u3');
     // As a link that came back late would leave it.
     await redis.hset(keys.conn('u3'), { lease: 'n.0' });
     // The evict is repeated until it is confirmed.
     await until(
       () => {
-        displacements.confirm(who.id, 'old');
+        pendingReplacements.confirm(who.id, 'old');
         return regained.length > 0;
       },
       { what: 'it is current again' },

@@ -59,17 +59,17 @@ describe('the registry scripts', () => {
     return answer;
   }
 
-  const displacedIn = (answer: ClaimAnswer): string[] =>
-    answer.status === 'ok' ? answer.displaced.map((one) => one.c) : [answer.status];
+  const replacedIn = (answer: ClaimAnswer): string[] =>
+    answer.status === 'ok' ? answer.replaced.map((one) => one.c) : [answer.status];
 
-  it('keep every displaced owner on the list until it is settled, or the third login would not wait for the first (C2)', async () => {
+  it('keep every replaced owner on the list until it is settled, or the third login would not wait for the first (C2)', async () => {
     const [first, second, third] = [claimant(), claimant(), claimant()];
     await claim(first);
     await claim(second);
-    expect(displacedIn(await claim(third))).to.deep.equal([first.id, second.id]);
+    expect(replacedIn(await claim(third))).to.deep.equal([first.id, second.id]);
     expect(await store.settle(second, [], Date.now())).to.include({ conn: third.id });
     expect(await store.settle(third, [], Date.now())).to.equal(null);
-    expect(displacedIn(await claim(claimant()))).to.deep.equal([third.id]);
+    expect(replacedIn(await claim(claimant()))).to.deep.equal([third.id]);
   });
 
   it('repeat a claim without a new fence, or a lost answer would evict its own connection (C8)', async () => {
@@ -108,7 +108,7 @@ describe('the registry scripts', () => {
     const newer = claimant();
     await claim(newer);
     expect(Number(newer.fence)).to.be.at.least(Math.max(startedAt, Number(old.fence)));
-    expect(await claim(old, 'a.1', [], old.fence)).to.deep.equal({ status: 'superseded', code: 4001 });
+    expect(await claim(old, 'a.1', [], old.fence)).to.deep.equal({ status: 'replaced', code: 4001 });
   });
 
   it('refuse a slow attempt of a device whose later one is not current any more, or nobody of it is left (C5)', async () => {
@@ -126,19 +126,19 @@ describe('the registry scripts', () => {
     await claim(earlier);
     const entry = await store.entry(later);
     expect(judgeEntry(later, entry, 'a.1')).to.deep.equal({ action: 'reclaim' });
-    expect(displacedIn(await claim(later, 'a.1', [], later.fence))).to.deep.equal([earlier.id]);
+    expect(replacedIn(await claim(later, 'a.1', [], later.fence))).to.deep.equal([earlier.id]);
     expect(judgeEntry(earlier, await store.entry(earlier), 'a.1')).to.deep.equal({ action: 'end', code: 4206 });
   });
 
-  it('keep a kicked owner on the displaced list: until its node wakes it may deliver (C15)', async () => {
+  it('keep a kicked owner on the replaced list: until its node wakes it may deliver (C15)', async () => {
     const owner = claimant();
     await claim(owner, 'paused.1');
     expect(await store.kick(user, { conn: owner.id, fence: owner.fence, lease: 'paused.1' }, 4002, 'out')).to.equal(
       null,
     );
     expect(judgeEntry(owner, await store.entry(owner), 'paused.1')).to.deep.equal({ action: 'end', code: 4002 });
-    expect(displacedIn(await claim(claimant(), 'b.1'))).to.deep.equal([owner.id]);
-    expect(await claim(owner, 'paused.2', [], owner.fence)).to.deep.equal({ status: 'superseded', code: 4001 });
+    expect(replacedIn(await claim(claimant(), 'b.1'))).to.deep.equal([owner.id]);
+    expect(await claim(owner, 'paused.2', [], owner.fence)).to.deep.equal({ status: 'replaced', code: 4001 });
   });
 
   it('give a connection back whose entry was reaped while its node was cut off: nobody else has claimed', async () => {
@@ -192,7 +192,7 @@ describe('the registry scripts', () => {
   it('read entries of dead leases as absent (C11)', async () => {
     const owner = claimant();
     await claim(owner, 'dead.1');
-    expect(displacedIn(await claim(claimant(), 'b.1', ['dead.1']))).to.deep.equal([]);
+    expect(replacedIn(await claim(claimant(), 'b.1', ['dead.1']))).to.deep.equal([]);
   });
 
   it('refuse a ninth owner to wait for, and never lock a user out whom nobody owns', async () => {
@@ -200,7 +200,7 @@ describe('the registry scripts', () => {
     expect(await claim(claimant(), 'b.1')).to.deep.equal({ status: 'busy' });
     const owner = await store.owner(user);
     expect(await store.kick(user, owner ?? { conn: '', fence: '', lease: '' }, 4002, 'out')).to.equal(null);
-    expect(displacedIn(await claim(claimant(), 'b.1'))).to.have.length(9);
+    expect(replacedIn(await claim(claimant(), 'b.1'))).to.have.length(9);
   });
 
   it('see a revocation that came after the token was checked (C7)', async () => {

@@ -33,10 +33,10 @@ export const CONNECTION_METRICS: readonly ReadMetric[] = [
     ({ stats }) => each(stats.connections.refused, 'reason'),
     ['reason'],
   ),
-  counter('uws_takeovers_total', 'Connections that displaced another and waited for its end.', ({ stats }) =>
+  counter('uws_takeovers_total', 'Connections that replaced another and waited for its end.', ({ stats }) =>
     one(stats.registry.takeovers),
   ),
-  gauge('uws_takeovers_waiting', 'Connections that wait for displaced ones to end.', ({ stats }) =>
+  gauge('uws_takeovers_waiting', 'Connections that wait for replaced ones to end.', ({ stats }) =>
     one(stats.registry.waiting_takeovers),
   ),
   counter('uws_evictions_total', 'Connections of this node that a newer claim ended.', ({ stats }) =>

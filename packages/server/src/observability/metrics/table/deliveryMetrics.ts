@@ -57,7 +57,7 @@ export const DELIVERY_METRICS: readonly ReadMetric[] = [
   gauge('uws_mailbox_behind', 'Connections that are behind their mailbox.', ({ stats }) => one(stats.mailboxes.behind)),
   counter(
     'uws_mailbox_acks_total',
-    'Acknowledgements of mailboxes by result; ignored ones were older, of another epoch, or of a displaced connection.',
+    'Acknowledgements of mailboxes by result; ignored ones were older, of another epoch, or of a replaced connection.',
     ({ stats }) => each(stats.mailboxes.acks, 'result'),
     ['result'],
   ),

@@ -26,14 +26,14 @@
 --     17 CLOCK_STEP_MS
 --     18 end of what is published: `}`, or the signature of the installation with it
 --
--- Result: {'ok', fence, displaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
+-- Result: {'ok', fence, replaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
 --          saved preferences (flat array),
 --          amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)},
 --          mailbox: {} when there is none, else {epoch, head offset, head tag, acked, acked tag, first, floor tag, tag at ARGV 13 or ''}}
---         {'superseded', code}   re-claim refused: another is current, or a tombstone stands
+--         {'replaced', code}   re-claim refused: another is current, or a tombstone stands
 --         {'stale'}              an older attempt than the newest one known of the same client
 --         {'exists', conn, lease} policy 'reject': the user is connected elsewhere
---         {'busy'}               more than 8 displaced owners are not yet confirmed
+--         {'busy'}               more than 8 replaced owners are not yet confirmed
 --         {'moved'}              a re-claim that came late: the entry is under a later lease
 --         {'revoked', code, until (ms, 0 = for good)}
 local conn, lease, client, attempt = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -98,14 +98,14 @@ else
     local fence = tonumber(ARGV[11])
     local outranked = stored_fence > fence or (stored_fence == fence and stored_conn ~= '')
     if outranked and tombstone ~= 0 then
-      return { 'superseded', tombstone }
+      return { 'replaced', tombstone }
     end
     -- After a Redis that forgot, an earlier attempt of the same client may have come first: the attempt outranks the fence.
     if same_client and attempt ~= stored_attempt then
       outranked = stored_attempt > attempt
     end
     if outranked then
-      return { 'superseded', same_client and 4206 or 4001 }
+      return { 'replaced', same_client and 4206 or 4001 }
     end
   elseif client ~= '' and attempt < newest then
     return { 'stale' }
@@ -115,22 +115,22 @@ else
     return { 'exists', stored_conn, stored_lease }
   end
 
-  -- C2: whoever is displaced stays on the list until confirmed. Entries of dead leases read as absent (C11).
-  local displaced = {}
+  -- C2: whoever is replaced stays on the list until confirmed. Entries of dead leases read as absent (C11).
+  local replaced = {}
   if entry[6] then
     for _, one in ipairs(cjson.decode(entry[6])) do
       if one.c ~= conn then
-        local list = is_dead(one.l) and warned or displaced
+        local list = is_dead(one.l) and warned or replaced
         list[#list + 1] = one
       end
     end
   end
   if stored_conn ~= '' then
-    local list = occupied and displaced or warned
+    local list = occupied and replaced or warned
     list[#list + 1] = { c = stored_conn, l = stored_lease, f = entry[3], k = stored_client }
   end
   -- Bounded by whoever is still to come: an entry that nobody owns must not lock the user out.
-  if occupied and #displaced > 8 then
+  if occupied and #replaced > 8 then
     return { 'busy' }
   end
 
@@ -144,8 +144,8 @@ else
     redis.call('HSET', KEYS[1], 'attempts', cjson.encode(attempts))
   end
   redis.call('HDEL', KEYS[1], 'code', 'reason', 'since')
-  if #displaced > 0 then
-    redis.call('HSET', KEYS[1], 'displaced', cjson.encode(displaced))
+  if #replaced > 0 then
+    redis.call('HSET', KEYS[1], 'displaced', cjson.encode(replaced))
   else
     if entry[6] then
       redis.call('HDEL', KEYS[1], 'displaced')
@@ -158,7 +158,7 @@ else
 end
 
 local now_stored = redis.call('HMGET', KEYS[1], 'fence', 'displaced')
-local displaced = now_stored[2] or '[]'
+local replaced = now_stored[2] or '[]'
 -- C3: published here, so that a claimer that dies at the next line has warned them all the same.
 local function evict(list)
   for _, one in ipairs(list) do
@@ -170,7 +170,7 @@ local function evict(list)
 end
 evict(warned)
 if now_stored[2] then
-  evict(cjson.decode(displaced))
+  evict(cjson.decode(replaced))
 end
 local subs = redis.call('HGETALL', KEYS[3])
 if #subs > 0 then
@@ -199,4 +199,4 @@ if box[1] then
   end
   mailbox = { box[1], head, box[3] or '', tonumber(box[4] or '0'), box[5] or '', first, floor_tag, resumed }
 end
-return { 'ok', now_stored[1], displaced, subs, prefs, amendment, mailbox }
+return { 'ok', now_stored[1], replaced, subs, prefs, amendment, mailbox }

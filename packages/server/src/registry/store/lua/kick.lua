@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Ends a connection whose node does not answer: a tombstone that outranks it (C15). When the node wakes, its reconcile reads
--- the higher fence and closes with the stored code. Until then it may deliver, so it goes on the displaced list: whoever claims next
+-- the higher fence and closes with the stored code. Until then it may deliver, so it goes on the replaced list: whoever claims next
 -- waits for it (C2).
 --
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
@@ -16,9 +16,9 @@ if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] then
   return { 0, entry[1] or '', entry[2] or '', entry[3] or '' }
 end
 local fence = string.format('%.0f', tonumber(ARGV[2]) + 1)
-local displaced = entry[5] and cjson.decode(entry[5]) or {}
-displaced[#displaced + 1] = { c = entry[1], l = entry[3] or '', f = entry[2], k = entry[4] or '' }
-redis.call('HSET', KEYS[1], 'displaced', cjson.encode(displaced), 'conn', '', 'lease', '', 'fence', fence, 'code', ARGV[3], 'reason', ARGV[4])
+local replaced = entry[5] and cjson.decode(entry[5]) or {}
+replaced[#replaced + 1] = { c = entry[1], l = entry[3] or '', f = entry[2], k = entry[4] or '' }
+redis.call('HSET', KEYS[1], 'displaced', cjson.encode(replaced), 'conn', '', 'lease', '', 'fence', fence, 'code', ARGV[3], 'reason', ARGV[4])
 redis.call('HDEL', KEYS[1], 'facts')
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return { 1, fence }

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Takes a closed connection out of the registry, if it is still the current one (I3). Leaves fence, client, attempt and the
--- displaced list alone: they must outlive it (C2, C4, C5). Idempotent.
+-- replaced list alone: they must outlive it (C2, C4, C5). Idempotent.
 --
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
 -- ARGV 1 conn id

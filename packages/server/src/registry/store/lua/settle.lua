@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- The claimer's displaced owners are confirmed: clears the list, but for the entries named (C2, C5). Idempotent.
+-- The claimer's replaced owners are confirmed: clears the list, but for the entries named (C2, C5). Idempotent.
 --
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
 -- ARGV 1 conn id

@@ -2,12 +2,12 @@ import { CLOSE } from '@unified-ws/protocol';
 import type { Bus } from '../../bus/bus.js';
 import type { Clock } from '../../util/clock.js';
 import type { Judge } from '../nodes/judge.js';
-import type { Claimant, Displaced } from '../store/registryTypes.js';
+import type { Claimant, ReplacedOwner } from '../store/registryTypes.js';
 
 /** An unanswered evict is sent again this often, milliseconds (C2). */
 const RESEND_MS = 250;
 
-export interface DisplacementsParts {
+export interface PendingReplacementsParts {
   readonly bus: Bus;
   readonly judge: Judge;
   readonly clock: Clock;
@@ -26,7 +26,7 @@ interface Pending {
   readonly claimant: Claimant;
   readonly lease: string;
   /** By connection id. Own-client entries are re-sent to but not waited for (C5). */
-  readonly unconfirmed: Map<string, Displaced>;
+  readonly unconfirmed: Map<string, ReplacedOwner>;
   /** Monotonic ms. */
   readonly since: number;
   /** Called once, when nobody that must be waited for is left. */
@@ -35,15 +35,15 @@ interface Pending {
   onOwnConfirmed: (() => void) | null;
 }
 
-/** The owners that this node's claimers displaced and that have not confirmed yet (C2, C5). One timer for all. */
-export class Displacements {
-  private readonly parts: DisplacementsParts;
+/** The owners that this node's claimers replaced and that have not confirmed yet (C2, C5). One timer for all. */
+export class PendingReplacements {
+  private readonly parts: PendingReplacementsParts;
   private readonly pending = new Map<string, Pending>();
   /** Confirmations that came before the claim's own answer, by claimer that was announced. */
   private readonly early = new Map<string, ReadonlySet<string>>();
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(parts: DisplacementsParts) {
+  constructor(parts: PendingReplacementsParts) {
     this.parts = parts;
   }
 
@@ -60,23 +60,23 @@ export class Displacements {
   }
 
   /**
-   * Resolves when every displaced owner of another client is confirmed closed, its lease is known dead, or the replace
+   * Resolves when every replaced owner of another client is confirmed closed, its lease is known dead, or the replace
    * time-out ran out. Resolves with the own-client entries that are not confirmed yet: they stay on the list.
    * `onOwnConfirmed` is called once when the last of those is.
    */
   async wait(
     claimant: Claimant,
     lease: string,
-    displaced: readonly Displaced[],
+    replaced: readonly ReplacedOwner[],
     onOwnConfirmed: () => void,
-  ): Promise<Displaced[]> {
+  ): Promise<ReplacedOwner[]> {
     const { clock, judge } = this.parts;
     const now = clock.mono();
-    for (const one of displaced) judge.watch(one.l, now);
+    for (const one of replaced) judge.watch(one.l, now);
     const pending: Pending = {
       claimant,
       lease,
-      unconfirmed: new Map(displaced.map((one) => [one.c, one])),
+      unconfirmed: new Map(replaced.map((one) => [one.c, one])),
       since: now,
       ready: null,
       onOwnConfirmed: null,

@@ -2,14 +2,14 @@ import type { TokenVerifier } from '../../auth/tokenVerifier.js';
 import { AppError } from '../../util/appError.js';
 import type { ConnectionTable } from '../lifecycle/connectionTable.js';
 
-/** Of MAX_CONNECTIONS, for those that come in the place of another: the displaced socket lingers until its close is answered. */
+/** Of MAX_CONNECTIONS, for those that come in the place of another: the replaced socket lingers until its close is answered. */
 const SHARE = 0.1;
 
 /**
- * Who may enter a node that is full: a user whose connection here the new one displaces. Refused, he would be offline while the
+ * Who may enter a node that is full: a user whose connection here the new one replaces. Refused, he would be offline while the
  * place that is his is held by a socket that he has given up (F29 of the predecessor).
  */
-export class Replacements {
+export class ReplacementAllowance {
   private readonly verifier: TokenVerifier;
   private readonly table: Pick<ConnectionTable, 'ofUser'>;
 
@@ -33,7 +33,7 @@ export class Replacements {
         verified.catch(untold);
         return false;
       }
-      // A second one at the same time would be one too many: the first is displacing already.
+      // A second one at the same time would be one too many: the first is replacing already.
       return this.table.ofUser(verified.userId).length === 1;
     } catch (error) {
       if (error instanceof AppError) return false;

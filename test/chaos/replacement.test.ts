@@ -6,15 +6,15 @@ import { token } from '../support/tokens.js';
 import { chaosConfig } from './support/config.js';
 import { formatPercentiles, percentiles } from './support/latency.js';
 
-const HANDOVERS = 200;
+const REPLACEMENTS = 200;
 const WARM_UP = 20;
 /** G1 says 50 ms at p99 on an idle machine; this one shares its cores with the clients, and with whatever else runs. */
 const P99_LIMIT_MS = 500;
 
 const { plays } = chaosConfig();
 
-if (plays('handover')) {
-  describe('hand-over between live nodes', function () {
+if (plays('replacement')) {
+  describe('replacement between live nodes', function () {
     this.timeout(120_000);
     let redis: RedisServer;
     let cluster: Cluster;
@@ -34,7 +34,7 @@ if (plays('handover')) {
       const waits: number[] = [];
       let before = new TestClient(cluster.node(0).ws, { token: signed });
       await before.established();
-      for (let count = 1; count <= WARM_UP + HANDOVERS; count += 1) {
+      for (let count = 1; count <= WARM_UP + REPLACEMENTS; count += 1) {
         const next = new TestClient(cluster.node(count % cluster.nodes.length).ws, { token: signed });
         await next.established();
         expect((await before.closed()).code).to.equal(4001);
@@ -51,7 +51,7 @@ if (plays('handover')) {
   });
 }
 
-/** The least bounds of `uws_handover_seconds` over all nodes that hold half, and 99 %, of the hand-overs; milliseconds. */
+/** The least bounds of `uws_handover_seconds` over all nodes that hold half, and 99 %, of the replacements; milliseconds. */
 async function claimed(cluster: Cluster): Promise<[number, number]> {
   const buckets = new Map<number, number>();
   for (const node of cluster.nodes) {
@@ -63,7 +63,7 @@ async function claimed(cluster: Cluster): Promise<[number, number]> {
   }
   const sorted = [...buckets].sort(([a], [b]) => a - b);
   const total = sorted.at(-1)?.[1] ?? 0;
-  expect(total, 'hand-overs that the nodes counted').to.be.at.least(HANDOVERS);
+  expect(total, 'replacements that the nodes counted').to.be.at.least(REPLACEMENTS);
   const least = (share: number): number => sorted.find(([, count]) => count >= share * total)?.[0] ?? 0;
   return [least(0.5), least(0.99)];
 }

@@ -8,11 +8,11 @@ import { type Context, fileIn, type Row, wanted } from './context.js';
 
 /** Users that move to the other node per second. */
 const MOVES_PER_S = 250;
-const SUPERSEDED = '4001';
+const REPLACED = '4001';
 const CONCURRENCY = 100;
 
 /** From connect(2) on one node to hello: the other node has closed its connection of the user by then. */
-export async function handover(context: Context): Promise<Row[]> {
+export async function replacement(context: Context): Promise<Row[]> {
   if (!wanted(context, 'ours')) return [];
   const redis = await RedisProcess.start();
   const [one, other] = [
@@ -38,10 +38,10 @@ export async function handover(context: Context): Promise<Row[]> {
     const { connected, hello, ms } = await moving.connect();
     const usage = meter.stop();
     const left: Counted = await staying.report();
-    const superseded = left.closes[SUPERSEDED] ?? 0;
+    const replaced = left.closes[REPLACED] ?? 0;
     const values = {
       moves: connected,
-      superseded,
+      replaced,
       moves_per_s: (connected * 1000) / ms,
       hello_p50_ms: hello?.p50 ?? null,
       hello_p99_ms: hello?.p99 ?? null,
@@ -50,15 +50,15 @@ export async function handover(context: Context): Promise<Row[]> {
       redis_us_per_move: ((usage.cpuMs.redis ?? 0) * 1000) / connected,
       foreign_cpus: usage.foreign,
     };
-    const wrong = superseded === connected ? '' : `, ONLY ${superseded} closed with ${SUPERSEDED}`;
+    const wrong = replaced === connected ? '' : `, ONLY ${replaced} closed with ${REPLACED}`;
     const figure = (value: number | null): string => short(value ?? Number.NaN);
     context.say(
-      `handover ours      ${figure(values.hello_p50_ms)} ms p50, ${figure(values.hello_p99_ms)} ms p99, ` +
+      `replacement ours      ${figure(values.hello_p50_ms)} ms p50, ${figure(values.hello_p99_ms)} ms p99, ` +
         `${figure(values.hello_max_ms)} ms max at ${figure(values.moves_per_s)} moves/s; ` +
         `${figure(values.server_us_per_move)} us both nodes, ${figure(values.redis_us_per_move)} us Redis${wrong}${noise(usage)}`,
     );
     const cap = usage.bottleneck || 'the offered rate';
-    return [{ measure: 'handover', server: 'ours', load: `${MOVES_PER_S}/s`, values, capped_by: cap }];
+    return [{ measure: 'replacement', server: 'ours', load: `${MOVES_PER_S}/s`, values, capped_by: cap }];
   } finally {
     await first.stop();
     await staying.stop();
