@@ -1,14 +1,17 @@
-// npm run docs [-- --check]: writes what of docs/ is made from code: tables in pages, openapi.json and asyncapi.json. With --check
-// nothing is written, and a page that is out of date fails.
+// npm run docs [-- --check | --since <commit>]: writes what of docs/ is made from code: tables in pages, openapi.json and asyncapi.json.
+// With --check nothing is written, and a page that is out of date fails. With --since nothing is written either: it prints what the
+// contract (settings, metrics, permissions, messages, routes, codes) says otherwise than at that commit, but for explanations.
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { conformanceClaims } from './lib/conformance-claims.mjs';
+import { contractChanges } from './lib/contract-changes.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { root } from './lib/paths.mjs';
 import { permissionsPage } from './lib/permission-tables.mjs';
+import { run } from './lib/processes.mjs';
 import { protocolTables } from './lib/protocol-tables.mjs';
-import { note } from './lib/terminal.mjs';
+import { bold, note } from './lib/terminal.mjs';
 
 /** A module of a built package; undefined when there is no such module (yet). */
 async function built(file) {
@@ -65,7 +68,28 @@ async function pages() {
   };
 }
 
+async function pageAt(commit, name) {
+  const { code, output } = await run('git', ['show', `${commit}:docs/${name}`], { cwd: root });
+  if (code !== 0) throw new Stop(output.trim());
+  return output;
+}
+
+async function compare(commit) {
+  let count = 0;
+  for (const [name, text] of Object.entries(await pages())) {
+    const changes = contractChanges(name, await pageAt(commit, name), text);
+    if (changes.length > 0) console.log(`${bold(`docs/${name}`)}\n${changes.map((line) => `  ${line}`).join('\n')}`);
+    count += changes.length;
+  }
+  if (count === 0) console.log('no differences');
+}
+
 entry(async (args) => {
+  const since = args.indexOf('--since');
+  if (since !== -1) {
+    if (!args[since + 1]) throw new Stop('--since needs a commit');
+    return compare(args[since + 1]);
+  }
   const check = args.includes('--check');
   const outdated = [];
   for (const [name, text] of Object.entries(await pages())) {

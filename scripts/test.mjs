@@ -1,8 +1,10 @@
 // npm test [-- unit|model|node|wire|conformance|cluster|chaos|lint|docs|unused ...] [-- --grep x]: installs what is missing, builds, then
 // runs the checks and, side by side, the suites, or those that are named. Other arguments go to mocha. The last line has the totals.
-// --keep-durations: writes how long each file took into scripts/lib/durations.json.
+// --coverage: prints which share of the code ran in unit, node and wire. --keep-durations: writes how long each file took into
+// scripts/lib/durations.json.
 import path from 'node:path';
 import { build } from './lib/build.mjs';
+import { reportCoverage, startCoverage } from './lib/coverage.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { findRedis } from './lib/find-redis.mjs';
@@ -13,7 +15,7 @@ import { jobsOf, SUITES, writeDurations } from './lib/suites.mjs';
 import { bold, duration, green, note, red, step } from './lib/terminal.mjs';
 
 const SLOWEST = 10;
-const KEEP = '--keep-durations';
+const OURS = { keep: '--keep-durations', coverage: '--coverage' };
 
 async function command(args) {
   const { code } = await run(process.execPath, args, { cwd: root, show: true });
@@ -45,7 +47,7 @@ const CHECKS = [
 function readArguments(args) {
   const suites = SUITES.map(({ name }) => name);
   const known = [...CHECKS.map(({ name }) => name), ...suites];
-  const options = args.filter((arg) => arg !== KEEP);
+  const options = args.filter((arg) => !Object.values(OURS).includes(arg));
   const firstOption = options.findIndex((arg) => arg.startsWith('-'));
   const names = firstOption === -1 ? options : options.slice(0, firstOption);
   const unknown = names.find((name) => !known.includes(name));
@@ -53,7 +55,12 @@ function readArguments(args) {
   const mochaArgs = options.slice(names.length);
   // A filter on tests says nothing about the checks.
   const all = mochaArgs.length > 0 ? suites : known;
-  return { chosen: new Set(names.length > 0 ? names : all), mochaArgs, keep: args.includes(KEEP) };
+  return {
+    chosen: new Set(names.length > 0 ? names : all),
+    mochaArgs,
+    keep: args.includes(OURS.keep),
+    coverage: args.includes(OURS.coverage),
+  };
 }
 
 async function runChecks(chosen) {
@@ -72,12 +79,18 @@ async function runChecks(chosen) {
   return results;
 }
 
-async function runSuites(chosen, { keep, ...options }) {
+async function runSuites({ chosen, keep, coverage, mochaArgs }, redisServer) {
   const suites = SUITES.filter(({ name }) => chosen.has(name));
   const jobs = suites.flatMap((suite) => jobsOf(suite));
   if (jobs.length === 0) return [];
   step(`${suites.map(({ name }) => name).join(', ')}: ${jobs.length} processes`);
-  const results = await runJobs(jobs, options);
+  const results = await runJobs(jobs, {
+    mochaArgs,
+    redisServer,
+    coveredEnv: coverage ? startCoverage() : {},
+    shown: mochaArgs.length > 0,
+  });
+  if (coverage) await reportCoverage();
   if (keep) writeDurations(Object.assign({}, ...results.map(({ files }) => files)));
   console.log(`\n${bold(`The slowest ${SLOWEST}`)}`);
   for (const line of slowest(results, SLOWEST)) console.log(`  ${line}`);
@@ -94,16 +107,13 @@ function summary(results) {
 }
 
 entry(async (args) => {
-  const { chosen, mochaArgs, keep } = readArguments(args);
+  const options = readArguments(args);
   const began = performance.now();
   await ensureDependencies();
   const redis = await findRedis({ docker: false });
   note(`Node.js ${process.versions.node}, ${redis.path} ${redis.version}`);
-  const results = await runChecks(chosen);
-  if (!results.some(({ blocks }) => blocks)) {
-    const options = { mochaArgs, keep, redisServer: redis.path, shown: mochaArgs.length > 0 };
-    results.push(...(await runSuites(chosen, options)));
-  }
+  const results = await runChecks(options.chosen);
+  if (!results.some(({ blocks }) => blocks)) results.push(...(await runSuites(options, redis.path)));
   summary(results);
   note(`in ${duration(performance.now() - began)}`);
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);

@@ -27,15 +27,17 @@ async function outcome(job, options) {
  * Runs jobs side by side, each in a process of its own. What a process said is shown when it ended, if a test failed or all of it is
  * `shown`.
  *
+ * @param coveredEnv environment of those whose coverage counts.
  * @returns per job: { job, passed, failed, pending, problem?, took, tests, files }
  */
-export async function runJobs(jobs, { mochaArgs, redisServer, env, shown }) {
+export async function runJobs(jobs, { mochaArgs, redisServer, coveredEnv, shown }) {
   fs.mkdirSync(logDir, { recursive: true });
   const progress = new Progress(jobs, { foretells: mochaArgs.length === 0 });
   const results = [];
   const work = async (job) => {
     progress.begin(job);
     const log = path.join(logDir, `${job.suite}-${job.name.replaceAll(' ', '-')}.log`);
+    const env = job.covered ? coveredEnv : {};
     const result = await outcome(job, { mochaArgs, redisServer, env, log });
     results.push({ job, ...result });
     const mark = result.failed > 0 ? red('failed') : green('ok    ');

@@ -13,12 +13,13 @@ const built = path.join(root, 'build', 'test');
  * - computes: it keeps a core busy.
  *
  * `measures` names the files that judge how long something took: they never run beside a process that computes, and beside few others.
+ * `covered`: its tests meet the code in their own process, so that `--coverage` counts them.
  */
 export const SUITES = [
-  { name: 'unit', files: /^test\/unit\/.*\.test\.js$/, kind: 'waits', measures: /\/urgent\.test\.js$/ },
+  { name: 'unit', files: /^test\/unit\/.*\.test\.js$/, kind: 'waits', measures: /\/urgent\.test\.js$/, covered: true },
   { name: 'model', files: /^test\/model\/.*\.test\.js$/, kind: 'computes' },
-  { name: 'node', files: /^test\/node\/.*\.test\.js$/, kind: 'waits' },
-  { name: 'wire', files: /^test\/wire\/(?:frames|fuzz)\/.*\.test\.js$/, kind: 'waits' },
+  { name: 'node', files: /^test\/node\/.*\.test\.js$/, kind: 'waits', covered: true },
+  { name: 'wire', files: /^test\/wire\/(?:frames|fuzz)\/.*\.test\.js$/, kind: 'waits', covered: true },
   {
     name: 'conformance',
     files: /^test\/wire\/conformance\/.*\.test\.js$/,
@@ -95,6 +96,7 @@ export function jobsOf(suite, durations = readDurations()) {
       part.topology?.name ?? (part.files.length === 1 ? stem(part.files[0]) : `part ${index + 1} of ${parts.length}`),
     topology: part.topology,
     kind: part.kind ?? suite.kind,
+    covered: suite.covered ?? false,
     files: part.files.sort(),
     estimateMs: part.seconds * 1000,
     limitMs: Math.max(LEAST_LIMIT_MS, part.seconds * 1000 * LIMIT_FACTOR),
