@@ -4,7 +4,7 @@ import { AppError } from '../util/appError.js';
 /**
  * What is told to the bearer of a token that the registry voids; null when it does not.
  *
- * @param code close code that the registry's scripts answer, 0 when the token is good.
+ * @param code close code that the registry gives, 0 when the token is good.
  * @param until end of a ban, milliseconds since the epoch, 0 for good.
  */
 export function revocationError(code: number, until = 0): AppError | null {

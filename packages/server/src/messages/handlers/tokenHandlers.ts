@@ -1,4 +1,3 @@
-import type { CloseCode } from '@unified-ws/protocol';
 import { revocationError } from '../../auth/revocationError.js';
 import { authError, type Identity, type TokenVerifier } from '../../auth/tokenVerifier.js';
 import type { Authority } from '../../connections/lifecycle/authority.js';
@@ -60,7 +59,7 @@ export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh
       if (error instanceof AppError) return;
       throw error;
     }
-    if (entry.revokedCode !== 0) connection.end(entry.revokedCode as CloseCode);
+    if (entry.revokedCode !== 0) connection.end(entry.revokedCode);
     else if (connection.isOpen()) connection.amend(entry.amendment);
   }
 

@@ -243,7 +243,7 @@ export class Claims {
  * its own client, Redis forgot the claim: a code that ends the client for good would leave the user offline, so it comes back.
  */
 function codeAfter(who: Claimant, { conn, fence, client, code, attempt }: Successor): CloseCode {
-  if (code !== 0) return code as CloseCode;
+  if (code !== 0) return code;
   if (who.client !== null && who.client.id === client) {
     return attempt < who.client.attempt ? CLOSE.LEASE_LOST : CLOSE.NEWER_ATTEMPT;
   }
@@ -254,16 +254,9 @@ function codeAfter(who: Claimant, { conn, fence, client, code, attempt }: Succes
 
 function refusal(answer: Exclude<ClaimAnswer, { status: 'ok' }>): ClaimOutcome {
   switch (answer.status) {
-    case 'replaced':
-      return { status: 'refused', code: answer.code as CloseCode };
-    case 'revoked':
-      return { status: 'refused', code: answer.code as CloseCode, until: answer.until };
-    case 'stale':
-      return { status: 'refused', code: CLOSE.NEWER_ATTEMPT };
     case 'exists':
       return { status: 'occupied', owner: answer };
-    case 'busy':
-      return { status: 'refused', code: CLOSE.UNAVAILABLE };
+    case 'refused':
     case 'moved':
       return answer;
   }

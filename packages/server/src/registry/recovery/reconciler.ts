@@ -29,12 +29,12 @@ export type Verdict =
  * reads as absent to claims and look-ups alone, or an older connection would replace the newest one.
  */
 export function judgeEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry: Entry, lease: string): Verdict {
-  if (entry.revokedCode !== 0) return { action: 'end', code: entry.revokedCode as CloseCode };
+  if (entry.revokedCode !== 0) return { action: 'end', code: entry.revokedCode };
   if (entry.conn === who.id) return entry.lease === lease ? { action: 'keep' } : { action: 'reclaim' };
   // An empty entry of the own fence is this one's own, reaped while its node was away.
   const order = compareFences(entry.fence, who.fence);
   const outranked = entry.conn === '' ? order > 0 : order >= 0;
-  if (outranked && entry.code !== 0) return { action: 'end', code: entry.code as CloseCode };
+  if (outranked && entry.code !== 0) return { action: 'end', code: entry.code };
   if (who.client !== null && who.client.id === entry.client) {
     // After a Redis that forgot, an earlier attempt of the same device may have come first: the attempt outranks the fence (C5).
     if (entry.attempt > who.client.attempt) return { action: 'end', code: CLOSE.NEWER_ATTEMPT };
@@ -144,7 +144,7 @@ export class Reconciler {
     if (who.established) return this.one(who);
     // Its claim may have been answered before the order, and its hello is still to come.
     const entry = await this.entry(who);
-    if (entry !== null && entry.revokedCode !== 0) who.end(entry.revokedCode as CloseCode);
+    if (entry !== null && entry.revokedCode !== 0) who.end(entry.revokedCode);
     else if (entry !== null) who.amend(entry.amendment);
   }
 

@@ -1,9 +1,11 @@
+import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import type { RedisClient } from '../../redis/connect.js';
 import { type Signature, UNSIGNED } from '../../redis/installation.js';
 import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import { CLOCK_STEP_MS, type Clock, systemClock } from '../../util/clock.js';
 import { parseAmendment } from './amendment.js';
+import { closeCodeOf } from './refusals.js';
 import type { ClaimAnswer, Claimant, ClaimedMailbox, Entry, Owner, ReplacedOwner } from './registryTypes.js';
 
 const CLOCK_STEP_S = CLOCK_STEP_MS / 1000;
@@ -74,7 +76,7 @@ export interface Successor {
   readonly client: string;
   readonly attempt: number;
   /** The close code of a tombstone (C15), 0 when none stands. */
-  readonly code: number;
+  readonly code: CloseCode | 0;
 }
 
 /** An order was not given: the user's connections are not those that were seen. */
@@ -145,6 +147,8 @@ export class RegistryStore {
         this.now(),
         CLOCK_STEP_MS,
         installation.end,
+        CLOSE.SUPERSEDED,
+        CLOSE.NEWER_ATTEMPT,
       ],
     )) as [string, ...unknown[]];
     const [status, first, second, third, fourth, fifth, sixth] = raw;
@@ -159,14 +163,12 @@ export class RegistryStore {
           amendment: parseAmendment(fifth),
           mailbox: parseMailbox(sixth),
         };
-      case 'replaced':
-        return { status, code: Number(first) };
-      case 'revoked':
-        return { status, code: Number(first), until: Number(second) };
+      case 'refused':
+        return { status, code: closeCodeOf(first), ...(second === undefined ? {} : { until: Number(second) }) };
+      case 'ended':
+        return { status: 'refused', code: Number(first) as CloseCode };
       case 'exists':
         return { status, conn: String(first), lease: String(second) };
-      case 'stale':
-      case 'busy':
       case 'moved':
         return { status };
       default:
@@ -187,7 +189,14 @@ export class RegistryStore {
       [keys.conn(who.userId)],
       [who.id, who.fence, kept, who.lease, now],
     );
-    const [current, conn, fence, client, code, attempt] = answer as [number, string, string, string, number, number];
+    const [current, conn, fence, client, code, attempt] = answer as [
+      number,
+      string,
+      string,
+      string,
+      CloseCode | 0,
+      number,
+    ];
     return current === 1 ? null : { conn, fence, client, code, attempt };
   }
 
@@ -243,16 +252,28 @@ export class RegistryStore {
       redis,
       [keys.conn(who.userId), keys.revoked(who.userId), keys.boxmeta(who.userId)],
       [who.issuedAt, who.sessionId, mailboxTtlMs, this.now(), CLOCK_STEP_MS],
-    )) as [string, string, string, number, string, number, number, string, number, string, string[], string, string];
-    const [conn, fence, lease, code, client, attempt, revokedCode, epoch, offset, tag, amended, until, established] =
-      raw;
+    )) as [string, string, string, number, string, number, string, string, number, string, string[], string, string];
+    const [conn, fence, lease, code, client, attempt, reason, epoch, offset, tag, amended, until, established] = raw;
+    const revokedCode = reason === '' ? 0 : closeCodeOf(reason);
     const mailbox = epoch === '' ? null : { epoch, offset, tag };
     const amendment = parseAmendment(amended);
     const revokedUntil = Number(until);
     // A node that knows nothing of it leaves what was said of an earlier owner.
     const [of, at] = established.split(' ');
     const since = conn !== '' && of === conn ? Number(at) : null;
-    return { conn, fence, lease, code, client, attempt, revokedCode, revokedUntil, amendment, mailbox, since };
+    return {
+      conn,
+      fence,
+      lease,
+      code: code as CloseCode | 0,
+      client,
+      attempt,
+      revokedCode,
+      revokedUntil,
+      amendment,
+      mailbox,
+      since,
+    };
   }
 
   /** Writes the order and returns the owner of that moment, null when nobody is connected (C7). @param seen as for `revoke`. */

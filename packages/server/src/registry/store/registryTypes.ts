@@ -1,3 +1,4 @@
+import type { CloseCode } from '@unified-ws/protocol';
 import type { Amendment } from './amendment.js';
 
 /** A connection as the registry sees it. */
@@ -46,11 +47,9 @@ export type ClaimAnswer =
       /** Null when the user has none. */
       readonly mailbox: ClaimedMailbox | null;
     }
-  | { readonly status: 'replaced'; readonly code: number }
-  | { readonly status: 'revoked'; readonly code: number; readonly until: number }
-  | { readonly status: 'stale' }
+  /** Close with this code. `until`: end of a ban, ms, 0 = for good. */
+  | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
   | { readonly status: 'exists'; readonly conn: string; readonly lease: string }
-  | { readonly status: 'busy' }
   /** A re-claim that came late: the entry is under a later lease already. */
   | { readonly status: 'moved' };
 
@@ -63,10 +62,12 @@ export interface Owner {
 
 /** What the registry holds of one user's connection, read by reconcile.lua. */
 export interface Entry extends Owner {
-  readonly code: number;
+  /** Of a tombstone (C15), 0 when none stands. */
+  readonly code: CloseCode | 0;
   readonly client: string;
   readonly attempt: number;
-  readonly revokedCode: number;
+  /** Why the token is void, 0 when it is not. */
+  readonly revokedCode: CloseCode | 0;
   /** End of a ban, milliseconds since the epoch, 0 = for good. Of a token that is not banned: 0. */
   readonly revokedUntil: number;
   /** Of the token that was asked for. */

@@ -33,7 +33,7 @@ describe('the reconciler, when a token is refreshed while the registry is asked'
         const said = answer(issuedAt);
         // The refresh is answered first: by the time of this answer the connection speaks with another token.
         who.issuedAt = 2;
-        const base = {
+        const base: Omit<Entry, 'amendment'> = {
           conn: 'c1',
           fence: '5',
           lease: 'a.1',

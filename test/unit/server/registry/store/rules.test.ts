@@ -108,13 +108,13 @@ describe('the registry scripts', () => {
     const newer = claimant();
     await claim(newer);
     expect(Number(newer.fence)).to.be.at.least(Math.max(startedAt, Number(old.fence)));
-    expect(await claim(old, 'a.1', [], old.fence)).to.deep.equal({ status: 'replaced', code: 4001 });
+    expect(await claim(old, 'a.1', [], old.fence)).to.deep.equal({ status: 'refused', code: 4001 });
   });
 
   it('refuse a slow attempt of a device whose later one is not current any more, or nobody of it is left (C5)', async () => {
     await claim(claimant('device-b', 2));
     await claim(claimant('device-a', 1));
-    expect(await claim(claimant('device-b', 1))).to.deep.equal({ status: 'stale' });
+    expect(await claim(claimant('device-b', 1))).to.deep.equal({ status: 'refused', code: 4206 });
     expect((await claim(claimant('device-b', 3))).status).to.equal('ok');
   });
 
@@ -138,7 +138,7 @@ describe('the registry scripts', () => {
     );
     expect(judgeEntry(owner, await store.entry(owner), 'paused.1')).to.deep.equal({ action: 'end', code: 4002 });
     expect(replacedIn(await claim(claimant(), 'b.1'))).to.deep.equal([owner.id]);
-    expect(await claim(owner, 'paused.2', [], owner.fence)).to.deep.equal({ status: 'replaced', code: 4001 });
+    expect(await claim(owner, 'paused.2', [], owner.fence)).to.deep.equal({ status: 'refused', code: 4001 });
   });
 
   it('give a connection back whose entry was reaped while its node was cut off: nobody else has claimed', async () => {
@@ -197,7 +197,7 @@ describe('the registry scripts', () => {
 
   it('refuse a ninth owner to wait for, and never lock a user out whom nobody owns', async () => {
     for (let n = 0; n < 9; n += 1) await claim(claimant(), `n${n}.1`);
-    expect(await claim(claimant(), 'b.1')).to.deep.equal({ status: 'busy' });
+    expect(await claim(claimant(), 'b.1')).to.deep.equal({ status: 'refused', code: 4207 });
     const owner = await store.owner(user);
     expect(await store.kick(user, owner ?? { conn: '', fence: '', lease: '' }, 4002, 'out')).to.equal(null);
     expect(replacedIn(await claim(claimant(), 'b.1'))).to.have.length(9);
@@ -206,7 +206,7 @@ describe('the registry scripts', () => {
   it('see a revocation that came after the token was checked (C7)', async () => {
     const now = Date.now();
     expect(await store.revoke(user, { banUntil: now + 60_000, reason: 'r' }, now)).to.equal(null);
-    expect(await claim(claimant())).to.deep.equal({ status: 'revoked', code: 4003, until: now + 60_000 });
+    expect(await claim(claimant())).to.deep.equal({ status: 'refused', code: 4003, until: now + 60_000 });
     expect(await redis.ttl(keys.revoked(user))).to.be.within(940, 961);
     // A later, shorter one does not cut the record short.
     await store.revoke(user, { before: now, reason: 'r' }, now);
@@ -243,10 +243,10 @@ describe('the registry scripts', () => {
     expect(await amendmentOf(9)).to.deep.include({ renewal: { since: 20_000, by: soon } });
     expect(await amendmentOf(20)).to.deep.include({ renewal: null });
     await until(() => Date.now() > soon, { what: 'the grace is over' });
-    expect(await claim(issuedAt(19))).to.deep.equal({ status: 'revoked', code: 4101, until: 0 });
+    expect(await claim(issuedAt(19))).to.deep.equal({ status: 'refused', code: 4101, until: 0 });
     expect((await store.entry(issuedAt(19))).revokedCode).to.equal(4101);
     await store.amend(user, { asOf: 30_000, renewBy: Date.now() + 60_000 });
-    expect(await claim(issuedAt(19))).to.deep.equal({ status: 'revoked', code: 4102, until: 0 });
+    expect(await claim(issuedAt(19))).to.deep.equal({ status: 'refused', code: 4102, until: 0 });
     expect((await claim(issuedAt(29))).status).to.equal('ok');
   });
 });

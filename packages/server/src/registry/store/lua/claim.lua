@@ -25,17 +25,20 @@
 --     16 cluster time, ms
 --     17 CLOCK_STEP_MS
 --     18 end of what is published: `}`, or the signature of the installation with it
+--     19 close code of an evict, which carries its number: nodes of other builds read it
+--     20 the same for an earlier attempt of the claimer's own client
 --
 -- Result: {'ok', fence, replaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
 --          saved preferences (flat array),
 --          amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)},
 --          mailbox: {} when there is none, else {epoch, head offset, head tag, acked, acked tag, first, floor tag, tag at ARGV 13 or ''}}
---         {'replaced', code}   re-claim refused: another is current, or a tombstone stands
---         {'stale'}              an older attempt than the newest one known of the same client
+--         {'refused', reason}    refusals.ts has the close code of each reason. Of a re-claim: `replaced`, another is current;
+--                                `newer_attempt`, the same client's later attempt is. Of a first claim: `newer_attempt`;
+--                                `busy`, more than 8 replaced owners are not yet confirmed
+--         {'refused', 'banned' or 'token_revoked' or 'token_expired', until (ms, 0 = for good)}
+--         {'ended', code}        re-claim refused: a tombstone stands, with this close code (kick.lua)
 --         {'exists', conn, lease} policy 'reject': the user is connected elsewhere
---         {'busy'}               more than 8 replaced owners are not yet confirmed
 --         {'moved'}              a re-claim that came late: the entry is under a later lease
---         {'revoked', code, until (ms, 0 = for good)}
 local conn, lease, client, attempt = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local entry = redis.call('HMGET', KEYS[1], 'conn', 'lease', 'fence', 'client', 'attempt', 'displaced', 'code',
   'attempts')
@@ -49,16 +52,16 @@ local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV
 -- No order is judged by a time before it was given.
 local now = math.max(tonumber(ARGV[16]), tonumber(revoked[10] or '0'))
 if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
-  return { 'revoked', 4003, revoked[1] }
+  return { 'refused', 'banned', revoked[1] }
 end
 if (revoked[2] and tonumber(ARGV[8]) * 1000 < tonumber(revoked[2])) or (ARGV[9] ~= '' and revoked[3]) then
-  return { 'revoked', 4102, '0' }
+  return { 'refused', 'token_revoked', '0' }
 end
 -- The same for an order of permissions-changed. Times are of the second after the order, and iat has whole seconds.
 local issued = tonumber(ARGV[8]) * 1000
 local stale = revoked[8] and issued < tonumber(revoked[8])
 if stale and tonumber(revoked[9]) <= now then
-  return { 'revoked', 4101, '0' }
+  return { 'refused', 'token_expired', '0' }
 end
 local amendment = { revoked[4] and issued < tonumber(revoked[5]) and revoked[4] or '',
   revoked[6] and issued < tonumber(revoked[7]) and revoked[6] or '', stale and revoked[8] or '0',
@@ -98,17 +101,17 @@ else
     local fence = tonumber(ARGV[11])
     local outranked = stored_fence > fence or (stored_fence == fence and stored_conn ~= '')
     if outranked and tombstone ~= 0 then
-      return { 'replaced', tombstone }
+      return { 'ended', tombstone }
     end
     -- After a Redis that forgot, an earlier attempt of the same client may have come first: the attempt outranks the fence.
     if same_client and attempt ~= stored_attempt then
       outranked = stored_attempt > attempt
     end
     if outranked then
-      return { 'replaced', same_client and 4206 or 4001 }
+      return { 'refused', same_client and 'newer_attempt' or 'replaced' }
     end
   elseif client ~= '' and attempt < newest then
-    return { 'stale' }
+    return { 'refused', 'newer_attempt' }
   end
   local occupied = stored_conn ~= '' and not is_dead(stored_lease)
   if ARGV[5] == 'reject' and occupied and not same_client and ARGV[11] == '' then
@@ -131,7 +134,7 @@ else
   end
   -- Bounded by whoever is still to come: an entry that nobody owns must not lock the user out.
   if occupied and #replaced > 8 then
-    return { 'busy' }
+    return { 'refused', 'busy' }
   end
 
   -- C4: never goes back, not even after a Redis that forgot.
@@ -162,7 +165,7 @@ local replaced = now_stored[2] or '[]'
 -- C3: published here, so that a claimer that dies at the next line has warned them all the same.
 local function evict(list)
   for _, one in ipairs(list) do
-    local code = (client ~= '' and one.k == client) and 4206 or 4001
+    local code = tonumber((client ~= '' and one.k == client) and ARGV[20] or ARGV[19])
     local text = cjson.encode({ t = 'evict', conn = one.c, fence = now_stored[1], by = conn, to = lease, code = code,
       since = tonumber(since) })
     redis.call('PUBLISH', ARGV[6] .. one.l, string.sub(text, 1, -2) .. ARGV[18])
