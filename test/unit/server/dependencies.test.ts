@@ -26,12 +26,17 @@ function readRows(): ReadonlyMap<string, number> {
   return rows;
 }
 
-/** What a file imports or exports on of the server's own, types included, as a path below the sources. */
-function importsOf(file: string): string[] {
+/** What a file imports or exports on, types included, as it is written there. */
+function modulesOf(file: string): string[] {
   const text = readFileSync(path.join(SOURCES, file), 'utf8');
-  return [...text.matchAll(/\b(?:from|import)\s*\(?\s*'(\.[^']*)'/g)].map(([, to]) =>
-    path.join(path.dirname(file), to as string).replace(/\.js$/, '.ts'),
-  );
+  return [...text.matchAll(/\b(?:from|import)\s*\(?\s*'([^']*)'/g)].map(([, to]) => to as string);
+}
+
+/** Of these the server's own, each as a path below the sources. */
+function importsOf(file: string): string[] {
+  return modulesOf(file)
+    .filter((to) => to.startsWith('.'))
+    .map((to) => path.join(path.dirname(file), to).replace(/\.js$/, '.ts'));
 }
 
 describe('The parts of the server', () => {
@@ -67,6 +72,40 @@ describe('The parts of the server', () => {
       }
     }
     expect(circleIn(uses)).to.deep.equal([]);
+  });
+});
+
+describe('The engine of the event queue', () => {
+  const ENGINE = 'events/queue/bullmq';
+  const SEAM = 'events/queue/queueEngine.ts';
+  const isEngine = (file: string): boolean => path.dirname(file) === ENGINE;
+  const files = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => file.endsWith('.ts'));
+
+  // Seen red: with an import of a type of bullmqWorker.ts in events/queue/lane.ts.
+  it('must be named in one line of the composition, or another engine is more than one folder', () => {
+    const users = files.filter((file) => !isEngine(file));
+    const uses = users.flatMap((file) =>
+      importsOf(file)
+        .filter(isEngine)
+        .map((to) => `${file} -> ${to}`),
+    );
+    expect(uses).to.deep.equal([`compose/composeEvents.ts -> ${ENGINE}/bullmqQueue.ts`]);
+  });
+
+  it('must be the only part that knows its library', () => {
+    const users = files.filter((file) => modulesOf(file).some((to) => /^bullmq(\/|$)/.test(to)));
+    expect(users.filter((file) => !isEngine(file))).to.deep.equal([]);
+    expect(users).not.to.deep.equal([]);
+  });
+
+  // Seen red: with an import of fates.ts in bullmqQueue.ts.
+  it('must know the queue by its seam alone, or the two can only be changed together', () => {
+    const queue = files
+      .filter(isEngine)
+      .flatMap((file) => importsOf(file).filter((to) => to.startsWith('events/queue/')));
+    expect(queue.filter((to) => !isEngine(to) && to !== SEAM)).to.deep.equal([]);
   });
 });
 

@@ -8,6 +8,7 @@ import { BroadcastLog, type HistoryLimits, type LogEntry } from '@unified-ws/ser
 import { type AppendedMail, Mailboxes, type MailboxLimits } from '@unified-ws/server/events/mailbox/mailboxes';
 import { EphemeralSender } from '@unified-ws/server/events/publish/ephemeralSender';
 import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish/publisher';
+import { BullmqQueue } from '@unified-ws/server/events/queue/bullmq/bullmqQueue';
 import { EventQueues } from '@unified-ws/server/events/queue/eventQueues';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
@@ -73,6 +74,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
   const ids = new EventIds(systemClock, randomBytes);
   const queues = new EventQueues(
     {
+      engine: (setup) => new BullmqQueue(setup),
       keys,
       ids,
       logRedis: command,

@@ -1,7 +1,7 @@
 import type { QueueJob } from '@unified-ws/protocol';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
-import type { StoredJob } from '../../events/queue/bullmq/laneReplies.js';
+import type { StoredJob } from '../../events/queue/queueEngine.js';
 import { payloadFor, type Viewer } from '../events/payloadFor.js';
 
 type EventView = QueueJob['events'][number];

@@ -4,8 +4,8 @@ import {
   DEFAULT_CLEARED_STATES,
   type QueueCleared,
 } from '@unified-ws/protocol';
-import type { JobFilter, LaneJobs, WalkPlace } from '../../events/queue/bullmq/laneJobs.js';
 import type { EventQueues } from '../../events/queue/eventQueues.js';
+import type { JobControl, JobFilter, WalkPlace } from '../../events/queue/queueEngine.js';
 import type { Logger, Report } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
 import type { ClearTurn } from './clearTurn.js';
@@ -133,7 +133,7 @@ export class QueueClear {
     return true;
   }
 
-  private async *walk(lane: LaneJobs, state: ClearableState, dryRun: boolean, filter: JobFilter) {
+  private async *walk(lane: JobControl, state: ClearableState, dryRun: boolean, filter: JobFilter) {
     const stride = new Stride();
     let place: WalkPlace | null = null;
     for (;;) {

@@ -9,8 +9,8 @@ import {
   type RetryFailedRequest,
 } from '@unified-ws/protocol';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { JobFilter, JobOutcome, LaneJobs, WalkPlace } from '../../events/queue/bullmq/laneJobs.js';
 import type { EventQueues } from '../../events/queue/eventQueues.js';
+import type { JobControl, JobFilter, JobOutcome, StoredJob, WalkPlace } from '../../events/queue/queueEngine.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
 import type { Viewer } from '../events/payloadFor.js';
@@ -65,7 +65,7 @@ export class QueueJobs {
       const last = Math.min(size - 1, end - before);
       before += size;
       if (first > last) continue;
-      const view = (jobs: Awaited<ReturnType<LaneJobs['page']>>): QueueJob[] =>
+      const view = (jobs: readonly StoredJob[]): QueueJob[] =>
         jobs.map((job) => jobView(job, lane.name, viewer, catalogue()));
       slices.push(lane.page(state, first, last).then(view));
     }
@@ -130,7 +130,7 @@ export class QueueJobs {
     return { jobs, events, notFailed: [], complete: true };
   }
 
-  private locate(wireId: string): { readonly lane: LaneJobs | undefined; readonly id: string } {
+  private locate(wireId: string): { readonly lane: JobControl | undefined; readonly id: string } {
     if (!JOB_ID.test(wireId)) throw invalid('/id', 'must be <queue>.<id>');
     const dot = wireId.indexOf('.');
     const name = wireId.slice(0, dot);

@@ -1,7 +1,6 @@
 import { type JobsPage, QUEUE_JOB_STATES, type QueueJobState, type QueueStatusReport } from '@unified-ws/protocol';
-import type { LaneJobs } from '../../events/queue/bullmq/laneJobs.js';
-import type { LaneStatus, StateCount } from '../../events/queue/bullmq/laneReplies.js';
 import type { EventQueues } from '../../events/queue/eventQueues.js';
+import type { JobControl, LaneStatus, StateCount } from '../../events/queue/queueEngine.js';
 import type { Clock } from '../../util/clock.js';
 import type { ClearTurn } from './clearTurn.js';
 import type { QueueWorkers } from './queueWorkers.js';
@@ -36,7 +35,7 @@ export class QueueStatus {
     ]);
     const now = clock.now();
     const counts = sumCounts(statuses);
-    const partitions = statuses.map((status, index) => partition(lanes[index] as LaneJobs, status, now));
+    const partitions = statuses.map((status, index) => partition(lanes[index] as JobControl, status, now));
     const ages = partitions.flatMap(({ oldest_age_ms }) => (oldest_age_ms === null ? [] : [oldest_age_ms]));
     const rate = (pick: 'processed_per_minute' | 'failed_per_minute'): number =>
       asked.workers.reduce((total, node) => total + node[pick], 0);
@@ -58,7 +57,7 @@ export class QueueStatus {
   }
 }
 
-function partition(lane: LaneJobs, status: LaneStatus, now: number): QueueStatusReport['partitions'][number] {
+function partition(lane: JobControl, status: LaneStatus, now: number): QueueStatusReport['partitions'][number] {
   return {
     queue: lane.name,
     paused: status.paused,

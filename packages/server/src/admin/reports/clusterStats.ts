@@ -1,5 +1,5 @@
 import type { ClusterStatsReport, NodeStats, QueueSummary } from '@unified-ws/protocol';
-import type { JobCounts } from '../../events/queue/bullmq/lane.js';
+import type { JobCounts } from '../../events/queue/queueEngine.js';
 import type { NodeFacts } from './nodeFacts.js';
 import type { NodeView } from './nodeView.js';
 

@@ -1,7 +1,7 @@
 import type { EventStatus } from '@unified-ws/protocol';
 import { AppError } from '../../util/appError.js';
 import type { BroadcastLog } from '../log/broadcastLog.js';
-import type { LaneLookup, Trace } from '../queue/bullmq/laneLookup.js';
+import type { LaneLookup, Trace } from '../queue/laneLookup.js';
 
 /** What is told first when the queues of an event differ. */
 const ORDER: readonly Trace['status'][] = ['queued', 'failed', 'expired', 'appended'];

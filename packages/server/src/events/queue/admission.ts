@@ -1,8 +1,8 @@
 import type { Report } from '../../observability/log/logger.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
-import type { JobCounts } from './bullmq/lane.js';
 import type { MemoryGuard } from './memoryGuard.js';
+import type { JobCounts } from './queueEngine.js';
 
 export interface AdmissionParts {
   readonly counts: () => Promise<ReadonlyMap<string, JobCounts>>;

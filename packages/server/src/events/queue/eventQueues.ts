@@ -7,15 +7,15 @@ import { DEFAULT_WINDOW_MS } from '../event/rememberedId.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 import { Admission } from './admission.js';
 import { agreeOnPartitions } from './agreeOnPartitions.js';
-import { type JobCounts, Lane } from './bullmq/lane.js';
-import type { LaneJobs } from './bullmq/laneJobs.js';
-import type { LaneLookup } from './bullmq/laneLookup.js';
 import type { EventQueuesOptions, EventQueuesParts, QueueStats } from './eventQueuesParts.js';
 import { FenceWatch } from './fenceWatch.js';
 import type { QueuedEvent } from './jobBatcher.js';
+import { Lane } from './lane.js';
+import type { LaneLookup } from './laneLookup.js';
 import { MemoryGuard } from './memoryGuard.js';
+import type { JobControl, JobCounts, QueueWorker } from './queueEngine.js';
 import { Reach } from './reach.js';
-import { type WatchedLane, WorkerWatch } from './workerWatch.js';
+import { WorkerWatch } from './workerWatch.js';
 
 const PING_MS = 300;
 const CLOSE_PATIENCE_MS = 1000;
@@ -49,8 +49,8 @@ export class EventQueues {
     this.parts = parts;
     this.options = options;
     this.watch = new WorkerWatch({
-      lanes: () => this.lanes(),
-      renew: (lane) => this.renewWorker(lane),
+      workers: () => this.workers(),
+      renew: (worker) => this.renewWorker(worker),
       standsAside: () => !this.workersStarted || this.fence.standsAside,
       clock: parts.clock,
       report: parts.report,
@@ -106,7 +106,7 @@ export class EventQueues {
     });
     this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
     this.urgent = this.lane(producer, 'u');
-    await Promise.all(this.lanes().map((lane) => lane.waitUntilReady()));
+    await Promise.all(this.lanes().map((lane) => lane.queue.ready()));
     await this.restore();
     this.refuseWhenClosed();
     // Before there are workers here: who publishes wants to know whether there are any in the cluster.
@@ -144,7 +144,7 @@ export class EventQueues {
       await connected(connection);
       this.refuseWhenClosed();
       // All of them, failed or not: one that starts after the others were ended would go on by itself.
-      const started = await Promise.allSettled(this.lanes().map((lane) => lane.startWorker(connection)));
+      const started = await Promise.allSettled(this.workers().map((worker) => worker.start(connection)));
       for (const result of started) if (result.status === 'rejected') throw result.reason;
       this.refuseWhenClosed();
       this.fence.start();
@@ -159,7 +159,7 @@ export class EventQueues {
   private async discardWorkers(): Promise<void> {
     const connection = this.workerConnection;
     this.workerConnection = null;
-    await Promise.all(this.lanes().map((lane) => lane.endWorker()));
+    await Promise.all(this.workers().map((worker) => worker.end()));
     connection?.disconnect();
   }
 
@@ -245,7 +245,7 @@ export class EventQueues {
   /** Jobs per queue and state. */
   async counts(): Promise<ReadonlyMap<string, JobCounts>> {
     const lanes = this.lanes();
-    const counts = await Promise.all(lanes.map((lane) => lane.counts()));
+    const counts = await Promise.all(lanes.map((lane) => lane.queue.counts()));
     return new Map(lanes.flatMap((lane, index) => (counts[index] ? [[lane.name, counts[index]] as const] : [])));
   }
 
@@ -254,16 +254,16 @@ export class EventQueues {
    *
    * @throws AppError UNAVAILABLE when they are not open.
    */
-  jobs(): readonly LaneJobs[] {
+  jobs(): readonly JobControl[] {
     this.refuseWhenClosed();
     if (!this.urgent) throw new AppError('UNAVAILABLE', 'the event queue is not open');
-    return [...this.partitions, this.urgent].map((lane) => lane.jobs);
+    return [...this.partitions, this.urgent].map((lane) => lane.queue.jobs);
   }
 
   /** Names of the queues that an admin has paused. */
   async paused(): Promise<string[]> {
     const lanes = this.lanes();
-    const paused = await Promise.all(lanes.map((lane) => lane.jobs.isPaused()));
+    const paused = await Promise.all(lanes.map((lane) => lane.queue.jobs.isPaused()));
     return lanes.filter((_, index) => paused[index]).map(({ name }) => name);
   }
 
@@ -302,7 +302,7 @@ export class EventQueues {
   async restore(): Promise<void> {
     if (this.closing || !this.producer) return;
     await agreeOnPartitions(this.producer, this.parts.keys.partitions(), this.options.partitions);
-    await Promise.all(this.lanes().map((lane) => lane.ensureLimits()));
+    await Promise.all(this.lanes().map((lane) => lane.queue.restore()));
   }
 
   /**
@@ -330,8 +330,9 @@ export class EventQueues {
   }
 
   private lane(producer: RedisClient, partition: number | 'u'): Lane {
-    const { keys, append, knows, mayAppend, clock, nodeId, ids } = this.parts;
+    const { engine, keys, append, knows, mayAppend, clock, nodeId, ids } = this.parts;
     return new Lane({
+      engine,
       producer,
       name: partition === 'u' ? 'events-urgent' : `events-${partition}`,
       prefix: keys.queuePrefix(partition),
@@ -356,6 +357,10 @@ export class EventQueues {
     return this.urgent ? [this.urgent, ...this.partitions] : this.partitions;
   }
 
+  private workers(): readonly QueueWorker[] {
+    return this.lanes().map(({ queue }) => queue.worker);
+  }
+
   private open(role: 'producer' | 'worker'): RedisClient {
     const client = this.parts.connect(role);
     client.on('error', (error: unknown) => this.report(error, `events.${role}`));
@@ -375,10 +380,10 @@ export class EventQueues {
   }
 
   /** Where the connection is what hangs, all lanes share that fate. */
-  private async renewWorker(stalled: WatchedLane): Promise<void> {
+  private async renewWorker(stalled: QueueWorker): Promise<void> {
     const old = this.workerConnection;
     if (old && (await this.answers(old))) {
-      await Promise.all(this.lanes().map((lane) => lane === stalled && lane.renewWorker(old)));
+      await Promise.all(this.workers().map((worker) => worker === stalled && worker.renew(old)));
       return;
     }
     const connection = this.open('worker');
@@ -387,7 +392,7 @@ export class EventQueues {
     await connected(connection).finally(() => clearTimeout(late));
     if (this.closing) return connection.disconnect();
     this.workerConnection = connection;
-    await Promise.all(this.lanes().map((lane) => lane.renewWorker(connection)));
+    await Promise.all(this.workers().map((worker) => worker.renew(connection)));
     old?.disconnect();
   }
 

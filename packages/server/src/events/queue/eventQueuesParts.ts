@@ -6,6 +6,7 @@ import type { EventIds } from '../event/eventIds.js';
 import type { WholeIds } from '../event/rememberedId.js';
 import type { Admission } from './admission.js';
 import type { ProcessorCounts, ProcessorParts, Retrying } from './jobProcessor.js';
+import type { QueueEngine } from './queueEngine.js';
 import type { RenewalReason } from './workerWatch.js';
 
 export interface EventQueuesOptions {
@@ -18,6 +19,8 @@ export interface EventQueuesOptions {
 }
 
 export interface EventQueuesParts extends Pick<ProcessorParts, 'append' | 'knows' | 'mayAppend'> {
+  /** What keeps the jobs. */
+  readonly engine: QueueEngine;
   readonly keys: Keys;
   readonly clock: Clock;
   readonly report: Report;

@@ -3,27 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../util/clock.js';
 import { memberId, PENDING_ID } from '../event/eventIds.js';
 import type { StoredEvent } from '../event/storedEvent.js';
-
-/** The payload of a job: events that were published together and are appended together. Its name is their type. */
-export interface JobData {
-  /** Who published it. */
-  readonly publisher: string;
-  readonly ordering_key: string;
-  readonly events: readonly StoredEvent[];
-}
-
-/** A job that is not yet in Redis. */
-export interface JobDraft {
-  readonly id: string;
-  readonly type: string;
-  readonly data: JobData;
-  /** Wall-clock ms; null: at once. */
-  readonly dueAt: number | null;
-  /** Whether the id follows from ids of the publisher's own, so that the job may be there already. */
-  readonly given: boolean;
-  /** Whether its id follows from none of its events' ids. */
-  readonly nameless: boolean;
-}
+import type { JobDraft, JobQueue } from './queueEngine.js';
 
 /** An event on its way into the queue. Its id may be pending: then it gets one when it joins its job. */
 export interface QueuedEvent {
@@ -66,11 +46,9 @@ interface OpenJob {
   readonly settle: { resolve(existed: boolean): void; reject(error: unknown): void };
 }
 
-/** Adds jobs to one queue, in order. Result: per job whether it was there already. */
-export type AddJobs = (drafts: readonly JobDraft[]) => Promise<boolean[]>;
-
 export interface JobBatcherParts {
-  readonly add: AddJobs;
+  /** Adds jobs to one queue, in order. Result: per job whether it was there already. */
+  readonly add: JobQueue['add'];
   /** The id of a job and of its first event (`EventIds.nextJob`). */
   readonly mint: () => string;
   readonly clock: Pick<Clock, 'mono'>;

@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import type { Report } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
 import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from '../event/storedEvent.js';
 import type { AppendResult } from '../log/broadcastLog.js';
-import type { Turn } from './bullmq/laneTurn.js';
 import type { Fate, Fates } from './fates.js';
-import { type JobData, SHARED_JOB } from './jobBatcher.js';
-
-export type QueueJob = Job<JobData, void, string>;
+import { SHARED_JOB } from './jobBatcher.js';
+import { type ActiveJob, type JobData, JobFailed, JobLeft } from './queueEngine.js';
 
 export interface ProcessorParts {
   readonly append: (events: readonly StoredEvent[]) => Promise<AppendResult>;
@@ -16,8 +13,6 @@ export interface ProcessorParts {
   readonly knows: (type: string) => boolean;
   /** False while this node is fenced: then its workers append nothing (L2). */
   readonly mayAppend: () => boolean;
-  /** Asked before each append: whether the job's turn has come (Q4). */
-  readonly turn: (jobId: string) => Promise<Turn>;
   /** Adds a job of its own for an event that cannot be appended, to the same queue. */
   readonly splitOff: (event: StoredEvent, from: JobData) => Promise<void>;
   /** Where is noted what the log does not know. */
@@ -78,15 +73,14 @@ export class JobProcessor {
   /**
    * Appends the events of a job. Returns when they are in the log.
    *
-   * @param lock aborted when the job's lock was lost: another worker has the job then.
-   * @throws UnrecoverableError when the job holds nothing that could be appended (Q2); nothing was appended then.
-   * @throws WaitingError when the job was given back, or its lock lost.
+   * @throws JobFailed when the job holds nothing that could be appended (Q2); nothing was appended then.
+   * @throws JobLeft when the job was given back, or its lock lost.
    */
-  async process(job: QueueJob, token: string, lock: AbortSignal): Promise<void> {
-    const sound = await this.withoutPoison(job, token, lock);
+  async process(job: ActiveJob): Promise<void> {
+    const sound = await this.withoutPoison(job);
     const now = this.parts.clock.now();
     const due = sound.filter((event) => event.expires_at === undefined || Date.parse(event.expires_at) > now);
-    const offsets = due.length === 0 ? [] : await this.insist(job, token, lock, () => this.append(due));
+    const offsets = due.length === 0 ? [] : await this.insist(job, () => this.append(due));
     const appended = offsets.filter((offset) => offset > 0).length;
     this.counts.appended += appended;
     this.counts.duplicates += due.length - appended;
@@ -95,7 +89,7 @@ export class JobProcessor {
   }
 
   /** Without waiting: who asks later is told a little less when this is lost, but no event waits for it. */
-  private note(job: QueueJob, due: readonly StoredEvent[], sound: readonly StoredEvent[]): void {
+  private note(job: ActiveJob, due: readonly StoredEvent[], sound: readonly StoredEvent[]): void {
     const fates = new Map<string, Fate>(sound.map((event) => [event.id, 'expired']));
     for (const event of due) {
       if (isTargeted(event)) fates.set(event.id, 'appended');
@@ -113,7 +107,7 @@ export class JobProcessor {
   }
 
   /** Poison is split off before anything is appended, so that the failed job holds it alone. */
-  private async withoutPoison(job: QueueJob, token: string, lock: AbortSignal): Promise<readonly StoredEvent[]> {
+  private async withoutPoison(job: ActiveJob): Promise<readonly StoredEvent[]> {
     const data: unknown = job.data;
     const events = isJobData(data) ? data.events : [];
     const faults = events.map((event) => this.fault(event));
@@ -122,7 +116,7 @@ export class JobProcessor {
       const reason = events.length === 0 ? 'the job holds no events' : (faults[0] ?? 'unknown');
       this.counts.poisoned += events.length;
       this.parts.report(new Error(`job ${job.id}: ${reason}`), 'events.poisoned');
-      throw new UnrecoverableError(reason);
+      throw new JobFailed(reason);
     }
     if (poisoned > 0) {
       const failed = events.filter((event, index) => faults[index] !== null && isStoredEvent(event));
@@ -130,7 +124,7 @@ export class JobProcessor {
     }
     for (const [index, event] of events.entries()) {
       if (faults[index] === null) continue;
-      await this.insist(job, token, lock, () => this.parts.splitOff(event, job.data));
+      await this.insist(job, () => this.parts.splitOff(event, job.data));
     }
     return events.filter((_, index) => faults[index] === null);
   }
@@ -152,62 +146,62 @@ export class JobProcessor {
   /**
    * Repeats `work` until it succeeds, with the lock kept: failing the job, or delaying it, would break the order (Q2).
    */
-  private async insist<T>(job: QueueJob, token: string, lock: AbortSignal, work: () => Promise<T>): Promise<T> {
+  private async insist<T>(job: ActiveJob, work: () => Promise<T>): Promise<T> {
     try {
       for (;;) {
-        await this.untilAllowed(job, token, lock);
+        await this.untilAllowed(job);
         try {
-          await this.untilTurn(job, token, lock);
+          await this.untilTurn(job);
           return await this.abandonable(work());
         } catch (error) {
-          if (error instanceof WaitingError) throw error;
+          if (error instanceof JobLeft) throw error;
           this.failed(error);
         }
         const { attempts } = this.retrying ?? { attempts: 1 };
-        await this.pause(Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (attempts - 1)), lock);
+        await this.pause(Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (attempts - 1)), job.lock);
       }
     } finally {
       this.retrying = null;
     }
   }
 
-  private async untilAllowed(job: QueueJob, token: string, lock: AbortSignal): Promise<void> {
+  private async untilAllowed(job: ActiveJob): Promise<void> {
     for (;;) {
-      if (lock.aborted) throw new WaitingError('the lock was lost');
-      if (this.aside.signal.aborted) return this.giveBack(job, token);
+      if (job.lock.aborted) throw new JobLeft('the lock was lost');
+      if (this.aside.signal.aborted) return this.giveBack(job);
       if (this.parts.mayAppend()) return;
-      await this.pause(FENCE_POLL_MS, lock);
+      await this.pause(FENCE_POLL_MS, job.lock);
     }
   }
 
-  private async untilTurn(job: QueueJob, token: string, lock: AbortSignal): Promise<void> {
+  private async untilTurn(job: ActiveJob): Promise<void> {
     for (;;) {
-      const turn = await this.abandonable(this.parts.turn(job.id ?? ''));
+      const turn = await this.abandonable(job.turn());
       if (turn === 'now') return;
-      if (turn === 'back' || lock.aborted || this.aside.signal.aborted) return this.giveBack(job, token);
+      if (turn === 'back' || job.lock.aborted || this.aside.signal.aborted) return this.giveBack(job);
       if (turn === 'gone') {
         // Redis lost it, or another worker is to repeat it: appended now it would come after events that were accepted later.
         this.parts.report(new Error(`job ${job.id} is not in work any more, and left alone`), 'events.gone');
-        throw new WaitingError('not in work any more');
+        throw new JobLeft('not in work any more');
       }
-      await this.pause(FENCE_POLL_MS, lock);
+      await this.pause(FENCE_POLL_MS, job.lock);
     }
   }
 
-  private async giveBack(job: QueueJob, token: string): Promise<never> {
+  private async giveBack(job: ActiveJob): Promise<never> {
     try {
-      await job.moveToWait(token);
+      await job.giveBack();
     } catch (error) {
       // Its lock lapses, and another worker gets it a little later. Any other error than the one below would fail it.
       this.parts.report(error, 'events.give_back');
     }
-    throw new WaitingError('given back');
+    throw new JobLeft('given back');
   }
 
   private abandonable<T>(work: Promise<T>): Promise<T> {
     const { signal } = this.abandoned;
     return new Promise((resolve, reject) => {
-      const abandon = (): void => reject(new WaitingError('abandoned'));
+      const abandon = (): void => reject(new JobLeft('abandoned'));
       if (signal.aborted) abandon();
       signal.addEventListener('abort', abandon, { once: true });
       // Taken off again with each job: the signal lives as long as the worker.
@@ -239,8 +233,8 @@ function isTargeted(event: StoredEvent): boolean {
 }
 
 /** Its events cannot be told from its id: each is noted with it until it is done. */
-function isShared({ id }: QueueJob): boolean {
-  return id?.startsWith(SHARED_JOB) ?? false;
+function isShared({ id }: ActiveJob): boolean {
+  return id.startsWith(SHARED_JOB);
 }
 
 function isJobData(data: unknown): data is JobData {

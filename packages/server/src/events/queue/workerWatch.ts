@@ -1,26 +1,13 @@
 import type { Report } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
-
-export interface WatchedLane {
-  readonly name: string;
-  /**
-   * The id of the job that is next in line, while nobody in the cluster has one of this queue in work and it is not paused;
-   * else null.
-   */
-  untouchedJob(): Promise<string | null>;
-  /** False when this node's worker gave up by itself. */
-  workerRuns(): boolean;
-  /** Whether this node's worker has its connections. */
-  workerIsConnected(): boolean;
-}
+import type { QueueWorker } from './queueEngine.js';
 
 const RENEWAL_REASONS = ['stalled', 'ended'] as const;
 export type RenewalReason = (typeof RENEWAL_REASONS)[number];
 
 export interface WorkerWatchParts {
-  readonly lanes: () => readonly WatchedLane[];
-  /** Replaces this node's worker of the lane. */
-  readonly renew: (lane: WatchedLane, reason: RenewalReason) => Promise<void>;
+  readonly workers: () => readonly QueueWorker[];
+  readonly renew: (worker: QueueWorker) => Promise<void>;
   /** Whether this node's workers leave the jobs to others just now, or have not started yet. */
   readonly standsAside: () => boolean;
   readonly clock: Pick<Clock, 'mono'>;
@@ -89,8 +76,8 @@ export class WorkerWatch {
   fault(): string | null {
     const now = this.parts.clock.mono();
     const named = (lanes: readonly string[]): string => [...lanes].sort().join(', ');
-    const lanes = this.parts.lanes();
-    const ended = lanes.filter((lane) => !lane.workerRuns()).map(({ name }) => name);
+    const workers = this.parts.workers();
+    const ended = workers.filter((worker) => !worker.runs()).map(({ name }) => name);
     if (ended.length > 0) return `do not run (${named(ended)})`;
     if (this.isSilent) return null;
     const lost = [...this.unconnected].filter(([, since]) => now - since >= UNCONNECTED_MS).map(([name]) => name);
@@ -101,57 +88,57 @@ export class WorkerWatch {
     if (this.looking) return;
     this.looking = true;
     this.lookedSince = this.parts.clock.mono();
-    const lanes = this.parts.lanes();
-    for (const lane of lanes) this.lookAtConnections(lane);
+    const workers = this.parts.workers();
+    for (const worker of workers) this.lookAtConnections(worker);
     // At the same time: each may take as long as a command may.
-    const answered = await Promise.all(lanes.map((lane) => this.lookAtJobs(lane)));
+    const answered = await Promise.all(workers.map((worker) => this.lookAtJobs(worker)));
     this.silent = answered.includes(false);
     this.lookedSince = Number.POSITIVE_INFINITY;
     this.looking = false;
-    if (!this.silent) this.renewOne(lanes);
+    if (!this.silent) this.renewOne(workers);
   }
 
-  private lookAtConnections(lane: WatchedLane): void {
-    if (lane.workerIsConnected()) this.unconnected.delete(lane.name);
-    else if (!this.unconnected.has(lane.name)) this.unconnected.set(lane.name, this.parts.clock.mono());
+  private lookAtConnections(worker: QueueWorker): void {
+    if (worker.isConnected()) this.unconnected.delete(worker.name);
+    else if (!this.unconnected.has(worker.name)) this.unconnected.set(worker.name, this.parts.clock.mono());
   }
 
   /** False when the queue did not answer: nothing can be said of its workers then. */
-  private async lookAtJobs(lane: WatchedLane): Promise<boolean> {
+  private async lookAtJobs(worker: QueueWorker): Promise<boolean> {
     const { clock, report } = this.parts;
     try {
-      const jobId = await lane.untouchedJob();
+      const jobId = await worker.untouchedJob();
       const now = clock.mono();
-      if (jobId === null) this.sights.delete(lane.name);
-      else if (this.sights.get(lane.name)?.jobId !== jobId) {
-        this.sights.set(lane.name, { jobId, since: now, renewedAt: now });
+      if (jobId === null) this.sights.delete(worker.name);
+      else if (this.sights.get(worker.name)?.jobId !== jobId) {
+        this.sights.set(worker.name, { jobId, since: now, renewedAt: now });
       }
       return true;
     } catch (error) {
-      this.sights.delete(lane.name);
+      this.sights.delete(worker.name);
       report(error, WHERE);
       return false;
     }
   }
 
   /** The first that needs it: a new connection serves the others too. A renewal may wait for Redis, the looks go on meanwhile. */
-  private renewOne(lanes: readonly WatchedLane[]): void {
+  private renewOne(workers: readonly QueueWorker[]): void {
     const { clock, report, renew, standsAside, stallMs } = this.parts;
     const now = clock.mono();
     if (standsAside() || this.timer === null || now - this.renewingSince < RENEWAL_PATIENCE_MS) return;
-    for (const lane of lanes) {
-      const sight = this.sights.get(lane.name);
+    for (const worker of workers) {
+      const sight = this.sights.get(worker.name);
       const stalled = sight !== undefined && now - sight.renewedAt >= stallMs;
-      if (!stalled && lane.workerRuns()) continue;
+      if (!stalled && worker.runs()) continue;
       const reason = stalled ? 'stalled' : 'ended';
       this.renewals[reason] += 1;
       if (sight) sight.renewedAt = now;
       report(
-        new Error(`${lane.name}: the worker ${stalled ? 'starts nothing' : 'does not run'}, a new one is made`),
+        new Error(`${worker.name}: the worker ${stalled ? 'starts nothing' : 'does not run'}, a new one is made`),
         WHERE,
       );
       this.renewingSince = now;
-      renew(lane, reason)
+      renew(worker)
         .catch((error: unknown) => report(error, WHERE))
         .finally(() => {
           if (this.renewingSince === now) this.renewingSince = Number.NEGATIVE_INFINITY;

@@ -120,6 +120,7 @@ describe('closing the event queues', function () {
 
   it('ends a start that waits for a Redis that hangs', async () => {
     server.pause();
+    const { BullmqQueue } = await import('@unified-ws/server/events/queue/bullmq/bullmqQueue');
     const { EventQueues } = await import('@unified-ws/server/events/queue/eventQueues');
     const { createRedis, parseRedisUrl } = await import('@unified-ws/server/redis/connect');
     const { Keys } = await import('@unified-ws/server/redis/keys');
@@ -127,6 +128,7 @@ describe('closing the event queues', function () {
     const { EventIds } = await import('@unified-ws/server/events/event/eventIds');
     const queues = new EventQueues(
       {
+        engine: (setup) => new BullmqQueue(setup),
         keys: new Keys('uws'),
         clock: systemClock,
         report: () => undefined,

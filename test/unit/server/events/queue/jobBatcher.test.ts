@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { EventIds, jobOfMember, PENDING_ID } from '@unified-ws/server/events/event/eventIds';
 import { partitionOf } from '@unified-ws/server/events/event/partitionOf';
-import { type AddJobs, JobBatcher, type JobDraft, type QueuedEvent } from '@unified-ws/server/events/queue/jobBatcher';
+import { JobBatcher, type QueuedEvent } from '@unified-ws/server/events/queue/jobBatcher';
+import type { JobDraft, JobQueue } from '@unified-ws/server/events/queue/queueEngine';
 import { systemClock } from '@unified-ws/server/util/clock';
 import { parseTime } from '@unified-ws/server/util/parseTime';
 import { expect } from 'chai';
@@ -15,7 +16,7 @@ function item(id: string, changes: Partial<QueuedEvent> & { readonly type?: stri
 
 const ids = new EventIds(systemClock, randomBytes);
 
-function newBatcher(add: AddJobs): JobBatcher {
+function newBatcher(add: JobQueue['add']): JobBatcher {
   return new JobBatcher({ add, mint: () => ids.nextJob(), clock: systemClock });
 }
 

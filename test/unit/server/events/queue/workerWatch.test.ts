@@ -1,3 +1,4 @@
+import type { QueueWorker } from '@unified-ws/server/events/queue/queueEngine';
 import { expect } from 'chai';
 import { RedisProxy } from '../../../../support/redisProxy.js';
 import { EventSuite } from '../eventSuite.js';
@@ -55,11 +56,12 @@ describe('a worker that starts nothing', function () {
     await until('the next to be appended', async () => (await head(node)) === 4);
   });
 
-  // Seen red without `workerRuns`: its queue stood until it was seen as stalled.
+  // Seen red without `QueueWorker.runs`: its queue stood until it was seen as stalled.
   it('because it gave up with an error must be replaced', async () => {
     const node = await start();
-    const inside = node.queues as unknown as { partitions: { worker: { isRateLimited: () => boolean } }[] };
-    const worker = inside.partitions[0]?.worker;
+    const { partitions } = node.queues as unknown as { partitions: { queue: { worker: QueueWorker } }[] };
+    // That of BullMQ, which the engine hides.
+    const { worker } = partitions[0]?.queue.worker as unknown as { worker: { isRateLimited: () => boolean } };
     if (!worker) throw new Error('there is no worker');
     worker.isRateLimited = () => {
       throw new Error('broken');

@@ -2,16 +2,18 @@ import type { QueueJobState } from '@unified-ws/protocol';
 import type { Queue } from 'bullmq';
 import type { RedisClient } from '../../../redis/connect.js';
 import { LuaScript } from '../../../redis/luaScript.js';
-import type { JobData } from '../jobBatcher.js';
-import {
-  type JobReply,
-  type LaneStatus,
-  readJob,
-  readStatus,
-  STATUS_ORDER,
-  type StatusReply,
-  type StoredJob,
-} from './laneReplies.js';
+import type {
+  JobControl,
+  JobData,
+  JobFilter,
+  JobOutcome,
+  LaneStatus,
+  StoredJob,
+  WalkAction,
+  WalkPlace,
+  WalkStep,
+} from '../queueEngine.js';
+import { type JobReply, readJob, readStatus, STATUS_ORDER, type StatusReply } from './laneReplies.js';
 
 const statusScript = LuaScript.load('laneStatus', new URL('./lua/laneStatus.lua', import.meta.url));
 const pageScript = LuaScript.load('lanePage', new URL('./lua/lanePage.lua', import.meta.url));
@@ -43,46 +45,8 @@ const ORDER_OF: Readonly<Record<QueueJobState, 'tail' | 'low' | 'high'>> = {
   completed: 'high',
 };
 
-/** Which jobs a walk is about. */
-export interface JobFilter {
-  /** Wall-clock ms: only jobs added until then. */
-  readonly addedUntil: number;
-  /** Only jobs of these types; null: of all. */
-  readonly types: readonly string[] | null;
-  /** Wall-clock ms: jobs that failed or completed later are left: what is retried and fails again must not be met again. */
-  readonly finishedUntil: number;
-}
-
-export type WalkAction = 'count' | 'remove' | 'retry';
-
-/** Where a walk stands; null: before its first step. */
-export interface WalkPlace {
-  readonly anchor: string;
-  readonly place: string;
-}
-
-export interface WalkStep {
-  readonly over: boolean;
-  readonly looked: number;
-  readonly jobs: number;
-  readonly events: number;
-  readonly place: WalkPlace;
-  /** Ids of matching jobs that are in work; of a walk over waiting jobs alone. */
-  readonly active: readonly string[];
-}
-
-export interface JobOutcome {
-  /** In which the job was found; null: there is none. */
-  readonly state: QueueJobState | null;
-  /** False: its state forbids it. */
-  readonly done: boolean;
-  /** Events that it was made with. */
-  readonly events: number;
-}
-
-/** What an admin sees of one queue and does to its jobs. No call blocks Redis for long, however many jobs there are. */
-export class LaneJobs {
-  /** `events-0`, …, `events-urgent`. */
+/** What admins see of one queue and do to its jobs, by scripts over the layout of BullMQ's keys. */
+export class LaneJobs implements JobControl {
   readonly name: string;
   private readonly queue: Queue<JobData, void, string>;
   private readonly redis: RedisClient;
@@ -102,7 +66,6 @@ export class LaneJobs {
     return this.queue.isPaused();
   }
 
-  /** No worker of the cluster begins a job of it. It lies in Redis, so restarts of nodes do not end it. */
   async pause(): Promise<void> {
     await this.switch('1');
   }
@@ -111,34 +74,24 @@ export class LaneJobs {
     await this.switch('0');
   }
 
-  /** Jobs of a state by index, both ends included, in the order of the state. */
   async page(state: QueueJobState, first: number, last: number): Promise<StoredJob[]> {
     const args = [this.prefix, ORDER_OF[state], first, last, PAGE_JOB_BYTES, PAGE_BYTES];
     const jobs = (await pageScript.run(this.redis, [this.queue.toKey(KEY_OF[state])], args)) as [string, ...JobReply][];
     return jobs.map(([id, ...job]) => readJob(id, state, job));
   }
 
-  /** Null when there is no such job. */
   async find(id: string): Promise<StoredJob | null> {
     return (await this.act(id, 'look')).job;
   }
 
-  /** An active job is not removed. */
   async remove(id: string): Promise<JobOutcome> {
     return (await this.act(id, 'remove')).outcome;
   }
 
-  /** Only a failed job is retried; it goes to the end of the queue. */
   async retry(id: string): Promise<JobOutcome> {
     return (await this.act(id, 'retry')).outcome;
   }
 
-  /**
-   * One step of a walk over the jobs of a state (laneWalk.lua).
-   *
-   * @param size jobs to look at.
-   * @param most jobs to match: the walk is over with the last of them.
-   */
   async walk(
     state: Exclude<QueueJobState, 'active'>,
     action: WalkAction,

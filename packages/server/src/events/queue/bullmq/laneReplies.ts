@@ -1,43 +1,6 @@
 import type { QueueJobState } from '@unified-ws/protocol';
-import type { JobData } from '../jobBatcher.js';
+import type { LaneStatus, StateCount, StoredJob } from '../queueEngine.js';
 import { eventCount } from './eventCount.js';
-
-export interface StateCount {
-  readonly jobs: number;
-  readonly events: number;
-  /** Whether `events` was reckoned from a sample. */
-  readonly estimated: boolean;
-}
-
-/** How one queue is. Times are wall-clock ms. */
-export interface LaneStatus {
-  readonly paused: boolean;
-  readonly counts: Readonly<Record<QueueJobState, StateCount>>;
-  /** When the oldest job that is due was added, or became due; null: none is due. */
-  readonly oldestDueAt: number | null;
-  /** The node whose worker has a job; null: none has. */
-  readonly activeOn: string | null;
-}
-
-/** A job as it lies in Redis. Times are wall-clock ms. */
-export interface StoredJob {
-  readonly id: string;
-  readonly state: QueueJobState;
-  readonly type: string;
-  /** Events that it was made with. */
-  readonly eventCount: number;
-  readonly addedAt: number;
-  readonly dueAt: number;
-  readonly startedAt: number | null;
-  readonly finishedAt: number | null;
-  readonly failedReason: string | null;
-  /** The node that took it last. */
-  readonly nodeId: string | null;
-  /** Of its payload. */
-  readonly bytes: number;
-  /** Null: it is larger than what was asked for. What it holds came from outside: it may be anything. */
-  readonly data: Partial<JobData> | null;
-}
 
 type Oldest = readonly [] | readonly [timestamp: string, opts: string, processedBy: string];
 

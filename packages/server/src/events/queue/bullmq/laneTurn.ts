@@ -1,10 +1,5 @@
 import type { RedisClient } from '../../../redis/connect.js';
-
-/**
- * What a worker may do with a job that it has taken. `now`: append it. `back`: give it back, an earlier one is in work. `later`: a
- * later one is to be given back first. `gone`: the queue does not know it as in work any more.
- */
-export type Turn = 'now' | 'back' | 'later' | 'gone';
+import type { Turn } from '../queueEngine.js';
 
 export interface LaneTurnParts {
   readonly redis: RedisClient;

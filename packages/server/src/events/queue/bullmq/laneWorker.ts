@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Job, Worker } from 'bullmq';
-import type { JobData } from '../jobBatcher.js';
+import type { JobData } from '../queueEngine.js';
 
 /** How long a worker that was woken for nothing leaves the lane to the one that has it. */
 const STANDBY_MS = 50;

@@ -1,4 +1,4 @@
-import type { JobFilter, LaneJobs, WalkAction, WalkPlace } from '@unified-ws/server/events/queue/bullmq/laneJobs';
+import type { JobControl, JobFilter, WalkAction, WalkPlace } from '@unified-ws/server/events/queue/queueEngine';
 import { expect } from 'chai';
 import { fillQueues } from '../../../../../support/queueFill.js';
 import { EventSuite } from '../../eventSuite.js';
@@ -13,7 +13,7 @@ describe('the jobs of a queue, as admins see them', function () {
   this.timeout(20_000);
   const suite = EventSuite.make('emptied');
 
-  async function start(options: EventNodeOptions = {}): Promise<EventNode & { readonly lane: LaneJobs }> {
+  async function start(options: EventNodeOptions = {}): Promise<EventNode & { readonly lane: JobControl }> {
     const node = await suite.start({ partitions: 1, workers: false, ...options });
     const [lane] = node.queues.jobs();
     if (!lane) throw new Error('no queue');
@@ -25,8 +25,8 @@ describe('the jobs of a queue, as admins see them', function () {
 
   /** Walks to the end, `between` two steps, and sums up. */
   async function walk(
-    lane: LaneJobs,
-    state: Parameters<LaneJobs['walk']>[0],
+    lane: JobControl,
+    state: Parameters<JobControl['walk']>[0],
     action: WalkAction,
     filter: JobFilter,
     size: number,

@@ -1,9 +1,7 @@
-import type { Queue } from 'bullmq';
-import type { RedisClient } from '../../../redis/connect.js';
-import { jobOfMember } from '../../event/eventIds.js';
-import type { StoredEvent } from '../../event/storedEvent.js';
-import type { Fates } from '../fates.js';
-import type { JobData } from '../jobBatcher.js';
+import { jobOfMember } from '../event/eventIds.js';
+import type { StoredEvent } from '../event/storedEvent.js';
+import type { Fates } from './fates.js';
+import type { JobQueue } from './queueEngine.js';
 
 /** Where an event stands in one queue. */
 export interface Trace {
@@ -14,13 +12,11 @@ export interface Trace {
 
 /** Looks events of one queue up by their ids. */
 export class LaneLookup {
-  private readonly queue: Queue<JobData, void, string>;
-  private readonly producer: RedisClient;
+  private readonly queue: JobQueue;
   private readonly fates: Fates;
 
-  constructor(queue: Queue<JobData, void, string>, producer: RedisClient, fates: Fates) {
+  constructor(queue: JobQueue, fates: Fates) {
     this.queue = queue;
-    this.producer = producer;
     this.fates = fates;
   }
 
@@ -30,10 +26,10 @@ export class LaneLookup {
     const candidates = member === null ? [eventId] : [...new Set([member.jobId, eventId])];
     const [fate, ...exist] = await Promise.all([
       this.fates.find(eventId),
-      ...candidates.map((id) => this.producer.exists(this.queue.toKey(id))),
+      ...candidates.map((id) => this.queue.has(id)),
     ]);
     const shared = fate?.startsWith('job:') ? fate.slice('job:'.length) : null;
-    const jobId = candidates.find((_, index) => exist[index] === 1) ?? shared;
+    const jobId = candidates.find((_, index) => exist[index]) ?? shared;
     const trace = jobId === null ? null : await this.traceJob(jobId, eventId);
     if (trace && trace.status !== 'appended') return trace;
     // A finished job had events of several fates; and it may be gone already.
@@ -45,17 +41,17 @@ export class LaneLookup {
   async stored(eventId: string): Promise<StoredEvent | null> {
     const fate = await this.fates.find(eventId);
     const shared = fate?.startsWith('job:') ? fate.slice('job:'.length) : null;
-    const jobs = await Promise.all([eventId, ...(shared === null ? [] : [shared])].map((id) => this.queue.getJob(id)));
-    const events = jobs.flatMap((job) => job?.data.events ?? []);
+    const jobs = await Promise.all([eventId, ...(shared === null ? [] : [shared])].map((id) => this.queue.dataOf(id)));
+    const events = jobs.flatMap((data) => data?.events ?? []);
     return events.find((event) => event.id === eventId) ?? null;
   }
 
   private async traceJob(jobId: string, eventId: string): Promise<Trace | null> {
-    const job = await this.queue.getJob(jobId);
+    const data = await this.queue.dataOf(jobId);
     // Another event of the same publisher may have the id of a job that is not its own.
-    if (!job?.data.events.some((event) => event.id === eventId)) return null;
-    const state = await job.getState();
-    if (state === 'unknown') return null;
+    if (!data?.events.some((event) => event.id === eventId)) return null;
+    const state = await this.queue.stateOf(jobId);
+    if (state === null) return null;
     const status = state === 'completed' ? 'appended' : state === 'failed' ? 'failed' : 'queued';
     return { status, jobId };
   }
