@@ -56,12 +56,13 @@ async function pages() {
   const metrics = await built('server/dist/observability/metrics/metrics.js');
   const protocol = await built('protocol/dist/index.js');
   if (!settings || !protocol) throw new Stop('Build first: npm run build');
+  const { EXTENSIONS } = await built('server/dist/node.js');
   const { RoleTable } = await built('server/dist/auth/roleTable.js');
   const { raw: catalogue } = (await built('server/dist/events/catalogue/eventCatalogue.js')).loadCatalogue();
   const wire = path.join(root, 'docs', 'PROTOCOL.md');
   return {
     'CONFIG.md': settings.settingsMarkdown(),
-    'METRICS.md': metrics?.metricsMarkdown(),
+    'METRICS.md': metrics?.metricsMarkdown(EXTENSIONS.flatMap((extension) => extension.metrics)),
     'PERMISSIONS.md': permissionsPage(protocol, catalogue, new RoleTable(catalogue), conformanceClaims()),
     'PROTOCOL.md': fill('docs/PROTOCOL.md', read(wire), protocolTables(protocol, conformanceClaims())),
     ...(await documents()),

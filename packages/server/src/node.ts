@@ -2,6 +2,8 @@ import type { AddressInfo } from 'node:net';
 import { WATCHDOG_INTERVAL_MS } from './bus/watchdog.js';
 import { compose, type NodeParts } from './compose/compose.js';
 import type { NodeOptions } from './compose/composeCore.js';
+import type { Extension } from './compose/composeExtensions.js';
+import { legacyExtension } from './legacy/legacyExtension.js';
 import type { Logger } from './observability/log/logger.js';
 import type { RedisClient } from './redis/connect.js';
 import { requireVersion } from './redis/inspectRedis.js';
@@ -25,11 +27,12 @@ const MIN_STEP_MS = 50;
 const BACKLOG = 4096;
 /** The queues' settings in Redis are looked at this often, in watchdog intervals. */
 const RESTORE_TICKS = 10;
-/** So is the roll-out: a message about a change that was lost is made up for within 2 s and a round trip. */
-const ROLLOUT_TICKS = 2;
 
 /** Longer than it takes to call a node dead that had the same LEASE_TTL_MS, ms. */
 const AGREEMENT_PATIENCE_MS = 3000;
+
+/** Features that no other part knows, a line each. */
+export const EXTENSIONS: readonly Extension[] = [legacyExtension()];
 
 export interface ClusterNode {
   readonly id: string;
@@ -72,7 +75,11 @@ class Node implements ClusterNode {
   constructor(settings: Settings, options: NodeOptions) {
     this.settings = settings;
     this.id = settings.nodeId;
-    this.parts = compose(settings, options, { isDraining: () => this.draining, drain: () => this.drain() });
+    this.parts = compose(
+      settings,
+      { extensions: EXTENSIONS, ...options },
+      { isDraining: () => this.draining, drain: () => this.drain() },
+    );
     this.logger = this.parts.logger;
   }
 
@@ -121,7 +128,7 @@ class Node implements ClusterNode {
     await this.agree(signal);
     parts.liveness.start();
     parts.sweep.start();
-    parts.legacy.start();
+    for (const { start } of parts.additions) start?.();
     parts.housekeeping.start();
     parts.clockWatch.start();
     let ticks = 0;
@@ -132,9 +139,6 @@ class Node implements ClusterNode {
       parts.fanout.tellCursors();
       queues.look();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
-      if (ticks % ROLLOUT_TICKS === 0 && recovery.standing === 'serving') {
-        parts.rollouts.compare().catch((error: unknown) => report(error, 'operations.rollout'));
-      }
       // Workers look themselves before they append (Q4): this is for what no job comes to need.
       if (ticks % RESTORE_TICKS === 0) {
         queues.restore().catch((error: unknown) => report(error, 'events.restore'));
@@ -214,8 +218,7 @@ class Node implements ClusterNode {
     if (this.tickTimer) clearInterval(this.tickTimer);
     parts.pendingReplacements.stop();
     await this.attempt('stop.inspector', parts.inspector.stop());
-    await this.attempt('stop.legacy', parts.legacy.stop());
-    await this.attempt('stop.rollout', parts.rolloutNotices.stop());
+    for (const { name, stop } of parts.additions) if (stop) await this.attempt(`stop.${name}`, stop());
     await this.attempt('stop.queues', queues.close());
     await this.attempt('stop.releases', releases.drain());
     await this.attempt('stop.housekeeping', parts.housekeeping.stop());

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { legacyUsersSchema } from '@unified-ws/protocol';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
+import { legacyExtension } from '@unified-ws/server/legacy/legacyExtension';
 import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import type { LegacyClient } from '../../support/legacyClient.js';
@@ -47,7 +48,7 @@ describe('the life of a legacy connection', function () {
   it('one that is silent must get the old ping, and never a heartbeat', async () => {
     const node = await world.node(
       { NODE_ID: 'idle', LEGACY_ENDPOINTS: 'true', HEARTBEAT_INTERVAL_MS: '1000' },
-      { legacyIdleMs: 600 },
+      { extensions: [legacyExtension({ idleMs: 600 })] },
     );
     const silent = await clients.connect(node, 'health', world.user());
     const startedAt = performance.now();

@@ -9,8 +9,8 @@ import { composeCore, type DrainCalls, type NodeOptions } from './composeCore.js
 import { composeDelivery, type DeliveryParts } from './composeDelivery.js';
 import { composeEntrance, type EntranceParts } from './composeEntrance.js';
 import { composeEvents } from './composeEvents.js';
+import { composeExtensions, type ExtensionsParts } from './composeExtensions.js';
 import { composeHttp } from './composeHttp.js';
-import { composeLegacy, type LegacyParts } from './composeLegacy.js';
 
 /** Everything that a node consists of. */
 export type NodeParts = ReturnType<typeof compose>;
@@ -41,12 +41,10 @@ export function compose(settings: Settings, options: NodeOptions, calls: DrainCa
       return fanout.writtenSince(connection, since) + (connection.mail?.writtenSince(since) ?? 0);
     },
     catchUp: async () => {
-      const { shards, rollouts } = cluster;
-      // What changed meanwhile was told to whoever was there: a node serves by the roll-out in force, or not at all.
       const starts = fanout.positionText === null;
-      // Users whose own shards are there must not wait for these: what is known of both stays until they answer again.
-      if (starts || !shards.isAway(keys.rollout())) await rollouts.refresh();
-      if (starts || !shards.isAway(keys.logMeta())) await follower.readHead();
+      for (const addition of extended.additions) await addition.catchUp?.(starts);
+      // Users whose own shards are there must not wait for the log's: what is known of it stays until it answers again.
+      if (starts || !cluster.shards.isAway(keys.logMeta())) await follower.readHead();
     },
     onStanding: (standing) => {
       if (standing === 'serving') {
@@ -63,8 +61,8 @@ export function compose(settings: Settings, options: NodeOptions, calls: DrainCa
     const error = new AppError('AUTH_ERROR', 'No access token was sent in time.', { details: { reason: 'missing' } });
     entrance.acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
   });
-  const withLegacy: LegacyParts = composeLegacy(connections, (ip, error) => entrance.authFailures.add(ip, error));
-  const entrance: EntranceParts = composeEntrance(composeAdmin(withLegacy), {
+  const extended: ExtensionsParts = composeExtensions(composeAdmin(connections), options.extensions ?? []);
+  const entrance: EntranceParts = composeEntrance(extended, {
     onConnected: (tookMs, hasReplaced) => parts.reports.metrics.connected(tookMs, hasReplaced),
     reports: () => parts.reports,
   });

@@ -7,23 +7,21 @@ import { Announcements } from '../admin/events/announcements.js';
 import { CatalogueReloads } from '../admin/events/catalogueReloads.js';
 import { Publications } from '../admin/events/publications.js';
 import { QueueAdmin } from '../admin/queue/queueAdmin.js';
-import { RolloutNotices } from '../admin/rollout/rolloutNotices.js';
-import { RolloutOrders } from '../admin/rollout/rolloutOrders.js';
 import { Disconnects } from '../admin/users/disconnects.js';
 import { PermissionChanges } from '../admin/users/permissionChanges.js';
 import { Ranks } from '../admin/users/ranks.js';
 import { Reviews } from '../admin/users/reviews.js';
 import { Revocations } from '../admin/users/revocations.js';
 import { presentLeases } from '../registry/nodes/presentLeases.js';
-import type { LegacyParts } from './composeLegacy.js';
+import type { ConnectionsParts } from './composeConnections.js';
 
 export type AdminParts = ReturnType<typeof composeAdmin>;
 
 /** What admins do, over REST or a connection of their own, and its audit trail. */
-export function composeAdmin(parts: LegacyParts) {
+export function composeAdmin(parts: ConnectionsParts) {
   const { settings, nodeId, clock, logger, shownAddress, report, counts, keys, redis, table, drain, isDraining } =
     parts;
-  const { store, commands, judge, reconciler, rollouts, recovery, roster } = parts;
+  const { store, commands, judge, reconciler, recovery, roster } = parts;
   const { catalogue, catalogues, roles, queues, publisher, fanout, authority, unregistered } = parts;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report, shownAddress });
@@ -104,23 +102,9 @@ export function composeAdmin(parts: LegacyParts) {
     roster,
     report,
   });
-  const rolloutNotices = new RolloutNotices({ rollouts, table, report });
-  const rolloutOrders = new RolloutOrders({
-    rollouts,
-    table,
-    commands,
-    redis,
-    keys,
-    judge,
-    audit,
-    clock,
-    random: randomBytes,
-    report,
-    nodeId,
-    timeoutMs,
-  });
   return {
     ...parts,
+    audit,
     drains,
     auditLog,
     disconnects,
@@ -130,7 +114,5 @@ export function composeAdmin(parts: LegacyParts) {
     permissionChanges,
     revocations,
     catalogueReloads,
-    rolloutNotices,
-    rolloutOrders,
   };
 }

@@ -3,7 +3,6 @@ import { pid } from 'node:process';
 import type { Standing } from '@unified-ws/protocol';
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import { Redis } from 'ioredis';
-import { Rollouts } from '../admin/rollout/rollouts.js';
 import { Bus } from '../bus/bus.js';
 import type { EphemeralMessage, MailBatch } from '../bus/busMessages.js';
 import { Commands } from '../bus/commands.js';
@@ -207,7 +206,6 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
       return { text: `redis: ${name} does not answer; nothing is delivered to its users`, penalty: PENALTY.unhealthy };
     }),
   );
-  const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints });
   const isServing = (): boolean => recovery.mayDeliver();
   const sweep = new Sweep({ ...reconcileParts, clock, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
   const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
@@ -235,6 +233,5 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     isServing,
     sweep,
     housekeeping,
-    rollouts,
   };
 }

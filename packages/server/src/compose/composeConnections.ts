@@ -7,6 +7,8 @@ import { Backpressure } from '../connections/lifecycle/backpressure.js';
 import type { Connection } from '../connections/lifecycle/connection.js';
 import { Liveness } from '../connections/lifecycle/liveness.js';
 import { Sockets } from '../connections/lifecycle/sockets.js';
+import { AddressLimit } from '../connections/limits/addressLimit.js';
+import { AuthFailures } from '../connections/limits/authFailures.js';
 import { Clearances } from '../delivery/selection/clearance.js';
 import type { DeliveryParts } from './composeDelivery.js';
 
@@ -37,6 +39,8 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
     clock: machineClock,
     clusterTime: clock,
   });
+  const failureLimit = new AddressLimit(clock, settings.authFailureRate, settings.authFailureBurst);
+  const authFailures = new AuthFailures(failureLimit, verifier);
   const liveness = new Liveness({
     clock,
     tokenClock,
@@ -94,5 +98,15 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
     securityRecords,
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
-  return { ...delivery, verifier, liveness, backpressure, clearances, authorityParts, authority, sockets };
+  return {
+    ...delivery,
+    verifier,
+    authFailures,
+    liveness,
+    backpressure,
+    clearances,
+    authorityParts,
+    authority,
+    sockets,
+  };
 }

@@ -32,11 +32,10 @@ import { clusterRequirements, queueRequirements } from '../redis/requirements.js
 import { ClusterTime } from '../registry/time/clusterTime.js';
 import { type Settings, secretsOf } from '../settings/settings.js';
 import { type Clock, systemClock } from '../util/clock.js';
+import type { Extension } from './composeExtensions.js';
 
 const INSTALLATION_BYTES = 9;
 
-/** As the predecessor did (docs/MIGRATION.md). */
-const LEGACY_IDLE_MS = 300_000;
 /** A deploy is over by then. */
 const DIFFERENCES_TOLD_MS = 600_000;
 
@@ -45,8 +44,7 @@ export interface NodeOptions {
   readonly random?: () => number;
   /** Joins this node with the others of its container, which share its port. */
   readonly siblings?: (answers: Answers) => Siblings;
-  /** A legacy connection is sent a `ping` when it was silent for so long, ms. Default: as the predecessor did, 300,000. */
-  readonly legacyIdleMs?: number;
+  readonly extensions?: readonly Extension[];
   /** What may differ between nodes while a deploy rolls is told when it has lasted so long, ms. Default: 10 min. */
   readonly differencesToldMs?: number;
   /** Where the log goes, a line at a time. Default: to standard output. */
@@ -155,7 +153,6 @@ export function composeCore(settings: Settings, options: NodeOptions, { isDraini
     addresses: new ClientAddresses(settings.trustProxy),
     table: new ConnectionTable(),
     unregistered: new Unregistered(),
-    legacyIdleMs: options.legacyIdleMs ?? LEGACY_IDLE_MS,
     differencesToldMs: options.differencesToldMs ?? DIFFERENCES_TOLD_MS,
     joinSiblings: options.siblings ?? null,
   };

@@ -1,4 +1,4 @@
-import { CLOSE } from '@unified-ws/protocol';
+import { CLOSE, WS_PATH } from '@unified-ws/protocol';
 import type { Reports } from '../admin/reports/reports.js';
 import { authError } from '../auth/tokenVerifier.js';
 import { Inbound } from '../connections/inbound/inbound.js';
@@ -6,10 +6,9 @@ import { Connection } from '../connections/lifecycle/connection.js';
 import { Presence } from '../connections/lifecycle/presence.js';
 import { askerOf } from '../connections/lifecycle/securityRecords.js';
 import { AddressLimit } from '../connections/limits/addressLimit.js';
-import { AuthFailures } from '../connections/limits/authFailures.js';
 import { Acceptor } from '../connections/upgrade/acceptor.js';
 import { ReplacementAllowance } from '../connections/upgrade/replacementAllowance.js';
-import { type RefusalReason, Upgrades } from '../connections/upgrade/upgrades.js';
+import { type Endpoint, type RefusalReason, Upgrades } from '../connections/upgrade/upgrades.js';
 import { Resumes } from '../delivery/resumes.js';
 import { PreferenceFormat } from '../delivery/selection/preferences.js';
 import { SavedPreferences } from '../delivery/selection/savedPreferences.js';
@@ -25,7 +24,7 @@ import { reportHandlers } from '../messages/handlers/reportHandlers.js';
 import { subscriptionHandlers } from '../messages/handlers/subscriptionHandlers.js';
 import { tokenHandlers } from '../messages/handlers/tokenHandlers.js';
 import { AppError } from '../util/appError.js';
-import type { AdminParts } from './composeAdmin.js';
+import type { ExtensionsParts } from './composeExtensions.js';
 
 /** What an upgrade is told, and when to come back, seconds. */
 const AVAILABLE = { reason: '', retryAfterS: 0 };
@@ -45,11 +44,11 @@ interface EntranceCalls {
 export type EntranceParts = ReturnType<typeof composeEntrance>;
 
 /** The way in: upgrades, authentication, and what clients send. */
-export function composeEntrance(admin: AdminParts, calls: EntranceCalls) {
-  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, addresses } = admin;
-  const { table, isDraining, claims, commands, recovery, store, isServing, catalogue, roles, log } = admin;
-  const { fanout, userScope, acks, verifier, clearances, authority, liveness, sockets, legacy } = admin;
-  const { disconnects, announcements, publications, queueAdmin, rolloutNotices } = admin;
+export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
+  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, addresses } = parts;
+  const { table, isDraining, claims, commands, recovery, store, isServing, catalogue, roles, log } = parts;
+  const { fanout, userScope, acks, verifier, authFailures, clearances, authority, liveness, sockets } = parts;
+  const { disconnects, announcements, publications, queueAdmin, otherEndpointAt, onEstablished } = parts;
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
     handlers: {
@@ -108,8 +107,6 @@ export function composeEntrance(admin: AdminParts, calls: EntranceCalls) {
       }
     },
   });
-  const failureLimit = new AddressLimit(clock, settings.authFailureRate, settings.authFailureBurst);
-  const authFailures = new AuthFailures(failureLimit, verifier);
   const acceptor = new Acceptor({
     verifier,
     authFailures,
@@ -134,7 +131,7 @@ export function composeEntrance(admin: AdminParts, calls: EntranceCalls) {
     onEstablished: (connection, tookMs, hasReplaced) => {
       calls.onConnected(tookMs, hasReplaced);
       securityRecords.connected(connection, hasReplaced);
-      rolloutNotices.established(connection);
+      onEstablished(connection);
       inbound.process(connection);
     },
     limits: {
@@ -145,6 +142,14 @@ export function composeEntrance(admin: AdminParts, calls: EntranceCalls) {
     },
     heartbeatIntervalMs: settings.heartbeatIntervalMs,
   });
+  const endpoint: Endpoint = (ws, socket, origin, { token, carrier }) => {
+    const connection = new Connection(ws, socket, origin, sockets, settings);
+    sockets.add(connection);
+    inbound.attach(connection);
+    // Only a token of the query is there and yet not taken: whoever waited for a first message would not learn why.
+    if (token === null && carrier === 'query') acceptor.refuseToken(connection, authError('query_token'));
+    else acceptor.accept(connection, token);
+  };
   const upgrades = new Upgrades({
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
@@ -169,19 +174,7 @@ export function composeEntrance(admin: AdminParts, calls: EntranceCalls) {
       counts.upgradeRefused(reason);
       if (HOSTILE.has(reason)) securityRecords.upgradeRefused(ip, reason);
     },
-    legacyGroup: (path) => legacy.groupOf(path),
-    onAccepted: (ws, socket, origin, { token, carrier }, group) => {
-      if (group !== null) {
-        legacy.open(group, ws, socket, origin, token);
-        return;
-      }
-      const connection = new Connection(ws, socket, origin, sockets, settings);
-      sockets.add(connection);
-      inbound.attach(connection);
-      // Only a token of the query is there and yet not taken: whoever waited for a first message would not learn why.
-      if (token === null && carrier === 'query') acceptor.refuseToken(connection, authError('query_token'));
-      else acceptor.accept(connection, token);
-    },
+    endpointAt: (path) => (path === WS_PATH ? endpoint : otherEndpointAt(path)),
   });
-  return { ...admin, acceptor, upgrades, authFailures };
+  return { ...parts, acceptor, upgrades };
 }

@@ -8,8 +8,6 @@ import type { CatalogueReloads } from '../admin/events/catalogueReloads.js';
 import type { Publications } from '../admin/events/publications.js';
 import type { QueueAdmin } from '../admin/queue/queueAdmin.js';
 import type { Reports } from '../admin/reports/reports.js';
-import type { RolloutOrders } from '../admin/rollout/rolloutOrders.js';
-import type { Rollouts } from '../admin/rollout/rollouts.js';
 import type { Disconnects } from '../admin/users/disconnects.js';
 import type { PermissionChanges } from '../admin/users/permissionChanges.js';
 import type { Revocations } from '../admin/users/revocations.js';
@@ -41,12 +39,10 @@ import { catalogueRoutes } from './routes/catalogueRoutes.js';
 import { clusterRoutes } from './routes/clusterRoutes.js';
 import { connectionRoutes } from './routes/connectionRoutes.js';
 import { eventRoutes } from './routes/eventRoutes.js';
-import { type LegacyRouteParts, legacyRoutes } from './routes/legacyRoutes.js';
 import { mailboxRoutes } from './routes/mailboxRoutes.js';
 import { nodeRoutes } from './routes/nodeRoutes.js';
 import { probeRoutes } from './routes/probeRoutes.js';
 import { queueRoutes } from './routes/queueRoutes.js';
-import { rolloutRoutes } from './routes/rolloutRoutes.js';
 import { specRoutes } from './routes/specRoutes.js';
 import { userRoutes } from './routes/userRoutes.js';
 
@@ -67,11 +63,10 @@ export interface RestParts {
   readonly permissionChanges: PermissionChanges;
   readonly revocations: Revocations;
   readonly catalogueReloads: CatalogueReloads;
-  readonly rollouts: Rollouts;
-  readonly rolloutOrders: RolloutOrders;
   /** `createReports(view)`. */
   readonly reports: Reports;
-  readonly legacy: LegacyRouteParts['legacy'];
+  /** Mount the routes of extensions. */
+  readonly moreRoutes: readonly ((router: Router) => void)[];
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
   /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
@@ -132,8 +127,7 @@ export function createRestApp(parts: RestParts): Express {
   auditRoutes(router, parts);
   catalogueRoutes(router, parts);
   mailboxRoutes(router, parts);
-  legacyRoutes(router, parts);
-  rolloutRoutes(router, parts);
+  for (const mount of parts.moreRoutes) mount(router);
   specRoutes(router, parts);
   router.close();
   app.use(() => {

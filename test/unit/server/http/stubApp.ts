@@ -5,7 +5,10 @@ import { RoleTable } from '@unified-ws/server/auth/roleTable';
 import { ClientAddresses } from '@unified-ws/server/connections/limits/clientAddresses';
 import { RecentProbes } from '@unified-ws/server/connections/limits/recentProbes';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
+import type { Router } from '@unified-ws/server/http/request/router';
 import { createRestApp, type RestParts } from '@unified-ws/server/http/restApp';
+import { legacyRoutes } from '@unified-ws/server/legacy/routes/legacyRoutes';
+import { rolloutRoutes } from '@unified-ws/server/legacy/routes/rolloutRoutes';
 import { ErrorLog } from '@unified-ws/server/observability/log/errorLog';
 import { NodeCounts } from '@unified-ws/server/observability/metrics/nodeCounts';
 import { loadSettings } from '@unified-ws/server/settings/settings';
@@ -21,7 +24,7 @@ interface Layer {
 export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnType<typeof createRestApp> {
   const catalogue = loadCatalogue();
   const roles = new RoleTable(catalogue.raw);
-  const all = {
+  const all: Record<string, unknown> = {
     settings: loadSettings({}),
     roles: () => roles,
     catalogue: () => catalogue,
@@ -33,6 +36,7 @@ export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnTyp
     probes: new RecentProbes(systemClock, []),
     httpLimit: { authenticated: () => 0, rejected: () => undefined },
     clock: systemClock,
+    moreRoutes: [legacyRoutes, rolloutRoutes].map((mount) => (router: Router) => mount(router, all as never)),
     ...parts,
   };
   return createRestApp(all as unknown as RestParts);

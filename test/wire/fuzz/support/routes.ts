@@ -1,7 +1,10 @@
 import { base64urlPath, type RestOperation, restOperations, WS_PATH } from '@unified-ws/protocol';
 import { RoleTable } from '@unified-ws/server/auth/roleTable';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
+import type { Router } from '@unified-ws/server/http/request/router';
 import { createRestApp, type RestParts } from '@unified-ws/server/http/restApp';
+import { legacyRoutes } from '@unified-ws/server/legacy/routes/legacyRoutes';
+import { rolloutRoutes } from '@unified-ws/server/legacy/routes/rolloutRoutes';
 import { loadSettings } from '@unified-ws/server/settings/settings';
 import { systemClock } from '@unified-ws/server/util/clock';
 import type { RouteInput } from '../../../support/arbitraries/requests.js';
@@ -16,7 +19,8 @@ function routesOfRouter(): string[] {
   const roles = new RoleTable(catalogue.raw);
   // Nothing of these is called: routes are mounted, and no request comes.
   const parts = { settings: loadSettings({}), roles: () => roles, catalogue: () => catalogue, clock: systemClock };
-  const app = createRestApp({ ...parts, reports: {}, siblings: null } as unknown as RestParts);
+  const moreRoutes = [legacyRoutes, rolloutRoutes].map((mount) => (router: Router) => mount(router, parts as never));
+  const app = createRestApp({ ...parts, moreRoutes, reports: {}, siblings: null } as unknown as RestParts);
   const { stack } = app.router as unknown as { readonly stack: readonly Layer[] };
   return stack.flatMap(({ route }) => {
     const methods = Object.keys(route?.methods ?? {}).filter((method) => method !== '_all');

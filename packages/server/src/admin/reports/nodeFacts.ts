@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { memoryUsage, version as nodeVersion, pid } from 'node:process';
-import { CLOSE, CONNECTION_STATUSES, type NodeStats } from '@unified-ws/protocol';
+import { CLOSE, CONNECTION_STATUSES, type NodeStats, nodeStatsSchema } from '@unified-ws/protocol';
 import type { Connection } from '../../connections/lifecycle/connection.js';
 import { WIRE_STATUS } from '../../connections/lifecycle/connectionState.js';
 import type { CpuLoad } from '../../observability/health/cpuLoad.js';
@@ -9,6 +9,9 @@ import { machineFacts } from '../../observability/health/machineFacts.js';
 import type { Readiness } from '../../observability/health/readiness.js';
 import { serverVersion } from '../../observability/serverVersion.js';
 import type { NodeView } from './nodeView.js';
+
+/** In the order in which the answer has them, whoever adds them. */
+const SECTIONS = Object.keys(nodeStatsSchema.properties) as (keyof NodeStats)[];
 
 /** Gathers the facts of this node. Walks the connections once: a millisecond for 50,000 of them, and nobody asks often. */
 export class NodeFacts {
@@ -31,7 +34,7 @@ export class NodeFacts {
     const { report, failing } = this.readiness.assess();
     const { ready, checks } = report;
     const { rss, heapUsed, heapTotal, external } = memoryUsage();
-    return {
+    const own: Partial<NodeStats> = {
       node_id: view.settings.nodeId,
       process_id: view.processId,
       lease: lease.id,
@@ -54,7 +57,6 @@ export class NodeFacts {
       delivery: this.delivery(),
       mailboxes: this.mailboxes(),
       registry: this.registry(),
-      legacy: this.legacy(),
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
       clock: { offset_ms: view.clusterTime.offsetMs, redis_offset_ms: { ...view.clockWatch.redis } },
       event_loop_lag_ms: this.lag.read(),
@@ -64,14 +66,9 @@ export class NodeFacts {
       queue_workers: this.workers(),
       queue_admin: counts.queueAdmin.toRecord(),
       events_over_rate: view.typeRates.over.toRecord(),
-      rollout: this.rollout(),
     };
-  }
-
-  private rollout(): NodeStats['rollout'] {
-    const { rollouts, rolloutNotices } = this.view;
-    const { mode, percentage, enforce, version, rolledBack } = rollouts.state;
-    return { mode, percentage, enforce, version, rolled_back: rolledBack !== null, notices: rolloutNotices.sent };
+    const all = Object.assign(own, ...view.moreStats.map((section) => section())) as NodeStats;
+    return Object.fromEntries(SECTIONS.map((section) => [section, all[section]])) as NodeStats;
   }
 
   private connections(): NodeStats['connections'] {
@@ -107,19 +104,6 @@ export class NodeFacts {
       established: counts.established,
       closed: closedByCode(sockets.closed),
       refused: counts.refused.toRecord(),
-    };
-  }
-
-  private legacy(): NodeStats['legacy'] {
-    const { table, counts } = this.view.legacy;
-    return {
-      connections: table.size,
-      by_group: { ...table.countByGroup() },
-      upgrades: counts.upgrades.toRecord(),
-      established: counts.established.toRecord(),
-      messages: counts.messages.toRecord(),
-      notices: counts.notices.toRecord(),
-      replaced: counts.replaced,
     };
   }
 

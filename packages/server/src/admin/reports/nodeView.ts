@@ -1,3 +1,4 @@
+import type { NodeStats } from '@unified-ws/protocol';
 import type { Bus } from '../../bus/bus.js';
 import type { Commands } from '../../bus/commands.js';
 import type { Backpressure } from '../../connections/lifecycle/backpressure.js';
@@ -18,6 +19,7 @@ import type { PeersView } from '../../observability/health/readiness.js';
 import type { RunningParts } from '../../observability/health/runningParts.js';
 import type { ErrorLog } from '../../observability/log/errorLog.js';
 import type { Report } from '../../observability/log/logger.js';
+import type { ReadMetric } from '../../observability/metrics/metricTable.js';
 import type { NodeCounts } from '../../observability/metrics/nodeCounts.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Installation } from '../../redis/installation.js';
@@ -35,24 +37,6 @@ import type { ClockWatch } from '../../registry/time/clockWatch.js';
 import type { ClusterTime } from '../../registry/time/clusterTime.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Clock } from '../../util/clock.js';
-import type { Tally } from '../../util/tally.js';
-import type { RolloutNotices } from '../rollout/rolloutNotices.js';
-import type { Rollouts } from '../rollout/rollouts.js';
-
-/** The legacy connections of a node, as far as its statistics tell of them. */
-interface LegacyView {
-  readonly table: {
-    readonly size: number;
-    countByGroup(): Readonly<Record<string, number>>;
-  };
-  readonly counts: {
-    readonly upgrades: Tally;
-    readonly established: Tally;
-    readonly messages: Tally;
-    readonly notices: Tally;
-    readonly replaced: number;
-  };
-}
 
 /** The parts of a node that the reports (statistics, health, errors, metrics) read. Nothing is changed through it. */
 export interface NodeView {
@@ -83,7 +67,6 @@ export interface NodeView {
   readonly table: ConnectionTable;
   readonly sockets: Sockets;
   readonly unregistered: UnregisteredConnections;
-  readonly legacy: LegacyView;
   readonly backpressure: Backpressure;
   readonly fanout: Fanout;
   readonly mailboxes: Mailboxes;
@@ -101,6 +84,7 @@ export interface NodeView {
   /** Log lines that standard output did not take, by where they went. */
   readonly logLines: Readonly<Record<string, number>>;
   readonly isDraining: () => boolean;
-  readonly rollouts: Rollouts;
-  readonly rolloutNotices: RolloutNotices;
+  /** Sections of the statistics, and metrics, of extensions. */
+  readonly moreStats: readonly (() => Partial<NodeStats>)[];
+  readonly moreMetrics: readonly ReadMetric[];
 }

@@ -33,7 +33,7 @@ export function createReports(view: NodeView): Reports {
   const sample = new QueueSample(view);
   const readiness = new Readiness(view, lag, () => sample.look()?.paused ?? []);
   const facts = new NodeFacts(view, readiness, lag, cpu);
-  const metrics = new Metrics(view, facts, sample);
+  const metrics = new Metrics(view, facts, sample, view.moreMetrics);
   const stats = new ClusterStats(view, facts);
   return {
     readiness,

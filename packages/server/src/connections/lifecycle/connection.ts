@@ -5,7 +5,6 @@ import {
   closeReason,
   DEFAULT_PREFERENCES,
   parsePosition,
-  type RolloutDecision,
   type ServerData,
   type ServerMessageType,
 } from '@unified-ws/protocol';
@@ -116,8 +115,6 @@ export class Connection implements Holder, Member, MailRecipient {
   tokenCloseAt = 0;
   /** What it is told then. */
   tokenEndsAt = 0;
-  /** What its client knows that its user is assigned to; null while there is nothing to choose from. */
-  rollout: RolloutDecision | null = null;
   /** The cursor when it was suspended. */
   suspendedAt: LogHead | null = null;
   /** Where it stands in its user's mailbox; null while there is none. */

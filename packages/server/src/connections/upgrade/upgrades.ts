@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type LegacyGroup, parseResume, WS_PATH } from '@unified-ws/protocol';
+import { parseResume, WS_PATH } from '@unified-ws/protocol';
 import type { Logger } from 'pino';
 import { type Server, type ServerOptions, WebSocketServer } from 'ws';
 import { selectProtocol, tokenFromRequest } from '../../auth/tokenFromRequest.js';
@@ -41,17 +41,17 @@ export interface UpgradesParts {
   /** Why no connection is taken now, '' when they are, and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
   readonly onRefused: (reason: RefusalReason, ip: string) => void;
-  /** The group of a path of the legacy endpoints; null: it is none, or they are off. */
-  readonly legacyGroup: (path: string) => LegacyGroup | null;
-  /** @param group null: it came on the path of this protocol. */
-  readonly onAccepted: (
-    ws: import('ws').WebSocket,
-    socket: Socket,
-    origin: ConnectionOrigin,
-    presented: ReturnType<typeof tokenFromRequest>,
-    group: LegacyGroup | null,
-  ) => void;
+  /** The endpoint at a path; null: there is none. */
+  readonly endpointAt: (path: string) => Endpoint | null;
 }
+
+/** Takes over the connections that are accepted at a path. */
+export type Endpoint = (
+  ws: import('ws').WebSocket,
+  socket: Socket,
+  origin: ConnectionOrigin,
+  presented: ReturnType<typeof tokenFromRequest>,
+) => void;
 
 export type RefusalReason =
   | 'path'
@@ -100,6 +100,8 @@ interface Refusal extends HandshakeFault {
   readonly retryAfterS?: number;
 }
 
+const NO_ENDPOINT: Refusal = { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
+
 /** HTTP upgrades: everything that costs little is checked before anything that costs more. */
 export class Upgrades {
   private readonly parts: UpgradesParts;
@@ -147,6 +149,11 @@ export class Upgrades {
     const url = resourceOf(request);
     const { token, carrier } = tokenFromRequest(request, this.parts.tokenInQuery);
     const path = pathOf(url);
+    const endpoint = this.parts.endpointAt(path);
+    if (!endpoint) {
+      this.refuse(socket, ip, NO_ENDPOINT);
+      return;
+    }
     const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);
     if (refusal) {
       if (BY_ADDRESS.has(refusal.reason)) this.warnOfProxy(request);
@@ -166,7 +173,7 @@ export class Upgrades {
       const inflates = ws.extensions !== '';
       const client = toClient(copied(query.get('client')));
       const origin = { id: this.newId(), ip, client, inflates, resume };
-      this.parts.onAccepted(ws, socket, origin, { token, carrier }, this.parts.legacyGroup(path));
+      endpoint(ws, socket, origin, { token, carrier });
     });
   }
 
@@ -197,9 +204,6 @@ export class Upgrades {
 
   private refusalOf(request: IncomingMessage, path: string, ip: string, token: string | null): Refusal | null {
     const { parts } = this;
-    if (path !== WS_PATH && parts.legacyGroup(path) === null) {
-      return { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
-    }
     const wait = parts.addressLimit.take(ip);
     if (wait > 0) {
       const detail = 'Too many connects from this address.';

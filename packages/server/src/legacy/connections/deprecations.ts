@@ -1,16 +1,15 @@
 import { WS_PATH } from '@unified-ws/protocol';
-import { sameRollout } from '../../admin/rollout/rolloutDecision.js';
-import { RolloutRound } from '../../admin/rollout/rolloutRound.js';
-import type { RolloutDecision } from '../../admin/rollout/rollouts.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { Report } from '../../observability/log/logger.js';
 import { AppError } from '../../util/appError.js';
+import { isClosed, type RolloutDecision, sameRollout } from '../rollout/rolloutDecision.js';
+import { RolloutRound } from '../rollout/rolloutRound.js';
+import type { Rollouts } from '../rollout/rollouts.js';
 import { STAY_AWAY } from './legacyCloseCodes.js';
 import type { LegacyConnection } from './legacyConnection.js';
 import type { LegacyCounts, NoticeOccasion } from './legacyCounts.js';
 import type { LegacyErrors } from './legacyErrors.js';
 import type { LegacyTable } from './legacyTable.js';
-import { isClosed, type RolloutSource } from './rolloutSource.js';
 
 const DOCUMENTATION = 'docs/MIGRATION.md';
 /**
@@ -21,7 +20,7 @@ const AT_ONCE = 20;
 const REST_MS = 100;
 
 export interface DeprecationsParts {
-  readonly rollouts: RolloutSource;
+  readonly rollouts: Pick<Rollouts, 'decide' | 'onChange'>;
   readonly table: LegacyTable;
   readonly errors: LegacyErrors;
   readonly counts: LegacyCounts;

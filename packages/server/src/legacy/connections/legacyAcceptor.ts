@@ -12,6 +12,7 @@ import type { Amendment } from '../../registry/store/amendment.js';
 import type { RegistryStore } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
+import { isClosed } from '../rollout/rolloutDecision.js';
 import type { Deprecations } from './deprecations.js';
 import { closedToUser, type LegacyAuthority } from './legacyAuthority.js';
 import { STAY_AWAY } from './legacyCloseCodes.js';
@@ -21,7 +22,6 @@ import { mayUse } from './legacyGroups.js';
 import type { LegacyNotes } from './legacyNotes.js';
 import type { LegacyReplacements } from './legacyReplacements.js';
 import type { LegacyTable } from './legacyTable.js';
-import { isClosed } from './rolloutSource.js';
 
 export interface LegacyAcceptorParts {
   readonly verifier: TokenVerifier;

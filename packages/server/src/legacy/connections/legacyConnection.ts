@@ -1,4 +1,4 @@
-import type { LegacyGroup, ServerData, ServerMessageType } from '@unified-ws/protocol';
+import type { LegacyGroup, RolloutDecision, ServerData, ServerMessageType } from '@unified-ws/protocol';
 import { Connection } from '../../connections/lifecycle/connection.js';
 import type { FrameShape } from '../../delivery/frames/eventFrame.js';
 import { textFrame } from '../../delivery/frames/frame.js';
@@ -15,6 +15,8 @@ export class LegacyConnection extends Connection {
   readonly group: LegacyGroup;
   /** What the client asked for by `subscribe_events`; null: it never did. */
   asked: readonly string[] | null = null;
+  /** What its client was told that its user is assigned to; null: nothing yet. */
+  rollout: RolloutDecision | null = null;
   private readonly idleMs: number;
 
   /** @param idleMs it is sent a `ping` when it was silent for so long. */

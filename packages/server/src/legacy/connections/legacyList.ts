@@ -2,8 +2,8 @@ import type { LegacyGroup, LegacyUsers } from '@unified-ws/protocol';
 import { merge } from '../../admin/reports/clusterStats.js';
 import type { Commands } from '../../bus/commands.js';
 import { AppError } from '../../util/appError.js';
+import type { Rollouts } from '../rollout/rollouts.js';
 import type { LegacyTable } from './legacyTable.js';
-import type { RolloutSource } from './rolloutSource.js';
 
 const LIST = 'legacy.list';
 const DEFAULT_LEGACY_PAGE = 100;
@@ -25,7 +25,7 @@ interface Slice {
 export interface LegacyListParts {
   readonly commands: Commands;
   readonly table: LegacyTable;
-  readonly rollouts: Pick<RolloutSource, 'decide'>;
+  readonly rollouts: Pick<Rollouts, 'decide'>;
   readonly nodeId: string;
   /** COMMAND_TIMEOUT_MS. */
   readonly timeoutMs: number;

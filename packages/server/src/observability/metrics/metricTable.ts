@@ -1,7 +1,6 @@
 import { CLUSTER_METRICS } from './table/clusterMetrics.js';
 import { CONNECTION_METRICS } from './table/connectionMetrics.js';
 import { DELIVERY_METRICS } from './table/deliveryMetrics.js';
-import { LEGACY_METRICS } from './table/legacyMetrics.js';
 import type { Distribution, ReadMetric } from './table/metric.js';
 import { PROCESS_METRICS } from './table/processMetrics.js';
 import { QUEUE_METRICS } from './table/queueMetrics.js';
@@ -9,14 +8,14 @@ import { REQUEST_METRICS } from './table/requestMetrics.js';
 
 export type { Distribution, MetricFacts, ReadMetric } from './table/metric.js';
 
-/** Every metric that is read, in the order of docs/METRICS.md. */
-export const READ_METRICS: readonly ReadMetric[] = [
+/** Every metric that is read, in the order of docs/METRICS.md. @param more those of extensions. */
+export const readMetrics = (more: readonly ReadMetric[]): readonly ReadMetric[] => [
   ...CLUSTER_METRICS,
   ...CONNECTION_METRICS,
   ...REQUEST_METRICS,
   ...DELIVERY_METRICS,
   ...QUEUE_METRICS,
-  ...LEGACY_METRICS,
+  ...more,
   ...PROCESS_METRICS,
 ];
 

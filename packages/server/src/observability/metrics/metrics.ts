@@ -3,7 +3,7 @@ import { cpuUsage } from 'node:process';
 import type { NodeStats } from '@unified-ws/protocol';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../../util/clock.js';
-import { DISTRIBUTIONS, type MetricFacts, READ_METRICS } from './metricTable.js';
+import { DISTRIBUTIONS, type MetricFacts, type ReadMetric, readMetrics } from './metricTable.js';
 import type { NodeCounts } from './nodeCounts.js';
 import type { QueueSample } from './queueSample.js';
 
@@ -43,11 +43,12 @@ export class Metrics {
   private readonly queue: QueueSample;
   private gc: PerformanceObserver | null = null;
 
-  constructor(view: MetricsView, facts: StatsSource, queue: QueueSample) {
+  /** @param more metrics of extensions. */
+  constructor(view: MetricsView, facts: StatsSource, queue: QueueSample, more: readonly ReadMetric[]) {
     this.view = view;
     this.facts = facts;
     this.queue = queue;
-    this.readers = READ_METRICS.map(({ type, name, help, labels = [], read }) => {
+    this.readers = readMetrics(more).map(({ type, name, help, labels = [], read }) => {
       const options = { name, help, labelNames: [...labels], registers: [this.registry] };
       if (type === 'gauge') {
         const made = new Gauge(options);
@@ -134,9 +135,9 @@ export class Metrics {
   }
 }
 
-/** docs/METRICS.md, made from the same table as the metrics. */
-export function metricsMarkdown(): string {
-  const rows = [...READ_METRICS, ...Object.values(DISTRIBUTIONS)].map((metric) => {
+/** docs/METRICS.md, made from the same table as the metrics. @param more metrics of extensions. */
+export function metricsMarkdown(more: readonly ReadMetric[]): string {
+  const rows = [...readMetrics(more), ...Object.values(DISTRIBUTIONS)].map((metric) => {
     const labels = 'labels' in metric && metric.labels ? metric.labels.map((label) => `\`${label}\``).join(', ') : '';
     const buckets = 'buckets' in metric ? ` Buckets: ${metric.buckets.join(', ')}.` : '';
     return `| \`${metric.name}\` | ${metric.type} | ${labels} | ${metric.help}${buckets} |`;

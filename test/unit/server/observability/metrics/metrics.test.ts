@@ -1,6 +1,7 @@
+import { EXTENSIONS } from '@unified-ws/server/node';
 import { mergeMetrics } from '@unified-ws/server/observability/metrics/mergeMetrics';
 import { metricsMarkdown } from '@unified-ws/server/observability/metrics/metrics';
-import { DISTRIBUTIONS, READ_METRICS } from '@unified-ws/server/observability/metrics/metricTable';
+import { DISTRIBUTIONS, readMetrics } from '@unified-ws/server/observability/metrics/metricTable';
 import { QueueSample } from '@unified-ws/server/observability/metrics/queueSample';
 import { Tally } from '@unified-ws/server/util/tally';
 import { expect } from 'chai';
@@ -8,7 +9,8 @@ import { World } from '../../../../node/support/world.js';
 import { until } from '../../../../support/wait.js';
 import { parseMetrics } from '../health/support.js';
 
-const TABLE = [...READ_METRICS, ...Object.values(DISTRIBUTIONS)];
+const MORE = EXTENSIONS.flatMap(({ metrics }) => metrics);
+const TABLE = [...readMetrics(MORE), ...Object.values(DISTRIBUTIONS)];
 
 describe('The metrics of a node', () => {
   const world = new World();
@@ -54,7 +56,7 @@ describe('The metrics of a node', () => {
   });
 
   it('are all in docs/METRICS.md', () => {
-    const page = metricsMarkdown();
+    const page = metricsMarkdown(MORE);
     for (const { name, type, help } of TABLE)
       expect(page)
         .to.match(new RegExp(`\\| \`${name}\` \\| ${type} \\|`))

@@ -24,6 +24,11 @@ export function sameRollout(a: RolloutDecision, b: RolloutDecision): boolean {
   return a.endpoint === b.endpoint && a.enforced === b.enforced;
 }
 
+/** Whether the legacy endpoints are closed to a user. */
+export function isClosed({ endpoint, enforced }: RolloutDecision): boolean {
+  return endpoint === 'unified' && enforced;
+}
+
 /** Pure. With everything else the same, a higher percentage takes nobody back to the legacy endpoints. */
 export function decideRollout(state: Assignments, userId: string): RolloutDecision {
   const { mode, userList, forceLegacy, percentage } = state;

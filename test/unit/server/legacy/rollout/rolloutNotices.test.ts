@@ -1,8 +1,8 @@
-import { decideRollout, type RolloutDecision } from '@unified-ws/server/admin/rollout/rolloutDecision';
-import { RolloutNotices } from '@unified-ws/server/admin/rollout/rolloutNotices';
-import { DEFAULT_ROLLOUT, type RolloutState } from '@unified-ws/server/admin/rollout/rolloutState';
-import type { Rollouts } from '@unified-ws/server/admin/rollout/rollouts';
 import type { Connection } from '@unified-ws/server/connections/lifecycle/connection';
+import { decideRollout, type RolloutDecision } from '@unified-ws/server/legacy/rollout/rolloutDecision';
+import { RolloutNotices } from '@unified-ws/server/legacy/rollout/rolloutNotices';
+import { DEFAULT_ROLLOUT, type RolloutState } from '@unified-ws/server/legacy/rollout/rolloutState';
+import type { Rollouts } from '@unified-ws/server/legacy/rollout/rollouts';
 import { expect } from 'chai';
 import { until } from '../../../../support/wait.js';
 
@@ -22,7 +22,6 @@ class Crowd {
     this.told = Array.from({ length: size }, () => []);
     const connections = this.told.map((told, n) => ({
       userId: `user-${n}`,
-      rollout: null,
       isOpen: () => true,
       send: (_type: string, decision: RolloutDecision) => {
         told.push(decision);

@@ -1,11 +1,11 @@
 import { ROLLOUT_MODES } from '@unified-ws/protocol';
-import { bucketOf, decideRollout } from '@unified-ws/server/admin/rollout/rolloutDecision';
+import { bucketOf, decideRollout } from '@unified-ws/server/legacy/rollout/rolloutDecision';
 import {
   DEFAULT_ROLLOUT,
   type RolloutState,
   rolloutFields,
   rolloutOf,
-} from '@unified-ws/server/admin/rollout/rolloutState';
+} from '@unified-ws/server/legacy/rollout/rolloutState';
 import { expect } from 'chai';
 import fc from 'fast-check';
 

@@ -1,4 +1,5 @@
 import type { RolloutBody, RolloutChanged, RolloutReport, UserRollout } from '@unified-ws/protocol';
+import type { Actor, Audit, Ended } from '../../admin/audit/audit.js';
 import type { Commands } from '../../bus/commands.js';
 import type { Report } from '../../observability/log/logger.js';
 import type { RedisClient } from '../../redis/connect.js';
@@ -10,7 +11,6 @@ import { presentLeases } from '../../registry/nodes/presentLeases.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
 import type { RandomBytes } from '../../util/pooledRandom.js';
-import type { Actor, Audit, Ended } from '../audit/audit.js';
 import { bucketOf } from './rolloutDecision.js';
 import { addForecast, type Forecast, forecastOf, modeFacts, NO_FORECAST } from './rolloutForecast.js';
 import { type RolloutState, rolloutFields } from './rolloutState.js';

@@ -1,7 +1,7 @@
 import type { Connection } from '../../connections/lifecycle/connection.js';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
 import type { Report } from '../../observability/log/logger.js';
-import { sameRollout } from './rolloutDecision.js';
+import { type RolloutDecision, sameRollout } from './rolloutDecision.js';
 import { RolloutRound } from './rolloutRound.js';
 import type { Rollouts } from './rollouts.js';
 
@@ -26,6 +26,8 @@ export class RolloutNotices {
   /** Messages sent. */
   sent = 0;
   private readonly parts: RolloutNoticesParts;
+  /** What the client of an established connection knows that its user is assigned to. */
+  private readonly known = new WeakMap<Connection, RolloutDecision>();
   private readonly round: RolloutRound<Connection>;
 
   constructor(parts: RolloutNoticesParts) {
@@ -48,8 +50,9 @@ export class RolloutNotices {
   established(connection: Connection): void {
     const { rollouts } = this.parts;
     if (!rollouts.legacyEndpoints) return;
-    connection.rollout = rollouts.decide(connection.userId);
-    if (connection.rollout.endpoint === 'legacy' && rollouts.state.version > 0) this.send(connection);
+    const decision = rollouts.decide(connection.userId);
+    this.known.set(connection, decision);
+    if (decision.endpoint === 'legacy' && rollouts.state.version > 0) this.send(connection, decision);
   }
 
   stop(): Promise<void> {
@@ -58,17 +61,17 @@ export class RolloutNotices {
 
   /** Whether it had to be told. One that is not established yet comes to it after hello. */
   private tell(connection: Connection): boolean {
-    if (connection.rollout === null || !connection.isOpen()) return false;
+    const known = this.known.get(connection);
+    if (known === undefined || !connection.isOpen()) return false;
     const decision = this.parts.rollouts.decide(connection.userId);
-    const known = sameRollout(connection.rollout, decision);
-    connection.rollout = decision;
-    if (!known) this.send(connection);
-    return !known;
+    this.known.set(connection, decision);
+    if (sameRollout(known, decision)) return false;
+    this.send(connection, decision);
+    return true;
   }
 
-  private send(connection: Connection): void {
-    if (connection.rollout === null) return;
-    connection.send('rollout_changed', connection.rollout);
+  private send(connection: Connection, decision: RolloutDecision): void {
+    connection.send('rollout_changed', decision);
     this.sent += 1;
   }
 }

@@ -1,5 +1,5 @@
 import { ROLLOUT_MODES } from '@unified-ws/protocol';
-import { counter, each, gauge, one, type ReadMetric } from './metric.js';
+import { counter, each, gauge, one, type ReadMetric } from '../observability/metrics/table/metric.js';
 
 /** The endpoints of the predecessor and the roll-out. */
 export const LEGACY_METRICS: readonly ReadMetric[] = [

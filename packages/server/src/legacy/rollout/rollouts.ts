@@ -12,7 +12,12 @@ export interface RolloutsParts {
   readonly report: Report;
   /** LEGACY_ENDPOINTS. */
   readonly legacyEndpoints: boolean;
+  /** Whether this node serves. */
+  readonly isServing: () => boolean;
 }
+
+/** How often the state is compared with that in Redis, ms. */
+const COMPARE_MS = 2000;
 
 /**
  * The roll-out that is in force on this node: who is assigned to the unified endpoint, and who to those of the predecessor. Redis
@@ -29,6 +34,7 @@ export class Rollouts {
   private current = DEFAULT_ROLLOUT;
   /** Tells one change from another; a version alone comes again after a fail-over that lost writes. */
   private mark = '';
+  private timer: NodeJS.Timeout | null = null;
 
   constructor(parts: RolloutsParts) {
     this.parts = parts;
@@ -69,8 +75,21 @@ export class Rollouts {
     for (const listener of this.listeners) this.tell(listener, before);
   }
 
+  /** From now on a message about a change that was lost is made up for within COMPARE_MS and a round trip. */
+  start(): void {
+    const { isServing, report } = this.parts;
+    this.timer = setInterval(() => {
+      if (isServing()) this.compare().catch((error: unknown) => report(error, 'operations.rollout'));
+    }, COMPARE_MS);
+  }
+
+  stop(): void {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+  }
+
   /** As `refresh`, and costs Redis next to nothing when there is nothing new. */
-  async compare(): Promise<void> {
+  private async compare(): Promise<void> {
     const { redis, keys } = this.parts;
     const tag = await redis.hget(keys.rollout(), 'tag');
     if ((tag ?? '') !== this.mark) await this.refresh();

@@ -1,11 +1,11 @@
 import { LEGACY_GROUPS, LEGACY_PATHS, WS_PATH } from '@unified-ws/protocol';
-import type { RolloutOrders } from '../../admin/rollout/rolloutOrders.js';
-import type { Rollouts } from '../../admin/rollout/rollouts.js';
+import { readUserId, readUserIds } from '../../http/request/bodyReader.js';
+import { actorOf, callerOf } from '../../http/request/caller.js';
+import { cors } from '../../http/request/cors.js';
+import type { Router } from '../../http/request/router.js';
 import type { Settings } from '../../settings/settings.js';
-import { readUserId, readUserIds } from '../request/bodyReader.js';
-import { actorOf, callerOf } from '../request/caller.js';
-import { cors } from '../request/cors.js';
-import type { Router } from '../request/router.js';
+import type { RolloutOrders } from '../rollout/rolloutOrders.js';
+import type { Rollouts } from '../rollout/rollouts.js';
 
 const LEGACY_BY_GROUP = Object.fromEntries(
   LEGACY_GROUPS.map((group) => [group, LEGACY_PATHS[0].replace('<group>', group)]),

@@ -1,0 +1,67 @@
+import type { NodeStats } from '@unified-ws/protocol';
+import type { Connection } from '../connections/lifecycle/connection.js';
+import type { UnregisteredConnections } from '../connections/lifecycle/unregistered.js';
+import type { Endpoint } from '../connections/upgrade/upgrades.js';
+import type { Router } from '../http/request/router.js';
+import type { ReadMetric } from '../observability/metrics/metricTable.js';
+import type { AdminParts } from './composeAdmin.js';
+
+/** What a part of an extension adds to a node. All of it is optional. */
+export interface Addition {
+  /** Names it in reports. */
+  readonly name: string;
+  /** The endpoint of upgrades at a path; null: the path is none of its own. */
+  readonly endpointAt?: (path: string) => Endpoint | null;
+  /** Connections that the registry does not hold. */
+  readonly connections?: UnregisteredConnections;
+  /** Mounts REST operations. */
+  readonly routes?: (router: Router) => void;
+  /** Sections of the node's statistics. */
+  readonly stats?: () => Partial<NodeStats>;
+  /** A connection to the endpoint of this protocol is established. */
+  readonly onEstablished?: (connection: Connection) => void;
+  /**
+   * Reads what must be known before the node delivers: at start, and after an interruption.
+   *
+   * @param starts the node has not served yet.
+   * @throws when Redis does not answer: the call is repeated.
+   */
+  readonly catchUp?: (starts: boolean) => Promise<void>;
+  /** The node serves for the first time. */
+  readonly start?: () => void;
+  readonly stop?: () => Promise<void>;
+}
+
+/**
+ * A feature that no other part of the server knows. It may use every part, and others meet it only by what it adds. `EXTENSIONS` in
+ * node.ts lists them; a node without that line runs without the feature.
+ */
+export interface Extension {
+  readonly metrics: readonly ReadMetric[];
+  readonly extend: (node: AdminParts) => readonly Addition[];
+}
+
+export type ExtensionsParts = ReturnType<typeof composeExtensions>;
+
+/** What extensions add, as the entrance, the reports and the routes take it. */
+export function composeExtensions(admin: AdminParts, extensions: readonly Extension[]) {
+  const additions = extensions.flatMap(({ extend }) => extend(admin));
+  for (const { connections } of additions) if (connections) admin.unregistered.add(connections);
+  return {
+    ...admin,
+    additions,
+    otherEndpointAt: (path: string): Endpoint | null => {
+      for (const { endpointAt } of additions) {
+        const endpoint = endpointAt?.(path);
+        if (endpoint) return endpoint;
+      }
+      return null;
+    },
+    onEstablished: (connection: Connection): void => {
+      for (const { onEstablished } of additions) onEstablished?.(connection);
+    },
+    moreRoutes: additions.flatMap(({ routes }) => routes ?? []),
+    moreStats: additions.flatMap(({ stats }) => stats ?? []),
+    moreMetrics: extensions.flatMap(({ metrics }) => metrics),
+  };
+}

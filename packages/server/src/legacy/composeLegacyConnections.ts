@@ -1,0 +1,144 @@
+import type { LegacyGroup, NodeStats } from '@unified-ws/protocol';
+import type { AdminParts } from '../compose/composeAdmin.js';
+import type { Addition } from '../compose/composeExtensions.js';
+import { Inbound } from '../connections/inbound/inbound.js';
+import { askerOf } from '../connections/lifecycle/securityRecords.js';
+import type { Endpoint } from '../connections/upgrade/upgrades.js';
+import { Deprecations } from './connections/deprecations.js';
+import { LegacyAcceptor } from './connections/legacyAcceptor.js';
+import { LegacyAuthority } from './connections/legacyAuthority.js';
+import { LegacyConnection } from './connections/legacyConnection.js';
+import { LegacyConnections } from './connections/legacyConnections.js';
+import { LegacyCounts } from './connections/legacyCounts.js';
+import { LegacyErrors } from './connections/legacyErrors.js';
+import { groupOfPath } from './connections/legacyGroups.js';
+import { LegacyHost } from './connections/legacyHost.js';
+import { LegacyList } from './connections/legacyList.js';
+import { LegacyMessages } from './connections/legacyMessages.js';
+import { LegacyNotes } from './connections/legacyNotes.js';
+import { LegacyOrders } from './connections/legacyOrders.js';
+import { LegacyReplacements } from './connections/legacyReplacements.js';
+import { LegacyStanding } from './connections/legacyReview.js';
+import { LegacyTable } from './connections/legacyTable.js';
+import type { Rollouts } from './rollout/rollouts.js';
+import { legacyRoutes } from './routes/legacyRoutes.js';
+
+/** The endpoints of the predecessor. Where they are off, orders of admins find nobody here, and nothing else runs. */
+export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, idleMs: number): Addition {
+  const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords } = node;
+  const { commands, store, judge, lease, shards, isServing, catalogue, roles, fanout } = node;
+  const { verifier, authFailures, liveness, clearances, sockets } = node;
+  const leaseId = (): string => lease.id;
+  const counts = new LegacyCounts();
+  const table = new LegacyTable();
+  const notes = new LegacyNotes(redis, keys, clock);
+  const errors = new LegacyErrors({
+    onError: (connection, error) => {
+      errorLog.onConnection(connection, error.code);
+      securityRecords.refused(askerOf(connection), error, connection.group);
+    },
+  });
+  const authority = new LegacyAuthority(node.authorityParts, errors, (connection) => notes.keep(connection, leaseId()));
+  const standing = new LegacyStanding({
+    table,
+    notes,
+    store,
+    errors,
+    lease: leaseId,
+    isAway: (userId) => shards.isAway(keys.noted(userId)),
+    isServing,
+    report,
+    intervalMs: settings.sweepIntervalMs,
+  });
+  const orders = new LegacyOrders({ notes, table, standing, commands, judge, clock });
+  const deprecations = new Deprecations({ rollouts, table, errors, counts, catalogue, report });
+  const list = new LegacyList({ commands, table, rollouts, nodeId, timeoutMs: settings.commandTimeoutMs });
+  const host = new LegacyHost({ sockets, authority, table, notes, report });
+  const messages = new LegacyMessages({
+    authority,
+    deprecations,
+    errors,
+    counts,
+    fanout,
+    report,
+    maxConsecutiveErrors: settings.maxConsecutiveErrors,
+    maxSubscriptions: settings.maxSubscriptions,
+  });
+  const inbound = new Inbound({
+    clock,
+    report,
+    messageRate: settings.messageRate,
+    messageBurst: settings.messageBurst,
+    sendError: (connection, error) => errors.tell(connection as LegacyConnection, error),
+    handle: (connection, text) => {
+      messages.handle(connection as LegacyConnection, text);
+      return undefined;
+    },
+    // Its token came with the upgrade, or it is closing.
+    onFirstMessage: () => undefined,
+  });
+  const acceptor = new LegacyAcceptor({
+    verifier,
+    roles,
+    clearances,
+    authority,
+    table,
+    notes,
+    replacements: new LegacyReplacements({ commands, judge, table, notes, counts, report }),
+    deprecations,
+    errors,
+    store,
+    fanout,
+    liveness,
+    clock,
+    logger,
+    report,
+    lease: leaseId,
+    mayDeliver: isServing,
+    onTokenRefused: (ip, error) => authFailures.add(ip, error),
+    onEstablished: (connection) => {
+      counts.connected(connection.group);
+      securityRecords.connected(connection, false);
+      inbound.process(connection);
+    },
+  });
+  const open = (group: LegacyGroup): Endpoint => {
+    return (ws, socket, origin, { token }) => {
+      counts.upgraded(group);
+      const connection = new LegacyConnection(group, idleMs, ws, socket, origin, host, settings);
+      sockets.add(connection);
+      inbound.attach(connection);
+      acceptor.accept(connection, token);
+    };
+  };
+  const isOn = settings.legacyEndpoints;
+  return {
+    name: 'legacy',
+    connections: new LegacyConnections({ table, orders, standing, authority }),
+    endpointAt: (path) => {
+      const group = isOn ? groupOfPath(path) : null;
+      return group === null ? null : open(group);
+    },
+    routes: (router) => legacyRoutes(router, { list }),
+    stats: () => ({ legacy: legacyStats(table, counts) }),
+    start: () => {
+      if (isOn) standing.start();
+    },
+    stop: async () => {
+      standing.stop();
+      await deprecations.stop();
+    },
+  };
+}
+
+function legacyStats(table: LegacyTable, counts: LegacyCounts): NodeStats['legacy'] {
+  return {
+    connections: table.size,
+    by_group: { ...table.countByGroup() },
+    upgrades: counts.upgrades.toRecord(),
+    established: counts.established.toRecord(),
+    messages: counts.messages.toRecord(),
+    notices: counts.notices.toRecord(),
+    replaced: counts.replaced,
+  };
+}

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto';
+import type { AdminParts } from '../compose/composeAdmin.js';
+import type { Addition } from '../compose/composeExtensions.js';
+import { RolloutNotices } from './rollout/rolloutNotices.js';
+import { RolloutOrders } from './rollout/rolloutOrders.js';
+import type { Rollouts } from './rollout/rollouts.js';
+import { rolloutRoutes } from './routes/rolloutRoutes.js';
+
+/** Who is assigned to which endpoint: orders of admins, and notices to whom a change concerns. */
+export function composeRollout(node: AdminParts, rollouts: Rollouts): Addition {
+  const { settings, nodeId, clock, report, keys, redis, table, commands, judge, shards, audit } = node;
+  const notices = new RolloutNotices({ rollouts, table, report });
+  const rolloutOrders = new RolloutOrders({
+    rollouts,
+    table,
+    commands,
+    redis,
+    keys,
+    judge,
+    audit,
+    clock,
+    random: randomBytes,
+    report,
+    nodeId,
+    timeoutMs: settings.commandTimeoutMs,
+  });
+  return {
+    name: 'rollout',
+    routes: (router) => rolloutRoutes(router, { settings, rollouts, rolloutOrders }),
+    stats: () => {
+      const { mode, percentage, enforce, version, rolledBack } = rollouts.state;
+      const rolled_back = rolledBack !== null;
+      return { rollout: { mode, percentage, enforce, version, rolled_back, notices: notices.sent } };
+    },
+    onEstablished: (connection) => notices.established(connection),
+    catchUp: async (starts) => {
+      // What changed meanwhile was told to whoever was there: a node serves by the roll-out in force, or not at all. But users whose own
+      // shards are there must not wait for this one: what is known stays until it answers again.
+      if (starts || !shards.isAway(keys.rollout())) await rollouts.refresh();
+    },
+    start: () => rollouts.start(),
+    stop: async () => {
+      rollouts.stop();
+      await notices.stop();
+    },
+  };
+}

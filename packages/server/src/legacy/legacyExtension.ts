@@ -1,0 +1,25 @@
+import type { Extension } from '../compose/composeExtensions.js';
+import { composeLegacyConnections } from './composeLegacyConnections.js';
+import { composeRollout } from './composeRollout.js';
+import { LEGACY_METRICS } from './legacyMetrics.js';
+import { Rollouts } from './rollout/rollouts.js';
+
+/** As the predecessor did (docs/MIGRATION.md). */
+const IDLE_MS = 300_000;
+
+/**
+ * The transition from the predecessor: its endpoints, and the roll-out that decides who uses them.
+ *
+ * @param idleMs a legacy connection is sent a `ping` when it was silent for so long.
+ */
+export function legacyExtension({ idleMs = IDLE_MS } = {}): Extension {
+  return {
+    metrics: LEGACY_METRICS,
+    extend: (node) => {
+      const { settings, redis, keys, report, recovery } = node;
+      const isServing = (): boolean => recovery.standing === 'serving';
+      const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints, isServing });
+      return [composeLegacyConnections(node, rollouts, idleMs), composeRollout(node, rollouts)];
+    },
+  };
+}
