@@ -328,7 +328,7 @@ describe('a Redis that is full of jobs', function () {
   before(() => world.start());
   after(() => world.stop());
 
-  // Q6. Without `allow-oom` in laneWalk.lua or clearTurn.lua the answer is UNAVAILABLE.
+  // Q6. Without `allow-oom` in laneWalk.lua or lock.lua the answer is UNAVAILABLE.
   it('can be cleared, or nothing but a restart without its data would help', async () => {
     const node = await world.node();
     const publisher = await startEventNode(world.redis.url, { workers: false, partitions: 1 });

@@ -39,7 +39,6 @@ describe('housekeeping (C11)', function () {
         throw error;
       },
       isServing: () => true,
-      nodeId: 'me',
       ripeMs: RIPE,
       ...changes,
     });

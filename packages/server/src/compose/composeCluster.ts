@@ -208,7 +208,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
   );
   const isServing = (): boolean => recovery.mayDeliver();
   const sweep = new Sweep({ ...reconcileParts, clock, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
-  const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing, nodeId });
+  const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing });
   return {
     ...core,
     judge,

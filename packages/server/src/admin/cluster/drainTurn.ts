@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Report } from '../../observability/log/logger.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
-import { setOnce } from '../../redis/setOnce.js';
+import { type HeldLock, RedisLock } from '../../redis/redisLock.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
-import { pause } from '../users/askOwner.js';
 
 /** While another one has the turn it is asked for again this often, milliseconds. */
 const AGAIN_MS = 25;
@@ -30,29 +29,24 @@ export class DrainTurn {
    * @throws AppError CONFLICT when it did not come in time, UNAVAILABLE when Redis does not answer.
    */
   async take(waitMs: number, lapseMs: number): Promise<() => Promise<void>> {
-    const { redis, keys, clock, report } = this.parts;
-    const token = randomUUID();
+    const { clock, report } = this.parts;
     const deadline = clock.mono() + waitMs;
-    while (!(await this.tried(token, lapseMs))) {
+    let held = await this.tried(lapseMs);
+    while (held === null) {
       if (clock.mono() >= deadline) {
         throw new AppError('CONFLICT', 'Another node is being drained at this moment, try again.');
       }
       await pause(AGAIN_MS);
+      held = await this.tried(lapseMs);
     }
-    return async () => {
-      try {
-        // One that lapsed is another's by now.
-        if ((await redis.get(keys.drainTurn())) === token) await redis.del(keys.drainTurn());
-      } catch (error) {
-        report(error, 'operations.drain');
-      }
-    };
+    const { end } = held;
+    return () => end().catch((error: unknown) => report(error, 'operations.drain'));
   }
 
-  private async tried(token: string, lapseMs: number): Promise<boolean> {
+  private async tried(lapseMs: number): Promise<HeldLock | null> {
     const { redis, keys, report } = this.parts;
     try {
-      return (await setOnce(redis, keys.drainTurn(), token, lapseMs)).set;
+      return await new RedisLock(redis, keys.drainTurn()).take(lapseMs);
     } catch (error) {
       report(error, 'operations.drain');
       throw new AppError('UNAVAILABLE', 'It cannot be told which other nodes take connections, try again.', {

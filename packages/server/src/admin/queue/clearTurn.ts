@@ -1,13 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { QueueStatusReport } from '@unified-ws/protocol';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
-import { LuaScript } from '../../redis/luaScript.js';
+import { RedisLock } from '../../redis/redisLock.js';
 import { AppError } from '../../util/appError.js';
 
 export type Clearing = NonNullable<QueueStatusReport['clearing']>;
-
-const script = LuaScript.load('clearTurn', new URL('./lua/clearTurn.lua', import.meta.url));
 
 /** A clear that tells nothing for this long is taken for dead, ms. */
 const TURN_MS = 3000;
@@ -18,12 +15,10 @@ const RETRY_AFTER_MS = 1000;
  * once, after one was suspended beyond its turn, do no harm, since each step of a clear is atomic.
  */
 export class ClearTurn {
-  private readonly redis: RedisClient;
-  private readonly key: string;
+  private readonly lock: RedisLock;
 
   constructor(redis: RedisClient, keys: Keys) {
-    this.redis = redis;
-    this.key = keys.clearTurn();
+    this.lock = new RedisLock(redis, keys.clearTurn());
   }
 
   /**
@@ -32,28 +27,23 @@ export class ClearTurn {
    * @throws AppError CONFLICT while another one clears.
    */
   async take(progress: Clearing): Promise<{ tell(progress: Clearing): Promise<void>; end(): Promise<void> }> {
-    const token = randomUUID();
-    const tell = (now: Clearing): Promise<unknown> =>
-      script.run(this.redis, [this.key], [token, JSON.stringify(now), TURN_MS]);
-    if ((await tell(progress)) !== 1) {
+    const held = await this.lock.take(TURN_MS, JSON.stringify(progress));
+    if (held === null) {
       throw new AppError('CONFLICT', 'The event queue is being cleared already.', {
         details: { retry_after_ms: RETRY_AFTER_MS },
       });
     }
     return {
       tell: async (now) => {
-        await tell(now);
+        await held.keep(JSON.stringify(now));
       },
-      end: async () => {
-        // Somebody else's turn is left to him.
-        if ((await this.redis.hget(this.key, 'token')) === token) await this.redis.del(this.key);
-      },
+      end: held.end,
     };
   }
 
   /** The clear that is under way; null: none. */
   async read(): Promise<Clearing | null> {
-    const progress = await this.redis.hget(this.key, 'progress');
+    const progress = await this.lock.progress();
     return progress === null ? null : (JSON.parse(progress) as Clearing);
   }
 }

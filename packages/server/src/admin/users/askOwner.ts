@@ -39,7 +39,3 @@ export async function askOwner(
     if (now !== null && now.conn !== owner.conn) return 'gone';
   }
 }
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { CLOSE, type CloseCode, closeReason, fitCloseReason, type ServerData } from '@unified-ws/protocol';
 import type { Commands } from '../../bus/commands.js';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
@@ -10,7 +11,7 @@ import type { Owner } from '../../registry/store/registryTypes.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
 import type { Actor, Audit } from '../audit/audit.js';
-import { askOwner, pause, REREAD_MS } from './askOwner.js';
+import { askOwner, REREAD_MS } from './askOwner.js';
 import type { Ranks } from './ranks.js';
 
 export type DisconnectOutcome = ServerData<'user_disconnected'>;

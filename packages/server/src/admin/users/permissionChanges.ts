@@ -1,10 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { PermissionOutcome } from '@unified-ws/protocol';
 import type { Report } from '../../observability/log/logger.js';
 import type { AmendmentOrder, RegistryStore } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
 import type { Actor, Audit } from '../audit/audit.js';
-import { pause } from './askOwner.js';
 import type { Ranks } from './ranks.js';
 import type { Reviews } from './reviews.js';
 

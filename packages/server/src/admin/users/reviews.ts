@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
 import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Judge } from '../../registry/nodes/judge.js';
@@ -5,7 +6,7 @@ import { nodeOfLease } from '../../registry/nodes/lease.js';
 import type { Reconciler } from '../../registry/recovery/reconciler.js';
 import type { Owner } from '../../registry/store/registryTypes.js';
 import type { Clock } from '../../util/clock.js';
-import { askOwner, type OwnerParts, pause, REREAD_MS } from './askOwner.js';
+import { askOwner, type OwnerParts, REREAD_MS } from './askOwner.js';
 
 export interface ReviewsParts extends OwnerParts {
   readonly judge: Judge;

@@ -9,7 +9,7 @@ import { setOnce } from '../../redis/setOnce.js';
  * @throws Unmendable when the cluster runs with another number.
  */
 export async function agreeOnPartitions(redis: RedisClient, key: string, partitions: number): Promise<void> {
-  const { value: stored } = await setOnce(redis, key, String(partitions));
+  const stored = await setOnce(redis, key, String(partitions));
   if (stored === String(partitions)) return;
   throw new Unmendable(
     `EVENT_QUEUE_PARTITIONS is ${partitions}, but this cluster runs with ${stored}. To change it: stop publishing, ` +

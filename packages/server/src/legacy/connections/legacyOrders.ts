@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { fitCloseReason } from '@unified-ws/protocol';
-import { pause, REREAD_MS } from '../../admin/users/askOwner.js';
+import { REREAD_MS } from '../../admin/users/askOwner.js';
 import type { Commands } from '../../bus/commands.js';
 import type { Ended, Noted, Reviewed, UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Judge } from '../../registry/nodes/judge.js';

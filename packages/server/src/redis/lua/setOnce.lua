@@ -4,13 +4,7 @@
 --
 -- KEYS 1 key   string
 -- ARGV 1 value
---      2 time to live, ms; '' for none
 --
--- Result: {1 when it was set, else 0; the value that is there}
-local set
-if ARGV[2] == '' then
-  set = redis.call('SET', KEYS[1], ARGV[1], 'NX')
-else
-  set = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
-end
-return { set and 1 or 0, redis.call('GET', KEYS[1]) }
+-- Result: the value that is there
+redis.call('SET', KEYS[1], ARGV[1], 'NX')
+return redis.call('GET', KEYS[1])

@@ -1,7 +1,7 @@
 import type { Report } from '../../observability/log/logger.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
-import { setOnce } from '../../redis/setOnce.js';
+import { RedisLock } from '../../redis/redisLock.js';
 import type { Clock } from '../../util/clock.js';
 import type { Judge } from '../nodes/judge.js';
 import type { RegistryStore } from '../store/registryStore.js';
@@ -22,7 +22,6 @@ export interface HousekeepingParts {
   readonly store: RegistryStore;
   readonly report: Report;
   readonly isServing: () => boolean;
-  readonly nodeId: string;
   /** Overrides RIPE_MS. */
   readonly ripeMs?: number;
 }
@@ -58,11 +57,12 @@ export class Housekeeping {
 
   /** One round. Returns the number of entries removed. */
   async run(): Promise<number> {
-    const { redis, keys, judge, clock, isServing, ripeMs = RIPE_MS, nodeId } = this.parts;
+    const { redis, keys, judge, clock, isServing, ripeMs = RIPE_MS } = this.parts;
     if (!isServing()) return 0;
     const ripe = judge.deadFor(ripeMs, clock.mono());
     if (ripe.length === 0) return 0;
-    if (!(await setOnce(redis, keys.housekeeping(), nodeId, TURN_MS)).set) return 0;
+    // Not ended after the round: nobody begins another before it lapses.
+    if ((await new RedisLock(redis, keys.housekeeping()).take(TURN_MS)) === null) return 0;
     let removed = 0;
     for (const lease of ripe) removed += await this.clear(lease);
     return removed;
