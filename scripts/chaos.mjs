@@ -3,36 +3,18 @@
 // --rate 400). A failed run prints its seed; the same seed plays the same plan again.
 import util from 'node:util';
 import { build } from './lib/build.mjs';
+import { CHAOS_PARTS, chaosJob } from './lib/deep.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { findRedis } from './lib/find-redis.mjs';
-import { runMocha } from './lib/mocha-process.mjs';
-import { filesOf, SUITES } from './lib/suites.mjs';
+import { runJob } from './lib/mocha-process.mjs';
 import { note } from './lib/terminal.mjs';
 
-const PARTS = [
-  'plain',
-  'kill',
-  'pause',
-  'restart',
-  'freeze',
-  'empty',
-  'shard',
-  'directed',
-  'replacement',
-  'events',
-  'lost',
-  'slow',
-  'offline',
-  'connections',
-  'clocks',
-  'clocks-stopped',
-];
 const USAGE = `npm run chaos -- [options]
   --rounds N     rounds of each part that has rounds (2000)
   --events N     events of the part events (20000)
   --rate N       of them per second (400)
-  --fault NAME   ${PARTS.join(', ')}, or all; several with commas (plain,directed,replacement)
+  --fault NAME   ${CHAOS_PARTS.join(', ')}, or all; several with commas (plain,directed,replacement)
   --seed N       of a failed run, to play its plan again`;
 
 const OPTIONS = {
@@ -43,11 +25,6 @@ const OPTIONS = {
   seed: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 };
-/** A wave of 20 rounds with a fault may take half a minute on a slow machine. */
-const LIMIT_PER_ROUND_MS = 3000;
-const LIMIT_PER_EVENT_MS = 20;
-const LIMIT_BESIDES_MS = 600_000;
-
 function parse(args) {
   try {
     return util.parseArgs({ args, options: OPTIONS }).values;
@@ -59,23 +36,15 @@ function parse(args) {
 entry(async (args) => {
   const { help, rounds, events, rate, fault, seed } = parse(args);
   if (help) return console.log(USAGE);
-  const parts = fault === 'all' ? PARTS : fault.split(',');
-  const unknown = parts.find((part) => !PARTS.includes(part));
+  const parts = fault === 'all' ? CHAOS_PARTS : fault.split(',');
+  const unknown = parts.find((part) => !CHAOS_PARTS.includes(part));
   if (unknown) throw new Stop(`There is no ${unknown}\n\n${USAGE}`);
   if (![rounds, events, rate, seed ?? '0'].every((text) => /^\d{1,9}$/.test(text))) throw new Stop(USAGE);
   await ensureDependencies();
   await build();
   const redis = await findRedis({ docker: false });
-  process.env.CHAOS_ROUNDS = rounds;
-  process.env.CHAOS_EVENTS = events;
-  process.env.CHAOS_RATE = rate;
-  process.env.CHAOS_FAULT = parts.join(',');
-  if (seed !== undefined) process.env.CHAOS_SEED = seed;
-  const chaos = SUITES.find(({ name }) => name === 'chaos');
-  const limitMs =
-    LIMIT_BESIDES_MS + parts.length * Number(rounds) * LIMIT_PER_ROUND_MS + Number(events) * LIMIT_PER_EVENT_MS;
-  const job = { files: filesOf(chaos), limitMs };
-  const { passed, failed, problem } = await runMocha(job, { mochaArgs: [], redisServer: redis.path });
+  const job = chaosJob(parts, { rounds: Number(rounds), events: Number(events), rate, seed });
+  const { passed, failed, problem } = await runJob(job, { mochaArgs: [], redisServer: redis.path });
   note(`${passed} passed, ${failed} failed${problem ? ` (${problem})` : ''}`);
   process.exitCode = failed > 0 ? 1 : 0;
 });

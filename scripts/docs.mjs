@@ -69,13 +69,15 @@ async function pages() {
   };
 }
 
+/** Empty when there was no such page. */
 async function pageAt(commit, name) {
   const { code, output } = await run('git', ['show', `${commit}:docs/${name}`], { cwd: root });
-  if (code !== 0) throw new Stop(output.trim());
-  return output;
+  return code === 0 ? output : '';
 }
 
 async function compare(commit) {
+  const { code, output } = await run('git', ['rev-parse', '--verify', `${commit}^{commit}`], { cwd: root });
+  if (code !== 0) throw new Stop(output.trim());
   let count = 0;
   for (const [name, text] of Object.entries(await pages())) {
     const changes = contractChanges(name, await pageAt(commit, name), text);

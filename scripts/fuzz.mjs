@@ -2,32 +2,24 @@
 // their inputs, deeper than npm test does and from a new seed. A failed test tells its seed in its title.
 import util from 'node:util';
 import { build } from './lib/build.mjs';
+import { FUZZ_PARTS, fuzzJob } from './lib/deep.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { entry, Stop } from './lib/entry.mjs';
 import { findRedis } from './lib/find-redis.mjs';
-import { runMocha } from './lib/mocha-process.mjs';
-import { filesOf } from './lib/suites.mjs';
+import { runJob } from './lib/mocha-process.mjs';
 import { note } from './lib/terminal.mjs';
 
-const PARTS = {
-  messages: /^test\/wire\/fuzz\/fuzzMessages\.test\.js$/,
-  requests: /^test\/wire\/fuzz\/fuzzRequests\.test\.js$/,
-  strangers: /^test\/wire\/fuzz\/fuzzStrangers\.test\.js$/,
-  subscriptions: /^test\/node\/subscriptions\/subscriptionModel\.test\.js$/,
-  properties: /^packages\/[^/]+\/test\/(?:properties\/.*|properties)\.test\.js$/,
-};
 const USAGE = `npm run fuzz -- [options]
   --runs N       times as many inputs as in npm test (10)
   --seed N       of a failed test, to make up its inputs again (random)
-  --part NAME    ${Object.keys(PARTS).join(', ')}; several with commas (all)`;
+  --part NAME    ${Object.keys(FUZZ_PARTS).join(', ')}; several with commas (all)`;
 
 const OPTIONS = {
   runs: { type: 'string', default: '10' },
   seed: { type: 'string', default: 'random' },
-  part: { type: 'string', default: Object.keys(PARTS).join(',') },
+  part: { type: 'string', default: Object.keys(FUZZ_PARTS).join(',') },
   help: { type: 'boolean', short: 'h' },
 };
-const LIMIT_PER_RUN_MS = 240_000;
 
 function parse(args) {
   try {
@@ -41,18 +33,14 @@ entry(async (args) => {
   const { help, runs, seed, part } = parse(args);
   if (help) return console.log(USAGE);
   const parts = part.split(',');
-  const unknown = parts.find((name) => !Object.hasOwn(PARTS, name));
+  const unknown = parts.find((name) => !Object.hasOwn(FUZZ_PARTS, name));
   if (unknown !== undefined) throw new Stop(`There is no ${unknown}\n\n${USAGE}`);
   if (!/^\d{1,4}$/.test(runs) || !/^(random|\d{1,10})$/.test(seed)) throw new Stop(USAGE);
   await ensureDependencies();
   await build();
   const redis = await findRedis({ docker: false });
-  process.env.FUZZ_RUNS = runs;
-  process.env.FUZZ_SEED = seed;
-  process.env.FUZZ_TELL = '1';
-  const limitMs = 120_000 + Math.max(1, Number(runs)) * LIMIT_PER_RUN_MS;
-  const files = parts.flatMap((name) => filesOf({ files: PARTS[name] }));
-  const { passed, failed, problem } = await runMocha({ limitMs, files }, { mochaArgs: [], redisServer: redis.path });
+  const job = fuzzJob(parts, { runs: Number(runs), seed });
+  const { passed, failed, problem } = await runJob(job, { mochaArgs: [], redisServer: redis.path });
   note(`${passed} passed, ${failed} failed${problem ? ` (${problem})` : ''}`);
   process.exitCode = failed > 0 ? 1 : 0;
 });

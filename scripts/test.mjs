@@ -10,9 +10,9 @@ import { entry, Stop } from './lib/entry.mjs';
 import { findRedis } from './lib/find-redis.mjs';
 import { root } from './lib/paths.mjs';
 import { run } from './lib/processes.mjs';
-import { describe, logDir, runJobs, slowest, together } from './lib/run-suites.mjs';
+import { describe, logDir, printSummary, runJobs, slowest, together } from './lib/run-suites.mjs';
 import { jobsOf, SUITES, writeDurations } from './lib/suites.mjs';
-import { bold, duration, green, note, red, step } from './lib/terminal.mjs';
+import { bold, note, step } from './lib/terminal.mjs';
 
 const SLOWEST = 10;
 const OURS = { keep: '--keep-durations', coverage: '--coverage' };
@@ -98,14 +98,6 @@ async function runSuites({ chosen, keep, coverage, mochaArgs }, redisServer) {
   return suites.map(({ name }) => ({ name, ...together(results.filter(({ job }) => job.suite === name)) }));
 }
 
-function summary(results) {
-  console.log(`\n${bold('Summary')} (of a suite: the time of all its processes)`);
-  for (const result of results) {
-    const mark = result.failed > 0 ? red('failed') : green('ok    ');
-    console.log(`  ${mark}  ${result.name.padEnd(12)} ${describe(result)}`);
-  }
-}
-
 entry(async (args) => {
   const options = readArguments(args);
   const began = performance.now();
@@ -114,9 +106,5 @@ entry(async (args) => {
   note(`Node.js ${process.versions.node}, ${redis.path} ${redis.version}`);
   const results = await runChecks(options.chosen);
   if (!results.some(({ blocks }) => blocks)) results.push(...(await runSuites(options, redis.path)));
-  summary(results);
-  note(`in ${duration(performance.now() - began)}`);
-  const sum = (key) => results.reduce((total, result) => total + result[key], 0);
-  console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
-  process.exitCode = sum('failed') > 0 ? 1 : 0;
+  printSummary(results, performance.now() - began);
 });

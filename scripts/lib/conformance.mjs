@@ -3,6 +3,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { signToken } from './dev-tokens.mjs';
 import { Stop } from './entry.mjs';
 import { root } from './paths.mjs';
@@ -48,6 +49,42 @@ export const TOPOLOGIES = [
   { name: 'one node', nodes: 1, faults: true },
   { name: 'three nodes', nodes: 3, faults: false },
 ];
+
+/** The others that are promised to work, for `npm run test:deep`. `redis` and `queueRedis`: names of REDIS. */
+export const DEEP_TOPOLOGIES = [
+  { name: 'three nodes on Redis Cluster', nodes: 3, redis: 'cluster' },
+  { name: 'three nodes on Redis Sentinel', nodes: 3, redis: 'sentinels' },
+  { name: 'three nodes with a Redis for the queue', nodes: 3, queueRedis: 'server' },
+  { name: 'three nodes on Redis Cluster with a Redis for the queue', nodes: 3, redis: 'cluster', queueRedis: 'server' },
+];
+
+/** Servers that are one Redis to the nodes: { url, stop() }. Those of several servers come from the support of the tests. */
+const REDIS = {
+  server: startServer,
+  cluster: async () => (await topologies()).startRedisCluster(),
+  sentinels: async () => (await topologies()).startSentinels(),
+};
+
+const topologies = () => import(pathToFileURL(path.join(root, 'build', 'test', 'test', 'support', 'topologies.js')));
+
+async function startServer(redisServer) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'unified-ws-conformance-'));
+  const port = await freePort();
+  const args = ['--bind', '127.0.0.1', '--port', String(port), '--dir', dir];
+  const settings = ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction'];
+  const child = spawnOwned(redisServer, [...args, ...settings], { stdout: 'ignore' });
+  const stop = async () => {
+    await stopOwned(child, STOP_GRACE_MS);
+    fs.rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    await untilListening(child, port, 'Redis');
+    return { url: `redis://127.0.0.1:${port}`, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
 
 /** Resolves when something listens on the port. */
 async function untilListening(child, port, what) {
@@ -100,15 +137,15 @@ async function isReady(url) {
 
 /** Redis and nodes for one run of the suite; `stop()` ends them, and so does the end of this process. */
 export class ConformanceTarget {
-  #children = [];
-  #dir = fs.mkdtempSync(path.join(os.tmpdir(), 'unified-ws-conformance-'));
-  #redisUrl;
+  #nodes = [];
+  #servers = [];
+  #redisEnv;
 
   /** The nodes of `topology`, and the targets with special settings beside them, each with keys of its own in one Redis. */
-  static async start(redisServer, { nodes, faults }) {
+  static async start(redisServer, { nodes, faults = false, redis = 'server', queueRedis }) {
     const target = new ConformanceTarget();
     try {
-      await target.#startRedis(redisServer);
+      await target.#startRedis(redisServer, redis, queueRedis);
       const urls = await Promise.all([
         ...Array.from({ length: nodes }, (_, n) => target.#startNode({ ...SETTINGS, NODE_ID: `n${n + 1}` })),
         target.#startNode({ ...SETTINGS, NODE_ID: 'reject', REDIS_PREFIX: 'reject', CONNECTION_POLICY: 'reject' }),
@@ -131,27 +168,27 @@ export class ConformanceTarget {
     }
   }
 
-  async #startRedis(redisServer) {
-    const port = await freePort();
-    const args = ['--bind', '127.0.0.1', '--port', String(port), '--dir', this.#dir];
-    const settings = ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction'];
-    const child = spawnOwned(redisServer, [...args, ...settings], { stdout: 'ignore' });
-    this.#children.push(child);
-    await untilListening(child, port, 'Redis');
-    this.#redisUrl = `redis://127.0.0.1:${port}`;
+  async #startRedis(redisServer, kind, queueKind) {
+    const start = async (name) => {
+      const server = await REDIS[name](redisServer);
+      this.#servers.push(server);
+      return server.url;
+    };
+    this.#redisEnv = { REDIS_URL: await start(kind) };
+    if (queueKind) this.#redisEnv.REDIS_QUEUE_URL = await start(queueKind);
   }
 
   async #startNode(settings) {
     const port = await freePort();
     const { PATH, HOME, TMPDIR } = process.env;
     // No setting of the surroundings reaches the nodes.
-    const env = { PATH, HOME, TMPDIR, HOST: '127.0.0.1', PORT: String(port), REDIS_URL: this.#redisUrl };
+    const env = { PATH, HOME, TMPDIR, HOST: '127.0.0.1', PORT: String(port), ...this.#redisEnv };
     const child = spawnOwned(process.execPath, [nodeMain()], {
       env: { ...env, ...TOKENS, LOG_LEVEL: 'warn', EVENT_QUEUE_PARTITIONS: '2', ...settings },
       stdout: 'pipe',
       stderr: 'pipe',
     });
-    this.#children.push(child);
+    this.#nodes.push(child);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {
@@ -165,10 +202,8 @@ export class ConformanceTarget {
 
   /** Nodes before Redis, so that they can say good-bye. */
   async stop() {
-    const [redis, ...nodes] = this.#children;
-    await Promise.all(nodes.map((child) => stopOwned(child, STOP_GRACE_MS)));
-    if (redis) await stopOwned(redis, STOP_GRACE_MS);
-    fs.rmSync(this.#dir, { recursive: true, force: true });
+    await Promise.all(this.#nodes.map((child) => stopOwned(child, STOP_GRACE_MS)));
+    await Promise.all(this.#servers.map((server) => server.stop()));
   }
 }
 

@@ -67,6 +67,6 @@ function generatedOf(page) {
 
 /** What a generated page says otherwise than before, a line each, but for words that explain. */
 export function contractChanges(name, before, now) {
-  if (name.endsWith('.json')) return differences(valuesOf(JSON.parse(before)), valuesOf(JSON.parse(now)));
+  if (name.endsWith('.json')) return differences(valuesOf(JSON.parse(before || '{}')), valuesOf(JSON.parse(now)));
   return differences(rowsOf(generatedOf(before)), rowsOf(generatedOf(now)));
 }

@@ -65,7 +65,7 @@ export async function runJob(job, { redisServer, ...options }) {
 }
 
 /** As `runJob`, without nodes of ours. */
-export async function runMocha({ files, limitMs }, { mochaArgs, redisServer, env = {}, log }) {
+export async function runMocha({ files, limitMs, env: ownEnv }, { mochaArgs, redisServer, env = {}, log }) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'unified-ws-test-'));
   const stateFile = path.join(dir, 'state.json');
   const mocha = path.join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
@@ -74,7 +74,7 @@ export async function runMocha({ files, limitMs }, { mochaArgs, redisServer, env
   const output = log === undefined ? 'inherit' : fs.openSync(log, 'w');
   const child = spawnOwned(process.execPath, args, {
     cwd: root,
-    env: { ...process.env, REDIS_SERVER: redisServer, ...env },
+    env: { ...process.env, REDIS_SERVER: redisServer, ...env, ...ownEnv },
     stdout: output,
     stderr: output,
   });

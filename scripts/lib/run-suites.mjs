@@ -4,7 +4,7 @@ import { runJob } from './mocha-process.mjs';
 import { dataDir } from './paths.mjs';
 import { runPool } from './pool.mjs';
 import { Progress } from './progress.mjs';
-import { duration, green, red } from './terminal.mjs';
+import { bold, duration, green, note, red } from './terminal.mjs';
 
 /** What each process of mocha said, for who wants to know more than that it passed. */
 export const logDir = path.join(dataDir, 'test');
@@ -72,4 +72,17 @@ export function slowest(results, count) {
     .sort((a, b) => b.ms - a.ms)
     .slice(0, count)
     .map(({ suite, title, ms }) => `${duration(ms).padStart(7)}  ${suite}: ${title}`);
+}
+
+/** Each result by its name, and the totals in the last line; a failure makes the exit code 1. */
+export function printSummary(results, took) {
+  console.log(`\n${bold('Summary')} (of a suite: the time of all its processes)`);
+  for (const result of results) {
+    const mark = result.failed > 0 ? red('failed') : green('ok    ');
+    console.log(`  ${mark}  ${result.name.padEnd(12)} ${describe(result)}`);
+  }
+  note(`in ${duration(took)}`);
+  const { passed, failed } = together(results);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed > 0 ? 1 : 0;
 }
