@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { WATCHDOG_INTERVAL_MS } from './bus/watchdog.js';
-import { compose, type NodeParts } from './compose/compose.js';
+import { compose } from './compose/compose.js';
 import type { NodeOptions } from './compose/composeCore.js';
 import type { Extension } from './compose/composeExtensions.js';
 import { legacyExtension } from './legacy/legacyExtension.js';
@@ -61,7 +61,7 @@ class Node implements ClusterNode {
   readonly id: string;
   readonly logger: Logger;
   private readonly settings: Settings;
-  private readonly parts: NodeParts;
+  private readonly parts: ReturnType<typeof compose>;
   private tickTimer: NodeJS.Timeout | null = null;
   /** Aborted when the node is told to stop: a start under way goes no further. */
   private readonly ending = new AbortController();

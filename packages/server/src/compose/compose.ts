@@ -12,9 +12,6 @@ import { composeEvents } from './composeEvents.js';
 import { composeExtensions, type ExtensionsParts } from './composeExtensions.js';
 import { composeHttp } from './composeHttp.js';
 
-/** Everything that a node consists of. */
-export type NodeParts = ReturnType<typeof compose>;
-
 /**
  * Builds the parts of a node, group by group, in the order in which they depend on each other: each composer is given the parts so
  * far and returns them with its own. Nothing is started and no socket opened. The few calls that go upwards (a message of the bus,

@@ -2,35 +2,10 @@ import type { RequestListener } from 'node:http';
 import { type ErrorCode, errorCodes } from '@unified-ws/protocol';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import type { AuditLog } from '../admin/audit/auditLog.js';
-import type { Drains } from '../admin/cluster/drains.js';
-import type { CatalogueReloads } from '../admin/events/catalogueReloads.js';
-import type { Publications } from '../admin/events/publications.js';
-import type { QueueAdmin } from '../admin/queue/queueAdmin.js';
-import type { Reports } from '../admin/reports/reports.js';
-import type { Disconnects } from '../admin/users/disconnects.js';
-import type { PermissionChanges } from '../admin/users/permissionChanges.js';
-import type { Revocations } from '../admin/users/revocations.js';
-import type { RoleTable } from '../auth/roleTable.js';
-import type { TokenVerifier } from '../auth/tokenVerifier.js';
-import type { SecurityRecords } from '../connections/lifecycle/securityRecords.js';
-import type { ClientAddresses } from '../connections/limits/clientAddresses.js';
-import type { HttpLimit } from '../connections/limits/httpLimit.js';
-import type { RecentProbes } from '../connections/limits/recentProbes.js';
-import type { EventCatalogue } from '../events/catalogue/eventCatalogue.js';
-import type { Mailboxes } from '../events/mailbox/mailboxes.js';
-import type { EventStatuses } from '../events/publish/eventStatuses.js';
-import type { PeersView } from '../observability/health/readiness.js';
-import type { ErrorLog } from '../observability/log/errorLog.js';
-import type { Report } from '../observability/log/logger.js';
-import type { NodeCounts } from '../observability/metrics/nodeCounts.js';
-import type { Siblings } from '../processGroup.js';
-import type { RegistryStore } from '../registry/store/registryStore.js';
-import type { Settings } from '../settings/settings.js';
 import { AppError } from '../util/appError.js';
-import type { Clock } from '../util/clock.js';
 import { localsOf } from './request/caller.js';
 import { Gate } from './request/gate.js';
+import type { RestParts } from './request/restParts.js';
 import { problemOf, RestProblem, unexpected } from './request/restProblem.js';
 import { Router } from './request/router.js';
 import { auditRoutes } from './routes/auditRoutes.js';
@@ -45,40 +20,6 @@ import { probeRoutes } from './routes/probeRoutes.js';
 import { queueRoutes } from './routes/queueRoutes.js';
 import { specRoutes } from './routes/specRoutes.js';
 import { userRoutes } from './routes/userRoutes.js';
-
-export interface RestParts {
-  readonly settings: Settings;
-  readonly verifier: TokenVerifier;
-  readonly roles: () => RoleTable;
-  readonly catalogue: () => EventCatalogue;
-  readonly store: RegistryStore;
-  readonly securityRecords: SecurityRecords;
-  readonly publications: Publications;
-  readonly eventStatuses: EventStatuses;
-  readonly mailboxes: Mailboxes;
-  readonly disconnects: Disconnects;
-  readonly queueAdmin: QueueAdmin;
-  readonly drains: Drains;
-  readonly auditLog: AuditLog;
-  readonly permissionChanges: PermissionChanges;
-  readonly revocations: Revocations;
-  readonly catalogueReloads: CatalogueReloads;
-  /** `createReports(view)`. */
-  readonly reports: Reports;
-  /** Mount the routes of extensions. */
-  readonly moreRoutes: readonly ((router: Router) => void)[];
-  readonly counts: NodeCounts;
-  readonly errorLog: ErrorLog;
-  /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
-  readonly siblings: Siblings | null;
-  readonly addresses: ClientAddresses;
-  readonly httpLimit: HttpLimit;
-  readonly probes: RecentProbes;
-  /** What the balancer has besides these. */
-  readonly peers: () => PeersView;
-  readonly clock: Clock;
-  readonly report: Report;
-}
 
 /** Routes that nobody asked for are counted under one name: a path is text from outside, and no label. */
 const UNMATCHED = 'unmatched';
@@ -103,13 +44,13 @@ function pathOf(target: string): string {
 }
 
 export function createRestApp(parts: RestParts): Express {
-  const { addresses, clock, reports } = parts;
+  const { addresses } = parts;
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', false);
   app.use(helmet());
-  app.use(timed(clock, reports));
+  app.use(timed(parts));
   app.use((request, response, next) => {
     localsOf(response).address = addresses.of(request);
     next();
@@ -137,7 +78,7 @@ export function createRestApp(parts: RestParts): Express {
   return app;
 }
 
-function timed(clock: Clock, { metrics }: Pick<Reports, 'metrics'>): RequestHandler {
+function timed({ clock, reports: { metrics } }: RestParts): RequestHandler {
   return (request, response, next) => {
     const startedAt = clock.mono();
     // What is answered depends on the moment and on the token.
@@ -152,11 +93,7 @@ function timed(clock: Clock, { metrics }: Pick<Reports, 'metrics'>): RequestHand
 }
 
 /** Every failure ends here and is answered in one form, in words of our own. */
-function answerFailure({
-  report,
-  errorLog,
-  securityRecords,
-}: Pick<RestParts, 'report' | 'errorLog' | 'securityRecords'>): ErrorRequestHandler {
+function answerFailure({ report, errorLog, securityRecords }: RestParts): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const problem = problemOf(error) ?? unexpected();
     if (problem.status === 500) report(error, 'rest.request');

@@ -1,8 +1,9 @@
 import { base64urlPath, type RestOperation, restOperations, WS_PATH } from '@unified-ws/protocol';
 import { RoleTable } from '@unified-ws/server/auth/roleTable';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
+import type { RestParts } from '@unified-ws/server/http/request/restParts';
 import type { Router } from '@unified-ws/server/http/request/router';
-import { createRestApp, type RestParts } from '@unified-ws/server/http/restApp';
+import { createRestApp } from '@unified-ws/server/http/restApp';
 import { legacyRoutes } from '@unified-ws/server/legacy/routes/legacyRoutes';
 import { rolloutRoutes } from '@unified-ws/server/legacy/routes/rolloutRoutes';
 import { loadSettings } from '@unified-ws/server/settings/settings';

@@ -1,22 +1,22 @@
 import type { ClusterStatsReport, NodeStats, QueueSummary } from '@unified-ws/protocol';
 import type { JobCounts } from '../../events/queue/queueEngine.js';
+import type { NodeParts } from '../nodeParts.js';
 import type { NodeFacts } from './nodeFacts.js';
-import type { NodeView } from './nodeView.js';
 
 const STATS = 'stats';
 
 /** Statistics over the whole cluster: every node is asked, and who does not answer is named (G7). */
 export class ClusterStats {
-  private readonly view: NodeView;
+  private readonly parts: NodeParts;
 
-  constructor(view: NodeView, facts: NodeFacts) {
-    this.view = view;
-    view.commands.handle(STATS, () => facts.read());
+  constructor(parts: NodeParts, facts: NodeFacts) {
+    this.parts = parts;
+    parts.commands.handle(STATS, () => facts.read());
   }
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<ClusterStatsReport> {
-    const { commands, settings, clock, judge, roster } = this.view;
+    const { commands, settings, clock, judge, roster } = this.parts;
     const [asked, queue] = await Promise.all([commands.askAll(STATS, null, settings.commandTimeoutMs), this.queue()]);
     const nodes = ([...asked.answers] as [string, NodeStats][])
       .map(([lease, stats]) => completed(stats, roster.processOf(lease)))
@@ -48,7 +48,7 @@ export class ClusterStats {
 
   /** Null when the queues do not answer: the rest is worth telling all the same. */
   private async queue(): Promise<QueueSummary | null> {
-    const { queues, settings, report } = this.view;
+    const { queues, settings, report } = this.parts;
     try {
       const [byQueue, paused] = await Promise.all([queues.counts(), queues.paused()]);
       const counts = merge([...byQueue.values()]) as unknown as JobCounts;

@@ -8,9 +8,9 @@ import type { Answers } from '../../bus/commands.js';
 import { ENDED } from '../../registry/nodes/judge.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import { AppError } from '../../util/appError.js';
+import type { NodeParts } from '../nodeParts.js';
 import { mergeSlices, shareOf } from './connectionPage.js';
 import { type Slice, type SliceRequest, sliceOf } from './connectionSlice.js';
-import type { NodeView } from './nodeView.js';
 
 const CONNECTIONS = 'connections';
 /** The clocks of two nodes that are asked for two pages are taken to agree so far, ms; else a death is told once too often. */
@@ -29,11 +29,11 @@ interface Cursor {
  * nodes moves: whoever is connected throughout the listing is in exactly one range, and so comes exactly once.
  */
 export class ConnectionList {
-  private readonly view: NodeView;
+  private readonly parts: NodeParts;
 
-  constructor(view: NodeView) {
-    this.view = view;
-    view.commands.handle(CONNECTIONS, (request) => sliceOf(view, request as SliceRequest));
+  constructor(parts: NodeParts) {
+    this.parts = parts;
+    parts.commands.handle(CONNECTIONS, (request) => sliceOf(parts, request as SliceRequest));
   }
 
   /**
@@ -46,7 +46,7 @@ export class ConnectionList {
     { limit = DEFAULT_CONNECTIONS_PAGE, cursor, filter = {} }: AllConnectionsRequest,
     filterPath = '/filter',
   ): Promise<AllConnections> {
-    const { commands, settings, catalogue, clock } = this.view;
+    const { commands, settings, catalogue, clock } = this.parts;
     const { beganAt, after } = cursor === undefined ? { beganAt: clock.now(), after: null } : readCursor(cursor);
     if (filter.category !== undefined && catalogue().categoriesOf(filter.category).length === 0) {
       throw invalid(`${filterPath}/category`, 'is no category of the event catalogue');
@@ -66,7 +66,7 @@ export class ConnectionList {
 
   /** As Redis knows them now: a node that joined less than a second ago is not known here yet, but may have connections. */
   private async leases(nodeId: string | undefined): Promise<string[]> {
-    const { redis, keys, judge, commands, report } = this.view;
+    const { redis, keys, judge, commands, report } = this.parts;
     const leases = new Set(commands.everybody());
     try {
       for (const [lease, beat] of Object.entries(await redis.hgetall(keys.nodes()))) {
@@ -81,7 +81,7 @@ export class ConnectionList {
 
   /** A node that died half-way is named to the end of the listing, though it is known dead by then and not asked any more. */
   private missing({ answers, missing }: Answers, beganAt: number, nodeId: string | undefined): string[] {
-    const { judge, clock, commands } = this.view;
+    const { judge, clock, commands } = this.parts;
     const died = judge.diedSince(clock.mono() - (clock.now() - beganAt) - CLOCK_SKEW_MS);
     const named = commands.missingNodes({ answers, missing }, died);
     if (nodeId === undefined) return named;

@@ -5,7 +5,7 @@ import { WIRE_STATUS } from '../../connections/lifecycle/connectionState.js';
 import { expiryOf } from '../../connections/lifecycle/tokenEnd.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import { AppError } from '../../util/appError.js';
-import type { NodeView } from './nodeView.js';
+import type { NodeParts } from '../nodeParts.js';
 
 const CONNECTION = 'connection';
 /** An owner that does not know the connection: its release is under way, or the user moved. Read again after this, ms. */
@@ -44,15 +44,15 @@ interface Facts {
   readonly since?: string;
 }
 
-type Owner = NonNullable<Awaited<ReturnType<NodeView['store']['owner']>>>;
+type Owner = NonNullable<Awaited<ReturnType<NodeParts['store']['owner']>>>;
 
 /** One user's connection, on whatever node it is. */
 export class ConnectionLookup {
-  private readonly view: NodeView;
+  private readonly parts: NodeParts;
 
-  constructor(view: NodeView) {
-    this.view = view;
-    view.commands.handle(CONNECTION, (conn) => this.live(String(conn)));
+  constructor(parts: NodeParts) {
+    this.parts = parts;
+    parts.commands.handle(CONNECTION, (conn) => this.live(String(conn)));
   }
 
   /**
@@ -61,7 +61,7 @@ export class ConnectionLookup {
    * @throws AppError UNAVAILABLE when Redis does not answer.
    */
   async find(userId: string): Promise<ConnectionReport | null> {
-    const { commands, clock, settings } = this.view;
+    const { commands, clock, settings } = this.parts;
     const deadline = clock.mono() + settings.commandTimeoutMs;
     for (;;) {
       const owner = await this.owner(userId);
@@ -79,7 +79,7 @@ export class ConnectionLookup {
   }
 
   private async owner(userId: string): Promise<Owner | null> {
-    const { store, judge, report } = this.view;
+    const { store, judge, report } = this.parts;
     try {
       const owner = await store.owner(userId);
       // An entry of a dead lease reads as absent (C11).
@@ -91,7 +91,7 @@ export class ConnectionLookup {
   }
 
   private live(conn: string): LiveDetails | null {
-    const { table, settings, clock } = this.view;
+    const { table, settings, clock } = this.parts;
     const connection = table.get(conn);
     return connection ? details(connection, { ...settings, clock }) : null;
   }

@@ -4,7 +4,7 @@ import { faultsOf } from '../../connections/lifecycle/connectionHealth.js';
 import { WIRE_STATUS } from '../../connections/lifecycle/connectionState.js';
 import { placeOf } from '../../connections/lifecycle/userOrder.js';
 import type { TypeSet } from '../../delivery/selection/typeSet.js';
-import type { NodeView } from './nodeView.js';
+import type { NodeParts } from '../nodeParts.js';
 
 /** What one page may cost a node: a connection looked at counts 1, one that is told as below. About 5 ms. */
 const MAX_WORK = 10_000;
@@ -32,15 +32,15 @@ export function weightOf({ subscriptions }: Pick<ListedConnection, 'subscription
 }
 
 /** The connections of this node in the order of users, from a place on: bounded in what it looks at and tells. */
-export function sliceOf(view: NodeView, { after, limit, filter }: SliceRequest): Slice {
-  const { table } = view;
-  const fits = matcher(view, filter);
+export function sliceOf(parts: NodeParts, { after, limit, filter }: SliceRequest): Slice {
+  const { table } = parts;
+  const fits = matcher(parts, filter);
   const connections: ListedConnection[] = [];
   let work = 0;
   for (const connection of table.inUserOrder(after === null ? null : placeOf(after))) {
     work += 1;
     if (connection.established && fits(connection)) {
-      const listed = describe(view, connection);
+      const listed = describe(parts, connection);
       connections.push(listed);
       work += weightOf(listed);
     }
@@ -51,11 +51,11 @@ export function sliceOf(view: NodeView, { after, limit, filter }: SliceRequest):
   return { connections, until: null, total: table.size };
 }
 
-function matcher(view: NodeView, filter: ConnectionFilter): (connection: Connection) => boolean {
+function matcher(parts: NodeParts, filter: ConnectionFilter): (connection: Connection) => boolean {
   const { user, role, category, healthy } = filter;
   const part = user?.toLowerCase();
-  const hasCategory = category === undefined ? null : categoryMatcher(view, category);
-  const limits = { ...view.settings, clock: view.clock };
+  const hasCategory = category === undefined ? null : categoryMatcher(parts, category);
+  const limits = { ...parts.settings, clock: parts.clock };
   return (connection) => {
     if (part !== undefined && !isNamed(connection, part)) return false;
     if (role !== undefined && !connection.identity?.roles.includes(role)) return false;
@@ -69,7 +69,7 @@ function isNamed({ userId, identity }: Connection, part: string): boolean {
 }
 
 /** Sets of types are interned: most connections share one of a few, so each is judged once. */
-function categoryMatcher({ catalogue }: NodeView, category: string): (types: TypeSet) => boolean {
+function categoryMatcher({ catalogue }: NodeParts, category: string): (types: TypeSet) => boolean {
   const wanted = catalogue()
     .categoriesOf(category)
     .flatMap((one) => catalogue().typesOf(one));
@@ -84,7 +84,7 @@ function categoryMatcher({ catalogue }: NodeView, category: string): (types: Typ
   };
 }
 
-function describe({ settings, clock }: NodeView, connection: Connection): ListedConnection {
+function describe({ settings, clock }: NodeParts, connection: Connection): ListedConnection {
   const { identity } = connection;
   const roles = identity?.roles ?? [];
   const faults = faultsOf(connection, { ...settings, clock });

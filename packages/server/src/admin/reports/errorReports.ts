@@ -2,8 +2,8 @@ import type { ClusterErrorsReport, ConnectionErrors, ConnectionStatus, RecordedE
 import type { Connection } from '../../connections/lifecycle/connection.js';
 import { WIRE_STATUS } from '../../connections/lifecycle/connectionState.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
+import type { NodeParts } from '../nodeParts.js';
 import { merge } from './clusterStats.js';
-import type { NodeView } from './nodeView.js';
 
 const ERRORS = 'errors';
 /** A connection with more errors per minute than this is listed; the predecessor's bound. */
@@ -24,16 +24,16 @@ interface NodeErrors {
 
 /** The errors that clients of the cluster were told. */
 export class ErrorReports {
-  private readonly view: NodeView;
+  private readonly parts: NodeParts;
 
-  constructor(view: NodeView) {
-    this.view = view;
-    view.commands.handle(ERRORS, () => this.own());
+  constructor(parts: NodeParts) {
+    this.parts = parts;
+    parts.commands.handle(ERRORS, () => this.own());
   }
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<ClusterErrorsReport> {
-    const { commands, settings, clock, judge } = this.view;
+    const { commands, settings, clock, judge } = this.parts;
     const { answers, missing } = await commands.askAll(ERRORS, null, settings.commandTimeoutMs);
     const nodes = [...answers].map(([lease, answer]) => ({ nodeId: nodeOfLease(lease), ...(answer as NodeErrors) }));
     const recent = nodes.flatMap(({ nodeId, recent: errors }) =>
@@ -51,7 +51,7 @@ export class ErrorReports {
   }
 
   private own(): NodeErrors {
-    const { table, errorLog, clock, settings } = this.view;
+    const { table, errorLog, clock, settings } = this.parts;
     const now = clock.now();
     let withErrors = 0;
     const high: ConnectionErrors[] = [];

@@ -8,35 +8,35 @@ import type { LoopLag } from '../../observability/health/loopLag.js';
 import { machineFacts } from '../../observability/health/machineFacts.js';
 import type { Readiness } from '../../observability/health/readiness.js';
 import { serverVersion } from '../../observability/serverVersion.js';
-import type { NodeView } from './nodeView.js';
+import type { NodeParts } from '../nodeParts.js';
 
 /** In the order in which the answer has them, whoever adds them. */
 const SECTIONS = Object.keys(nodeStatsSchema.properties) as (keyof NodeStats)[];
 
 /** Gathers the facts of this node. Walks the connections once: a millisecond for 50,000 of them, and nobody asks often. */
 export class NodeFacts {
-  private readonly view: NodeView;
+  private readonly parts: NodeParts;
   private readonly readiness: Readiness;
   private readonly lag: LoopLag;
   private readonly cpu: CpuLoad;
   private readonly version = serverVersion();
 
-  constructor(view: NodeView, readiness: Readiness, lag: LoopLag, cpu: CpuLoad) {
-    this.view = view;
+  constructor(parts: NodeParts, readiness: Readiness, lag: LoopLag, cpu: CpuLoad) {
+    this.parts = parts;
     this.readiness = readiness;
     this.lag = lag;
     this.cpu = cpu;
   }
 
   read(): NodeStats {
-    const { view } = this;
-    const { counts, errorLog, recovery, lease } = view;
+    const { parts } = this;
+    const { counts, errorLog, recovery, lease } = parts;
     const { report, failing } = this.readiness.assess();
     const { ready, checks } = report;
     const { rss, heapUsed, heapTotal, external } = memoryUsage();
     const own: Partial<NodeStats> = {
-      node_id: view.settings.nodeId,
-      process_id: view.processId,
+      node_id: parts.settings.nodeId,
+      process_id: parts.processId,
       lease: lease.id,
       host: hostname(),
       pid,
@@ -46,10 +46,10 @@ export class NodeFacts {
       standing: recovery.standing,
       reason: recovery.reason,
       ready,
-      draining: view.isDraining(),
+      draining: parts.isDraining(),
       checks,
       reasons: [...failing],
-      notices: view.notices.read().map(({ text, penalty }) => ({ text, penalty })),
+      notices: parts.notices.read().map(({ text, penalty }) => ({ text, penalty })),
       connections: this.connections(),
       messages_received: counts.messages.total,
       messages_by_type: counts.messages.toRecord(),
@@ -58,21 +58,21 @@ export class NodeFacts {
       mailboxes: this.mailboxes(),
       registry: this.registry(),
       errors: { total: errorLog.byCode.total, by_code: errorLog.byCode.toRecord() },
-      clock: { offset_ms: view.clusterTime.offsetMs, redis_offset_ms: { ...view.clockWatch.redis } },
+      clock: { offset_ms: parts.clusterTime.offsetMs, redis_offset_ms: { ...parts.clockWatch.redis } },
       event_loop_lag_ms: this.lag.read(),
       memory: { rss, heap_used: heapUsed, heap_total: heapTotal, external },
       cpu_percent: this.cpu.percent(),
       machine: machineFacts(),
       queue_workers: this.workers(),
       queue_admin: counts.queueAdmin.toRecord(),
-      events_over_rate: view.typeRates.over.toRecord(),
+      events_over_rate: parts.typeRates.over.toRecord(),
     };
-    const all = Object.assign(own, ...view.moreStats.map((section) => section())) as NodeStats;
+    const all = Object.assign(own, ...parts.moreStats.map((section) => section())) as NodeStats;
     return Object.fromEntries(SECTIONS.map((section) => [section, all[section]])) as NodeStats;
   }
 
   private connections(): NodeStats['connections'] {
-    const { table, unregistered, sockets, counts, settings } = this.view;
+    const { table, unregistered, sockets, counts, settings } = this.parts;
     const byStatus = new Map<string, number>(CONNECTION_STATUSES.map((status) => [status, 0]));
     const add = (status: string, by: number): void => {
       byStatus.set(status, (byStatus.get(status) ?? 0) + by);
@@ -108,7 +108,7 @@ export class NodeFacts {
   }
 
   private delivery(): NodeStats['delivery'] {
-    const { fanout, backpressure, compression } = this.view;
+    const { fanout, backpressure, compression } = this.parts;
     const compressed = compression.counts;
     const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
     const served = readers.counts;
@@ -138,7 +138,7 @@ export class NodeFacts {
   }
 
   private ephemeral(): NodeStats['delivery']['ephemeral'] {
-    const { fanout, ephemeral } = this.view;
+    const { fanout, ephemeral } = this.parts;
     const { received, sent, conflated, ...others } = fanout.ephemeral.counts;
     const { withheld, missed } = fanout.ephemeralDelivery.counts;
     return {
@@ -159,7 +159,7 @@ export class NodeFacts {
   }
 
   private mailboxes(): NodeStats['mailboxes'] {
-    const { mailboxes, userScope, acks } = this.view;
+    const { mailboxes, userScope, acks } = this.parts;
     const { trimmedUnacknowledged, ...appends } = mailboxes.counts;
     return {
       ...appends,
@@ -171,7 +171,7 @@ export class NodeFacts {
   }
 
   private registry(): NodeStats['registry'] {
-    const { counts, pendingReplacements, duplicates, evictions, releases, judge } = this.view;
+    const { counts, pendingReplacements, duplicates, evictions, releases, judge } = this.parts;
     return {
       takeovers: counts.replacements,
       waiting_takeovers: pendingReplacements.size,
@@ -186,7 +186,7 @@ export class NodeFacts {
   }
 
   private workers(): NodeStats['queue_workers'] {
-    const { standingAside, lanes, renewals, refused } = this.view.queues.stats();
+    const { standingAside, lanes, renewals, refused } = this.parts.queues.stats();
     return {
       renewals: { ...renewals },
       refused: { ...refused },

@@ -1,36 +1,25 @@
 import { errorCodes, type Permission } from '@unified-ws/protocol';
 import type { Request, RequestHandler, Response } from 'express';
 import { revocationError } from '../../auth/revocationError.js';
-import type { RoleTable } from '../../auth/roleTable.js';
 import { bearerToken } from '../../auth/tokenFromRequest.js';
-import { authError, type Identity, type TokenVerifier } from '../../auth/tokenVerifier.js';
-import type { SecurityRecords } from '../../connections/lifecycle/securityRecords.js';
-import type { HttpLimit } from '../../connections/limits/httpLimit.js';
-import type { Report } from '../../observability/log/logger.js';
+import { authError, type Identity } from '../../auth/tokenVerifier.js';
 import { amended } from '../../registry/store/amendment.js';
-import type { RegistryStore } from '../../registry/store/registryStore.js';
 import type { Entry } from '../../registry/store/registryTypes.js';
 import { AppError } from '../../util/appError.js';
 import { type Caller, localsOf } from './caller.js';
-
-export interface GateParts {
-  readonly verifier: TokenVerifier;
-  readonly roles: () => RoleTable;
-  readonly store: Pick<RegistryStore, 'entry'>;
-  readonly securityRecords: Pick<SecurityRecords, 'granted'>;
-  readonly httpLimit: Pick<HttpLimit, 'authenticated' | 'rejected'>;
-  readonly report: Report;
-}
+import type { RestParts } from './restParts.js';
 
 /** Lets in who brings a good token with the permission for the route. */
 export class Gate {
-  private readonly parts: GateParts;
   /** Those who called in this turn of the event loop, by token. */
   private readonly turn = new Map<string, Promise<Caller>>();
 
-  constructor(parts: GateParts) {
-    this.parts = parts;
-  }
+  constructor(
+    private readonly parts: Pick<
+      RestParts,
+      'verifier' | 'roles' | 'store' | 'securityRecords' | 'httpLimit' | 'report'
+    >,
+  ) {}
 
   /** Lets in who brings a good token, whatever it allows. */
   authenticate(): RequestHandler {

@@ -1,11 +1,7 @@
-import type { AuditLog } from '../../admin/audit/auditLog.js';
+import type { RestParts } from '../request/restParts.js';
 import type { Router } from '../request/router.js';
 
-export interface AuditRouteParts {
-  readonly auditLog: AuditLog;
-}
-
 /** What admins did. */
-export function auditRoutes(router: Router, { auditLog }: AuditRouteParts): void {
+export function auditRoutes(router: Router, { auditLog }: RestParts): void {
   router.operation('listAudit', ({ query }) => auditLog.page(query));
 }

@@ -1,20 +1,14 @@
 import { EVENT_ID_PATTERN, type PublishRequest } from '@unified-ws/protocol';
-import type { Publications } from '../../admin/events/publications.js';
-import type { Clock } from '../../util/clock.js';
 import { requireObject } from '../request/bodyReader.js';
 import { authorOf } from '../request/caller.js';
+import type { RestParts } from '../request/restParts.js';
 import { invalid } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
-
-export interface BroadcastRouteParts {
-  readonly publications: Pick<Publications, 'publish'>;
-  readonly clock: Clock;
-}
 
 const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
 /** Publishing. */
-export function broadcastRoutes(router: Router, { publications, clock }: BroadcastRouteParts): void {
+export function broadcastRoutes(router: Router, { publications, clock }: RestParts): void {
   /** 202: Redis has the event, and it survives the death of every node; who it reached is not known yet. */
   router.operation(
     'broadcastEvent',

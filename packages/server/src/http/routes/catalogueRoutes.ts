@@ -1,14 +1,10 @@
-import type { CatalogueReloads } from '../../admin/events/catalogueReloads.js';
 import { actorOf } from '../request/caller.js';
+import type { RestParts } from '../request/restParts.js';
 import { RestProblem } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
 
-export interface CatalogueRouteParts {
-  readonly catalogueReloads: CatalogueReloads;
-}
-
 /** The event catalogue. */
-export function catalogueRoutes(router: Router, { catalogueReloads }: CatalogueRouteParts): void {
+export function catalogueRoutes(router: Router, { catalogueReloads }: RestParts): void {
   /** 422 when a node's file is faulty: then no node has changed. */
   router.operation('reloadCatalogue', async ({ body: { reason }, ...call }) => {
     const { result, nodes, missing_nodes } = await catalogueReloads.cluster(reason, actorOf(call));

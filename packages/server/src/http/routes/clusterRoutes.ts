@@ -1,19 +1,11 @@
-import type { Reports } from '../../admin/reports/reports.js';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { Settings } from '../../settings/settings.js';
 import { cors } from '../request/cors.js';
 import { Info } from '../request/info.js';
+import type { RestParts } from '../request/restParts.js';
 import { RestProblem } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
 
-export interface ClusterRouteParts {
-  readonly settings: Settings;
-  readonly catalogue: () => EventCatalogue;
-  readonly reports: Pick<Reports, 'stats' | 'health' | 'errors'>;
-}
-
 /** What the cluster is, does and suffers. */
-export function clusterRoutes(router: Router, { settings, catalogue, reports }: ClusterRouteParts): void {
+export function clusterRoutes(router: Router, { settings, catalogue, reports }: RestParts): void {
   const info = new Info(settings, catalogue);
   router.operation('getStats', () => reports.stats.read());
   router.operation('getHealth', () => reports.health.read());

@@ -1,12 +1,8 @@
-import type { Reports } from '../../admin/reports/reports.js';
+import type { RestParts } from '../request/restParts.js';
 import type { Router } from '../request/router.js';
 
-export interface ConnectionRouteParts {
-  readonly reports: Pick<Reports, 'connectionList'>;
-}
-
 /** Who is connected, page by page. */
-export function connectionRoutes(router: Router, { reports }: ConnectionRouteParts): void {
+export function connectionRoutes(router: Router, { reports }: RestParts): void {
   router.operation('listConnections', ({ query: { limit, cursor, ...filter } }) => {
     const page = {
       ...(limit === undefined ? {} : { limit }),

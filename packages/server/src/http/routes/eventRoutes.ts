@@ -1,25 +1,16 @@
 import { EVENT_ID_PATTERN, type PublishRequest, SERVER_EVENT_ID_PATTERN } from '@unified-ws/protocol';
-import type { Publications } from '../../admin/events/publications.js';
-import type { EventStatuses } from '../../events/publish/eventStatuses.js';
-import type { Clock } from '../../util/clock.js';
 import { requireObject } from '../request/bodyReader.js';
 import { authorOf } from '../request/caller.js';
+import type { RestParts } from '../request/restParts.js';
 import { invalid } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
-
-export interface EventRouteParts {
-  readonly publications: Pick<Publications, 'publish'>;
-  readonly eventStatuses: EventStatuses;
-  readonly clock: Clock;
-}
 
 const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
 const SERVER_ID = new RegExp(SERVER_EVENT_ID_PATTERN);
 
 /** Publishing of one event or of many, and what became of them. */
-export function eventRoutes(router: Router, parts: EventRouteParts): void {
-  const { publications, eventStatuses, clock } = parts;
+export function eventRoutes(router: Router, { publications, eventStatuses, clock }: RestParts): void {
   /**
    * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole
    * or not at all, but for UNAVAILABLE: then a repeat with the same ids adds what is missing.

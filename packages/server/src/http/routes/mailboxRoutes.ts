@@ -1,23 +1,17 @@
 import { formatPosition, type MailboxReport } from '@unified-ws/protocol';
 import { payloadFor, type Viewer } from '../../admin/events/payloadFor.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { MailboxEntry, Mailboxes } from '../../events/mailbox/mailboxes.js';
-import type { Clock } from '../../util/clock.js';
+import type { MailboxEntry } from '../../events/mailbox/mailboxes.js';
 import { readUserId } from '../request/bodyReader.js';
 import { viewerOf } from '../request/caller.js';
+import type { RestParts } from '../request/restParts.js';
 import type { Router } from '../request/router.js';
-
-export interface MailboxRouteParts {
-  readonly mailboxes: Pick<Mailboxes, 'read'>;
-  readonly catalogue: () => EventCatalogue;
-  readonly clock: Clock;
-}
 
 /** Entries of one answer, oldest first. */
 const MAX_ENTRIES = 1000;
 
 /** What lies in a user's mailbox. */
-export function mailboxRoutes(router: Router, { mailboxes, catalogue, clock }: MailboxRouteParts): void {
+export function mailboxRoutes(router: Router, { mailboxes, catalogue, clock }: RestParts): void {
   /** 200 also without a mailbox: that nothing waits for the user is an answer. */
   router.operation('getMailbox', async ({ params, response }) => {
     const userId = readUserId(params.user_id);

@@ -1,16 +1,11 @@
-import { type Drains, listNodes } from '../../admin/cluster/drains.js';
-import type { Reports } from '../../admin/reports/reports.js';
+import { listNodes } from '../../admin/cluster/drains.js';
 import { actorOf } from '../request/caller.js';
+import type { RestParts } from '../request/restParts.js';
 import { RestProblem } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
 
-export interface NodeRouteParts {
-  readonly drains: Drains;
-  readonly reports: Pick<Reports, 'stats'>;
-}
-
 /** The nodes of the cluster. */
-export function nodeRoutes(router: Router, { drains, reports }: NodeRouteParts): void {
+export function nodeRoutes(router: Router, { drains, reports }: RestParts): void {
   router.operation('listNodes', () => listNodes(reports.stats));
   /** 200 when the node does not answer too: the order may reach it yet. */
   router.operation('drainNode', async ({ params, body, ...call }) => {

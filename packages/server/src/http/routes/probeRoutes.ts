@@ -1,33 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ReadinessReport, Readyz } from '@unified-ws/protocol';
 import type { RequestHandler } from 'express';
-import type { Reports } from '../../admin/reports/reports.js';
 import { bearerToken } from '../../auth/tokenFromRequest.js';
 import { authError } from '../../auth/tokenVerifier.js';
-import type { RecentProbes } from '../../connections/limits/recentProbes.js';
 import type { PeersView } from '../../observability/health/readiness.js';
 import { mergeMetrics } from '../../observability/metrics/mergeMetrics.js';
-import type { NodeCounts } from '../../observability/metrics/nodeCounts.js';
 import type { Siblings } from '../../processGroup.js';
 import type { Settings } from '../../settings/settings.js';
 import { AppError } from '../../util/appError.js';
+import type { RestParts } from '../request/restParts.js';
 import { RestProblem } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
 
-export interface ProbeRouteParts {
-  readonly settings: Settings;
-  readonly reports: Pick<Reports, 'readiness' | 'metrics'>;
-  readonly counts: NodeCounts;
-  readonly probes: RecentProbes;
-  readonly siblings: Siblings | null;
-  readonly peers: () => PeersView;
-}
-
 /** For load balancers, orchestrators and Prometheus, at the root. */
-export function probeRoutes(
-  router: Router,
-  { settings, reports, counts, probes, siblings, peers }: ProbeRouteParts,
-): void {
+export function probeRoutes(router: Router, { settings, reports, counts, probes, siblings, peers }: RestParts): void {
   // All processes of this port were ready at one time: those that are still starting are none that has ended.
   let wasWhole = false;
   router.operation('getLivez', () => {

@@ -1,14 +1,10 @@
-import type { QueueAdmin } from '../../admin/queue/queueAdmin.js';
 import { actorOf, viewerOf } from '../request/caller.js';
+import type { RestParts } from '../request/restParts.js';
 import { RestProblem } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
 
-export interface QueueRouteParts {
-  readonly queueAdmin: QueueAdmin;
-}
-
 /** The event queue, for admins. */
-export function queueRoutes(router: Router, { queueAdmin }: QueueRouteParts): void {
+export function queueRoutes(router: Router, { queueAdmin }: RestParts): void {
   router.operation('getQueue', (call) => queueAdmin.read(undefined, viewerOf(call)));
   router.operation('clearQueue', ({ query, ...call }) => queueAdmin.clear(query, actorOf(call)));
   router.operation('listJobs', ({ query, ...call }) => queueAdmin.page(query, viewerOf(call)));

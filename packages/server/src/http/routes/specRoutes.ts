@@ -1,21 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import { serverVersion } from '../../observability/serverVersion.js';
-import type { Settings } from '../../settings/settings.js';
 import { cors } from '../request/cors.js';
+import type { RestParts } from '../request/restParts.js';
 import type { Router } from '../request/router.js';
 import { asyncApiDocument } from '../specs/asyncApiDocument.js';
 import type { Json } from '../specs/components.js';
 import { openApiDocument } from '../specs/openApiDocument.js';
 
-export interface SpecRouteParts {
-  readonly settings: Settings;
-  readonly catalogue: () => EventCatalogue;
-}
-
 /** The descriptions of the interfaces, for whoever asks: nothing in them depends on the caller. */
-export function specRoutes(router: Router, { settings, catalogue }: SpecRouteParts): void {
+export function specRoutes(router: Router, { settings, catalogue }: RestParts): void {
   const before = [cors(settings.allowedOrigins)];
   const version = serverVersion();
   const constant = {};

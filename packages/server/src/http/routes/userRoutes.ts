@@ -1,32 +1,16 @@
-import type { Reports } from '../../admin/reports/reports.js';
-import type { Disconnects } from '../../admin/users/disconnects.js';
-import type { PermissionChanges } from '../../admin/users/permissionChanges.js';
-import type { Revocations } from '../../admin/users/revocations.js';
 import { CLOCK_TOLERANCE_S } from '../../auth/tokenVerifier.js';
-import type { Report } from '../../observability/log/logger.js';
-import type { RegistryStore } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import { parseTime } from '../../util/parseTime.js';
 import { readUserId } from '../request/bodyReader.js';
 import { actorOf } from '../request/caller.js';
+import type { RestParts } from '../request/restParts.js';
 import { invalid, RestProblem } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
-
-export interface UserRouteParts {
-  readonly disconnects: Disconnects;
-  readonly permissionChanges: PermissionChanges;
-  readonly revocations: Revocations;
-  readonly reports: Pick<Reports, 'connections'>;
-  readonly store: Pick<RegistryStore, 'ban'>;
-  readonly clock: Clock;
-  readonly report: Report;
-}
 
 /** Single users' connections. */
 export function userRoutes(
   router: Router,
-  { disconnects, permissionChanges, revocations, reports, store, clock, report }: UserRouteParts,
+  { disconnects, permissionChanges, revocations, reports, store, clock, report }: RestParts,
 ): void {
   router.operation('getUser', async ({ params }) => {
     const userId = readUserId(params.user_id);

@@ -1,7 +1,7 @@
 import type { AllConnections, ConnectionFilter } from '@unified-ws/protocol';
+import type { NodeParts } from '@unified-ws/server/admin/nodeParts';
 import { mergeSlices, shareOf } from '@unified-ws/server/admin/reports/connectionPage';
 import { sliceOf } from '@unified-ws/server/admin/reports/connectionSlice';
-import type { NodeView } from '@unified-ws/server/admin/reports/nodeView';
 import type { Connection } from '@unified-ws/server/connections/lifecycle/connection';
 import { ConnectionTable } from '@unified-ws/server/connections/lifecycle/connectionTable';
 import { comparePlaces, placeOf, UserOrder } from '@unified-ws/server/connections/lifecycle/userOrder';
@@ -35,11 +35,11 @@ function connection(userId: string, changes: Readonly<Record<string, unknown>> =
 
 class FakeNode {
   readonly table = new ConnectionTable();
-  readonly view: NodeView;
+  readonly view: NodeParts;
 
   constructor(nodeId: string) {
     const settings = { nodeId, maxBufferedBytes: 100, pingTimeoutMs: 100 };
-    this.view = { table: this.table, settings, clock: systemClock } as unknown as NodeView;
+    this.view = { table: this.table, settings, clock: systemClock } as unknown as NodeParts;
   }
 }
 
