@@ -32,6 +32,9 @@ export const RESERVED_NAMES = ['ping', 'pong', 'heartbeat', 'connection_establis
 /** What the server can vouch for of an event: who published it (username and user id of the token), and when it was accepted. */
 const SERVER_VALUES = ['publisher', 'publisher_id', 'accepted_at'] as const;
 
+/** Delivery classes: `durable` goes through queue and log, `ephemeral` past both. */
+export const DELIVERIES = ['durable', 'ephemeral'] as const;
+
 /** Names of event types, categories, roles and groups; no name can collide with `__proto__`. */
 const NAME_PATTERN = '^[a-z][a-z0-9_]{0,63}$';
 const MAX_EVENT_TYPES = 2000;
@@ -49,7 +52,7 @@ const eventTypeSchema = {
     category: { ...name, description: 'what subscribe_category takes' },
     priority: { enum: PRIORITIES },
     severity: { enum: SEVERITIES },
-    delivery: { enum: ['durable', 'ephemeral'], description: 'default: durable' },
+    delivery: { enum: DELIVERIES, description: 'default: durable' },
     permission: { ...permission, description: 'needed to subscribe and to receive' },
     publish_permission: {
       ...permission,

@@ -1,5 +1,5 @@
 import { ERROR_CODES } from '../codes/errorCodes.js';
-import { PRIORITIES, SEVERITIES } from '../events/catalogue.js';
+import { DELIVERIES, PRIORITIES, SEVERITIES } from '../events/catalogue.js';
 import type { FromSchema } from './schema.js';
 import { amount, count, counts, flag, listOf, text, textOrNull, texts, whole } from './schemaParts.js';
 
@@ -7,7 +7,7 @@ const eventType = whole({
   category: text,
   priority: { enum: PRIORITIES },
   severity: { enum: SEVERITIES },
-  delivery: { enum: ['durable', 'ephemeral'] },
+  delivery: { enum: DELIVERIES },
   permission: { ...text, description: 'needed to subscribe and to receive' },
 });
 

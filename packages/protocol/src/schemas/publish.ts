@@ -1,4 +1,4 @@
-import { PRIORITIES, SEVERITIES } from '../events/catalogue.js';
+import { DELIVERIES, PRIORITIES, SEVERITIES } from '../events/catalogue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 
 export const MAX_EVENT_TYPE_LENGTH = 64;
@@ -75,7 +75,7 @@ export const publishSchema = {
       maxLength: MAX_KEY_LENGTH,
       description: 'events of one key keep their order; default: the single target user, else the type',
     },
-    delivery: { enum: ['durable', 'ephemeral'], description: "default: the type's" },
+    delivery: { enum: DELIVERIES, description: "default: the type's" },
     conflation_key: {
       type: 'string',
       minLength: 1,
