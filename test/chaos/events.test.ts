@@ -84,7 +84,7 @@ if (plays('events')) {
       mutant = new Mutant([
         {
           file: 'delivery/resumes.js',
-          from: 'const { position: head, window } = this.fanout;',
+          from: 'const { position: head, recentEvents } = this.fanout;',
           to: "return { result: 'full', cursor: null, epoch: '', text: given };",
         },
         {

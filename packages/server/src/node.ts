@@ -142,7 +142,7 @@ class Node implements ClusterNode {
       // Workers look themselves before they append (Q4): this is for what no job comes to need.
       if (ticks % RESTORE_TICKS === 0) {
         queues.restore().catch((error: unknown) => report(error, 'events.restore'));
-        parts.queueHome.claim().catch((error: unknown) => report(error, 'events.queue_home'));
+        parts.queueOwnership.claim().catch((error: unknown) => report(error, 'events.queue_home'));
       }
     }, WATCHDOG_INTERVAL_MS);
     await persist(() => queues.startWorkers(), { where: 'start.workers', report, signal });
@@ -157,12 +157,12 @@ class Node implements ClusterNode {
    * @throws Unmendable when it differs all the same.
    */
   private async agree(signal: AbortSignal): Promise<void> {
-    const { cards, differences, queueHome, report } = this.parts;
+    const { cards, differences, queueOwnership, report } = this.parts;
     const until = performance.now() + this.settings.leaseTtlMs + AGREEMENT_PATIENCE_MS;
     const step = async (): Promise<void> => {
-      await queueHome.claim();
-      if (queueHome.value !== null) cards.agree(QUEUE_AGREEMENT, queueHome.value);
-      const refusal = queueHome.fault ?? differences.refusal();
+      await queueOwnership.claim();
+      if (queueOwnership.value !== null) cards.agree(QUEUE_AGREEMENT, queueOwnership.value);
+      const refusal = queueOwnership.fault ?? differences.refusal();
       if (refusal === null) return;
       throw performance.now() < until ? new Error(refusal) : new Unmendable(refusal);
     };
@@ -172,12 +172,12 @@ class Node implements ClusterNode {
 
   /** Keeps this node's card true, and looks at those of the others. */
   private tellOthers(): void {
-    const { cards, catalogues, differences, notices, oldPresence, queueHome, reports } = this.parts;
+    const { cards, catalogues, differences, notices, oldBuildWatch, queueOwnership, reports } = this.parts;
     cards.declare({ fit: reports.readiness.isFit() });
     cards.agree('event catalogue', catalogues.version);
-    if (queueHome.value !== null) cards.agree(QUEUE_AGREEMENT, queueHome.value);
+    if (queueOwnership.value !== null) cards.agree(QUEUE_AGREEMENT, queueOwnership.value);
     differences.look();
-    oldPresence.look();
+    oldBuildWatch.look();
     const noticed = new Set(notices.read().map(({ text }) => text));
     for (const text of noticed) if (!this.noticed.has(text)) this.logger.warn({ notice: text }, 'noticed');
     this.noticed = noticed;

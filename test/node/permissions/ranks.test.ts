@@ -2,7 +2,7 @@ import { LEGACY_GROUPS } from '@unified-ws/protocol';
 import { Ranks } from '@unified-ws/server/admin/users/ranks';
 import { RoleTable } from '@unified-ws/server/auth/roleTable';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
-import { LegacyNotes } from '@unified-ws/server/legacy/connections/legacyNotes';
+import { LegacyRegistry } from '@unified-ws/server/legacy/connections/legacyRegistry';
 import { Keys } from '@unified-ws/server/redis/keys';
 import { RegistryStore } from '@unified-ws/server/registry/store/registryStore';
 import type { AppError } from '@unified-ws/server/util/appError';
@@ -140,10 +140,10 @@ describe('who may act on whom, and give what', function () {
   it('an admin who connects between the look and the order must not be met by it', async () => {
     const keys = new Keys('uws');
     const store = new RegistryStore({ redis, keys, policy: 'replace' });
-    const notes = new LegacyNotes(redis, keys, systemClock);
+    const legacyRegistry = new LegacyRegistry(redis, keys, systemClock);
     const table = new RoleTable(loadCatalogue().raw);
-    const unregistered = { noted: (user: string) => notes.all(user) };
-    const ranks = new Ranks({ store, unregistered, judge: { isDead: () => false }, roles: () => table });
+    const unregistered = { noted: (user: string) => legacyRegistry.all(user) };
+    const ranks = new Ranks({ store, unregistered, failureDetector: { isDead: () => false }, roles: () => table });
     const granted = { roles: new Set<string>(), permissions: new Set(LESSER) };
     const actor = { userId: 'actor', ip: '::1', via: 'rest', ...granted } as const;
     const orders = [

@@ -1,5 +1,5 @@
 import { Keys } from '@unified-ws/server/redis/keys';
-import { Judge } from '@unified-ws/server/registry/nodes/judge';
+import { FailureDetector } from '@unified-ws/server/registry/nodes/failureDetector';
 import { Housekeeping, type HousekeepingParts } from '@unified-ws/server/registry/recovery/housekeeping';
 import { RegistryStore } from '@unified-ws/server/registry/store/registryStore';
 import { expect } from 'chai';
@@ -14,7 +14,7 @@ describe('housekeeping (C11)', function () {
   const keys = new Keys('uws');
   let server: RedisServer;
   let redis: Redis;
-  let judge: Judge;
+  let failureDetector: FailureDetector;
   let now: number;
 
   before(async () => {
@@ -23,7 +23,7 @@ describe('housekeeping (C11)', function () {
   });
   beforeEach(async () => {
     await redis.flushall();
-    judge = new Judge(TTL);
+    failureDetector = new FailureDetector(TTL);
     now = 1_000_000;
   });
   after(() => server.stop());
@@ -33,7 +33,7 @@ describe('housekeeping (C11)', function () {
       redis,
       keys,
       clock: { now: () => Date.now(), mono: () => now },
-      judge,
+      failureDetector,
       store: new RegistryStore({ redis, keys, policy: 'replace' }),
       report: (error) => {
         throw error;
@@ -61,10 +61,10 @@ describe('housekeeping (C11)', function () {
   /** The judge reads the beats, and again after `ms`; those named have beaten meanwhile. */
   async function pass(ms: number, ...alive: string[]): Promise<void> {
     const read = async (): Promise<Map<string, string>> => new Map(Object.entries(await redis.hgetall(keys.nodes())));
-    judge.observe(await read(), now, now);
+    failureDetector.observe(await read(), now, now);
     now += ms;
     for (const lease of alive) await redis.hset(keys.nodes(), lease, String(now));
-    judge.observe(await read(), now, now);
+    failureDetector.observe(await read(), now, now);
   }
 
   it('must remove what a dead lease left, and nothing that is not its own', async () => {
@@ -85,7 +85,7 @@ describe('housekeeping (C11)', function () {
   it('must not touch a lease that is dead but not long enough: its node may be on its way back', async () => {
     await left('dead.1', ['a']);
     await pass(RIPE - 1);
-    expect(judge.isDead('dead.1')).to.equal(true);
+    expect(failureDetector.isDead('dead.1')).to.equal(true);
     expect(await housekeeping().run()).to.equal(0);
     expect(await conn('a')).to.equal('a@dead.1');
   });

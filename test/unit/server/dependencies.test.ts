@@ -100,7 +100,7 @@ describe('The engine of the event queue', () => {
     expect(users).not.to.deep.equal([]);
   });
 
-  // Seen red: with an import of fates.ts in bullmqQueue.ts.
+  // Seen red: with an import of eventOutcomes.ts in bullmqQueue.ts.
   it('must know the queue by its seam alone, or the two can only be changed together', () => {
     const queue = files
       .filter(isEngine)

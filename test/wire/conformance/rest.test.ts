@@ -267,8 +267,8 @@ describe('the REST interface', () => {
       await user.event(ids[2]);
       const got = user.events.filter(({ data }) => data.name === key).map(({ id }) => id);
       expect(got).to.deep.equal([one.body.event_id, ...ids]);
-      const fate = await t.rest('GET', `/events/${ids[2]}`);
-      expect(fate.body).to.include({ event_id: ids[2], status: 'appended' });
+      const outcome = await t.rest('GET', `/events/${ids[2]}`);
+      expect(outcome.body).to.include({ event_id: ids[2], status: 'appended' });
       expect((await t.rest('GET', '/events/no-such-event')).body).to.include({ status: 'unknown' });
       const half = await t.rest('POST', '/events', { body: [event, { event_type: 'no_such_type', data: {} }] });
       expectProblem(half, 400, 'VALIDATION_ERROR', 'an array with one bad event is refused as a whole');

@@ -34,9 +34,9 @@ import type { Duplicates } from '../registry/claim/duplicates.js';
 import type { Evictions } from '../registry/claim/evictions.js';
 import type { PendingReplacements } from '../registry/claim/pendingReplacements.js';
 import type { Releases } from '../registry/claim/releases.js';
-import type { Judge } from '../registry/nodes/judge.js';
+import type { FailureDetector } from '../registry/nodes/failureDetector.js';
 import type { Lease } from '../registry/nodes/lease.js';
-import type { Roster } from '../registry/nodes/roster.js';
+import type { NodeProcesses } from '../registry/nodes/nodeProcesses.js';
 import type { Reconciler } from '../registry/recovery/reconciler.js';
 import type { Recovery } from '../registry/recovery/recovery.js';
 import type { RegistryStore } from '../registry/store/registryStore.js';
@@ -71,8 +71,8 @@ export interface NodeParts extends Core {
   /** Of this one process; NODE_ID may be given twice. */
   readonly processId: string;
   readonly lease: Lease;
-  readonly judge: Judge;
-  readonly roster: Roster;
+  readonly failureDetector: FailureDetector;
+  readonly nodeProcesses: NodeProcesses;
   readonly peers: () => PeersView;
   readonly store: RegistryStore;
   readonly recovery: Recovery;

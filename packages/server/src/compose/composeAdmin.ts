@@ -21,17 +21,17 @@ export type AdminParts = ReturnType<typeof composeAdmin>;
 export function composeAdmin(parts: ConnectionsParts) {
   const { settings, nodeId, clock, logger, shownAddress, report, counts, keys, redis, table, drain, isDraining } =
     parts;
-  const { store, commands, judge, reconciler, recovery, roster } = parts;
+  const { store, commands, failureDetector, reconciler, recovery, nodeProcesses } = parts;
   const { catalogue, catalogues, roles, queues, publisher, fanout, authority, unregistered } = parts;
   const timeoutMs = settings.commandTimeoutMs;
   const audit = new Audit({ redis, keys, clock, logger, report, shownAddress });
   const auditLog = new AuditLog({ redis, keys, report });
-  const ranks = new Ranks({ store, unregistered, judge, roles });
+  const ranks = new Ranks({ store, unregistered, failureDetector, roles });
   const disconnects = new Disconnects({
     ranks,
     store,
     commands,
-    judge,
+    failureDetector,
     table,
     unregistered,
     audit,
@@ -61,7 +61,7 @@ export function composeAdmin(parts: ConnectionsParts) {
     commandTimeoutMs: timeoutMs,
     maxJobs: settings.eventQueueMax,
   });
-  const reviews = new Reviews({ store, commands, judge, table, unregistered, reconciler, clock });
+  const reviews = new Reviews({ store, commands, failureDetector, table, unregistered, reconciler, clock });
   const revocations = new Revocations({ store, reviews, ranks, audit, clock, report, timeoutMs });
   const permissionChanges = new PermissionChanges({
     store,
@@ -82,7 +82,7 @@ export function composeAdmin(parts: ConnectionsParts) {
     commands,
     redis,
     keys,
-    judge,
+    failureDetector,
     report,
     audit,
     logger,
@@ -98,8 +98,8 @@ export function composeAdmin(parts: ConnectionsParts) {
     drain,
     entry: () => (isDraining() ? 'draining' : recovery.standing === 'serving' ? 'open' : 'closed'),
     turn: new DrainTurn({ redis, keys, clock, report }),
-    leases: () => presentLeases(redis, keys, judge),
-    roster,
+    leases: () => presentLeases(redis, keys, failureDetector),
+    nodeProcesses,
     report,
   });
   return {

@@ -17,11 +17,11 @@ import { Evictions } from '../registry/claim/evictions.js';
 import { PendingReplacements } from '../registry/claim/pendingReplacements.js';
 import { Releases } from '../registry/claim/releases.js';
 import { Differences } from '../registry/nodes/differences.js';
-import { Judge } from '../registry/nodes/judge.js';
+import { FailureDetector } from '../registry/nodes/failureDetector.js';
 import { Lease } from '../registry/nodes/lease.js';
 import { NodeCards } from '../registry/nodes/nodeCards.js';
-import { OldPresence } from '../registry/nodes/oldPresence.js';
-import { Roster } from '../registry/nodes/roster.js';
+import { NodeProcesses } from '../registry/nodes/nodeProcesses.js';
+import { OldBuildWatch } from '../registry/nodes/oldBuildWatch.js';
 import { Housekeeping } from '../registry/recovery/housekeeping.js';
 import { type ReconcileParts, Reconciler, Sweep } from '../registry/recovery/reconciler.js';
 import { Recovery } from '../registry/recovery/recovery.js';
@@ -66,7 +66,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     fit: false,
     settings: { ...agreementValues(settings), version: serverVersion() },
   });
-  const judge = new Judge(settings.leaseTtlMs, (lease) => cards.of(lease)?.lease_ttl_ms);
+  const failureDetector = new FailureDetector(settings.leaseTtlMs, (lease) => cards.of(lease)?.lease_ttl_ms);
   const bus = new Bus(
     { command: redis, subscriber, keys, installation, clock, report },
     {
@@ -99,7 +99,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     bus,
     keys,
     clock: machineClock,
-    judge,
+    failureDetector,
     cards,
     clusterTime,
     installation,
@@ -110,15 +110,15 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     bus,
     report,
     lease: () => lease.id,
-    liveLeases: () => judge.live(),
-    nameMissing: (answered, missing) => roster.missing(answered, missing),
+    liveLeases: () => failureDetector.live(),
+    nameMissing: (answered, missing) => nodeProcesses.missing(answered, missing),
   });
-  const differences = new Differences({ judge, cards, clock, toldAfterMs: core.differencesToldMs });
+  const differences = new Differences({ failureDetector, cards, clock, toldAfterMs: core.differencesToldMs });
   core.notices.add(() => differences.notices());
-  const oldPresence = new OldPresence({ judge, cards, clock: clusterTime });
-  const roster = new Roster({ judge, cards, lease: () => lease.id });
+  const oldBuildWatch = new OldBuildWatch({ failureDetector, cards, clock: clusterTime });
+  const nodeProcesses = new NodeProcesses({ failureDetector, cards, lease: () => lease.id });
   core.notices.add(() =>
-    [...roster.sharedNames()].map(([name, processes]) => ({
+    [...nodeProcesses.sharedNames()].map(([name, processes]) => ({
       text: `node_id: ${name} is the name of several nodes (${processes.join(', ')}): give each its own NODE_ID`,
       penalty: PENALTY.degraded,
     })),
@@ -144,12 +144,21 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
   });
   const pendingReplacements = new PendingReplacements({
     bus,
-    judge,
+    failureDetector,
     clock,
     clusterTime,
     timeoutMs: settings.replaceTimeoutMs,
   });
-  const claims = new Claims({ store, lease, judge, pendingReplacements, releases, clock, clusterTime, report });
+  const claims = new Claims({
+    store,
+    lease,
+    failureDetector,
+    pendingReplacements,
+    releases,
+    clock,
+    clusterTime,
+    report,
+  });
   const reconcileParts: ReconcileParts = {
     store,
     claims,
@@ -167,7 +176,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     lease,
     shards,
     bus,
-    judge,
+    failureDetector,
     clock,
     logger,
     report,
@@ -196,7 +205,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
   core.running.add('housekeeping', () => housekeeping.fault());
   /** What the balancer has besides this node, as the nodes themselves tell. */
   const peers = (): PeersView => {
-    const others = judge.live().filter((id) => id !== lease.id && cards.of(id)?.group !== core.group);
+    const others = failureDetector.live().filter((id) => id !== lease.id && cards.of(id)?.group !== core.group);
     // A node of a version before the cards is always in the balancer.
     return { others: others.length, fit: others.filter((id) => cards.of(id)?.fit !== false).length };
   };
@@ -208,13 +217,13 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
   );
   const isServing = (): boolean => recovery.mayDeliver();
   const sweep = new Sweep({ ...reconcileParts, clock, intervalMs: settings.sweepIntervalMs, isServing }, reconciler);
-  const housekeeping = new Housekeeping({ redis, keys, clock, judge, store, report, isServing });
+  const housekeeping = new Housekeeping({ redis, keys, clock, failureDetector, store, report, isServing });
   return {
     ...core,
-    judge,
+    failureDetector,
     cards,
-    oldPresence,
-    roster,
+    oldBuildWatch,
+    nodeProcesses,
     differences,
     peers,
     bus,

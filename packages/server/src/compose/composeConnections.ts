@@ -9,7 +9,7 @@ import { Liveness } from '../connections/lifecycle/liveness.js';
 import { Sockets } from '../connections/lifecycle/sockets.js';
 import { AddressLimit } from '../connections/limits/addressLimit.js';
 import { AuthFailures } from '../connections/limits/authFailures.js';
-import { Clearances } from '../delivery/selection/clearance.js';
+import { Clearances } from '../delivery/selection/clearances.js';
 import type { DeliveryParts } from './composeDelivery.js';
 
 export type ConnectionsParts = ReturnType<typeof composeConnections>;
@@ -53,8 +53,8 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
       fanout.flush();
       return fanout.positionText;
     },
-    userCursor: (connection) => userScope.untold(connection),
-    cursorOf: (connection) => fanout.cursorText(connection),
+    mailboxPosition: (connection) => userScope.untold(connection),
+    positionOf: (connection) => fanout.memberPositionText(connection),
     onAuthTimeout,
   });
   const backpressure = new Backpressure({

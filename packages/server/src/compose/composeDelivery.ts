@@ -2,7 +2,7 @@ import type { Connection } from '../connections/lifecycle/connection.js';
 import { Fanout } from '../delivery/fanout.js';
 import { Follower } from '../delivery/follower.js';
 import { Compression } from '../delivery/frames/compression.js';
-import { TypeSets } from '../delivery/selection/typeSet.js';
+import { TypeSets } from '../delivery/selection/typeSets.js';
 import { Acks } from '../delivery/user/acks.js';
 import { UserScope } from '../delivery/user/userScope.js';
 import { LogPages } from '../events/log/logPages.js';

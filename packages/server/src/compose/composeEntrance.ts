@@ -3,7 +3,7 @@ import type { Reports } from '../admin/reports/reports.js';
 import { authError } from '../auth/tokenVerifier.js';
 import { Inbound } from '../connections/inbound/inbound.js';
 import { Connection } from '../connections/lifecycle/connection.js';
-import { Presence } from '../connections/lifecycle/presence.js';
+import { PeerCheck } from '../connections/lifecycle/peerCheck.js';
 import { askerOf } from '../connections/lifecycle/securityRecords.js';
 import { AddressLimit } from '../connections/limits/addressLimit.js';
 import { Acceptor } from '../connections/upgrade/acceptor.js';
@@ -115,7 +115,7 @@ export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
     authority,
     preferenceFormat,
     claims,
-    presence: new Presence({ commands, table, liveness, timeoutMs: settings.commandTimeoutMs }),
+    peerCheck: new PeerCheck({ commands, table, liveness, timeoutMs: settings.commandTimeoutMs }),
     table,
     fanout,
     userScope,

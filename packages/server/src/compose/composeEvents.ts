@@ -15,7 +15,7 @@ import { Publisher } from '../events/publish/publisher.js';
 import { TypeRates } from '../events/publish/typeRates.js';
 import { BullmqQueue } from '../events/queue/bullmq/bullmqQueue.js';
 import { EventQueues } from '../events/queue/eventQueues.js';
-import { placeOf, QueueHome } from '../events/queue/queueHome.js';
+import { placeOf, QueueOwnership } from '../events/queue/queueOwnership.js';
 import { PENALTY } from '../observability/health/notices.js';
 import type { RedisClient } from '../redis/connect.js';
 import { ClockWatch } from '../registry/time/clockWatch.js';
@@ -32,14 +32,14 @@ export type EventsParts = ReturnType<typeof composeEvents>;
 export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) => void) {
   const { settings, nodeId, clock, clusterTime, report, notices, running, keys, installation, connect, redis } =
     cluster;
-  const { bus, lease, isServing, oldPresence, recovery } = cluster;
+  const { bus, lease, isServing, oldBuildWatch, recovery } = cluster;
   const catalogues = new Catalogues(settings.eventCatalogue);
   const catalogue = (): EventCatalogue => catalogues.catalogue;
   const roles = (): RoleTable => catalogues.roles;
   const bytes = pooledRandom(randomBytes);
   const onTime = (time: number): void => recovery.hear(time);
   const wholeIds = (): WholeIds =>
-    oldPresence.mayRead ? WHOLE_IDS.written : oldPresence.haveWritten ? WHOLE_IDS.read : WHOLE_IDS.no;
+    oldBuildWatch.mayRead ? WHOLE_IDS.written : oldBuildWatch.haveWritten ? WHOLE_IDS.read : WHOLE_IDS.no;
   const logParts = { redis, keys, clock, random: bytes, onTime, wholeIds, ...settings };
   const log = new BroadcastLog({ ...logParts, installation });
   const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: onMail });
@@ -72,15 +72,17 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
     },
     { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
   );
-  const queueHome = new QueueHome({
+  const queueOwnership = new QueueOwnership({
     redis: () => queues.connection,
-    key: keys.queueDeed(),
+    key: keys.queueOwner(),
     lease: () => lease.id,
     knows: async (other) => (await redis.hexists(keys.nodes(), other)) === 1,
     of: `${placeOf(settings.redisUrl)}, prefix ${settings.redisPrefix}`,
     at: placeOf(settings.redisQueueUrl ?? settings.redisUrl),
   });
-  notices.add(() => (queueHome.fault === null ? [] : [{ text: queueHome.fault, penalty: PENALTY.unhealthy }]));
+  notices.add(() =>
+    queueOwnership.fault === null ? [] : [{ text: queueOwnership.fault, penalty: PENALTY.unhealthy }],
+  );
   running.add('the event workers', () => queues.workerFault());
   notices.add(() => (queues.away === null ? [] : [{ text: queues.away, penalty: PENALTY.unhealthy }]));
   const ephemeral = new EphemeralSender({ redis, keys, installation, clock, clusterTime });
@@ -106,7 +108,7 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
     mailboxes,
     typeRates,
     queues,
-    queueHome,
+    queueOwnership,
     ephemeral,
     publisher,
     eventStatuses,

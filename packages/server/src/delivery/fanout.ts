@@ -3,19 +3,19 @@ import type { BroadcastBatch, LogHead } from '../events/log/broadcastLog.js';
 import type { LogPages } from '../events/log/logPages.js';
 import type { Logger, Report } from '../observability/log/logger.js';
 import type { Clock } from '../util/clock.js';
-import { type Cohort, Cohorts, type Member } from './broadcast/cohort.js';
-import { type Cursor, cursorText } from './broadcast/cursor.js';
+import { type Cohort, Cohorts, type Member } from './broadcast/cohorts.js';
 import type { FanoutCounts } from './broadcast/fanoutCounts.js';
+import { formatLogPosition, type LogPosition } from './broadcast/logPosition.js';
 import { Readers } from './broadcast/readers.js';
-import { type Entry, frameOf, Window } from './broadcast/window.js';
+import { type Entry, frameOf, RecentEvents } from './broadcast/recentEvents.js';
 import { WriteTimes } from './broadcast/writeTimes.js';
 import { Ephemeral } from './ephemeral/ephemeral.js';
 import { EphemeralDelivery } from './ephemeral/ephemeralDelivery.js';
 import type { Compression } from './frames/compression.js';
 import { heartbeatFrame, messageFrame } from './frames/frame.js';
-import { admits, hiddenFields } from './selection/clearance.js';
+import { admits, hiddenFields } from './selection/clearances.js';
 import { excludedUsers } from './selection/excludedUsers.js';
-import type { TypeSets } from './selection/typeSet.js';
+import type { TypeSets } from './selection/typeSets.js';
 
 /**
  * After a flush the next one waits as long as that one took, at most this long, milliseconds. Else a node that works on
@@ -55,7 +55,7 @@ export interface FanoutParts {
  */
 export class Fanout {
   readonly cohorts = new Cohorts();
-  readonly window: Window;
+  readonly recentEvents: RecentEvents;
   readonly readers: Readers;
   /** Delivered with the same flushes, after what is durable. */
   readonly ephemeral: Ephemeral;
@@ -74,10 +74,10 @@ export class Fanout {
 
   constructor(parts: FanoutParts) {
     this.parts = parts;
-    this.window = new Window(parts.windowSize, parts.windowBytes);
+    this.recentEvents = new RecentEvents(parts.windowSize, parts.windowBytes);
     this.readers = new Readers({
       ...parts,
-      window: this.window,
+      recentEvents: this.recentEvents,
       position: () => this.delivered,
       onCaughtUp: (member) => this.settle(member),
       onLimited: (member) => this.ephemeralDelivery.notify(member),
@@ -126,7 +126,7 @@ export class Fanout {
    *
    * @param cursor where it stands; default: where the cohorts stand.
    */
-  enter(member: Member, cursor?: Cursor): void {
+  enter(member: Member, cursor?: LogPosition): void {
     this.flush();
     if (cursor !== undefined && cursor.offset !== this.delivered.offset) this.readers.add(member, cursor);
     else this.settle(member);
@@ -144,7 +144,7 @@ export class Fanout {
     this.flush();
     this.ephemeralDelivery.forget(member);
     const { epoch } = this.delivered;
-    const cursor = this.readers.cursorOf(member);
+    const cursor = this.readers.positionOf(member);
     if (cursor) {
       this.readers.remove(member);
       return { epoch, offset: cursor.offset, tag: cursor.tag };
@@ -168,15 +168,17 @@ export class Fanout {
   }
 
   /** The cursor of a member on the wire: all that concerns it up to here was written. Null when it cannot be told. */
-  cursorText(member: Member): string | null {
-    const cursor = this.readers.cursorOf(member);
-    return cursor ? cursorText(this.delivered.epoch, cursor) : this.text;
+  memberPositionText(member: Member): string | null {
+    const cursor = this.readers.positionOf(member);
+    return cursor ? formatLogPosition(this.delivered.epoch, cursor) : this.text;
   }
 
   /** Events of the log that were written to the member after that cluster time, ms, as far as the window tells. */
   writtenSince(member: Member, since: number): number {
-    const cursor = this.readers.cursorOf(member) ?? (this.cohorts.has(member) ? this.delivered : null);
-    return cursor === null ? 0 : this.writeTimes.eventsOf(member, since, cursor, this.window, this.parts.catalogue());
+    const cursor = this.readers.positionOf(member) ?? (this.cohorts.has(member) ? this.delivered : null);
+    return cursor === null
+      ? 0
+      : this.writeTimes.eventsOf(member, since, cursor, this.recentEvents, this.parts.catalogue());
   }
 
   /** Jumps: the log before `head` is not, or cannot be, delivered to the cohorts. */
@@ -184,16 +186,16 @@ export class Fanout {
     this.pending = [];
     this.delivered = head;
     // What lies before a jump leads nowhere: who is behind it reads the log.
-    if (this.window.newest !== head.offset) this.window.clear();
+    if (this.recentEvents.newest !== head.offset) this.recentEvents.clear();
     // The entry before a trimmed hole is gone, and its tag with it: the text follows with the next delivery.
-    const text = cursorText(head.epoch, head);
+    const text = formatLogPosition(head.epoch, head);
     if (text !== null) this.text = text;
     this.readers.moved();
   }
 
   /** The log is another one (L1): every cursor of the old one is worth nothing. The caller announces it. */
   restartAt(head: LogHead): void {
-    this.window.clear();
+    this.recentEvents.clear();
     this.writeTimes.clear();
     this.moveTo(head);
     // The caller tells everybody. Offsets begin anew: measured by those of before, no cursor would be told for long (L6).
@@ -244,7 +246,7 @@ export class Fanout {
       cohort.run.length = 0;
     }
     if (last) this.writeTimes.add(this.parts.clusterTime.now(), this.delivered.offset);
-    for (const entry of entries) this.window.push(entry);
+    for (const entry of entries) this.recentEvents.push(entry);
     if (last) this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
     // The readers too, who became one in this flush among them.
     this.ephemeralDelivery.toReaders(items);
@@ -332,7 +334,7 @@ export class Fanout {
     const { delivered: types, clearance } = member;
     if (types === null || clearance === null) throw new Error('a member without types and clearance');
     this.cohorts.leave(member);
-    if (member.single !== null) {
+    if (member.individual !== null) {
       if (!this.readers.has(member)) this.readers.add(member, this.delivered);
       return;
     }

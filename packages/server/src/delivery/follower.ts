@@ -1,7 +1,7 @@
 import type { BroadcastBatch, BroadcastLog, LogHead } from '../events/log/broadcastLog.js';
 import { parseBatch } from '../events/log/broadcastLog.js';
 import type { Report } from '../observability/log/logger.js';
-import { type Cursor, cursorText } from './broadcast/cursor.js';
+import { formatLogPosition, type LogPosition } from './broadcast/logPosition.js';
 import type { Fanout } from './fanout.js';
 
 /** Entries read from the log at a time when catching up. */
@@ -209,21 +209,26 @@ export class Follower {
     fanout.restartAt({ epoch: head.epoch === '' ? found.epoch : head.epoch, ...delivered });
     const { position } = fanout;
     fanout.counts.gaps += 1;
-    fanout.announce('gap', { scope: 'broadcast', from, to: cursorText(position.epoch, position), reason: 'log_reset' });
+    fanout.announce('gap', {
+      scope: 'broadcast',
+      from,
+      to: formatLogPosition(position.epoch, position),
+      reason: 'log_reset',
+    });
   }
 
   /** The newest entry of a log that was set back which this node has delivered. */
-  private async lastKnown(head: LogHead): Promise<Cursor> {
+  private async lastKnown(head: LogHead): Promise<LogPosition> {
     const { log, fanout } = this.parts;
-    const { window } = fanout;
+    const { recentEvents } = fanout;
     // Nothing was delivered since this node started or jumped: there is nothing to compare, and nobody has missed anything.
-    if (window.size === 0) return { offset: head.offset, tag: head.tag };
-    let last: Cursor = { offset: 0, tag: '' };
-    for (let at = Math.max(0, Math.min(window.oldest, head.offset) - 2); ; at = last.offset) {
-      const entries = await log.read(at, window.newest, CHUNK);
+    if (recentEvents.size === 0) return { offset: head.offset, tag: head.tag };
+    let last: LogPosition = { offset: 0, tag: '' };
+    for (let at = Math.max(0, Math.min(recentEvents.oldest, head.offset) - 2); ; at = last.offset) {
+      const entries = await log.read(at, recentEvents.newest, CHUNK);
       for (const { offset, tag } of entries) {
         // Before the window nothing can be compared, but it lies before what was set back.
-        if (offset >= window.oldest && window.get(offset)?.tag !== tag) return last;
+        if (offset >= recentEvents.oldest && recentEvents.get(offset)?.tag !== tag) return last;
         last = { offset, tag };
       }
       if (entries.length < CHUNK) return last;
@@ -237,7 +242,7 @@ export class Follower {
     const from = fanout.positionText;
     fanout.moveTo(position);
     fanout.counts.gaps += 1;
-    const data = { scope: 'broadcast', from, to: cursorText(to.epoch, to), reason: 'trimmed' };
+    const data = { scope: 'broadcast', from, to: formatLogPosition(to.epoch, to), reason: 'trimmed' };
     fanout.announceToCohorts('gap', data);
   }
 }

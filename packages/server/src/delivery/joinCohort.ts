@@ -1,9 +1,9 @@
 import type { EventCatalogue } from '../events/catalogue/eventCatalogue.js';
-import type { Member } from './broadcast/cohort.js';
+import type { Member } from './broadcast/cohorts.js';
 import type { Fanout } from './fanout.js';
+import { type IndividualDelivery, individualDelivery } from './selection/individualDelivery.js';
 import { deliveredTypes, type Preferences } from './selection/preferences.js';
-import { type SingleService, singleService } from './selection/singleService.js';
-import type { TypeSet, TypeSets } from './selection/typeSet.js';
+import type { TypeSet, TypeSets } from './selection/typeSets.js';
 
 /** A connection, as what it is to receive is worked out. */
 export interface Subscriber extends Member {
@@ -14,7 +14,7 @@ export interface Subscriber extends Member {
   readonly inflates: boolean;
   compress: boolean;
   delivered: TypeSet | null;
-  single: SingleService | null;
+  individual: IndividualDelivery | null;
 }
 
 /** Works out what is delivered of the subscriptions within the preferences, and whether it has to be served singly. */
@@ -23,7 +23,7 @@ export function fit(connection: Subscriber, catalogue: EventCatalogue, typeSets:
   if (types === null) return;
   connection.delivered = deliveredTypes(types, preferences, catalogue, typeSets);
   connection.compress = connection.inflates && preferences.compress_data;
-  connection.single = singleService(preferences, connection.single);
+  connection.individual = individualDelivery(preferences, connection.individual);
 }
 
 /**

@@ -1,13 +1,13 @@
 import { formatPosition, type Position, parsePosition, type ResumeResult } from '@unified-ws/protocol';
 import type { BroadcastLog } from '../events/log/broadcastLog.js';
-import type { Cursor } from './broadcast/cursor.js';
+import type { LogPosition } from './broadcast/logPosition.js';
 import type { Fanout } from './fanout.js';
 
 /** What became of a position that a client gave for the broadcast log. */
 export interface Resumed {
   readonly result: ResumeResult;
   /** Where it stands, in the epoch of `epoch`; null: where the cohorts stand when it enters. */
-  readonly cursor: Cursor | null;
+  readonly cursor: LogPosition | null;
   readonly epoch: string;
   /** The cursor for hello; null: that of the cohorts. */
   readonly text: string | null;
@@ -37,10 +37,10 @@ export class Resumes {
   judge(given: string | null): Resumed | Promise<Resumed> {
     const position = given === null ? null : parsePosition(given);
     if (position === null) return FRESH;
-    const { position: head, window } = this.fanout;
+    const { position: head, recentEvents } = this.fanout;
     if (position.epoch === head.epoch) {
       if (position.offset === head.offset && position.tag === head.tag) return resumed('full', position);
-      const entry = window.get(position.offset);
+      const entry = recentEvents.get(position.offset);
       if (entry) return entry.tag === position.tag ? resumed('full', position) : NONE;
     }
     return this.ask(position);

@@ -15,10 +15,10 @@ import { groupOfPath } from './connections/legacyGroups.js';
 import { LegacyHost } from './connections/legacyHost.js';
 import { LegacyList } from './connections/legacyList.js';
 import { LegacyMessages } from './connections/legacyMessages.js';
-import { LegacyNotes } from './connections/legacyNotes.js';
 import { LegacyOrders } from './connections/legacyOrders.js';
+import { LegacyRegistry } from './connections/legacyRegistry.js';
 import { LegacyReplacements } from './connections/legacyReplacements.js';
-import { LegacyStanding } from './connections/legacyReview.js';
+import { LegacyReview } from './connections/legacyReview.js';
 import { LegacyTable } from './connections/legacyTable.js';
 import type { Rollouts } from './rollout/rollouts.js';
 import { legacyRoutes } from './routes/legacyRoutes.js';
@@ -26,22 +26,24 @@ import { legacyRoutes } from './routes/legacyRoutes.js';
 /** The endpoints of the predecessor. Where they are off, orders of admins find nobody here, and nothing else runs. */
 export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, idleMs: number): Addition {
   const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords } = node;
-  const { commands, store, judge, lease, shards, isServing, catalogue, roles, fanout } = node;
+  const { commands, store, failureDetector, lease, shards, isServing, catalogue, roles, fanout } = node;
   const { verifier, authFailures, liveness, clearances, sockets } = node;
   const leaseId = (): string => lease.id;
   const counts = new LegacyCounts();
   const table = new LegacyTable();
-  const notes = new LegacyNotes(redis, keys, clock);
+  const legacyRegistry = new LegacyRegistry(redis, keys, clock);
   const errors = new LegacyErrors({
     onError: (connection, error) => {
       errorLog.onConnection(connection, error.code);
       securityRecords.refused(askerOf(connection), error, connection.group);
     },
   });
-  const authority = new LegacyAuthority(node.authorityParts, errors, (connection) => notes.keep(connection, leaseId()));
-  const standing = new LegacyStanding({
+  const authority = new LegacyAuthority(node.authorityParts, errors, (connection) =>
+    legacyRegistry.keep(connection, leaseId()),
+  );
+  const review = new LegacyReview({
     table,
-    notes,
+    legacyRegistry,
     store,
     errors,
     lease: leaseId,
@@ -50,10 +52,10 @@ export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, i
     report,
     intervalMs: settings.sweepIntervalMs,
   });
-  const orders = new LegacyOrders({ notes, table, standing, commands, judge, clock });
+  const orders = new LegacyOrders({ legacyRegistry, table, review, commands, failureDetector, clock });
   const deprecations = new Deprecations({ rollouts, table, errors, counts, catalogue, report });
   const list = new LegacyList({ commands, table, rollouts, nodeId, timeoutMs: settings.commandTimeoutMs });
-  const host = new LegacyHost({ sockets, authority, table, notes, report });
+  const host = new LegacyHost({ sockets, authority, table, legacyRegistry, report });
   const messages = new LegacyMessages({
     authority,
     deprecations,
@@ -83,8 +85,8 @@ export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, i
     clearances,
     authority,
     table,
-    notes,
-    replacements: new LegacyReplacements({ commands, judge, table, notes, counts, report }),
+    legacyRegistry,
+    replacements: new LegacyReplacements({ commands, failureDetector, table, legacyRegistry, counts, report }),
     deprecations,
     errors,
     store,
@@ -114,7 +116,7 @@ export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, i
   const isOn = settings.legacyEndpoints;
   return {
     name: 'legacy',
-    connections: new LegacyConnections({ table, orders, standing, authority }),
+    connections: new LegacyConnections({ table, orders, review, authority }),
     endpointAt: (path) => {
       const group = isOn ? groupOfPath(path) : null;
       return group === null ? null : open(group);
@@ -122,10 +124,10 @@ export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, i
     routes: (router) => legacyRoutes(router, { list }),
     stats: () => ({ legacy: legacyStats(table, counts) }),
     start: () => {
-      if (isOn) standing.start();
+      if (isOn) review.start();
     },
     stop: async () => {
-      standing.stop();
+      review.stop();
       await deprecations.stop();
     },
   };

@@ -8,7 +8,7 @@ import { rolloutRoutes } from './routes/rolloutRoutes.js';
 
 /** Who is assigned to which endpoint: orders of admins, and notices to whom a change concerns. */
 export function composeRollout(node: AdminParts, rollouts: Rollouts): Addition {
-  const { settings, nodeId, clock, report, keys, redis, table, commands, judge, shards, audit } = node;
+  const { settings, nodeId, clock, report, keys, redis, table, commands, failureDetector, shards, audit } = node;
   const notices = new RolloutNotices({ rollouts, table, report });
   const rolloutOrders = new RolloutOrders({
     rollouts,
@@ -16,7 +16,7 @@ export function composeRollout(node: AdminParts, rollouts: Rollouts): Addition {
     commands,
     redis,
     keys,
-    judge,
+    failureDetector,
     audit,
     clock,
     random: randomBytes,

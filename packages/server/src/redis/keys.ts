@@ -108,7 +108,7 @@ export class Keys {
     return `${this.prefix}:partitions`;
   }
   /** Whose the event queue in this Redis is. */
-  queueDeed(): string {
+  queueOwner(): string {
     return `${this.prefix}:queuedeed`;
   }
   /** Never written: stands for any key where it is asked what may be done. */
@@ -128,11 +128,11 @@ export class Keys {
     return `{${this.prefix}:q${partition}}`;
   }
   /** What became of the events of a queue whose ends fall into a bucket of time. */
-  told(partition: number | 'u', bucket: number): string {
+  outcomes(partition: number | 'u', bucket: number): string {
     return `${this.queuePrefix(partition)}:told:${bucket}`;
   }
   /** The same for nodes of the build before short ids. */
-  fates(partition: number | 'u', bucket: number): string {
+  oldOutcomes(partition: number | 'u', bucket: number): string {
     return `${this.queuePrefix(partition)}:fates:${bucket}`;
   }
   eventsChannel(): string {

@@ -1,5 +1,5 @@
 /** A number of places, and those who wait for one, in turn. */
-export class Places<T> {
+export class Semaphore<T> {
   private readonly total: number;
   private readonly waiting = new Set<T>();
   private taken = 0;

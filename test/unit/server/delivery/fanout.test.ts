@@ -1,7 +1,7 @@
-import type { Member } from '@unified-ws/server/delivery/broadcast/cohort';
+import type { Member } from '@unified-ws/server/delivery/broadcast/cohorts';
 import { Fanout } from '@unified-ws/server/delivery/fanout';
 import { Compression } from '@unified-ws/server/delivery/frames/compression';
-import { TypeSets } from '@unified-ws/server/delivery/selection/typeSet';
+import { TypeSets } from '@unified-ws/server/delivery/selection/typeSets';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import type { LogEntry } from '@unified-ws/server/events/log/broadcastLog';
 import type { LogPages } from '@unified-ws/server/events/log/logPages';
@@ -25,7 +25,7 @@ describe('flushes, the rest after them, and cursors', () => {
     userId: 'u1',
     delivered: new TypeSets().of([TYPE]),
     clearance: { id: 1, roles: new Set(['user']), permissions: new Set(['events:receive']) },
-    single: null,
+    individual: null,
     compress: false,
     isCongested: () => false,
     isHealthy: () => healthy,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CLOSE, LEGACY_GROUPS, type LegacyGroup } from '@unified-ws/protocol';
 import { RoleTable } from '@unified-ws/server/auth/roleTable';
-import { Clearances } from '@unified-ws/server/delivery/selection/clearance';
+import { Clearances } from '@unified-ws/server/delivery/selection/clearances';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import { legacyCode } from '@unified-ws/server/legacy/connections/legacyCloseCodes';
 import { typesOf } from '@unified-ws/server/legacy/connections/legacyGroups';

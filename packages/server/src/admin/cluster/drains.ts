@@ -1,7 +1,7 @@
 import type { ClusterNode, ClusterNodes, DrainBody, NodeDrained, NodeStats } from '@unified-ws/protocol';
 import type { Commands } from '../../bus/commands.js';
 import type { Report } from '../../observability/log/logger.js';
-import type { Roster } from '../../registry/nodes/roster.js';
+import type { NodeProcesses } from '../../registry/nodes/nodeProcesses.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
 import type { Actor, Audit } from '../audit/audit.js';
@@ -70,7 +70,7 @@ export interface DrainsParts {
   readonly turn: DrainTurn;
   /** Everybody in the cluster at this moment. */
   readonly leases: () => Promise<readonly string[]>;
-  readonly roster: Pick<Roster, 'processesOf' | 'processOf'>;
+  readonly nodeProcesses: Pick<NodeProcesses, 'processesOf' | 'processOf'>;
   readonly report: Report;
 }
 
@@ -130,9 +130,9 @@ export class Drains {
 
   /** @throws AppError CONFLICT */
   private find(id: string, everybody: readonly string[]): Target | null {
-    const { roster } = this.parts;
+    const { nodeProcesses } = this.parts;
     const nodeId = id.split('~', 1)[0] as string;
-    const processes = roster.processesOf(nodeId, everybody);
+    const processes = nodeProcesses.processesOf(nodeId, everybody);
     if (id === nodeId && processes.size > 1) {
       throw new AppError('CONFLICT', `Several nodes have the name ${nodeId}: say which, by its process_id.`, {
         details: { reason: 'ambiguous', processes: [...processes.keys()].sort() },
@@ -141,7 +141,7 @@ export class Drains {
     const [processId] = id === nodeId ? [...processes.keys()] : [id];
     if (processId === undefined) return null;
     // A process may have a former lease that is not known dead.
-    const leases = everybody.filter((lease) => roster.processOf(lease) === processId);
+    const leases = everybody.filter((lease) => nodeProcesses.processOf(lease) === processId);
     return leases.length === 0 ? null : { nodeId, processId, leases };
   }
 

@@ -10,7 +10,7 @@ import { CatalogueError } from '../../events/catalogue/eventCatalogue.js';
 import type { Logger, Report } from '../../observability/log/logger.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
-import type { Judge } from '../../registry/nodes/judge.js';
+import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import { presentLeases } from '../../registry/nodes/presentLeases.js';
 import { AppError } from '../../util/appError.js';
@@ -33,7 +33,7 @@ export interface CatalogueReloadsParts {
   readonly commands: Commands;
   readonly redis: RedisClient;
   readonly keys: Keys;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly report: Report;
   readonly audit: Audit;
   readonly logger: Logger;
@@ -92,9 +92,9 @@ export class CatalogueReloads {
   }
 
   private async leases(): Promise<string[]> {
-    const { redis, keys, judge, report } = this.parts;
+    const { redis, keys, failureDetector, report } = this.parts;
     try {
-      return await presentLeases(redis, keys, judge);
+      return await presentLeases(redis, keys, failureDetector);
     } catch (error) {
       report(error, 'operations.catalogue');
       throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });

@@ -1,4 +1,4 @@
-import { hiddenFields, maySee, withoutFields } from '../../delivery/selection/clearance.js';
+import { hiddenFields, maySee, withoutFields } from '../../delivery/selection/clearances.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
 

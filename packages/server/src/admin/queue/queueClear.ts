@@ -9,7 +9,7 @@ import type { JobControl, JobFilter, WalkPlace } from '../../events/queue/queueE
 import type { Logger, Report } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
 import type { ClearTurn } from './clearTurn.js';
-import { Stride } from './stepSize.js';
+import { StepSize } from './stepSize.js';
 
 export interface QueueClearParts {
   readonly queues: EventQueues;
@@ -134,13 +134,13 @@ export class QueueClear {
   }
 
   private async *walk(lane: JobControl, state: ClearableState, dryRun: boolean, filter: JobFilter) {
-    const stride = new Stride();
+    const stepSize = new StepSize();
     let place: WalkPlace | null = null;
     for (;;) {
       const { clock } = this.parts;
       const began = clock.mono();
-      const step = await lane.walk(state, dryRun ? 'count' : 'remove', filter, place, stride.size);
-      stride.took(clock.mono() - began);
+      const step = await lane.walk(state, dryRun ? 'count' : 'remove', filter, place, stepSize.size);
+      stepSize.took(clock.mono() - began);
       place = step.place;
       yield step;
       if (step.over) return;

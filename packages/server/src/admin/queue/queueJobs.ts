@@ -15,7 +15,7 @@ import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
 import type { Viewer } from '../events/payloadFor.js';
 import { jobView } from './jobView.js';
-import { Stride } from './stepSize.js';
+import { StepSize } from './stepSize.js';
 
 export interface QueueJobsParts {
   readonly queues: EventQueues;
@@ -114,13 +114,13 @@ export class QueueJobs {
     let jobs = 0;
     let events = 0;
     for (const lane of queues.jobs()) {
-      const stride = new Stride();
+      const stepSize = new StepSize();
       let place: WalkPlace | null = null;
       for (let over = false; !over && jobs < limit; ) {
         const began = clock.mono();
         if (began >= deadline) return { jobs, events, notFailed: [], complete: false };
-        const step = await lane.walk('failed', 'retry', filter, place, stride.size, limit - jobs);
-        stride.took(clock.mono() - began);
+        const step = await lane.walk('failed', 'retry', filter, place, stepSize.size, limit - jobs);
+        stepSize.took(clock.mono() - began);
         jobs += step.jobs;
         events += step.events;
         place = step.place;

@@ -7,7 +7,7 @@ const SLOW_MS = 6;
 const QUICK_MS = 3;
 
 /** How many jobs the next step of a walk looks at: as many as go by unnoticed on this machine, at this moment. */
-export class Stride {
+export class StepSize {
   size = FIRST;
 
   took(ms: number): void {

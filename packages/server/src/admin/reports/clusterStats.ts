@@ -16,10 +16,10 @@ export class ClusterStats {
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<ClusterStatsReport> {
-    const { commands, settings, clock, judge, roster } = this.parts;
+    const { commands, settings, clock, failureDetector, nodeProcesses } = this.parts;
     const [asked, queue] = await Promise.all([commands.askAll(STATS, null, settings.commandTimeoutMs), this.queue()]);
     const nodes = ([...asked.answers] as [string, NodeStats][])
-      .map(([lease, stats]) => completed(stats, roster.processOf(lease)))
+      .map(([lease, stats]) => completed(stats, nodeProcesses.processOf(lease)))
       .sort((a, b) => compare(a.node_id, b.node_id) || compare(a.process_id, b.process_id));
     const sum = (pick: (node: NodeStats) => number): number => nodes.reduce((total, node) => total + pick(node), 0);
     return {
@@ -42,7 +42,7 @@ export class ClusterStats {
       refused_upgrades: merge(nodes.map(({ connections }) => connections.refused)),
       queue,
       nodes,
-      missing_nodes: commands.missingNodes(asked, judge.diedSince(0)),
+      missing_nodes: commands.missingNodes(asked, failureDetector.diedSince(0)),
     };
   }
 

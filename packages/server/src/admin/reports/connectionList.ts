@@ -5,7 +5,7 @@ import {
   DEFAULT_CONNECTIONS_PAGE,
 } from '@unified-ws/protocol';
 import type { Answers } from '../../bus/commands.js';
-import { ENDED } from '../../registry/nodes/judge.js';
+import { ENDED } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import { AppError } from '../../util/appError.js';
 import type { NodeParts } from '../nodeParts.js';
@@ -66,12 +66,12 @@ export class ConnectionList {
 
   /** As Redis knows them now: a node that joined less than a second ago is not known here yet, but may have connections. */
   private async leases(nodeId: string | undefined): Promise<string[]> {
-    const { redis, keys, judge, commands, report } = this.parts;
+    const { redis, keys, failureDetector, commands, report } = this.parts;
     const leases = new Set(commands.everybody());
     try {
       for (const [lease, beat] of Object.entries(await redis.hgetall(keys.nodes()))) {
         if (beat === ENDED) leases.delete(lease);
-        else if (!judge.isDead(lease)) leases.add(lease);
+        else if (!failureDetector.isDead(lease)) leases.add(lease);
       }
     } catch (error) {
       report(error, 'operations.connections');
@@ -81,8 +81,8 @@ export class ConnectionList {
 
   /** A node that died half-way is named to the end of the listing, though it is known dead by then and not asked any more. */
   private missing({ answers, missing }: Answers, beganAt: number, nodeId: string | undefined): string[] {
-    const { judge, clock, commands } = this.parts;
-    const died = judge.diedSince(clock.mono() - (clock.now() - beganAt) - CLOCK_SKEW_MS);
+    const { failureDetector, clock, commands } = this.parts;
+    const died = failureDetector.diedSince(clock.mono() - (clock.now() - beganAt) - CLOCK_SKEW_MS);
     const named = commands.missingNodes({ answers, missing }, died);
     if (nodeId === undefined) return named;
     return answers.size === 0 ? [nodeId] : [];

@@ -79,11 +79,11 @@ export class ConnectionLookup {
   }
 
   private async owner(userId: string): Promise<Owner | null> {
-    const { store, judge, report } = this.parts;
+    const { store, failureDetector, report } = this.parts;
     try {
       const owner = await store.owner(userId);
       // An entry of a dead lease reads as absent (C11).
-      return owner === null || judge.isDead(owner.lease) ? null : owner;
+      return owner === null || failureDetector.isDead(owner.lease) ? null : owner;
     } catch (error) {
       report(error, 'operations.connection');
       throw new AppError('UNAVAILABLE', 'The registry does not answer, try again.', { cause: error });

@@ -3,7 +3,7 @@ import type { Connection } from '../../connections/lifecycle/connection.js';
 import { faultsOf } from '../../connections/lifecycle/connectionHealth.js';
 import { WIRE_STATUS } from '../../connections/lifecycle/connectionState.js';
 import { placeOf } from '../../connections/lifecycle/userOrder.js';
-import type { TypeSet } from '../../delivery/selection/typeSet.js';
+import type { TypeSet } from '../../delivery/selection/typeSets.js';
 import type { NodeParts } from '../nodeParts.js';
 
 /** What one page may cost a node: a connection looked at counts 1, one that is told as below. About 5 ms. */

@@ -33,7 +33,7 @@ export class ErrorReports {
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<ClusterErrorsReport> {
-    const { commands, settings, clock, judge } = this.parts;
+    const { commands, settings, clock, failureDetector } = this.parts;
     const { answers, missing } = await commands.askAll(ERRORS, null, settings.commandTimeoutMs);
     const nodes = [...answers].map(([lease, answer]) => ({ nodeId: nodeOfLease(lease), ...(answer as NodeErrors) }));
     const recent = nodes.flatMap(({ nodeId, recent: errors }) =>
@@ -46,7 +46,7 @@ export class ErrorReports {
       connections_with_errors: nodes.reduce((sum, node) => sum + node.connections_with_errors, 0),
       high_error_rate_connections: nodes.flatMap((node) => node.high_error_rate_connections).sort(worstFirst),
       recent_errors: recent.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)).slice(0, MAX_RECENT),
-      missing_nodes: commands.missingNodes({ answers, missing }, judge.diedSince(0)),
+      missing_nodes: commands.missingNodes({ answers, missing }, failureDetector.diedSince(0)),
     };
   }
 

@@ -110,7 +110,7 @@ export class NodeFacts {
   private delivery(): NodeStats['delivery'] {
     const { fanout, backpressure, compression } = this.parts;
     const compressed = compression.counts;
-    const { counts, cohorts, readers, window, ephemeralDelivery } = fanout;
+    const { counts, cohorts, readers, recentEvents, ephemeralDelivery } = fanout;
     const served = readers.counts;
     return {
       events: counts.events,
@@ -125,8 +125,8 @@ export class NodeFacts {
       readers: readers.size,
       replayed: served.replayed,
       replayed_from_log: served.fromLog,
-      window_events: window.size,
-      window_bytes: window.bytes,
+      window_events: recentEvents.size,
+      window_bytes: recentEvents.bytes,
       congested: backpressure.size,
       congestions: backpressure.counts.congested,
       drained: backpressure.counts.drained,
@@ -171,7 +171,7 @@ export class NodeFacts {
   }
 
   private registry(): NodeStats['registry'] {
-    const { counts, pendingReplacements, duplicates, evictions, releases, judge } = this.parts;
+    const { counts, pendingReplacements, duplicates, evictions, releases, failureDetector } = this.parts;
     return {
       takeovers: counts.replacements,
       waiting_takeovers: pendingReplacements.size,
@@ -180,8 +180,8 @@ export class NodeFacts {
       pending_releases: releases.pending,
       fenced_periods: counts.fencedPeriods,
       fenced_seconds: Math.round(counts.fencedSeconds * 1000) / 1000,
-      live_leases: judge.live().length,
-      dead_leases: judge.dead().length,
+      live_leases: failureDetector.live().length,
+      dead_leases: failureDetector.dead().length,
     };
   }
 

@@ -4,7 +4,7 @@ import type { Commands } from '../../bus/commands.js';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
 import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { Report } from '../../observability/log/logger.js';
-import type { Judge } from '../../registry/nodes/judge.js';
+import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import type { RegistryStore } from '../../registry/store/registryStore.js';
 import type { Owner } from '../../registry/store/registryTypes.js';
@@ -26,7 +26,7 @@ export interface DisconnectRequest {
 export interface DisconnectsParts {
   readonly store: RegistryStore;
   readonly commands: Commands;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly table: ConnectionTable;
   readonly unregistered: Pick<UnregisteredConnections, 'end'>;
   readonly ranks: Ranks;
@@ -141,12 +141,12 @@ export class Disconnects {
     reason: string,
     deadline: number,
   ): Promise<Found> {
-    const { store, judge, clock } = this.parts;
+    const { store, failureDetector, clock } = this.parts;
     let owner = first;
     let closedOn: string | null = null;
     for (;;) {
       if (owner === null) return { result: closedOn === null ? 'not_connected' : 'closed', node_id: closedOn };
-      if (judge.isDead(owner.lease)) {
+      if (failureDetector.isDead(owner.lease)) {
         // C11: it reads as absent. The tombstone is for a node that wakes and would re-claim it (C15).
         owner = await store.kick(userId, owner, code, reason);
         if (owner?.conn === '') owner = null;

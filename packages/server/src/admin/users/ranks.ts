@@ -1,7 +1,7 @@
 import { adminPermissions, beyond, type Grant } from '../../auth/grants.js';
 import type { RoleTable } from '../../auth/roleTable.js';
 import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
-import type { Judge } from '../../registry/nodes/judge.js';
+import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { MOVED, type RegistryStore, seenOf } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
 import type { Actor } from '../audit/audit.js';
@@ -12,7 +12,7 @@ const ATTEMPTS = 10;
 export interface RanksParts {
   readonly store: Pick<RegistryStore, 'owner'>;
   readonly unregistered: Pick<UnregisteredConnections, 'noted'>;
-  readonly judge: Pick<Judge, 'isDead'>;
+  readonly failureDetector: Pick<FailureDetector, 'isDead'>;
   readonly roles: () => RoleTable;
 }
 
@@ -54,14 +54,14 @@ export class Ranks {
   async require(userId: string, actor: Actor): Promise<string> {
     const [owner, noted] = await Promise.all([this.parts.store.owner(userId), this.parts.unregistered.noted(userId)]);
     this.requireOver(owner, actor);
-    for (const { lease, admin } of noted) if (!this.parts.judge.isDead(lease)) requireAll(admin, actor);
+    for (const { lease, admin } of noted) if (!this.parts.failureDetector.isDead(lease)) requireAll(admin, actor);
     return seenOf(owner, noted);
   }
 
   /** As `require`, of one connection. One of a dead node is none. */
   requireOver(owner: Owned, actor: Actor): void {
-    const { judge, roles } = this.parts;
-    if (owner === null || judge.isDead(owner.lease)) return;
+    const { failureDetector, roles } = this.parts;
+    if (owner === null || failureDetector.isDead(owner.lease)) return;
     const facts = JSON.parse(owner.facts || '{}') as Facts;
     requireAll(facts.admin ?? roles().permissionsOf({ roles: facts.roles ?? [], permissions: [] }), actor);
   }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
 import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
-import type { Judge } from '../../registry/nodes/judge.js';
+import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import type { Reconciler } from '../../registry/recovery/reconciler.js';
 import type { Owner } from '../../registry/store/registryTypes.js';
@@ -9,7 +9,7 @@ import type { Clock } from '../../util/clock.js';
 import { askOwner, type OwnerParts, REREAD_MS } from './askOwner.js';
 
 export interface ReviewsParts extends OwnerParts {
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly table: ConnectionTable;
   readonly unregistered: Pick<UnregisteredConnections, 'review'>;
   readonly reconciler: Pick<Reconciler, 'review'>;
@@ -58,12 +58,12 @@ export class Reviews {
 
   /** Of the connection that the registry knows. */
   private async ofCurrent(userId: string, first: Owner | null, deadline: number): Promise<Review> {
-    const { store, judge, clock } = this.parts;
+    const { store, failureDetector, clock } = this.parts;
     let owner = first;
     let endedOn: string | null = null;
     let ended = '';
     // An entry of a dead lease reads as absent (C11); should its node wake, it reads the order when it reconciles.
-    while (owner !== null && !judge.isDead(owner.lease)) {
+    while (owner !== null && !failureDetector.isDead(owner.lease)) {
       const nodeId = nodeOfLease(owner.lease);
       const left = deadline - clock.mono();
       const command = { name: REVIEW, data: owner.conn };

@@ -11,15 +11,15 @@ import {
 import type { WebSocket } from 'ws';
 import { adminPermissions } from '../../auth/grants.js';
 import type { Identity } from '../../auth/tokenVerifier.js';
-import type { Member } from '../../delivery/broadcast/cohort.js';
+import type { Member } from '../../delivery/broadcast/cohorts.js';
 import type { FrameShape } from '../../delivery/frames/eventFrame.js';
 import { messageFrame } from '../../delivery/frames/frame.js';
-import type { Clearance } from '../../delivery/selection/clearance.js';
+import type { Clearance } from '../../delivery/selection/clearances.js';
+import type { IndividualDelivery } from '../../delivery/selection/individualDelivery.js';
 import type { Preferences } from '../../delivery/selection/preferences.js';
-import type { SingleService } from '../../delivery/selection/singleService.js';
 import { type Choices, NO_CHOICES } from '../../delivery/selection/subscriptions.js';
-import type { TypeSet } from '../../delivery/selection/typeSet.js';
-import type { MailCursor } from '../../delivery/user/mailCursor.js';
+import type { TypeSet } from '../../delivery/selection/typeSets.js';
+import type { MailboxPosition } from '../../delivery/user/mailboxPosition.js';
 import type { MailRecipient } from '../../delivery/user/userScope.js';
 import type { LogHead } from '../../events/log/broadcastLog.js';
 import type { Holder } from '../../registry/recovery/reconciler.js';
@@ -79,7 +79,7 @@ export class Connection implements Holder, Member, MailRecipient {
   preferences: Preferences = DEFAULT_PREFERENCES;
   /** What is really delivered: `types` within the preferences. Set together with them. */
   delivered: TypeSet | null = null;
-  single: SingleService | null = null;
+  individual: IndividualDelivery | null = null;
   readonly inflates: boolean;
   compress = false;
   /** What its user chose, as it is saved. */
@@ -118,7 +118,7 @@ export class Connection implements Holder, Member, MailRecipient {
   /** The cursor when it was suspended. */
   suspendedAt: LogHead | null = null;
   /** Where it stands in its user's mailbox; null while there is none. */
-  mail: MailCursor | null = null;
+  mail: MailboxPosition | null = null;
   private state: ConnectionState = 'authenticating';
   private readonly host: ConnectionHost;
   private readonly writer: Writer;

@@ -23,9 +23,9 @@ export interface LivenessParts {
   /** The broadcast cursor of most connections; pending events are flushed before it is told (L4). */
   readonly cursor: () => string | null;
   /** The mailbox cursor of a connection when it moved without an event that told it, else null; told from then on (L6). */
-  readonly userCursor: (connection: Connection) => string | null;
+  readonly mailboxPosition: (connection: Connection) => string | null;
   /** The broadcast cursor of this one, without a flush. */
-  readonly cursorOf: (connection: Connection) => string | null;
+  readonly positionOf: (connection: Connection) => string | null;
   readonly onAuthTimeout: (connection: Connection) => void;
 }
 
@@ -152,8 +152,8 @@ export class Liveness {
             connection.heartbeatDue = own ?? now + this.parts.heartbeatIntervalMs;
             if (own === null && connection.status === 'open' && !connection.isCongested()) {
               cursor ??= this.parts.cursor();
-              const broadcast = this.parts.cursorOf(connection);
-              const user = this.parts.userCursor(connection);
+              const broadcast = this.parts.positionOf(connection);
+              const user = this.parts.mailboxPosition(connection);
               const healthy = connection.isHealthy();
               const shared = broadcast === cursor && user === null && healthy;
               // One frame for all that are due in this tick, are well, and stand where the cohorts stand.

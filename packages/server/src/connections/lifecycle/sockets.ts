@@ -1,5 +1,5 @@
 import { CLOSE } from '@unified-ws/protocol';
-import { cursorText } from '../../delivery/broadcast/cursor.js';
+import { formatLogPosition } from '../../delivery/broadcast/logPosition.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import type { UserScope } from '../../delivery/user/userScope.js';
 import type { Logger } from '../../observability/log/logger.js';
@@ -89,7 +89,7 @@ export class Sockets implements ConnectionHost {
       return;
     }
     // The log was replaced meanwhile: announced, never skipped in silence (L1).
-    const from = suspendedAt && cursorText(suspendedAt.epoch, suspendedAt);
+    const from = suspendedAt && formatLogPosition(suspendedAt.epoch, suspendedAt);
     connection.send('gap', { scope: 'broadcast', from, to: fanout.positionText, reason: 'log_reset' });
     if (connection.isOpen()) fanout.enter(connection);
   }

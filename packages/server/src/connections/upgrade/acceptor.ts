@@ -13,7 +13,7 @@ import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import { fit } from '../../delivery/joinCohort.js';
 import type { Resumed, Resumes } from '../../delivery/resumes.js';
-import type { Clearances } from '../../delivery/selection/clearance.js';
+import type { Clearances } from '../../delivery/selection/clearances.js';
 import type { PreferenceFormat } from '../../delivery/selection/preferences.js';
 import type { UserScope } from '../../delivery/user/userScope.js';
 import type { Logger, Report } from '../../observability/log/logger.js';
@@ -26,7 +26,7 @@ import type { Authority } from '../lifecycle/authority.js';
 import type { Connection } from '../lifecycle/connection.js';
 import type { ConnectionTable } from '../lifecycle/connectionTable.js';
 import type { Liveness } from '../lifecycle/liveness.js';
-import type { Presence } from '../lifecycle/presence.js';
+import type { PeerCheck } from '../lifecycle/peerCheck.js';
 import { askerOf, type SecurityRecords } from '../lifecycle/securityRecords.js';
 import { expiryOf } from '../lifecycle/tokenEnd.js';
 import type { AuthFailures } from '../limits/authFailures.js';
@@ -40,7 +40,7 @@ export interface AcceptorParts {
   readonly authority: Authority;
   readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
-  readonly presence: Pick<Presence, 'isAlive'>;
+  readonly peerCheck: Pick<PeerCheck, 'isAlive'>;
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
   readonly userScope: UserScope;
@@ -178,7 +178,7 @@ export class Acceptor {
 
   /** For good only by one that was seen to live: a vanished one would keep its own user out. */
   private async refuseSecond(connection: Connection, owner: Pick<Owner, 'conn' | 'lease'>): Promise<void> {
-    if (await this.parts.presence.isAlive(owner)) {
+    if (await this.parts.peerCheck.isAlive(owner)) {
       const error = new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.');
       this.refuse(connection, error, CLOSE.ALREADY_CONNECTED);
       return;

@@ -1,12 +1,12 @@
 import type { LogHead } from '../../events/log/broadcastLog.js';
 import type { LogPages } from '../../events/log/logPages.js';
 import type { Report } from '../../observability/log/logger.js';
-import { Places } from '../../util/semaphore.js';
-import type { Member } from './cohort.js';
-import type { Cursor } from './cursor.js';
+import { Semaphore } from '../../util/semaphore.js';
+import type { Member } from './cohorts.js';
+import type { LogPosition } from './logPosition.js';
+import type { Entry, RecentEvents } from './recentEvents.js';
 import { type Reader, type ReaderCounts, Replay, type ReplayParts } from './replay.js';
 import { ReplayPace } from './replayPace.js';
-import type { Entry, Window } from './window.js';
 
 /** Readers are served for at most this long before the event loop goes on, milliseconds: live events come between. */
 const TURN_MS = 4;
@@ -19,7 +19,7 @@ const READ_RETRY_MS = 500;
 const MIN_DELAY_MS = 20;
 
 export interface ReadersParts extends ReplayParts {
-  readonly window: Window;
+  readonly recentEvents: RecentEvents;
   readonly pages: LogPages;
   readonly report: Report;
   readonly mayDeliver: () => boolean;
@@ -43,7 +43,7 @@ export class Readers {
   private readonly idle = new Set<Reader>();
   /** May not be served before a time of their own. */
   private readonly delayed = new Set<Reader>();
-  private readonly places = new Places<Reader>(MAX_READING);
+  private readonly pageReads = new Semaphore<Reader>(MAX_READING);
   private readonly pace = new ReplayPace();
   private scheduled: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -77,7 +77,7 @@ export class Readers {
   }
 
   /** Undefined when it is no reader. */
-  cursorOf(member: Member): Cursor | undefined {
+  positionOf(member: Member): LogPosition | undefined {
     return this.all.get(member)?.cursor;
   }
 
@@ -86,7 +86,7 @@ export class Readers {
   }
 
   /** @param cursor all that concerns it up to here was written, or is to be left out. */
-  add(member: Member, cursor: Cursor): void {
+  add(member: Member, cursor: LogPosition): void {
     this.remove(member);
     const { offset, tag } = this.parts.position();
     const notBefore = this.pace.take(member.userId, offset - cursor.offset, this.parts.clock.mono());
@@ -111,7 +111,7 @@ export class Readers {
     this.ahead.delete(reader);
     this.idle.delete(reader);
     this.delayed.delete(reader);
-    this.places.forget(reader);
+    this.pageReads.forget(reader);
   }
 
   /** Its socket drained. */
@@ -122,7 +122,7 @@ export class Readers {
 
   /** Delivery goes on after an interruption. */
   wakeAll(): void {
-    this.places.forgetAll();
+    this.pageReads.forgetAll();
     for (const reader of this.all.values()) this.enqueue(reader);
   }
 
@@ -166,7 +166,7 @@ export class Readers {
   }
 
   private enqueue(reader: Reader): void {
-    if (this.stopped || this.places.waits(reader)) return;
+    if (this.stopped || this.pageReads.waits(reader)) return;
     const wait = reader.notBefore - this.parts.clock.mono();
     if (wait > 0) {
       this.delayed.add(reader);
@@ -203,7 +203,7 @@ export class Readers {
       this.step(reader);
       if (this.parts.clock.mono() >= until) break;
     }
-    for (const next of this.places.offer()) this.enqueue(next);
+    for (const next of this.pageReads.offer()) this.enqueue(next);
     if (this.queue.size > 0) this.scheduled ??= setImmediate(() => this.serve());
   }
 
@@ -216,7 +216,7 @@ export class Readers {
       reader.page = null;
       return;
     }
-    const { window } = this.parts;
+    const { recentEvents } = this.parts;
     const position = this.parts.position();
     if (this.contradicts(reader.cursor, position)) {
       this.lost(reader);
@@ -227,15 +227,15 @@ export class Readers {
       reader.page = null;
       this.replay.write(reader, page, true, this.checkedAt);
     } else if (reader.cursor.offset < position.offset) {
-      if (!window.covers(reader.cursor.offset)) {
+      if (!recentEvents.covers(reader.cursor.offset)) {
         this.read(reader);
         return;
       }
-      this.replay.write(reader, this.fromWindow(reader.cursor.offset, position.offset), false, this.checkedAt);
+      this.replay.write(reader, this.fromRecentEvents(reader.cursor.offset, position.offset), false, this.checkedAt);
     }
     if (this.all.get(member) !== reader) return;
     if (reader.cursor.offset === position.offset && reader.page === null) {
-      if (member.single !== null) {
+      if (member.individual !== null) {
         this.idle.add(reader);
         return;
       }
@@ -249,8 +249,8 @@ export class Readers {
   }
 
   /** The same offset with another tag: its entry is lost, and this is another (L1). */
-  private contradicts({ offset, tag }: Cursor, position: LogHead): boolean {
-    const here = offset === position.offset ? position.tag : this.parts.window.get(offset)?.tag;
+  private contradicts({ offset, tag }: LogPosition, position: LogHead): boolean {
+    const here = offset === position.offset ? position.tag : this.parts.recentEvents.get(offset)?.tag;
     // '' is a tag that is not known: the entry before a hole.
     return here !== undefined && here !== '' && tag !== '' && here !== tag;
   }
@@ -264,16 +264,16 @@ export class Readers {
     this.enqueue(reader);
   }
 
-  private *fromWindow(after: number, to: number): Iterable<Entry> {
+  private *fromRecentEvents(after: number, to: number): Iterable<Entry> {
     for (let offset = after + 1; offset <= to; offset += 1) {
-      const entry = this.parts.window.get(offset);
+      const entry = this.parts.recentEvents.get(offset);
       if (!entry) return;
       yield entry;
     }
   }
 
   private read(reader: Reader): void {
-    if (!this.places.take(reader)) return;
+    if (!this.pageReads.take(reader)) return;
     this.readPage(reader)
       .catch((error: unknown) => {
         this.parts.report(error, 'fanout.replay');
@@ -282,8 +282,8 @@ export class Readers {
         this.enqueue(reader);
       })
       .finally(() => {
-        this.places.giveBack();
-        for (const next of this.places.offer()) this.enqueue(next);
+        this.pageReads.giveBack();
+        for (const next of this.pageReads.offer()) this.enqueue(next);
       });
   }
 
@@ -293,7 +293,7 @@ export class Readers {
     const { cursor } = reader;
     reader.reading = true;
     // One that its rate holds back keeps what it read for long: a second's worth, or a few of them would hold all of the log.
-    const rate = reader.member.single?.limit?.rate;
+    const rate = reader.member.individual?.limit?.rate;
     const count = rate === undefined ? undefined : Math.max(MIN_PAGE, rate);
     const entries = await pages.after(cursor.offset, to, count).finally(() => {
       reader.reading = false;

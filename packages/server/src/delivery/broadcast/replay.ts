@@ -4,11 +4,11 @@ import type { Logger } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
 import type { Compression } from '../frames/compression.js';
 import { messageFrame } from '../frames/frame.js';
-import { type Clearance, hiddenFields } from '../selection/clearance.js';
-import { wants } from '../selection/wants.js';
-import type { Member } from './cohort.js';
-import { type Cursor, cursorText } from './cursor.js';
-import { type Entry, frameOf } from './window.js';
+import { type Clearance, hiddenFields } from '../selection/clearances.js';
+import { isRecipient } from '../selection/isRecipient.js';
+import type { Member } from './cohorts.js';
+import { formatLogPosition, type LogPosition } from './logPosition.js';
+import { type Entry, frameOf } from './recentEvents.js';
 
 /** Written to one reader before the next one has its turn, bytes: as much as a peer that reads takes at once. */
 const TURN_BYTES = 64 * 1024;
@@ -37,9 +37,9 @@ export interface ReaderCounts {
 /** A connection that does not stand where its cohort stands. */
 export interface Reader {
   readonly member: Member;
-  cursor: Cursor;
+  cursor: LogPosition;
   /** Where the cohorts stood when it came. */
-  readonly entered: Cursor;
+  readonly entered: LogPosition;
   /** The log was shorter than its cursor when it was last looked at. */
   doubted: boolean;
   /** A page is asked for; what comes of it goes on by itself. */
@@ -67,7 +67,7 @@ export class Replay {
    */
   write(reader: Reader, entries: Iterable<Entry>, fromLog: boolean, checkedAt: number): void {
     const { member } = reader;
-    const limit = member.single?.batch === false ? 1 : TURN_BYTES;
+    const limit = member.individual?.batch === false ? 1 : TURN_BYTES;
     const frames: Buffer[] = [];
     let bytes = 0;
     let written = 0;
@@ -97,7 +97,7 @@ export class Replay {
   /** Null: it is not to have this event. */
   private frameFor(member: Member, entry: Entry): Buffer | null {
     const definition = this.parts.catalogue().get(entry.event.type);
-    if (!definition || !wants(member, entry.event, definition)) return null;
+    if (!definition || !isRecipient(member, entry.event, definition)) return null;
     const compression = member.compress ? this.parts.compression : null;
     const { epoch } = this.parts.position();
     return frameOf(entry, hiddenFields(member.clearance as Clearance, definition), epoch, compression, member.shape);
@@ -105,7 +105,7 @@ export class Replay {
 
   /** A durable event over the member's rate is late, never dropped. */
   private mayTake(reader: Reader): boolean {
-    const limit = reader.member.single?.limit;
+    const limit = reader.member.individual?.limit;
     const now = this.parts.clock.mono();
     if (!limit || limit.take(now)) return true;
     reader.notBefore = now + limit.retryAfterMs(now);
@@ -114,13 +114,13 @@ export class Replay {
   }
 
   /** What lies between cannot be delivered: told, never skipped in silence (L8). */
-  skip(reader: Reader, cursor: Cursor, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
+  skip(reader: Reader, cursor: LogPosition, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
     const { clock, position } = this.parts;
-    const from = cursorText(position().epoch, reader.cursor);
+    const from = formatLogPosition(position().epoch, reader.cursor);
     reader.cursor = { offset: cursor.offset, tag: cursor.tag };
     this.counts.gaps += 1;
     if (reader.member.shape) return;
-    const data = { scope: 'broadcast', from, to: cursorText(position().epoch, to), reason };
+    const data = { scope: 'broadcast', from, to: formatLogPosition(position().epoch, to), reason };
     reader.member.write(messageFrame('gap', data, new Date(clock.now()).toISOString()));
   }
 }

@@ -1,7 +1,7 @@
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import { type Recipient, wants } from '../selection/wants.js';
-import type { Cursor } from './cursor.js';
-import type { Window } from './window.js';
+import { isRecipient, type Recipient } from '../selection/isRecipient.js';
+import type { LogPosition } from './logPosition.js';
+import type { RecentEvents } from './recentEvents.js';
 
 /** Writes are remembered for this long, ms: longer than a lease, the replace time-out and a stop of the machine in between. */
 const KEPT_MS = 300_000;
@@ -21,14 +21,20 @@ export class WriteTimes {
   }
 
   /** Events that were written to a recipient after `since`, up to its cursor, as far as the window tells. */
-  eventsOf(who: Recipient, since: number, cursor: Cursor, window: Window, catalogue: EventCatalogue): number {
+  eventsOf(
+    who: Recipient,
+    since: number,
+    cursor: LogPosition,
+    recentEvents: RecentEvents,
+    catalogue: EventCatalogue,
+  ): number {
     const from = this.offsetAt(since);
     if (from === null) return 0;
     let events = 0;
-    for (let offset = Math.max(from + 1, window.oldest); offset <= cursor.offset; offset += 1) {
-      const event = window.get(offset)?.event;
+    for (let offset = Math.max(from + 1, recentEvents.oldest); offset <= cursor.offset; offset += 1) {
+      const event = recentEvents.get(offset)?.event;
       const definition = event && catalogue.get(event.type);
-      if (event && definition && wants(who, event, definition)) events += 1;
+      if (event && definition && isRecipient(who, event, definition)) events += 1;
     }
     return events;
   }

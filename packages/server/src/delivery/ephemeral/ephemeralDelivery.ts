@@ -1,11 +1,11 @@
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { Clock } from '../../util/clock.js';
-import type { Cohort, Cohorts, Member } from '../broadcast/cohort.js';
+import type { Cohort, Cohorts, Member } from '../broadcast/cohorts.js';
 import type { Readers } from '../broadcast/readers.js';
 import type { Compression } from '../frames/compression.js';
 import { messageFrame } from '../frames/frame.js';
-import { admits, type Clearance, hiddenFields } from '../selection/clearance.js';
-import { wants } from '../selection/wants.js';
+import { admits, type Clearance, hiddenFields } from '../selection/clearances.js';
+import { isRecipient } from '../selection/isRecipient.js';
 import { type Ephemeral, type EphemeralItem, frameOfItem } from './ephemeral.js';
 
 export interface EphemeralDeliveryParts {
@@ -134,7 +134,7 @@ export class EphemeralDelivery {
 
   /** The member's message rate holds something back: it is told, at most once a second. */
   notify(member: Member): void {
-    const limit = member.single?.limit;
+    const limit = member.individual?.limit;
     if (!limit || !this.parts.mayDeliver()) return;
     const { clock } = this.parts;
     const now = clock.mono();
@@ -167,7 +167,7 @@ export class EphemeralDelivery {
     const catalogue = this.parts.catalogue();
     return items.filter(({ event }) => {
       const definition = catalogue.get(event.type);
-      return definition !== undefined && wants(member, event, definition);
+      return definition !== undefined && isRecipient(member, event, definition);
     });
   }
 
@@ -193,19 +193,19 @@ export class EphemeralDelivery {
   /** Writes as many as fit into a turn and the member's rate. Returns how many. */
   private write(items: readonly EphemeralItem[], member: Member, now: number): number {
     const catalogue = this.parts.catalogue();
-    const { single } = member;
+    const { individual } = member;
     const compression = member.compress ? this.parts.compression : null;
     const frames: Buffer[] = [];
     let bytes = 0;
     for (const item of items) {
       const definition = catalogue.get(item.event.type);
-      if (!definition || bytes >= TURN_BYTES || single?.limit?.take(now) === false) break;
+      if (!definition || bytes >= TURN_BYTES || individual?.limit?.take(now) === false) break;
       const hidden = hiddenFields(member.clearance as Clearance, definition);
       const frame = frameOfItem(item, hidden, compression, member.shape);
       frames.push(frame);
       bytes += frame.length;
     }
-    if (single?.batch === false) for (const frame of frames) member.write(frame);
+    if (individual?.batch === false) for (const frame of frames) member.write(frame);
     else if (frames.length > 0)
       member.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, bytes));
     this.counts.delivered += frames.length;
@@ -214,7 +214,7 @@ export class EphemeralDelivery {
 
   /** It could take no more just now. */
   private wait(member: Member, behind: Behind, now: number): void {
-    const limit = member.single?.limit;
+    const limit = member.individual?.limit;
     behind.notBefore = now + (limit?.retryAfterMs(now) ?? 0);
     this.arm(behind.notBefore, now);
     this.notify(member);
@@ -222,7 +222,7 @@ export class EphemeralDelivery {
 
   private tellMissed(member: Member, missed: number): void {
     this.counts.withheld += missed;
-    const limit = member.single?.limit;
+    const limit = member.individual?.limit;
     if (limit) {
       if (missed > 0) limit.drop(missed);
       this.notify(member);

@@ -1,7 +1,7 @@
 import { formatPosition, type Scope } from '@unified-ws/protocol';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
 import type { LogEntry } from '../../events/log/broadcastLog.js';
-import { withoutFields } from '../selection/clearance.js';
+import { withoutFields } from '../selection/clearances.js';
 import { textFrame } from './frame.js';
 
 /** An entry, of the log or of a mailbox, as far as it is delivered. */

@@ -8,7 +8,7 @@ import {
 import { Ajv, type ValidateFunction } from 'ajv';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
-import type { TypeSet, TypeSets } from './typeSet.js';
+import type { TypeSet, TypeSets } from './typeSets.js';
 
 /**
  * How a user wants to be served; never changed in place. Whoever chose nothing shares `DEFAULT_PREFERENCES`, so that tens of
@@ -91,7 +91,7 @@ export function deliveredTypes(
  * Whether a connection with these preferences is served by itself: its bytes, or their moment, differ from those of a cohort
  * (L5).
  */
-export function isSingly(preferences: Preferences): boolean {
+export function needsIndividualDelivery(preferences: Preferences): boolean {
   if (isDefault(preferences)) return false;
   return !preferences.batch_messages || preferences.max_message_rate > 0 || preferences.priority_filter !== 'low';
 }

@@ -1,7 +1,7 @@
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
-import type { Clearance } from './clearance.js';
+import type { Clearance } from './clearances.js';
 import { save } from './save.js';
 
 /** Whether somebody of this clearance may subscribe to the type. False for a type that there is not. */

@@ -1,14 +1,14 @@
 import type { Position } from '@unified-ws/protocol';
 import type { Mailboxes } from '../../events/mailbox/mailboxes.js';
 import type { Report } from '../../observability/log/logger.js';
-import type { MailCursor } from './mailCursor.js';
+import type { MailboxPosition } from './mailboxPosition.js';
 
 /** A connection as it acknowledges. */
 export interface Acknowledger {
   readonly id: string;
   readonly userId: string;
   readonly fence: string;
-  readonly mail: MailCursor | null;
+  readonly mail: MailboxPosition | null;
 }
 
 /** Counters since the start, read by the metrics. */
@@ -69,7 +69,7 @@ export class Acks {
  * Whether it was sent to this connection. Beyond that it is ignored and not clamped: an acknowledgement from before a mailbox was
  * replaced would take what is written to a dead socket just then (L8).
  */
-function wasSent(position: Position, cursor: MailCursor | null): boolean {
+function wasSent(position: Position, cursor: MailboxPosition | null): boolean {
   if (cursor === null || position.offset === 0 || position.epoch !== cursor.epoch) return false;
   return position.offset < cursor.offset || (position.offset === cursor.offset && position.tag === cursor.tag);
 }

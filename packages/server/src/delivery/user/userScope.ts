@@ -9,9 +9,9 @@ import type { ClaimedMailbox, MailboxHead } from '../../registry/store/registryT
 import type { Clock } from '../../util/clock.js';
 import type { Compression } from '../frames/compression.js';
 import { type DeliveredEntry, eventFrame } from '../frames/eventFrame.js';
-import { hiddenFields } from '../selection/clearance.js';
-import { type Recipient, wants } from '../selection/wants.js';
-import { MailCursor } from './mailCursor.js';
+import { hiddenFields } from '../selection/clearances.js';
+import { isRecipient, type Recipient } from '../selection/isRecipient.js';
+import { MailboxPosition } from './mailboxPosition.js';
 import { MailReaders } from './mailReaders.js';
 
 /** A connection as the user scope sees it. */
@@ -23,7 +23,7 @@ export interface MailRecipient extends Recipient {
   /** The position of the mailbox that the client gave. */
   readonly resume: { readonly user: string | null };
   /** Null while its user has no mailbox. */
-  mail: MailCursor | null;
+  mail: MailboxPosition | null;
   isOpen(): boolean;
   /** Its peer takes less than it is sent: what comes is left in the mailbox, and `wake` is called when it drained. */
   isCongested(): boolean;
@@ -90,7 +90,7 @@ export class UserScope {
     // Heard since the connection is in the table. Without a mailbox when it claimed, it is the beginning of one.
     const heard = connection.mail;
     if (from === null || mailbox === null) return result;
-    connection.mail = new MailCursor(from, mailbox.offset);
+    connection.mail = new MailboxPosition(from, mailbox.offset);
     if (heard) connection.mail.raise(heard.epoch, heard.head);
     return result;
   }
@@ -124,7 +124,7 @@ export class UserScope {
     const cursor = connection.mail;
     if (cursor === null) {
       if (head === null) return;
-      connection.mail = new MailCursor({ epoch: head.epoch, offset: 0, tag: '' }, head.offset);
+      connection.mail = new MailboxPosition({ epoch: head.epoch, offset: 0, tag: '' }, head.offset);
     } else if (head === null || head.epoch !== cursor.epoch || head.offset < cursor.offset) {
       cursor.doubt = true;
     } else if (head.offset === cursor.offset && head.tag !== cursor.tag) {
@@ -143,7 +143,7 @@ export class UserScope {
   }
 
   private hear(connection: MailRecipient, batch: MailBatch): void {
-    connection.mail ??= new MailCursor({ epoch: batch.epoch, offset: 0, tag: '' }, 0);
+    connection.mail ??= new MailboxPosition({ epoch: batch.epoch, offset: 0, tag: '' }, 0);
     const cursor = connection.mail;
     const live = !cursor.behind && isReady(connection) && this.parts.mayDeliver();
     const next = live ? continuation(cursor, batch) : -1;
@@ -161,7 +161,7 @@ export class UserScope {
     if (connection.status === 'open' && cursor.wanting) this.catchUp(connection, cursor);
   }
 
-  private catchUp(connection: MailRecipient, cursor: MailCursor): void {
+  private catchUp(connection: MailRecipient, cursor: MailboxPosition): void {
     if (cursor.behind || connection.status !== 'open') return;
     cursor.behind = true;
     this.readers.add(connection);
@@ -198,7 +198,7 @@ export class UserScope {
   }
 
   /** Delivers what was read, and tells what is not there any more. */
-  private take(connection: MailRecipient, cursor: MailCursor, page: MailboxPage | null): void {
+  private take(connection: MailRecipient, cursor: MailboxPosition, page: MailboxPage | null): void {
     if (page === null) {
       this.forget(connection, cursor);
       return;
@@ -225,7 +225,7 @@ export class UserScope {
       }
     } else {
       if (first.offset > cursor.offset + 1) {
-        const to = new MailCursor({ ...first, epoch: page.epoch }, 0).text;
+        const to = new MailboxPosition({ ...first, epoch: page.epoch }, 0).text;
         cursor.moveTo({ epoch: page.epoch, offset: first.offset - 1, tag: page.floorTag });
         this.gap(connection, from, to, 'trimmed');
       }
@@ -235,7 +235,7 @@ export class UserScope {
   }
 
   /** There is no mailbox: it never was, or Redis lost it. */
-  private forget(connection: MailRecipient, cursor: MailCursor): void {
+  private forget(connection: MailRecipient, cursor: MailboxPosition): void {
     if (cursor.epoch !== '') this.gap(connection, cursor.text, null, 'log_reset');
     if (cursor.doubt) {
       // Heard of a new one meanwhile.
@@ -247,9 +247,9 @@ export class UserScope {
   }
 
   /** Writes entries that follow the cursor, as far as socket and rate take them; what is not wanted is passed over. */
-  private deliver(connection: MailRecipient, cursor: MailCursor, entries: readonly DeliveredEntry[]): void {
-    const { single } = connection;
-    const limit = single?.batch === false ? 1 : WRITE_BYTES;
+  private deliver(connection: MailRecipient, cursor: MailboxPosition, entries: readonly DeliveredEntry[]): void {
+    const { individual } = connection;
+    const limit = individual?.batch === false ? 1 : WRITE_BYTES;
     let frames: Buffer[] = [];
     let bytes = 0;
     const write = (): void => {
@@ -262,7 +262,7 @@ export class UserScope {
     };
     for (const entry of entries) {
       const frame = this.frameFor(connection, entry, cursor.epoch);
-      if (frame !== null && single?.limit && !single.limit.take(this.parts.clock.mono())) break;
+      if (frame !== null && individual?.limit && !individual.limit.take(this.parts.clock.mono())) break;
       cursor.offset = entry.offset;
       cursor.tag = entry.tag;
       if (frame === null) {
@@ -282,7 +282,7 @@ export class UserScope {
   /** Null: it is not to have this event. */
   private frameFor(connection: MailRecipient, entry: DeliveredEntry, epoch: string): Buffer | null {
     const definition = this.parts.catalogue().get(entry.event.type);
-    if (!definition || connection.clearance === null || !wants(connection, entry.event, definition)) return null;
+    if (!definition || connection.clearance === null || !isRecipient(connection, entry.event, definition)) return null;
     const frame = eventFrame(entry, hiddenFields(connection.clearance, definition), epoch, 'user');
     return connection.compress ? this.parts.compression.frame(frame) : frame;
   }
@@ -304,7 +304,7 @@ function isReady(connection: MailRecipient): boolean {
 }
 
 /** Suspended, or its peer does not keep up: it is read for anew when that is over. */
-function leave(cursor: MailCursor): 'done' {
+function leave(cursor: MailboxPosition): 'done' {
   cursor.behind = false;
   cursor.doubt = true;
   return 'done';
@@ -316,7 +316,7 @@ const OTHER = -1;
 const TORN = -2;
 
 /** Index of the first event of the batch that follows the cursor, or OTHER, or TORN. */
-function continuation(cursor: MailCursor, { epoch, first, prev_tag, events }: MailBatch): number {
+function continuation(cursor: MailboxPosition, { epoch, first, prev_tag, events }: MailBatch): number {
   if (epoch !== cursor.epoch) return TORN;
   const at = cursor.offset - first;
   if (at < -1 || events.length === 0) return OTHER;

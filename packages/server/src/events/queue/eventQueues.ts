@@ -14,7 +14,7 @@ import { Lane } from './lane.js';
 import type { LaneLookup } from './laneLookup.js';
 import { MemoryGuard } from './memoryGuard.js';
 import type { JobControl, JobCounts, QueueWorker } from './queueEngine.js';
-import { Reach } from './reach.js';
+import { QueueReachability } from './queueReachability.js';
 import { WorkerWatch } from './workerWatch.js';
 
 const PING_MS = 300;
@@ -41,7 +41,7 @@ export class EventQueues {
   private readonly fence: FenceWatch;
   /** What the publishers of a job wait for: one promise for all its events. */
   private readonly told = new WeakMap<Promise<boolean>, Promise<boolean>>();
-  private readonly reach: Reach;
+  private readonly reachability: QueueReachability;
   /** Connections are shared by many queues, and each passes the same error on. */
   private readonly reported = new WeakSet<Error>();
 
@@ -56,7 +56,9 @@ export class EventQueues {
       report: parts.report,
       stallMs: options.stallMs,
     });
-    this.reach = new Reach(parts.setting ?? 'REDIS_URL', (error, where) => this.report(error, where));
+    this.reachability = new QueueReachability(parts.setting ?? 'REDIS_URL', (error, where) =>
+      this.report(error, where),
+    );
     this.fence = new FenceWatch({
       mayAppend: parts.mayAppend,
       clock: parts.clock,
@@ -90,7 +92,7 @@ export class EventQueues {
     this.refuseWhenClosed();
     const producer = this.open('producer');
     this.producer = producer;
-    this.reach.watch(producer);
+    this.reachability.watch(producer);
     await connected(producer);
     await requireVersion(producer, this.parts.setting ?? 'REDIS_URL');
     await agreeOnPartitions(producer, this.parts.keys.partitions(), this.options.partitions);
@@ -100,8 +102,8 @@ export class EventQueues {
       memory: new MemoryGuard({ clients: [producer, this.parts.logRedis], clock: this.parts.clock }),
       clock: this.parts.clock,
       report: (error, where) => this.report(error, where),
-      away: this.reach.words,
-      onSilence: () => this.reach.probe(),
+      away: this.reachability.words,
+      onSilence: () => this.reachability.probe(),
       maxJobs: this.options.maxJobs,
     });
     this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
@@ -121,7 +123,7 @@ export class EventQueues {
     const { producer } = this;
     const lanes = this.lanes();
     this.producer = null;
-    this.reach.watch(null);
+    this.reachability.watch(null);
     this.partitions = [];
     this.urgent = null;
     this.admission = null;
@@ -171,12 +173,12 @@ export class EventQueues {
   /** Why nobody can publish, in the words that publishers are told; null: their Redis is there. */
   get away(): string | null {
     if (this.closing) return null;
-    return this.watch.isSilent ? this.reach.words : this.reach.away;
+    return this.watch.isSilent ? this.reachability.words : this.reachability.away;
   }
 
   /** To be called each second. */
   look(): void {
-    this.reach.look();
+    this.reachability.look();
   }
 
   /** EVENT_QUEUE_PARTITIONS. */
@@ -208,7 +210,7 @@ export class EventQueues {
     const lane = this.laneOf(item);
     this.refuseWhenClosed();
     // A Redis that hangs would run everything that was refused meanwhile when it wakes; memory would fill until then.
-    this.reach.refuse();
+    this.reachability.refuse();
     this.admission?.added();
     const job = lane.batcher.add(item);
     let told = this.told.get(job);
@@ -221,7 +223,7 @@ export class EventQueues {
 
   private notAdded(error: unknown): never {
     this.report(error, 'events.add');
-    this.reach.probe();
+    this.reachability.probe();
     throw new AppError('UNAVAILABLE', 'the event queue did not take the event', { cause: error });
   }
 
@@ -237,8 +239,8 @@ export class EventQueues {
     if (items.some((item) => this.watch.stalledMs(this.laneOf(item).name) >= this.options.stallMs)) {
       throw new AppError('UNAVAILABLE', 'nobody works on the event queue');
     }
-    this.reach.refuse();
-    if (!this.admission) throw new AppError('UNAVAILABLE', this.reach.words);
+    this.reachability.refuse();
+    if (!this.admission) throw new AppError('UNAVAILABLE', this.reachability.words);
     await this.admission.admit();
   }
 
@@ -316,7 +318,7 @@ export class EventQueues {
   private async end(): Promise<void> {
     this.fence.stop();
     this.watch.stop();
-    this.reach.stop();
+    this.reachability.stop();
     const force = !(await this.answers(this.workerConnection));
     await this.closeLanes(this.lanes(), force);
     this.workerConnection?.disconnect();
@@ -344,9 +346,9 @@ export class EventQueues {
       report: (error, where) => this.report(error, where),
       mint: () => ids.nextJob(),
       restore: () => this.restore(),
-      fates: {
-        key: (bucket) => keys.told(partition, bucket),
-        oldKey: (bucket) => keys.fates(partition, bucket),
+      outcomes: {
+        key: (bucket) => keys.outcomes(partition, bucket),
+        oldKey: (bucket) => keys.oldOutcomes(partition, bucket),
         windowMs: this.parts.idempotencyWindowMs ?? DEFAULT_WINDOW_MS,
         ...(this.parts.wholeIds === undefined ? {} : { wholeIds: this.parts.wholeIds }),
       },
@@ -379,7 +381,7 @@ export class EventQueues {
     if (this.closing) throw new AppError('UNAVAILABLE', 'the event queue is closed');
   }
 
-  /** Where the connection is what hangs, all lanes share that fate. */
+  /** Where the connection is what hangs, all lanes share it. */
   private async renewWorker(stalled: QueueWorker): Promise<void> {
     const old = this.workerConnection;
     if (old && (await this.answers(old))) {

@@ -3,7 +3,7 @@ import type { Report } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
 import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from '../event/storedEvent.js';
 import type { AppendResult } from '../log/broadcastLog.js';
-import type { Fate, Fates } from './fates.js';
+import type { EventOutcome, EventOutcomes } from './eventOutcomes.js';
 import { SHARED_JOB } from './jobBatcher.js';
 import { type ActiveJob, type JobData, JobFailed, JobLeft } from './queueEngine.js';
 
@@ -16,7 +16,7 @@ export interface ProcessorParts {
   /** Adds a job of its own for an event that cannot be appended, to the same queue. */
   readonly splitOff: (event: StoredEvent, from: JobData) => Promise<void>;
   /** Where is noted what the log does not know. */
-  readonly fates: Pick<Fates, 'record'>;
+  readonly outcomes: Pick<EventOutcomes, 'record'>;
   readonly clock: Clock;
   readonly report: Report;
 }
@@ -90,16 +90,16 @@ export class JobProcessor {
 
   /** Without waiting: who asks later is told a little less when this is lost, but no event waits for it. */
   private note(job: ActiveJob, due: readonly StoredEvent[], sound: readonly StoredEvent[]): void {
-    const fates = new Map<string, Fate>(sound.map((event) => [event.id, 'expired']));
+    const outcomes = new Map<string, EventOutcome>(sound.map((event) => [event.id, 'expired']));
     for (const event of due) {
-      if (isTargeted(event)) fates.set(event.id, 'appended');
-      else fates.delete(event.id);
+      if (isTargeted(event)) outcomes.set(event.id, 'appended');
+      else outcomes.delete(event.id);
     }
-    this.record(fates, isShared(job) ? sound.map(({ id }) => id) : []);
+    this.record(outcomes, isShared(job) ? sound.map(({ id }) => id) : []);
   }
 
-  private record(fates: ReadonlyMap<string, Fate>, done: readonly string[] = []): void {
-    this.parts.fates.record(fates, done).catch((error: unknown) => this.parts.report(error, 'events.fates'));
+  private record(outcomes: ReadonlyMap<string, EventOutcome>, done: readonly string[] = []): void {
+    this.parts.outcomes.record(outcomes, done).catch((error: unknown) => this.parts.report(error, 'events.fates'));
   }
 
   private async append(events: readonly StoredEvent[]): Promise<readonly number[]> {

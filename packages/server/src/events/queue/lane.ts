@@ -1,13 +1,13 @@
 import type { StoredEvent } from '../event/storedEvent.js';
-import { type Fate, Fates, type FatesParts } from './fates.js';
+import { type EventOutcome, EventOutcomes, type EventOutcomesParts } from './eventOutcomes.js';
 import { JobBatcher, poisonId } from './jobBatcher.js';
 import { JobProcessor, type ProcessorParts } from './jobProcessor.js';
 import { LaneLookup } from './laneLookup.js';
 import type { JobData, JobDraft, JobQueue, QueueEngine, QueueSetup } from './queueEngine.js';
 
-export interface LaneParts extends Omit<QueueSetup, 'handler'>, Omit<ProcessorParts, 'splitOff' | 'fates'> {
+export interface LaneParts extends Omit<QueueSetup, 'handler'>, Omit<ProcessorParts, 'splitOff' | 'outcomes'> {
   readonly engine: QueueEngine;
-  readonly fates: Pick<FatesParts, 'key' | 'oldKey' | 'windowMs' | 'wholeIds'>;
+  readonly outcomes: Pick<EventOutcomesParts, 'key' | 'oldKey' | 'windowMs' | 'wholeIds'>;
   /** Makes the id of a job that gives its events theirs. */
   readonly mint: () => string;
 }
@@ -22,20 +22,20 @@ export class Lane {
   readonly processor: JobProcessor;
   readonly batcher: JobBatcher;
   readonly lookup: LaneLookup;
-  private readonly fates: Fates;
+  private readonly outcomes: EventOutcomes;
 
   constructor(parts: LaneParts) {
     const { name, producer, clock, mint } = parts;
     this.name = name;
-    this.fates = new Fates({ ...parts.fates, redis: producer, clock });
+    this.outcomes = new EventOutcomes({ ...parts.outcomes, redis: producer, clock });
     this.processor = new JobProcessor({
       ...parts,
-      fates: this.fates,
+      outcomes: this.outcomes,
       splitOff: (event, from) => this.splitOff(event, from),
     });
     this.queue = parts.engine({ ...parts, handler: (job) => this.processor.process(job) });
     this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
-    this.lookup = new LaneLookup(this.queue, this.fates);
+    this.lookup = new LaneLookup(this.queue, this.outcomes);
   }
 
   /** Takes no further jobs and gives back the one that waits: while this node is fenced, others do the work. */
@@ -68,11 +68,11 @@ export class Lane {
 
   /** The job of events that came with ids and share it cannot be told from their ids. */
   private async nameJobs(drafts: readonly JobDraft[]): Promise<void> {
-    const jobs = new Map<string, Fate>();
+    const jobs = new Map<string, EventOutcome>();
     for (const { id, data, nameless } of drafts) {
       if (nameless) for (const event of data.events) jobs.set(event.id, `job:${id}`);
     }
-    await this.fates.record(jobs);
+    await this.outcomes.record(jobs);
   }
 
   private async splitOff(event: StoredEvent, from: JobData): Promise<void> {

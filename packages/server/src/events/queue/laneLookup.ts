@@ -1,6 +1,6 @@
 import { jobOfMember } from '../event/eventIds.js';
 import type { StoredEvent } from '../event/storedEvent.js';
-import type { Fates } from './fates.js';
+import type { EventOutcomes } from './eventOutcomes.js';
 import type { JobQueue } from './queueEngine.js';
 
 /** Where an event stands in one queue. */
@@ -13,34 +13,35 @@ export interface Trace {
 /** Looks events of one queue up by their ids. */
 export class LaneLookup {
   private readonly queue: JobQueue;
-  private readonly fates: Fates;
+  private readonly outcomes: EventOutcomes;
 
-  constructor(queue: JobQueue, fates: Fates) {
+  constructor(queue: JobQueue, outcomes: EventOutcomes) {
     this.queue = queue;
-    this.fates = fates;
+    this.outcomes = outcomes;
   }
 
   /** Null: this queue knows nothing of the event. */
   async trace(eventId: string): Promise<Trace | null> {
     const member = jobOfMember(eventId);
     const candidates = member === null ? [eventId] : [...new Set([member.jobId, eventId])];
-    const [fate, ...exist] = await Promise.all([
-      this.fates.find(eventId),
+    const [outcome, ...exist] = await Promise.all([
+      this.outcomes.find(eventId),
       ...candidates.map((id) => this.queue.has(id)),
     ]);
-    const shared = fate?.startsWith('job:') ? fate.slice('job:'.length) : null;
+    const shared = outcome?.startsWith('job:') ? outcome.slice('job:'.length) : null;
     const jobId = candidates.find((_, index) => exist[index]) ?? shared;
     const trace = jobId === null ? null : await this.traceJob(jobId, eventId);
     if (trace && trace.status !== 'appended') return trace;
-    // A finished job had events of several fates; and it may be gone already.
-    if (fate === 'appended' || fate === 'failed' || fate === 'expired') return { status: fate, jobId: null };
+    // A finished job had events of several outcomes; and it may be gone already.
+    if (outcome === 'appended' || outcome === 'failed' || outcome === 'expired')
+      return { status: outcome, jobId: null };
     return trace;
   }
 
   /** What a job that is still there holds of an event whose id its publisher gave; null: there is none. */
   async stored(eventId: string): Promise<StoredEvent | null> {
-    const fate = await this.fates.find(eventId);
-    const shared = fate?.startsWith('job:') ? fate.slice('job:'.length) : null;
+    const outcome = await this.outcomes.find(eventId);
+    const shared = outcome?.startsWith('job:') ? outcome.slice('job:'.length) : null;
     const jobs = await Promise.all([eventId, ...(shared === null ? [] : [shared])].map((id) => this.queue.dataOf(id)));
     const events = jobs.flatMap((data) => data?.events ?? []);
     return events.find((event) => event.id === eventId) ?? null;

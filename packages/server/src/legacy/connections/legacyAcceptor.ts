@@ -6,7 +6,7 @@ import type { Liveness } from '../../connections/lifecycle/liveness.js';
 import { verify } from '../../connections/upgrade/verify.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import { fit } from '../../delivery/joinCohort.js';
-import type { Clearances } from '../../delivery/selection/clearance.js';
+import type { Clearances } from '../../delivery/selection/clearances.js';
 import type { Logger, Report } from '../../observability/log/logger.js';
 import type { Amendment } from '../../registry/store/amendment.js';
 import type { RegistryStore } from '../../registry/store/registryStore.js';
@@ -19,7 +19,7 @@ import { STAY_AWAY } from './legacyCloseCodes.js';
 import type { LegacyConnection } from './legacyConnection.js';
 import type { LegacyErrors } from './legacyErrors.js';
 import { mayUse } from './legacyGroups.js';
-import type { LegacyNotes } from './legacyNotes.js';
+import type { LegacyRegistry } from './legacyRegistry.js';
 import type { LegacyReplacements } from './legacyReplacements.js';
 import type { LegacyTable } from './legacyTable.js';
 
@@ -29,7 +29,7 @@ export interface LegacyAcceptorParts {
   readonly clearances: Clearances;
   readonly authority: LegacyAuthority;
   readonly table: LegacyTable;
-  readonly notes: LegacyNotes;
+  readonly legacyRegistry: LegacyRegistry;
   readonly replacements: LegacyReplacements;
   readonly deprecations: Deprecations;
   readonly errors: LegacyErrors;
@@ -104,12 +104,12 @@ export class LegacyAcceptor {
    * two sees the other (C7).
    */
   private async note(connection: LegacyConnection): Promise<void> {
-    const { notes, store, errors, replacements, lease } = this.parts;
-    const taken = await notes.take(connection, lease());
+    const { legacyRegistry, store, errors, replacements, lease } = this.parts;
+    const taken = await legacyRegistry.take(connection, lease());
     const { revokedCode, revokedUntil, amendment } = await store.entry(connection);
     if (!connection.isOpen()) {
       // It closed before its note was written, and took back what was not there yet.
-      await notes.forget(connection.userId, connection.id);
+      await legacyRegistry.forget(connection.userId, connection.id);
       return;
     }
     const revoked = revocationError(revokedCode, revokedUntil);

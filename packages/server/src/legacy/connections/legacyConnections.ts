@@ -3,13 +3,13 @@ import type { Ended, Noted, Reviewed, UnregisteredConnections } from '../../conn
 import type { LegacyAuthority } from './legacyAuthority.js';
 import type { LegacyConnection } from './legacyConnection.js';
 import type { LegacyOrders } from './legacyOrders.js';
-import type { LegacyStanding } from './legacyReview.js';
+import type { LegacyReview } from './legacyReview.js';
 import type { LegacyTable } from './legacyTable.js';
 
 export interface LegacyConnectionsParts {
   readonly table: LegacyTable;
   readonly orders: LegacyOrders;
-  readonly standing: Pick<LegacyStanding, 'all'>;
+  readonly review: Pick<LegacyReview, 'all'>;
   readonly authority: LegacyAuthority;
 }
 
@@ -42,7 +42,7 @@ export class LegacyConnections implements UnregisteredConnections {
   }
 
   reconcile(): Promise<void> {
-    return this.parts.standing.all();
+    return this.parts.review.all();
   }
 
   reevaluateAll(progress: Progress): Promise<void> {

@@ -1,5 +1,5 @@
 import { LEGACY_GROUPS, LEGACY_PATHS, type LegacyGroup } from '@unified-ws/protocol';
-import type { Clearance } from '../../delivery/selection/clearance.js';
+import type { Clearance } from '../../delivery/selection/clearances.js';
 import { maySubscribe } from '../../delivery/selection/subscriptions.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 

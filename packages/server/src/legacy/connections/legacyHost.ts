@@ -4,14 +4,14 @@ import type { Report } from '../../observability/log/logger.js';
 import type { Amendment } from '../../registry/store/amendment.js';
 import type { LegacyAuthority } from './legacyAuthority.js';
 import type { LegacyConnection } from './legacyConnection.js';
-import type { LegacyNotes } from './legacyNotes.js';
+import type { LegacyRegistry } from './legacyRegistry.js';
 import type { LegacyTable } from './legacyTable.js';
 
 export interface LegacyHostParts {
   readonly sockets: Sockets;
   readonly authority: LegacyAuthority;
   readonly table: LegacyTable;
-  readonly notes: LegacyNotes;
+  readonly legacyRegistry: LegacyRegistry;
   readonly report: Report;
 }
 
@@ -48,11 +48,11 @@ export class LegacyHost implements ConnectionHost {
   }
 
   onEnd(connection: Connection, code: number, detail: string): void {
-    const { table, notes, sockets, report } = this.parts;
+    const { table, legacyRegistry, sockets, report } = this.parts;
     const legacy = connection as LegacyConnection;
     // A note that stays behind, because Redis is away, ends by its age; whoever follows it finds nothing.
     if (table.remove(legacy))
-      notes.forget(legacy.userId, legacy.id).catch((error: unknown) => report(error, 'legacy.forget'));
+      legacyRegistry.forget(legacy.userId, legacy.id).catch((error: unknown) => report(error, 'legacy.forget'));
     sockets.onEnd(connection, code, detail);
   }
 

@@ -3,11 +3,11 @@ import { fitCloseReason } from '@unified-ws/protocol';
 import { REREAD_MS } from '../../admin/users/askOwner.js';
 import type { Commands } from '../../bus/commands.js';
 import type { Ended, Noted, Reviewed, UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
-import type { Judge } from '../../registry/nodes/judge.js';
+import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import type { Clock } from '../../util/clock.js';
-import type { LegacyNotes, Whereabouts } from './legacyNotes.js';
-import type { LegacyStanding } from './legacyReview.js';
+import type { ConnectionLocation, LegacyRegistry } from './legacyRegistry.js';
+import type { LegacyReview } from './legacyReview.js';
 import type { LegacyTable } from './legacyTable.js';
 
 /** Left for what is to be written when a node does not answer, milliseconds. */
@@ -25,11 +25,11 @@ interface EndData {
 type Answer = 'applied' | 'ended' | 'gone' | 'dead' | undefined;
 
 export interface LegacyOrdersParts {
-  readonly notes: LegacyNotes;
+  readonly legacyRegistry: LegacyRegistry;
   readonly table: LegacyTable;
-  readonly standing: Pick<LegacyStanding, 'review'>;
+  readonly review: Pick<LegacyReview, 'review'>;
   readonly commands: Commands;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly clock: Clock;
 }
 
@@ -44,11 +44,11 @@ export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'en
   }
 
   noted(userId: string): Promise<readonly Noted[]> {
-    return this.parts.notes.all(userId);
+    return this.parts.legacyRegistry.all(userId);
   }
 
   async end(userId: string, code: number, reason: string, deadline: number): Promise<Ended> {
-    const { notes } = this.parts;
+    const { legacyRegistry } = this.parts;
     let closed = 0;
     let nodeId: string | null = null;
     let silent: string | null = null;
@@ -64,7 +64,7 @@ export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'en
         } else if (answer === undefined || answer === 'dead') {
           if (answer === undefined) silent = nodeOfLease(where.lease);
           // As a tombstone (C15): should its node wake, it reads it before it delivers.
-          await notes.forget(userId, where.conn, code);
+          await legacyRegistry.forget(userId, where.conn, code);
         }
       },
     );
@@ -94,19 +94,19 @@ export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'en
     userId: string,
     deadline: number,
     command: string,
-    data: (where: Whereabouts) => unknown,
-    take: (where: Whereabouts, answer: Answer) => void | Promise<void>,
+    data: (where: ConnectionLocation) => unknown,
+    take: (where: ConnectionLocation, answer: Answer) => void | Promise<void>,
   ): Promise<void> {
-    const { notes, judge, commands, clock } = this.parts;
+    const { legacyRegistry, failureDetector, commands, clock } = this.parts;
     const asked = new Set<string>();
     for (;;) {
-      const due = (await notes.of(userId)).filter(({ conn }) => !asked.has(conn));
+      const due = (await legacyRegistry.of(userId)).filter(({ conn }) => !asked.has(conn));
       if (due.length === 0) return;
       let moved = false;
       await Promise.all(
         due.map(async (where) => {
           asked.add(where.conn);
-          if (judge.isDead(where.lease)) return take(where, 'dead');
+          if (failureDetector.isDead(where.lease)) return take(where, 'dead');
           const left = deadline - RESERVE_MS - clock.mono();
           const answer = left > 0 ? await commands.request(where.lease, command, data(where), left) : undefined;
           if (answer === 'gone') moved = true;
@@ -128,7 +128,7 @@ export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'en
   private async reviewHere(conn: string): Promise<Answer> {
     const connection = this.parts.table.get(conn);
     if (!connection) return 'gone';
-    await this.parts.standing.review(connection);
+    await this.parts.review.review(connection);
     return connection.isOpen() ? 'applied' : 'ended';
   }
 }

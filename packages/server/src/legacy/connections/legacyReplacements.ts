@@ -1,9 +1,9 @@
 import type { Commands } from '../../bus/commands.js';
 import type { Report } from '../../observability/log/logger.js';
-import type { Judge } from '../../registry/nodes/judge.js';
+import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { REPLACED, REPLACED_REASON, STAY_AWAY } from './legacyCloseCodes.js';
 import type { LegacyCounts } from './legacyCounts.js';
-import type { LegacyNotes, Taken, Whereabouts } from './legacyNotes.js';
+import type { ConnectionLocation, LegacyRegistry, Registration } from './legacyRegistry.js';
 import type { LegacyTable } from './legacyTable.js';
 
 /** Of a user's group so often in a row, and whoever is replaced is told to stay away (F15): two old clients take turns for ever else. */
@@ -19,9 +19,9 @@ interface ReplaceData {
 
 export interface LegacyReplacementsParts {
   readonly commands: Commands;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly table: LegacyTable;
-  readonly notes: LegacyNotes;
+  readonly legacyRegistry: LegacyRegistry;
   readonly counts: LegacyCounts;
   readonly report: Report;
 }
@@ -36,19 +36,20 @@ export class LegacyReplacements {
   }
 
   /** Best effort: waits for nobody. */
-  replace(userId: string, { replaced, row }: Taken): void {
+  replace(userId: string, { replaced, row }: Registration): void {
     const code = row > MAX_ROW ? STAY_AWAY : REPLACED;
     for (const where of replaced) {
       this.one(userId, where, code).catch((error: unknown) => this.parts.report(error, 'legacy.replace'));
     }
   }
 
-  private async one(userId: string, { conn, lease }: Whereabouts, code: number): Promise<void> {
-    const { commands, judge, notes } = this.parts;
+  private async one(userId: string, { conn, lease }: ConnectionLocation, code: number): Promise<void> {
+    const { commands, failureDetector, legacyRegistry } = this.parts;
     const data: ReplaceData = { conn, code };
     // What a dead node left behind, or a node that could not take its note back, would be asked for ever.
-    const isGone = judge.isDead(lease) || (await commands.request(lease, REPLACE, data, TIMEOUT_MS)) === false;
-    if (isGone) await notes.forget(userId, conn);
+    const isGone =
+      failureDetector.isDead(lease) || (await commands.request(lease, REPLACE, data, TIMEOUT_MS)) === false;
+    if (isGone) await legacyRegistry.forget(userId, conn);
   }
 
   private end({ conn, code }: ReplaceData): boolean {

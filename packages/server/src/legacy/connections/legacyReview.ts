@@ -4,16 +4,16 @@ import type { RegistryStore } from '../../registry/store/registryStore.js';
 import { REPLACED, REPLACED_REASON } from './legacyCloseCodes.js';
 import type { LegacyConnection } from './legacyConnection.js';
 import type { LegacyErrors } from './legacyErrors.js';
-import type { LegacyNotes } from './legacyNotes.js';
+import type { LegacyRegistry } from './legacyRegistry.js';
 import type { LegacyTable } from './legacyTable.js';
 
 /** Looked at together. */
 const CHUNK = 200;
 const STEP_MS = 1000;
 
-export interface LegacyStandingParts {
+export interface LegacyReviewParts {
   readonly table: LegacyTable;
-  readonly notes: LegacyNotes;
+  readonly legacyRegistry: LegacyRegistry;
   readonly store: Pick<RegistryStore, 'entry'>;
   readonly errors: LegacyErrors;
   readonly lease: () => string;
@@ -29,14 +29,14 @@ export interface LegacyStandingParts {
  * Whether the legacy connections of this node may stay: what Redis holds of their users' tokens, and whether a newer one took their place.
  * Asked for one when an admin ordered something, for all before delivery goes on after an interruption (C12), and in turn.
  */
-export class LegacyStanding {
-  private readonly parts: LegacyStandingParts;
+export class LegacyReview {
+  private readonly parts: LegacyReviewParts;
   private timer: NodeJS.Timeout | null = null;
   private round: LegacyConnection[] = [];
   private slice = 0;
   private running = false;
 
-  constructor(parts: LegacyStandingParts) {
+  constructor(parts: LegacyReviewParts) {
     this.parts = parts;
   }
 
@@ -52,10 +52,10 @@ export class LegacyStanding {
 
   /** @throws when Redis does not answer: the connection is as before. */
   async review(connection: LegacyConnection): Promise<void> {
-    const { notes, store, errors, lease, isAway } = this.parts;
+    const { legacyRegistry, store, errors, lease, isAway } = this.parts;
     // It stays as it is; the node comes here again when the shard is back.
     if (isAway(connection.userId)) return;
-    const ended = await notes.keep(connection, lease());
+    const ended = await legacyRegistry.keep(connection, lease());
     if (!connection.isOpen()) return;
     if (ended !== null) {
       if (ended === 0) connection.endWith(REPLACED, REPLACED_REASON);

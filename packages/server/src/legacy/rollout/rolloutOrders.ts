@@ -5,7 +5,7 @@ import type { Report } from '../../observability/log/logger.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
-import type { Judge } from '../../registry/nodes/judge.js';
+import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import { presentLeases } from '../../registry/nodes/presentLeases.js';
 import { AppError } from '../../util/appError.js';
@@ -44,7 +44,7 @@ export interface RolloutOrdersParts {
   readonly commands: Commands;
   readonly redis: RedisClient;
   readonly keys: Keys;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -188,8 +188,8 @@ export class RolloutOrders {
     command: string,
     timeoutMs: number,
   ): Promise<{ readonly answers: readonly T[]; readonly missing: readonly string[] }> {
-    const { commands, redis, keys, judge, report } = this.parts;
-    const leases = await presentLeases(redis, keys, judge).catch((error: unknown) => {
+    const { commands, redis, keys, failureDetector, report } = this.parts;
+    const leases = await presentLeases(redis, keys, failureDetector).catch((error: unknown) => {
       report(error, 'operations.rollout');
       return commands.everybody();
     });

@@ -5,7 +5,7 @@ import type { Authority } from '../../connections/lifecycle/authority.js';
 import type { Connection } from '../../connections/lifecycle/connection.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import { joinCohort } from '../../delivery/joinCohort.js';
-import type { Clearance } from '../../delivery/selection/clearance.js';
+import type { Clearance } from '../../delivery/selection/clearances.js';
 import {
   type ChoiceChanges,
   chosenCategories,
@@ -13,7 +13,7 @@ import {
   type SavedSubscriptions,
   withChanges,
 } from '../../delivery/selection/subscriptions.js';
-import type { TypeSet } from '../../delivery/selection/typeSet.js';
+import type { TypeSet } from '../../delivery/selection/typeSets.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { Report } from '../../observability/log/logger.js';
 import { AppError } from '../../util/appError.js';

@@ -1,7 +1,7 @@
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import type { Report } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
-import type { Judge } from '../nodes/judge.js';
+import type { FailureDetector } from '../nodes/failureDetector.js';
 import type { Lease } from '../nodes/lease.js';
 import type { Amendment } from '../store/amendment.js';
 import type { PriorClaim, RegistryStore, Successor } from '../store/registryStore.js';
@@ -12,7 +12,7 @@ import {
   compareFences,
   type Owner,
 } from '../store/registryTypes.js';
-import { ClaimWindow } from './claimWindow.js';
+import { ClaimBatcher } from './claimBatcher.js';
 import type { PendingReplacements } from './pendingReplacements.js';
 import type { Releases } from './releases.js';
 
@@ -40,7 +40,7 @@ export type ClaimOutcome =
 export interface ClaimsParts {
   readonly store: RegistryStore;
   readonly lease: Lease;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly pendingReplacements: PendingReplacements;
   readonly releases: Releases;
   readonly clock: Clock;
@@ -66,13 +66,13 @@ interface Reclaim {
  */
 export class Claims {
   private readonly parts: ClaimsParts;
-  private readonly window: ClaimWindow<Waiting>;
+  private readonly batcher: ClaimBatcher<Waiting>;
   /** By connection: while its re-claim is not settled, "mine" in the registry is no leave to deliver for it (C4). */
   private readonly reclaims = new Map<string, Reclaim>();
 
   constructor(parts: ClaimsParts) {
     this.parts = parts;
-    this.window = new ClaimWindow(parts.clock, (batch) => this.sendTogether(batch));
+    this.batcher = new ClaimBatcher(parts.clock, (batch) => this.sendTogether(batch));
   }
 
   /**
@@ -83,7 +83,7 @@ export class Claims {
    */
   async acquire(who: Claimant): Promise<ClaimOutcome> {
     const answer = await new Promise<ClaimAnswer | null>((resolve, reject) => {
-      this.window.add({ who, resolve, reject });
+      this.batcher.add({ who, resolve, reject });
     });
     if (answer === null) return { status: 'gone' };
     if (answer.status !== 'ok') return refusal(answer);
@@ -167,7 +167,7 @@ export class Claims {
 
   /** Null when the connection closed meanwhile. @param again of a re-claim. */
   private async send(who: Claimant, again: PriorClaim | null, enlisted: Promise<void>): Promise<ClaimAnswer | null> {
-    const { store, lease, judge, releases, pendingReplacements } = this.parts;
+    const { store, lease, failureDetector, releases, pendingReplacements } = this.parts;
     const under = lease.id;
     pendingReplacements.expect(who.id);
     let answer: ClaimAnswer;
@@ -181,7 +181,7 @@ export class Claims {
           return null;
         }
       }
-      [answer] = await Promise.all([store.claim(who, under, judge.dead(), again), enlisted]);
+      [answer] = await Promise.all([store.claim(who, under, failureDetector.dead(), again), enlisted]);
     } catch (error) {
       pendingReplacements.forget(who.id);
       // A re-claim is repeated by its caller: it keeps the connection. A first claim ends with its socket (C8).

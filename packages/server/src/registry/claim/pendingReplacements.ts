@@ -1,7 +1,7 @@
 import { CLOSE } from '@unified-ws/protocol';
 import type { Bus } from '../../bus/bus.js';
 import type { Clock } from '../../util/clock.js';
-import type { Judge } from '../nodes/judge.js';
+import type { FailureDetector } from '../nodes/failureDetector.js';
 import type { Claimant, ReplacedOwner } from '../store/registryTypes.js';
 
 /** An unanswered evict is sent again this often, milliseconds (C2). */
@@ -9,7 +9,7 @@ const RESEND_MS = 250;
 
 export interface PendingReplacementsParts {
   readonly bus: Bus;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly clock: Clock;
   readonly clusterTime: Pick<Clock, 'now'>;
   /**
@@ -70,9 +70,9 @@ export class PendingReplacements {
     replaced: readonly ReplacedOwner[],
     onOwnConfirmed: () => void,
   ): Promise<ReplacedOwner[]> {
-    const { clock, judge } = this.parts;
+    const { clock, failureDetector } = this.parts;
     const now = clock.mono();
-    for (const one of replaced) judge.watch(one.l, now);
+    for (const one of replaced) failureDetector.watch(one.l, now);
     const pending: Pending = {
       claimant,
       lease,
@@ -135,13 +135,15 @@ export class PendingReplacements {
   }
 
   private tick(): void {
-    const { bus, judge, clock, clusterTime, timeoutMs } = this.parts;
+    const { bus, failureDetector, clock, clusterTime, timeoutMs } = this.parts;
     const now = clock.mono();
     for (const pending of [...this.pending.values()]) {
       const { claimant } = pending;
       for (const one of [...pending.unconfirmed.values()]) {
         // Warned once more all the same: what it knows of the time may be wrong (C2).
-        const isGivenUp = judge.isDead(one.l) || now - pending.since >= Math.max(timeoutMs, judge.patienceMs(one.l));
+        const isGivenUp =
+          failureDetector.isDead(one.l) ||
+          now - pending.since >= Math.max(timeoutMs, failureDetector.patienceMs(one.l));
         if (isGivenUp) pending.unconfirmed.delete(one.c);
         const code = one.k !== '' && one.k === claimant.client?.id ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
         bus.send(one.l, {

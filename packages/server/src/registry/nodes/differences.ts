@@ -1,12 +1,12 @@
 import { type Notice, PENALTY } from '../../observability/health/notices.js';
 import { AGREEMENTS } from '../../settings/agreement.js';
 import type { Clock } from '../../util/clock.js';
-import type { Judge } from './judge.js';
+import type { FailureDetector } from './failureDetector.js';
 import { nodeOfLease } from './lease.js';
 import type { NodeCard, NodeCards } from './nodeCards.js';
 
 export interface DifferencesParts {
-  readonly judge: Pick<Judge, 'live'>;
+  readonly failureDetector: Pick<FailureDetector, 'live'>;
   readonly cards: Pick<NodeCards, 'of' | 'own'>;
   readonly clock: Pick<Clock, 'mono'>;
   /** What may differ while a deploy rolls is told when it has lasted so long, ms. */
@@ -47,11 +47,11 @@ export class Differences {
 
   /** In what this node may not differ from those that live, and does: it must not work beside them. Null: in nothing. */
   refusal(): string | null {
-    const { judge, cards } = this.parts;
+    const { failureDetector, cards } = this.parts;
     for (const { name, rule, why } of AGREEMENTS) {
       const own = cards.own.settings[name];
       if (rule !== 'refused' || own === undefined) continue;
-      for (const lease of judge.live()) {
+      for (const lease of failureDetector.live()) {
         const other = told(cards.of(lease), name);
         if (typeof other !== 'string' || idOf(other) === idOf(own)) continue;
         return `${name}: this node has ${own}, and ${nodeOfLease(lease)} has ${other}; ${why}`;
@@ -62,9 +62,9 @@ export class Differences {
 
   /** Value -> nodes that have it. */
   private values(name: string): Map<string, string[]> {
-    const { judge, cards } = this.parts;
+    const { failureDetector, cards } = this.parts;
     const found = new Map<string, [string, string[]]>();
-    for (const lease of judge.live()) {
+    for (const lease of failureDetector.live()) {
       const value = told(cards.of(lease), name);
       if (typeof value !== 'string') continue;
       const id = idOf(value);

@@ -6,7 +6,7 @@ import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import type { Clock } from '../../util/clock.js';
 import type { ClusterTime } from '../time/clusterTime.js';
-import { ENDED, type Judge } from './judge.js';
+import { ENDED, type FailureDetector } from './failureDetector.js';
 import type { NodeCards } from './nodeCards.js';
 
 /** A lease is renewed this often, milliseconds. */
@@ -38,7 +38,7 @@ export interface LeaseParts {
   readonly bus: Bus;
   readonly keys: Keys;
   readonly clock: Clock;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly cards: NodeCards;
   /** Asked with each beat. */
   readonly clusterTime: Pick<ClusterTime, 'sample' | 'now'>;
@@ -149,7 +149,7 @@ export class Lease {
    * @throws when Redis did not confirm.
    */
   async pulse(): Promise<Renewal> {
-    const { clock, judge, cards, clusterTime, installation } = this.parts;
+    const { clock, failureDetector, cards, clusterTime, installation } = this.parts;
     const lease = this.current;
     const sentAt = clock.mono();
     const offset = clock.now() - sentAt;
@@ -159,7 +159,7 @@ export class Lease {
     // First: the judge goes by them.
     cards.take(flatCards);
     installation.agree(installationId);
-    judge.observe(pairs(flat), sentAt, clock.mono());
+    failureDetector.observe(pairs(flat), sentAt, clock.mono());
     if (lease === this.current && behindMs > CLOCK_SLACK_MS) {
       this.overslept = true;
       return 'overslept';

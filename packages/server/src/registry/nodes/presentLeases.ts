@@ -1,6 +1,6 @@
 import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
-import { ENDED, type Judge } from './judge.js';
+import { ENDED, type FailureDetector } from './failureDetector.js';
 
 /**
  * Everybody in the cluster at this moment. Read afresh: a node that the judge has not seen yet would go on with what was in force
@@ -8,7 +8,11 @@ import { ENDED, type Judge } from './judge.js';
  *
  * @throws when Redis does not answer.
  */
-export async function presentLeases(redis: RedisClient, keys: Keys, judge: Judge): Promise<string[]> {
+export async function presentLeases(
+  redis: RedisClient,
+  keys: Keys,
+  failureDetector: FailureDetector,
+): Promise<string[]> {
   const beats = await redis.hgetall(keys.nodes());
-  return Object.keys(beats).filter((lease) => beats[lease] !== ENDED && !judge.isDead(lease));
+  return Object.keys(beats).filter((lease) => beats[lease] !== ENDED && !failureDetector.isDead(lease));
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
 import { Unmendable } from '../../redis/persist.js';
-import { ENDED } from './judge.js';
+import { ENDED } from './failureDetector.js';
 import { BEAT_INTERVAL_MS, nodeOfLease } from './lease.js';
 
 /** A node that is alive writes its next beat within this; beats are looked at this often. */

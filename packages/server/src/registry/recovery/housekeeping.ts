@@ -3,7 +3,7 @@ import type { RedisClient } from '../../redis/connect.js';
 import type { Keys } from '../../redis/keys.js';
 import { RedisLock } from '../../redis/redisLock.js';
 import type { Clock } from '../../util/clock.js';
-import type { Judge } from '../nodes/judge.js';
+import type { FailureDetector } from '../nodes/failureDetector.js';
 import type { RegistryStore } from '../store/registryStore.js';
 
 /** A lease that has been dead this long, milliseconds, is cleaned up after. Correctness never waits for it (C11). */
@@ -18,7 +18,7 @@ export interface HousekeepingParts {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly clock: Clock;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly store: RegistryStore;
   readonly report: Report;
   readonly isServing: () => boolean;
@@ -57,9 +57,9 @@ export class Housekeeping {
 
   /** One round. Returns the number of entries removed. */
   async run(): Promise<number> {
-    const { redis, keys, judge, clock, isServing, ripeMs = RIPE_MS } = this.parts;
+    const { redis, keys, failureDetector, clock, isServing, ripeMs = RIPE_MS } = this.parts;
     if (!isServing()) return 0;
-    const ripe = judge.deadFor(ripeMs, clock.mono());
+    const ripe = failureDetector.deadFor(ripeMs, clock.mono());
     if (ripe.length === 0) return 0;
     // Not ended after the round: nobody begins another before it lapses.
     if ((await new RedisLock(redis, keys.housekeeping()).take(TURN_MS)) === null) return 0;
@@ -82,12 +82,12 @@ export class Housekeeping {
   }
 
   private async clear(lease: string): Promise<number> {
-    const { redis, keys, isServing, judge } = this.parts;
+    const { redis, keys, isServing, failureDetector } = this.parts;
     let removed = 0;
     for (;;) {
       const users = await redis.srandmember(keys.nodeUsers(lease), CHUNK);
       if (users.length === 0) break;
-      if (!isServing() || !judge.isDead(lease)) return removed;
+      if (!isServing() || !failureDetector.isDead(lease)) return removed;
       const released = await Promise.all(users.map((userId) => this.reap(userId, lease)));
       removed += released.filter(Boolean).length;
       await redis.srem(keys.nodeUsers(lease), ...users);

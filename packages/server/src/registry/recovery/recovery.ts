@@ -2,7 +2,7 @@ import type { Standing } from '@unified-ws/protocol';
 import type { Bus } from '../../bus/bus.js';
 import type { Logger, Report } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
-import type { Judge } from '../nodes/judge.js';
+import type { FailureDetector } from '../nodes/failureDetector.js';
 import { BEAT_INTERVAL_MS, type Lease } from '../nodes/lease.js';
 import type { Shards } from './shards.js';
 
@@ -26,7 +26,7 @@ export interface RecoveryParts {
   readonly lease: Lease;
   readonly shards: Pick<Shards, 'prove' | 'away'>;
   readonly bus: Bus;
-  readonly judge: Judge;
+  readonly failureDetector: FailureDetector;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly report: Report;
@@ -94,7 +94,7 @@ export class Recovery {
   /** Stops delivery and starts on the way back. Safe to call at any time and any number of times. */
   interrupt(reason: string): void {
     if (this.state !== 'serving' && this.state !== 'rejoining') return;
-    this.parts.judge.reset();
+    this.parts.failureDetector.reset();
     this.signal('interrupt', reason);
     this.parts.logger.warn({ reason }, 'delivery interrupted');
     this.wake?.();

@@ -17,8 +17,8 @@ describe('the end of a token', () => {
     heartbeatIntervalMs: PING_INTERVAL_MS,
     authTimeoutMs: PING_INTERVAL_MS,
     cursor: () => null,
-    userCursor: () => null,
-    cursorOf: () => null,
+    mailboxPosition: () => null,
+    positionOf: () => null,
     onAuthTimeout: () => undefined,
   });
   before(() => liveness.start());

@@ -1,10 +1,10 @@
-import type { Member } from '@unified-ws/server/delivery/broadcast/cohort';
+import type { Member } from '@unified-ws/server/delivery/broadcast/cohorts';
 import { Readers } from '@unified-ws/server/delivery/broadcast/readers';
-import { Window } from '@unified-ws/server/delivery/broadcast/window';
+import { RecentEvents } from '@unified-ws/server/delivery/broadcast/recentEvents';
 import { Compression } from '@unified-ws/server/delivery/frames/compression';
+import type { IndividualDelivery } from '@unified-ws/server/delivery/selection/individualDelivery';
 import { RateLimit } from '@unified-ws/server/delivery/selection/rateLimit';
-import type { SingleService } from '@unified-ws/server/delivery/selection/singleService';
-import { TypeSets } from '@unified-ws/server/delivery/selection/typeSet';
+import { TypeSets } from '@unified-ws/server/delivery/selection/typeSets';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import type { LogEntry } from '@unified-ws/server/events/log/broadcastLog';
 import type { LogPages } from '@unified-ws/server/events/log/logPages';
@@ -20,7 +20,7 @@ class FakeMember implements Member {
   readonly delivered = typeSets.of([TYPE]);
   readonly clearance = { id: 1, roles: new Set(['user']), permissions: new Set(['events:receive']) };
   readonly compress = false;
-  single: SingleService | null = null;
+  individual: IndividualDelivery | null = null;
   congested = false;
   bytes = 0;
   readonly id: string;
@@ -82,7 +82,7 @@ describe('connections that read the log', () => {
       return Array.from({ length: Math.min(limit, to - from) }, (_, n) => entry(from + 1 + n));
     };
     readers = new Readers({
-      window: new Window(10, 10_000),
+      recentEvents: new RecentEvents(10, 10_000),
       pages: { after, clear: () => undefined } as unknown as LogPages,
       catalogue: () => catalogue,
       clock: { now: () => time, mono: () => time },
@@ -125,14 +125,14 @@ describe('connections that read the log', () => {
   it('must keep little of what they read while their own rate holds it back', async () => {
     const members = Array.from({ length: 10 }, (_, n) => new FakeMember(`m${n}`));
     for (const member of members) {
-      member.single = { batch: true, limit: new RateLimit(1), passes: () => true };
+      member.individual = { batch: true, limit: new RateLimit(1), passes: () => true };
       readers.add(member, begin);
     }
     await until(() => members.every(({ bytes }) => bytes > 0), { what: 'a first event' });
     await turn();
     expect(readers.keptBytes).to.be.at.most(members.length * 10 * EVENT_BYTES);
     // And nothing is left out.
-    for (const member of members) member.single = null;
+    for (const member of members) member.individual = null;
     time += 2000;
     for (const member of members) readers.wake(member);
     await until(() => caughtUp.length === 10, { what: 'all caught up' });

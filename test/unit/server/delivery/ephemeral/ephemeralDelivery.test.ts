@@ -1,9 +1,9 @@
-import { Cohorts, type Member } from '@unified-ws/server/delivery/broadcast/cohort';
+import { Cohorts, type Member } from '@unified-ws/server/delivery/broadcast/cohorts';
 import type { Readers } from '@unified-ws/server/delivery/broadcast/readers';
 import { Ephemeral, type EphemeralItem } from '@unified-ws/server/delivery/ephemeral/ephemeral';
 import { EphemeralDelivery } from '@unified-ws/server/delivery/ephemeral/ephemeralDelivery';
 import { Compression } from '@unified-ws/server/delivery/frames/compression';
-import { TypeSets } from '@unified-ws/server/delivery/selection/typeSet';
+import { TypeSets } from '@unified-ws/server/delivery/selection/typeSets';
 import { EventCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import { expect } from 'chai';
 
@@ -22,7 +22,7 @@ class FakeMember implements Member {
   readonly userId: string;
   readonly delivered = typeSets.of(['tick']);
   readonly clearance = clearance;
-  readonly single = null;
+  readonly individual = null;
   readonly compress = false;
   congested = false;
   readonly got: unknown[] = [];

@@ -1,16 +1,16 @@
 import { DEFAULT_PREFERENCES, type PreferenceChanges } from '@unified-ws/protocol';
-import type { Clearance } from '@unified-ws/server/delivery/selection/clearance';
+import type { Clearance } from '@unified-ws/server/delivery/selection/clearances';
+import { individualDelivery } from '@unified-ws/server/delivery/selection/individualDelivery';
+import { isRecipient, type Recipient } from '@unified-ws/server/delivery/selection/isRecipient';
 import {
   changed,
   deliveredTypes,
-  isSingly,
+  needsIndividualDelivery,
   PreferenceFormat,
   passes,
   unknownNames,
 } from '@unified-ws/server/delivery/selection/preferences';
-import { singleService } from '@unified-ws/server/delivery/selection/singleService';
-import { TypeSets } from '@unified-ws/server/delivery/selection/typeSet';
-import { type Recipient, wants } from '@unified-ws/server/delivery/selection/wants';
+import { TypeSets } from '@unified-ws/server/delivery/selection/typeSets';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import type { StoredEvent } from '@unified-ws/server/events/event/storedEvent';
 import { expect } from 'chai';
@@ -100,21 +100,21 @@ describe('preferences', () => {
       { max_message_rate: 1 },
       { priority_filter: 'normal' },
     ] as const) {
-      expect(isSingly(chosen(changes)), JSON.stringify(changes)).to.equal(true);
+      expect(needsIndividualDelivery(chosen(changes)), JSON.stringify(changes)).to.equal(true);
     }
     for (const changes of [{ compress_data: true }, { muted_event_types: ['zone_created'] }, { categories: ['dns'] }]) {
-      expect(isSingly(chosen(changes)), JSON.stringify(changes)).to.equal(false);
+      expect(needsIndividualDelivery(chosen(changes)), JSON.stringify(changes)).to.equal(false);
     }
-    expect(isSingly(DEFAULT_PREFERENCES)).to.equal(false);
+    expect(needsIndividualDelivery(DEFAULT_PREFERENCES)).to.equal(false);
   });
 
   it('a change that leaves the message rate must not be leave for another burst', () => {
-    const first = singleService(chosen({ max_message_rate: 1 }), null);
+    const first = individualDelivery(chosen({ max_message_rate: 1 }), null);
     expect(first?.limit?.take(0)).to.equal(true);
-    const second = singleService(chosen({ max_message_rate: 1, priority_filter: 'high' }), first);
+    const second = individualDelivery(chosen({ max_message_rate: 1, priority_filter: 'high' }), first);
     expect(second?.limit?.take(1)).to.equal(false);
-    expect(singleService(chosen({ max_message_rate: 2 }), second)?.limit?.take(1)).to.equal(true);
-    expect(singleService(DEFAULT_PREFERENCES, second)).to.equal(null);
+    expect(individualDelivery(chosen({ max_message_rate: 2 }), second)?.limit?.take(1)).to.equal(true);
+    expect(individualDelivery(DEFAULT_PREFERENCES, second)).to.equal(null);
   });
 
   it('an urgent event passes the filter "critical", which is not the highest priority', () => {
@@ -132,21 +132,27 @@ describe('wants', () => {
     userId: 'u1',
     delivered: typeSets.of(['zone_created']),
     clearance,
-    single: null,
+    individual: null,
   };
   const definition = catalogue.get('zone_created');
   if (!definition) throw new Error('the catalogue lacks zone_created');
 
   it('is the one answer of the single path: each reason against it must be enough', () => {
-    expect(wants(who, event(), definition)).to.equal(true);
-    expect(wants({ ...who, delivered: null }, event(), definition), 'not established').to.equal(false);
-    expect(wants({ ...who, delivered: typeSets.of([]) }, event(), definition), 'not subscribed').to.equal(false);
-    expect(wants({ ...who, clearance: { ...clearance, permissions: new Set() } }, event(), definition)).to.equal(false);
-    expect(wants(who, event({ permission: 'events:admin' }), definition), 'limited').to.equal(false);
-    expect(wants(who, event({ roles: ['admin'] }), definition), 'role').to.equal(false);
-    expect(wants(who, event({ exclude: ['u1'] }), definition), 'excluded').to.equal(false);
+    expect(isRecipient(who, event(), definition)).to.equal(true);
+    expect(isRecipient({ ...who, delivered: null }, event(), definition), 'not established').to.equal(false);
+    expect(isRecipient({ ...who, delivered: typeSets.of([]) }, event(), definition), 'not subscribed').to.equal(false);
+    expect(isRecipient({ ...who, clearance: { ...clearance, permissions: new Set() } }, event(), definition)).to.equal(
+      false,
+    );
+    expect(isRecipient(who, event({ permission: 'events:admin' }), definition), 'limited').to.equal(false);
+    expect(isRecipient(who, event({ roles: ['admin'] }), definition), 'role').to.equal(false);
+    expect(isRecipient(who, event({ exclude: ['u1'] }), definition), 'excluded').to.equal(false);
     expect(
-      wants({ ...who, single: singleService(chosen({ priority_filter: 'high' }), null) }, event(), definition),
+      isRecipient(
+        { ...who, individual: individualDelivery(chosen({ priority_filter: 'high' }), null) },
+        event(),
+        definition,
+      ),
     ).to.equal(false);
   });
 });

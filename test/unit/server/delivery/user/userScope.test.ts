@@ -5,7 +5,7 @@ import type { MailBatch } from '@unified-ws/server/bus/busMessages';
 import { Compression } from '@unified-ws/server/delivery/frames/compression';
 import { RateLimit } from '@unified-ws/server/delivery/selection/rateLimit';
 import { Acks } from '@unified-ws/server/delivery/user/acks';
-import type { MailCursor } from '@unified-ws/server/delivery/user/mailCursor';
+import type { MailboxPosition } from '@unified-ws/server/delivery/user/mailboxPosition';
 import { type MailRecipient, UserScope } from '@unified-ws/server/delivery/user/userScope';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import type { StoredEvent } from '@unified-ws/server/events/event/storedEvent';
@@ -29,8 +29,8 @@ class Peer implements MailRecipient {
   readonly clearance = CLEARANCE;
   readonly preferences = DEFAULT_PREFERENCES;
   readonly compress = false;
-  single: MailRecipient['single'] = null;
-  mail: MailCursor | null = null;
+  individual: MailRecipient['individual'] = null;
+  mail: MailboxPosition | null = null;
   /** Writes that it takes before it is congested. */
   room = Number.POSITIVE_INFINITY;
   readonly writes: number[][] = [];
@@ -252,7 +252,7 @@ describe('the user scope', function () {
   it('writes singly, and as often as the preferences allow', async () => {
     let left = 2;
     const take = (): boolean => left-- > 0;
-    peer.single = { batch: false, limit: Object.assign(new RateLimit(1), { take }), passes: () => true };
+    peer.individual = { batch: false, limit: Object.assign(new RateLimit(1), { take }), passes: () => true };
     scope.receive(await append(4));
     expect(peer.writes).to.deep.equal([[0], [1]]);
     await until(() => scope.waiting === 1, { what: 'it waits' });

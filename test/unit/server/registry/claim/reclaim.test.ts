@@ -5,7 +5,7 @@ import { Claims } from '@unified-ws/server/registry/claim/claims';
 import { Duplicates } from '@unified-ws/server/registry/claim/duplicates';
 import { PendingReplacements } from '@unified-ws/server/registry/claim/pendingReplacements';
 import type { Releases } from '@unified-ws/server/registry/claim/releases';
-import { Judge } from '@unified-ws/server/registry/nodes/judge';
+import { FailureDetector } from '@unified-ws/server/registry/nodes/failureDetector';
 import type { Lease } from '@unified-ws/server/registry/nodes/lease';
 import { type Holder, Reconciler } from '@unified-ws/server/registry/recovery/reconciler';
 import { RegistryStore } from '@unified-ws/server/registry/store/registryStore';
@@ -62,11 +62,11 @@ describe('a re-claim that waits while its node loses its lease', () => {
       end: (code) => void ends.push(code),
     };
     const report = (error: unknown): void => void failures.push(error);
-    const judge = new Judge(5000);
+    const failureDetector = new FailureDetector(5000);
     const bus = { send: () => undefined } as unknown as Bus;
     const pendingReplacements = new PendingReplacements({
       bus,
-      judge,
+      failureDetector,
       clock: systemClock,
       clusterTime: systemClock,
       timeoutMs: 60_000,
@@ -76,7 +76,7 @@ describe('a re-claim that waits while its node loses its lease', () => {
     const claims = new Claims({
       store,
       lease: lease as Lease,
-      judge,
+      failureDetector,
       pendingReplacements,
       releases,
       clock: systemClock,

@@ -6,9 +6,9 @@ import { packed, shortId, unpack, WHOLE_IDS, type WholeIds } from '../event/reme
 import { SHARED_JOB } from './jobBatcher.js';
 
 /** What became of an event, where its job and the log cannot tell: `job:<id>` names the shared job that it waits in. */
-export type Fate = 'appended' | 'failed' | 'expired' | `job:${string}`;
+export type EventOutcome = 'appended' | 'failed' | 'expired' | `job:${string}`;
 
-export interface FatesParts {
+export interface EventOutcomesParts {
   readonly redis: RedisClient;
   /** The key of a bucket of one queue (`Keys.told`), and of one that the build before this one reads (`Keys.fates`). */
   readonly key: (bucket: number) => string;
@@ -36,11 +36,11 @@ const JOB_LENGTH = 22;
  * Remembers for a while what became of events of one queue. Events whose ids were made with their job's are noted as one, when they
  * fared alike.
  */
-export class Fates {
-  private readonly parts: FatesParts;
-  private readonly script = LuaScript.load('fates', new URL('./lua/fates.lua', import.meta.url));
+export class EventOutcomes {
+  private readonly parts: EventOutcomesParts;
+  private readonly script = LuaScript.load('recordOutcomes', new URL('./lua/recordOutcomes.lua', import.meta.url));
 
-  constructor(parts: FatesParts) {
+  constructor(parts: EventOutcomesParts) {
     this.parts = parts;
   }
 
@@ -48,10 +48,10 @@ export class Fates {
    * @param done events whose shared job is over: its name is forgotten.
    * @throws whatever the connection says.
    */
-  async record(fates: ReadonlyMap<string, Fate>, done: readonly string[] = []): Promise<void> {
+  async record(outcomes: ReadonlyMap<string, EventOutcome>, done: readonly string[] = []): Promise<void> {
     const { redis, key } = this.parts;
-    const notes = [...byJob(fates)].map(([id, fate]) => [shortId(id), textOf(fate)]);
-    for (const id of done) if (!fates.has(id)) notes.push([shortId(id), '']);
+    const notes = [...byJob(outcomes)].map(([id, outcome]) => [shortId(id), textOf(outcome)]);
+    for (const id of done) if (!outcomes.has(id)) notes.push([shortId(id), '']);
     if (notes.length === 0) return;
     const bucketMs = this.bucketMs();
     const bucket = key(this.bucket(bucketMs));
@@ -64,11 +64,11 @@ export class Fates {
       ];
       steps.push(this.script.run(redis, [bucket], args));
     }
-    await Promise.all([...steps, this.recordForOld(fates)]);
+    await Promise.all([...steps, this.recordForOld(outcomes)]);
   }
 
   /** The newest that is known of an event; null: nothing. */
-  async find(eventId: string): Promise<Fate | null> {
+  async find(eventId: string): Promise<EventOutcome | null> {
     const { redis, key } = this.parts;
     const newest = this.bucket(this.bucketMs());
     const member = jobOfMember(eventId);
@@ -81,17 +81,17 @@ export class Fates {
     for (const [index, id] of ids.entries()) {
       for (const bucket of buckets) {
         const text = unpack(bucket[index] ?? null, id, NAMES.length + JOB_LENGTH);
-        if (text !== null) return fateOf(text);
+        if (text !== null) return outcomeOf(text);
       }
     }
     return old;
   }
 
-  private async recordForOld(fates: ReadonlyMap<string, Fate>): Promise<void> {
+  private async recordForOld(outcomes: ReadonlyMap<string, EventOutcome>): Promise<void> {
     const { redis, oldKey, wholeIds } = this.parts;
-    if (fates.size === 0 || wholeIds?.() !== WHOLE_IDS.written) return;
+    if (outcomes.size === 0 || wholeIds?.() !== WHOLE_IDS.written) return;
     const bucket = oldKey(this.bucket(OLD_BUCKET_MS));
-    const pairs = [...fates];
+    const pairs = [...outcomes];
     const steps: Promise<unknown>[] = [];
     for (let at = 0; at < pairs.length; at += MAX_EVENTS) {
       steps.push(redis.hset(bucket, ...pairs.slice(at, at + MAX_EVENTS).flat()));
@@ -99,14 +99,14 @@ export class Fates {
     await Promise.all([...steps, redis.pexpire(bucket, BUCKETS * OLD_BUCKET_MS + CLOCK_STEP_MS)]);
   }
 
-  private async findOld(eventId: string): Promise<Fate | null> {
+  private async findOld(eventId: string): Promise<EventOutcome | null> {
     const { redis, oldKey, wholeIds } = this.parts;
     if ((wholeIds?.() ?? WHOLE_IDS.no) === WHOLE_IDS.no) return null;
     const newest = this.bucket(OLD_BUCKET_MS);
     const found = await Promise.all(
       Array.from({ length: BUCKETS }, (_, age) => redis.hget(oldKey(newest - age), eventId)),
     );
-    return (found.find((fate) => fate !== null) as Fate | undefined) ?? null;
+    return (found.find((outcome) => outcome !== null) as EventOutcome | undefined) ?? null;
   }
 
   private bucketMs(): number {
@@ -119,27 +119,28 @@ export class Fates {
 }
 
 /** One note under the job's id for all of its events that fared alike. */
-function byJob(fates: ReadonlyMap<string, Fate>): Map<string, Fate> {
-  const jobs = new Map<string, Fate | null>();
-  for (const [id, fate] of fates) {
+function byJob(outcomes: ReadonlyMap<string, EventOutcome>): Map<string, EventOutcome> {
+  const jobs = new Map<string, EventOutcome | null>();
+  for (const [id, outcome] of outcomes) {
     const job = jobOfMember(id)?.jobId;
-    if (job !== undefined) jobs.set(job, (jobs.get(job) ?? fate) === fate && jobs.get(job) !== null ? fate : null);
+    if (job !== undefined)
+      jobs.set(job, (jobs.get(job) ?? outcome) === outcome && jobs.get(job) !== null ? outcome : null);
   }
-  const notes = new Map<string, Fate>();
-  for (const [id, fate] of fates) {
+  const notes = new Map<string, EventOutcome>();
+  for (const [id, outcome] of outcomes) {
     const job = jobOfMember(id)?.jobId;
-    const alike = job !== undefined && jobs.get(job) === fate;
-    notes.set(alike ? job : id, fate);
+    const alike = job !== undefined && jobs.get(job) === outcome;
+    notes.set(alike ? job : id, outcome);
   }
   return notes;
 }
 
-function textOf(fate: Fate): string {
-  if (fate === 'appended' || fate === 'failed' || fate === 'expired') return LETTERS[fate];
-  return NAMES + fate.slice('job:'.length + SHARED_JOB.length);
+function textOf(outcome: EventOutcome): string {
+  if (outcome === 'appended' || outcome === 'failed' || outcome === 'expired') return LETTERS[outcome];
+  return NAMES + outcome.slice('job:'.length + SHARED_JOB.length);
 }
 
-function fateOf(text: string): Fate | null {
+function outcomeOf(text: string): EventOutcome | null {
   if (text.startsWith(NAMES)) return `job:${SHARED_JOB}${text.slice(NAMES.length)}`;
   const names = Object.keys(LETTERS) as (keyof typeof LETTERS)[];
   return names.find((name) => LETTERS[name] === text[0]) ?? null;

@@ -1,7 +1,7 @@
 import type { FrameShape } from '../frames/eventFrame.js';
-import type { Clearance } from '../selection/clearance.js';
-import type { TypeSet } from '../selection/typeSet.js';
-import type { Recipient } from '../selection/wants.js';
+import type { Clearance } from '../selection/clearances.js';
+import type { Recipient } from '../selection/isRecipient.js';
+import type { TypeSet } from '../selection/typeSets.js';
 
 /** A connection as the fan-out sees it. */
 export interface Member extends Recipient {

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes back the note of a legacy connection. Idempotent.
 --
--- KEYS 1 legacy <prefix>:{u:<user>}:legacy   hash, see note.lua
+-- KEYS 1 legacy <prefix>:{u:<user>}:legacy   hash, see register.lua
 -- ARGV 1 conn
 --      2 close code for when it is not gone, because its node could not be told to end it; 0: it is gone
 --

@@ -14,7 +14,7 @@ interface AliveData {
   readonly wait_ms: number;
 }
 
-export interface PresenceParts {
+export interface PeerCheckParts {
   readonly commands: Commands;
   readonly table: Pick<ConnectionTable, 'get'>;
   readonly liveness: Pick<Liveness, 'test'>;
@@ -26,12 +26,12 @@ export interface PresenceParts {
  * Whether the connection that stands in a newcomer's way (CONNECTION_POLICY=reject) is still there. A peer that vanished holds its entry until
  * its pings run out: a newcomer that was sent away for good meanwhile would be its own user, locked out.
  */
-export class Presence {
-  private readonly parts: PresenceParts;
+export class PeerCheck {
+  private readonly parts: PeerCheckParts;
   /** Connections that are being asked: however many newcomers there are, they share a ping. */
   private readonly asked = new Map<Connection, Promise<boolean>>();
 
-  constructor(parts: PresenceParts) {
+  constructor(parts: PeerCheckParts) {
     this.parts = parts;
     parts.commands.handle(ALIVE, (data) => this.answer(data as AliveData));
   }

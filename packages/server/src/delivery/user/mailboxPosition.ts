@@ -7,7 +7,7 @@ const MAX_WRITTEN = 16;
  * Where a connection stands in its user's mailbox. One object per connection whose user has one: kept small, there may be tens of
  * thousands.
  */
-export class MailCursor implements Position {
+export class MailboxPosition implements Position {
   epoch: string;
   /** All that concerns the connection up to here was written; offset 0 and tag '' before the first entry. */
   offset: number;

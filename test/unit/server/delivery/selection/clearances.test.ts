@@ -1,4 +1,4 @@
-import { hiddenFields, withoutFields } from '@unified-ws/server/delivery/selection/clearance';
+import { hiddenFields, withoutFields } from '@unified-ws/server/delivery/selection/clearances';
 import { expect } from 'chai';
 
 describe('fields that a clearance may not see', () => {

@@ -14,7 +14,7 @@ const SETTLED_MS = 10_000;
 const lua = (name: string): LuaScript => LuaScript.load(name, new URL(`./lua/${name}.lua`, import.meta.url));
 
 /** A legacy connection, as far as it is noted. */
-export interface Noted {
+export interface LegacyEntrant {
   readonly id: string;
   readonly userId: string;
   readonly group: LegacyGroup;
@@ -24,19 +24,19 @@ export interface Noted {
 }
 
 /** Where one is. */
-export interface Whereabouts {
+export interface ConnectionLocation {
   readonly conn: string;
   readonly lease: string;
 }
 
 /** One, and what makes its user an admin; nothing is known of that where a node from before it was noted has the connection. */
-export interface NotedAdmin extends Whereabouts {
+export interface LegacyAdminLocation extends ConnectionLocation {
   readonly admin: readonly string[];
 }
 
-export interface Taken {
+export interface Registration {
   /** Whom it replaces, once it is established: one, or several when a former replacement was lost. */
-  readonly replaced: readonly Whereabouts[];
+  readonly replaced: readonly ConnectionLocation[];
   /** How often that happened in a row. */
   readonly row: number;
 }
@@ -46,11 +46,11 @@ export interface Taken {
  * asks those nodes alone. A note, no claim: it gives no right, a lost one is written anew by the sweep, and none is taken back by
  * anybody but its own connection, or an order could miss one that lives.
  */
-export class LegacyNotes {
+export class LegacyRegistry {
   private readonly redis: RedisClient;
   private readonly keys: Keys;
   private readonly clock: Pick<Clock, 'now'>;
-  private readonly scripts = { note: lua('note'), unnote: lua('unnote') };
+  private readonly scripts = { register: lua('register'), unregister: lua('unregister') };
 
   /** @param clock cluster time. */
   constructor(redis: RedisClient, keys: Keys, clock: Pick<Clock, 'now'>) {
@@ -60,9 +60,9 @@ export class LegacyNotes {
   }
 
   /** From now on it is the newest of its group. */
-  async take(who: Noted, lease: string): Promise<Taken> {
-    const [, row, ...others] = (await this.note(who, lease, 'take')) as [number, number, ...string[]];
-    const replaced: Whereabouts[] = [];
+  async take(who: LegacyEntrant, lease: string): Promise<Registration> {
+    const [, row, ...others] = (await this.register(who, lease, 'take')) as [number, number, ...string[]];
+    const replaced: ConnectionLocation[] = [];
     for (let i = 0; i + 1 < others.length; i += 2) {
       replaced.push({ conn: others[i] as string, lease: others[i + 1] as string });
     }
@@ -70,22 +70,22 @@ export class LegacyNotes {
   }
 
   /** Renews the note. Null when it stands; else why the connection is to end: the code of an admin's order, or 0, replaced. */
-  async keep(who: Noted, lease: string): Promise<number | null> {
-    const [held, code] = (await this.note(who, lease, 'keep')) as [number, number];
+  async keep(who: LegacyEntrant, lease: string): Promise<number | null> {
+    const [held, code] = (await this.register(who, lease, 'keep')) as [number, number];
     return held === 1 ? null : code;
   }
 
   /** It is gone. @param code for when it is not, because its node could not be told; default: it is. */
   async forget(userId: string, conn: string, code = 0): Promise<void> {
-    await this.scripts.unnote.run(this.redis, [this.keys.noted(userId)], [conn, code]);
+    await this.scripts.unregister.run(this.redis, [this.keys.noted(userId)], [conn, code]);
   }
 
-  async of(userId: string): Promise<Whereabouts[]> {
+  async of(userId: string): Promise<ConnectionLocation[]> {
     return (await this.all(userId)).filter(({ code }) => code === 0);
   }
 
   /** Those too that an order has ended and whose node has not said so. */
-  async all(userId: string): Promise<(NotedAdmin & { readonly code: number })[]> {
+  async all(userId: string): Promise<(LegacyAdminLocation & { readonly code: number })[]> {
     const notes = await this.redis.hgetall(this.keys.noted(userId));
     return Object.entries(notes).map(([conn, note]) => {
       const { l: lease, code, a = '' } = JSON.parse(note) as { l: string; code: number; a?: string };
@@ -93,10 +93,10 @@ export class LegacyNotes {
     });
   }
 
-  private note(who: Noted, lease: string, mode: 'take' | 'keep'): Promise<unknown> {
+  private register(who: LegacyEntrant, lease: string, mode: 'take' | 'keep'): Promise<unknown> {
     const { id, userId, group, connectedAt } = who;
     const admin = who.adminPermissions().join(' ');
     const args = [id, group, lease, mode, connectedAt, NOTE_TTL_S, ROW_MS, SETTLED_MS, this.clock.now(), admin];
-    return this.scripts.note.run(this.redis, [this.keys.noted(userId)], args);
+    return this.scripts.register.run(this.redis, [this.keys.noted(userId)], args);
   }
 }

@@ -1,9 +1,9 @@
 import type { Clock } from '../../util/clock.js';
-import type { Judge } from './judge.js';
+import type { FailureDetector } from './failureDetector.js';
 import type { NodeCards } from './nodeCards.js';
 
-export interface OldPresenceParts {
-  readonly judge: Pick<Judge, 'live'>;
+export interface OldBuildWatchParts {
+  readonly failureDetector: Pick<FailureDetector, 'live'>;
   readonly cards: Pick<NodeCards, 'of' | 'declare'>;
   readonly clock: Clock;
 }
@@ -17,22 +17,22 @@ const TELL_EVERY_MS = 60_000;
  * Whether nodes of the build before the cards are, or were a short while ago, in the cluster. Each node tells the others in its card
  * when it saw one last, so that one that starts after the last of them has gone knows too.
  */
-export class OldPresence {
-  private readonly parts: OldPresenceParts;
+export class OldBuildWatch {
+  private readonly parts: OldBuildWatchParts;
   private readonly startedAt: number;
   private seenAt = Number.NEGATIVE_INFINITY;
   private toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: OldPresenceParts) {
+  constructor(parts: OldBuildWatchParts) {
     this.parts = parts;
     this.startedAt = parts.clock.mono();
   }
 
   /** To be called each second. */
   look(): void {
-    const { judge, cards, clock } = this.parts;
+    const { failureDetector, cards, clock } = this.parts;
     const now = clock.now();
-    for (const lease of judge.live()) {
+    for (const lease of failureDetector.live()) {
       const card = cards.of(lease);
       const seen = card === undefined ? now : card.old_seen;
       if (seen !== undefined) this.seenAt = Math.max(this.seenAt, seen);

@@ -4,7 +4,7 @@ import { AppError } from '../../util/appError.js';
 import { SilenceProbe } from './silenceProbe.js';
 
 /** Whether the queues' Redis is there, in the words that operators and publishers are told alike. */
-export class Reach {
+export class QueueReachability {
   private readonly setting: string;
   private readonly report: Report;
   private readonly silence: SilenceProbe;

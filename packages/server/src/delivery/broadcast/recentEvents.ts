@@ -22,7 +22,7 @@ export function frameOf(
  * The newest broadcast events, without a hole, for connections that are behind: each holds a position and no queue, so a
  * slow one costs the same memory whatever it missed.
  */
-export class Window {
+export class RecentEvents {
   private readonly maxEntries: number;
   private readonly maxBytes: number;
   private readonly ring: (Entry | undefined)[] = [];

@@ -3,7 +3,7 @@ import type { RedisClient } from '../../redis/connect.js';
 import { LuaScript } from '../../redis/luaScript.js';
 
 /** What the queue's Redis says of the installation whose queue it holds. */
-interface Deed {
+interface OwnershipRecord {
   /** Of the node that wrote it: the Redis of its own installation knows it. */
   readonly lease: string;
   /** Of the queue itself: two Redis cannot have the same. */
@@ -12,7 +12,7 @@ interface Deed {
   readonly of: string;
 }
 
-export interface QueueHomeParts {
+export interface QueueOwnershipParts {
   /** The connection to the queue's Redis; null: not open. */
   readonly redis: () => RedisClient | null;
   readonly key: string;
@@ -37,13 +37,13 @@ const TRIES = 5;
  * events, and append them where their users never look; with a queue that the other nodes do not have, the order of a key would be
  * that of two queues. The queue's Redis says whose it is; which queue a node has, its card says.
  */
-export class QueueHome {
-  private readonly parts: QueueHomeParts;
-  private readonly script = LuaScript.load('deed', new URL('./lua/deed.lua', import.meta.url));
+export class QueueOwnership {
+  private readonly parts: QueueOwnershipParts;
+  private readonly script = LuaScript.load('claimQueue', new URL('./lua/claimQueue.lua', import.meta.url));
   private queue: string | null = null;
   private stranger: string | null = null;
 
-  constructor(parts: QueueHomeParts) {
+  constructor(parts: QueueOwnershipParts) {
     this.parts = parts;
   }
 
@@ -68,13 +68,17 @@ export class QueueHome {
     if (redis === null) return;
     let text = (await redis.get(key)) ?? '';
     for (let left = TRIES; left > 0; left -= 1) {
-      const found = deedOf(text);
+      const found = ownershipRecordOf(text);
       if (found !== null && found.lease !== lease() && !(await knows(found.lease))) {
         this.stranger = `REDIS_QUEUE_URL: the event queue at ${at} is that of another installation (${found.of}); this node is of ${of}`;
         return;
       }
       // Where its id differs from what this node knew, others were quicker after a loss of data.
-      const deed: Deed = { lease: lease(), queue: found?.queue ?? this.queue ?? randomBytes(6).toString('hex'), of };
+      const deed: OwnershipRecord = {
+        lease: lease(),
+        queue: found?.queue ?? this.queue ?? randomBytes(6).toString('hex'),
+        of,
+      };
       const written = JSON.stringify(deed);
       text = String(await this.script.run(redis, [key], [DEED_MS, text, written]));
       if (text !== written) continue;
@@ -85,10 +89,10 @@ export class QueueHome {
   }
 }
 
-function deedOf(text: string): Deed | null {
+function ownershipRecordOf(text: string): OwnershipRecord | null {
   if (text === '') return null;
   try {
-    const deed = JSON.parse(text) as Partial<Record<keyof Deed, unknown>> | null;
+    const deed = JSON.parse(text) as Partial<Record<keyof OwnershipRecord, unknown>> | null;
     if (typeof deed?.lease !== 'string' || typeof deed.queue !== 'string') return null;
     return { lease: deed.lease, queue: deed.queue, of: String(deed.of) };
   } catch (error) {

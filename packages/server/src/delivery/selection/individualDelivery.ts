@@ -1,9 +1,9 @@
 import type { StoredEvent } from '../../events/event/storedEvent.js';
-import { isSingly, type Preferences, passes } from './preferences.js';
+import { needsIndividualDelivery, type Preferences, passes } from './preferences.js';
 import { RateLimit } from './rateLimit.js';
 
 /** What keeps a connection out of the cohorts for good: it is served singly (L5). */
-export interface SingleService {
+export interface IndividualDelivery {
   /** False: each event is a write of its own. */
   readonly batch: boolean;
   /** Its message rate; null: none. */
@@ -17,8 +17,11 @@ export interface SingleService {
  *
  * @param previous how it was served: a rate that stays goes on where it was, or each change would be leave for another burst.
  */
-export function singleService(preferences: Preferences, previous: SingleService | null): SingleService | null {
-  if (!isSingly(preferences)) return null;
+export function individualDelivery(
+  preferences: Preferences,
+  previous: IndividualDelivery | null,
+): IndividualDelivery | null {
+  if (!needsIndividualDelivery(preferences)) return null;
   const { batch_messages: batch, max_message_rate: rate } = preferences;
   const kept = previous?.limit?.rate === rate ? previous.limit : new RateLimit(rate);
   return { batch, limit: rate === 0 ? null : kept, passes: (event) => passes(preferences, event) };

@@ -1,8 +1,8 @@
-import { type Fate, Fates } from '@unified-ws/server/events/queue/fates';
+import { type EventOutcome, EventOutcomes } from '@unified-ws/server/events/queue/eventOutcomes';
 import { expect } from 'chai';
 import { type RedisServer, startRedis } from '../../../../support/redis.js';
 
-const JOB: Fate = 'job:batch_abcdefghijklmnopqrstuv';
+const JOB: EventOutcome = 'job:batch_abcdefghijklmnopqrstuv';
 
 describe('fates of events', function () {
   this.timeout(20_000);
@@ -14,7 +14,7 @@ describe('fates of events', function () {
 
   // Seen red as one HSET: "Maximum call stack size exceeded".
   it('of a flush that waited for Redis must be recorded, however many they are', async () => {
-    const fates = new Fates({
+    const outcomes = new EventOutcomes({
       redis: server.client() as never,
       key: (bucket) => `told:${bucket}`,
       oldKey: (bucket) => `fates:${bucket}`,
@@ -22,8 +22,8 @@ describe('fates of events', function () {
       clock: { now: () => 1_000_000 },
     });
     const count = 100_000;
-    await fates.record(new Map(Array.from({ length: count }, (_, n): [string, Fate] => [`e${n}`, JOB])));
-    expect(await fates.find('e0')).to.equal(JOB);
-    expect(await fates.find(`e${count - 1}`)).to.equal(JOB);
+    await outcomes.record(new Map(Array.from({ length: count }, (_, n): [string, EventOutcome] => [`e${n}`, JOB])));
+    expect(await outcomes.find('e0')).to.equal(JOB);
+    expect(await outcomes.find(`e${count - 1}`)).to.equal(JOB);
   });
 });

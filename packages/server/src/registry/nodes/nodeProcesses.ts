@@ -1,9 +1,9 @@
-import { ENDED, type Judge } from './judge.js';
+import { ENDED, type FailureDetector } from './failureDetector.js';
 import { leaseTail, nodeOfLease } from './lease.js';
 import type { NodeCards } from './nodeCards.js';
 
-export interface RosterParts {
-  readonly judge: Judge;
+export interface NodeProcessesParts {
+  readonly failureDetector: FailureDetector;
   readonly cards: NodeCards;
   readonly lease: () => string;
 }
@@ -24,10 +24,10 @@ const TIMES = /@(\d+)@(\d+)$/;
  * Who is who: a name (NODE_ID) may be that of several processes, each of which has an id of its own, `<name>~<random>`. A process that
  * was started again under its name is the successor of the former one, and not its namesake: it came after the other's last beat.
  */
-export class Roster {
-  private readonly parts: RosterParts;
+export class NodeProcesses {
+  private readonly parts: NodeProcessesParts;
 
-  constructor(parts: RosterParts) {
+  constructor(parts: NodeProcessesParts) {
     this.parts = parts;
   }
 
@@ -51,7 +51,7 @@ export class Roster {
 
   /** Names that several live processes share, with these. */
   sharedNames(): Map<string, string[]> {
-    const live = [...new Set([...this.parts.judge.live(), this.parts.lease()])];
+    const live = [...new Set([...this.parts.failureDetector.live(), this.parts.lease()])];
     const shared = new Map<string, string[]>();
     for (const node of new Set(live.map(nodeOfLease))) {
       const processes = [...this.processesOf(node, live).keys()];
@@ -86,7 +86,7 @@ export class Roster {
   }
 
   private life(lease: string): Life {
-    const beat = this.parts.judge.beatOf(lease);
+    const beat = this.parts.failureDetector.beatOf(lease);
     const [, born, last] = TIMES.exec(beat) ?? [];
     return {
       node: nodeOfLease(lease),

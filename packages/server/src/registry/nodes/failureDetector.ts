@@ -14,7 +14,7 @@ interface Observation {
  * a lease is dead when its beat did not change for long enough of the judge's own clock, with the judge's own link
  * unbroken all the while (C9).
  */
-export class Judge {
+export class FailureDetector {
   private readonly ownTtlMs: number;
   private readonly ttlOf: (lease: string) => number | undefined;
   private readonly seen = new Map<string, Observation>();
