@@ -11,6 +11,7 @@ import { persist, Unmendable, unlessAborted } from './redis/persist.js';
 import { refuseOldNodes } from './registry/nodes/refuseOldNodes.js';
 import { QUEUE_AGREEMENT } from './settings/agreement.js';
 import { openDoors, type Settings } from './settings/settings.js';
+import { withTimeout } from './util/withTimeout.js';
 
 export type { NodeOptions } from './compose/composeCore.js';
 
@@ -247,18 +248,9 @@ class Node implements ClusterNode {
 
   /** A step of the end: one that fails or hangs does not keep the others from their turn. */
   private async attempt(where: string, step: Promise<unknown>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(
-        () => {
-          this.parts.report(new Error('took too long'), where);
-          resolve();
-        },
-        Math.max(MIN_STEP_MS, Math.min(STOP_STEP_MS, this.stopBy - performance.now())),
-      );
-    });
-    await Promise.race([step.catch((error: unknown) => this.parts.report(error, where)), late]);
-    clearTimeout(timer);
+    const ended = step.catch((error: unknown) => this.parts.report(error, where)).then(() => true);
+    const ms = Math.max(MIN_STEP_MS, Math.min(STOP_STEP_MS, this.stopBy - performance.now()));
+    if (!(await withTimeout(ended, ms, false))) this.parts.report(new Error('took too long'), where);
   }
 }
 

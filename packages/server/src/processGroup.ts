@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from './observability/log/logger.js';
 import type { Settings } from './settings/settings.js';
+import { withTimeout } from './util/withTimeout.js';
 
 /** A worker that died is started again after this, milliseconds: a fault at start must not become a busy loop. */
 const RESTART_MS = 1000;
@@ -151,17 +152,12 @@ export class ProcessGroup {
   private ask(worker: Worker, question: Question): Promise<unknown> {
     this.questions += 1;
     const id = this.questions;
-    return new Promise((resolve) => {
-      const done = (answer: unknown): void => {
-        clearTimeout(timer);
-        this.open.delete(id);
-        resolve(answer);
-      };
-      const timer = setTimeout(() => done(null), ASK_MS);
-      this.open.set(id, done);
+    const answer = new Promise<unknown>((resolve) => {
+      this.open.set(id, resolve);
       if (worker.isConnected()) this.tell(worker, { ask: question, id });
-      else done(null);
+      else resolve(null);
     });
+    return withTimeout(answer, ASK_MS, null).finally(() => this.open.delete(id));
   }
 }
 
@@ -210,18 +206,15 @@ export function joinProcessGroup(answers: Answers, onOrphaned: () => void): Sibl
     }
   });
   return {
-    ask: (question) =>
-      new Promise((resolve) => {
-        questions += 1;
-        const id = questions;
-        const done = (answer: unknown): void => {
-          clearTimeout(timer);
-          open.delete(id);
-          resolve(Array.isArray(answer) ? (answer as { nodeId: string; answer: unknown }[]) : []);
-        };
-        const timer = setTimeout(() => done([]), 2 * ASK_MS);
-        open.set(id, done);
+    ask: async (question) => {
+      questions += 1;
+      const id = questions;
+      const carried = new Promise<unknown>((resolve) => {
+        open.set(id, resolve);
         tell({ ask: question, id });
-      }),
+      });
+      const answer = await withTimeout(carried, 2 * ASK_MS, null).finally(() => open.delete(id));
+      return Array.isArray(answer) ? (answer as { nodeId: string; answer: unknown }[]) : [];
+    },
   };
 }

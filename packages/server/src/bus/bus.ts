@@ -3,6 +3,7 @@ import type { RedisClient } from '../redis/connect.js';
 import type { Installation } from '../redis/installation.js';
 import type { Keys } from '../redis/keys.js';
 import type { Clock } from '../util/clock.js';
+import { withTimeout } from '../util/withTimeout.js';
 import type { BusMessage } from './busMessages.js';
 
 export interface BusParts {
@@ -123,16 +124,16 @@ export class Bus {
   async barrier(timeoutMs: number): Promise<void> {
     const since = this.parts.clock.mono();
     let waiter: Waiter | undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const heard = new Promise<void>((resolve, reject) => {
+    const heard = new Promise<void>((resolve) => {
       waiter = { since, resolve };
       this.waiters.push(waiter);
-      timer = setTimeout(() => reject(new Error('the bus did not return an own message in time')), timeoutMs);
     });
     try {
-      await Promise.all([heard, this.sendOwn()]);
+      const back = Promise.all([heard, this.sendOwn()]).then(() => true);
+      if (!(await withTimeout(back, timeoutMs, false))) {
+        throw new Error('the bus did not return an own message in time');
+      }
     } finally {
-      clearTimeout(timer);
       this.waiters = this.waiters.filter((entry) => entry !== waiter);
     }
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Report } from '../observability/log/logger.js';
+import { withTimeout } from '../util/withTimeout.js';
 import type { Bus } from './bus.js';
 import type { ReplyMessage, RequestMessage } from './busMessages.js';
 
@@ -43,17 +44,11 @@ export class Commands {
     const own = this.parts.lease();
     if (lease === own) return this.run(command, data);
     const id = randomBytes(9).toString('base64url');
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      return await new Promise<unknown>((resolve) => {
-        this.waiting.set(id, resolve);
-        timer = setTimeout(() => resolve(undefined), timeoutMs);
-        bus.send(lease, { t: 'request', id, to: own, command, data });
-      });
-    } finally {
-      clearTimeout(timer);
-      this.waiting.delete(id);
-    }
+    const reply = new Promise<unknown>((resolve) => {
+      this.waiting.set(id, resolve);
+      bus.send(lease, { t: 'request', id, to: own, command, data });
+    });
+    return withTimeout(reply, timeoutMs, undefined).finally(() => this.waiting.delete(id));
   }
 
   /** Every lease that is not known dead, this node's included. */

@@ -1,13 +1,10 @@
 import type { Report } from '../observability/log/logger.js';
+import { withTimeout } from '../util/withTimeout.js';
 import type { RedisClient } from './connect.js';
 
 /** Whether Redis answers a PING on this connection within `ms`. What it says instead is reported. */
 export async function answers(client: RedisClient | null, ms: number, report: Report, where: string): Promise<boolean> {
   if (client?.status !== 'ready') return false;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
   const ping = client.ping().then(
     () => true,
     (error: unknown) => {
@@ -15,11 +12,7 @@ export async function answers(client: RedisClient | null, ms: number, report: Re
       return false;
     },
   );
-  try {
-    return await Promise.race([ping, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return withTimeout(ping, ms, false);
 }
 
 /** Connects a client that has not been connected yet. */

@@ -5,6 +5,7 @@ import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
+import { withTimeout } from '../../util/withTimeout.js';
 
 /** Who does something, from where, and what he may. */
 export interface Actor {
@@ -108,7 +109,7 @@ export class Audit {
     const logged = { ...what, details, ...who, ip: this.shownAddress(actor.ip) };
     this.logger.info({ audit: { ...logged, result: BEGUN } }, `audit: ${action} begun`);
     const written = this.append({ ...fields, result: BEGUN, outcome: 'unknown' });
-    await this.atMost(written);
+    await withTimeout(written, PATIENCE_MS, null);
     return {
       end: (result, outcome) => {
         this.logger.info({ audit: { ...logged, result, outcome } }, `audit: ${action}`);
@@ -129,14 +130,5 @@ export class Audit {
       this.report(error, 'operations.audit');
       return null;
     }
-  }
-
-  private async atMost(written: Promise<unknown>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS);
-    });
-    await Promise.race([written, late]);
-    clearTimeout(timer);
   }
 }

@@ -15,6 +15,7 @@ import { nodeOfLease } from '../../registry/nodes/lease.js';
 import { presentLeases } from '../../registry/nodes/presentLeases.js';
 import { AppError } from '../../util/appError.js';
 import type { RandomBytes } from '../../util/pooledRandom.js';
+import { withTimeout } from '../../util/withTimeout.js';
 import type { Actor, Audit } from '../audit/audit.js';
 
 export interface ClusterReload {
@@ -144,17 +145,8 @@ export class CatalogueReloads {
       (error: unknown) => report(error, 'operations.catalogue'),
     );
     // In force is in force: with very many connections the answer does not wait for the last of them.
-    await this.atMost(done, timeoutMs / 4);
+    await withTimeout(done, timeoutMs / 4, undefined);
     return { ...answer, connections: progress.connections, changed_connections: progress.changed };
-  }
-
-  private async atMost(work: Promise<void>, ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
-    });
-    await Promise.race([work, late]);
-    clearTimeout(timer);
   }
 
   private answer(result: NodeReload['result'], catalogue: Catalogues['catalogue'] | null): NodeReload {

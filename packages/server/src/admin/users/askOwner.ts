@@ -1,6 +1,7 @@
 import type { Commands } from '../../bus/commands.js';
 import type { RegistryStore } from '../../registry/store/registryStore.js';
 import type { Owner } from '../../registry/store/registryTypes.js';
+import { withTimeout } from '../../util/withTimeout.js';
 
 /** An owner that does not know the connection: its release is under way, or the user moved. Read again after this, milliseconds. */
 export const REREAD_MS = 25;
@@ -27,12 +28,7 @@ export async function askOwner(
 ): Promise<unknown> {
   const reply = commands.request(owner.lease, command.name, command.data, leftMs);
   for (;;) {
-    let timer: NodeJS.Timeout | undefined;
-    const waiting = new Promise<typeof WAITING>((resolve) => {
-      timer = setTimeout(resolve, FOLLOW_MS, WAITING);
-    });
-    const answer = await Promise.race([reply, waiting]);
-    clearTimeout(timer);
+    const answer = await withTimeout(reply, FOLLOW_MS, WAITING);
     if (answer !== WAITING) return answer;
     const now = await store.owner(userId);
     // Nobody there: released, perhaps by this very order, whose answer is on its way.

@@ -6,6 +6,7 @@ import type { Logger } from '../../observability/log/logger.js';
 import type { Claims } from '../../registry/claim/claims.js';
 import type { Amendment } from '../../registry/store/amendment.js';
 import type { Clock } from '../../util/clock.js';
+import { withTimeout } from '../../util/withTimeout.js';
 import type { Backpressure } from './backpressure.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import { faultsOf, type HealthLimits } from './connectionHealth.js';
@@ -125,12 +126,10 @@ export class Sockets implements ConnectionHost {
       connection.end(CLOSE.DRAINING, `reconnect_after_ms=${delay}`);
     }
     if (this.all.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
+    const empty = new Promise<void>((resolve) => {
       this.emptied = resolve;
-      timer = setTimeout(resolve, timeoutMs);
     });
-    clearTimeout(timer);
+    await withTimeout(empty, timeoutMs, undefined);
     for (const connection of this.all) connection.ws.terminate();
   }
 

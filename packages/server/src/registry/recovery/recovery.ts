@@ -2,6 +2,7 @@ import type { Standing } from '@unified-ws/protocol';
 import type { Bus } from '../../bus/bus.js';
 import type { Logger, Report } from '../../observability/log/logger.js';
 import type { Clock } from '../../util/clock.js';
+import { withTimeout } from '../../util/withTimeout.js';
 import type { FailureDetector } from '../nodes/failureDetector.js';
 import { BEAT_INTERVAL_MS, type Lease } from '../nodes/lease.js';
 import type { Shards } from './shards.js';
@@ -190,16 +191,11 @@ export class Recovery {
     logger.info({ lease: lease.id, after: reason }, 'serving');
   }
 
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, ms);
-      const self = this;
-      function done(): void {
-        clearTimeout(timer);
-        self.wake = null;
-        resolve();
-      }
-      this.wake = done;
+  private async pause(ms: number): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      this.wake = resolve;
     });
+    await withTimeout(woken, ms, undefined);
+    this.wake = null;
   }
 }

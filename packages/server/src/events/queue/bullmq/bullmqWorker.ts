@@ -1,5 +1,6 @@
 import { type IRedisClient, type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import type { RedisClient } from '../../../redis/connect.js';
+import { withTimeout } from '../../../util/withTimeout.js';
 import { type JobData, JobFailed, JobLeft, type QueueSetup, type QueueWorker } from '../queueEngine.js';
 import { LaneTurn } from './laneTurn.js';
 import { LaneWorker } from './laneWorker.js';
@@ -110,7 +111,11 @@ export class BullmqWorker implements QueueWorker {
   async close(force: boolean, patienceMs: number): Promise<boolean> {
     this.wanted = false;
     if (!this.worker) return true;
-    const ended = await within(this.worker.close(force), patienceMs);
+    const ended = await withTimeout(
+      this.worker.close(force).then(() => true),
+      patienceMs,
+      false,
+    );
     if (this.blocking) retire(this.blocking);
     return ended;
   }
@@ -175,7 +180,7 @@ export class BullmqWorker implements QueueWorker {
     this.blocking = null;
     if (worker) {
       const closed = worker.close(true).catch((error: unknown) => this.setup.report(error, 'events.worker'));
-      await within(closed, RENEWAL_PATIENCE_MS);
+      await withTimeout(closed, RENEWAL_PATIENCE_MS, undefined);
     }
     if (blocking) retire(blocking);
   }
@@ -192,17 +197,4 @@ function retire(client: Blocking): void {
   if (client.status !== 'reconnecting') return;
   client.status = 'end';
   client.emit('end');
-}
-
-/** Whether `work` ended in time. Its failure is thrown. */
-async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([work.then(() => true as const), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
