@@ -1,4 +1,4 @@
-// npm run fuzz [-- --runs 10 --seed n --part messages,requests]: installs what is missing, builds, then runs the tests that make up
+// npm run fuzz [-- --runs 25 --seed n --part messages,requests]: installs what is missing, builds, then runs the tests that make up
 // their inputs, deeper than npm test does and from a new seed. A failed test tells its seed in its title.
 import util from 'node:util';
 import { build } from './lib/build.mjs';
@@ -10,12 +10,12 @@ import { runJob } from './lib/mocha-process.mjs';
 import { note } from './lib/terminal.mjs';
 
 const USAGE = `npm run fuzz -- [options]
-  --runs N       times as many inputs as in npm test (10)
+  --runs N       times as many inputs as in npm test (25)
   --seed N       of a failed test, to make up its inputs again (random)
   --part NAME    ${Object.keys(FUZZ_PARTS).join(', ')}; several with commas (all)`;
 
 const OPTIONS = {
-  runs: { type: 'string', default: '10' },
+  runs: { type: 'string', default: '25' },
   seed: { type: 'string', default: 'random' },
   part: { type: 'string', default: Object.keys(FUZZ_PARTS).join(',') },
   help: { type: 'boolean', short: 'h' },

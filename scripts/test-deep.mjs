@@ -1,4 +1,4 @@
-// npm run test:deep [-- fuzz|conformance|model|chaos ...] [-- --runs 10 --rounds 2000 --fault-rounds 300 --events 20000 --budget 1000000]:
+// npm run test:deep [-- fuzz|conformance|model|chaos ...] [-- --runs 25 --rounds 2000 --fault-rounds 300 --events 20000 --budget 1000000]:
 // what npm test samples, at its full depth and from new seeds, and the topologies that it leaves out. Takes hours. The last line
 // has the totals; a failed search tells the seed that repeats it.
 import path from 'node:path';
@@ -17,14 +17,14 @@ import { note, step } from './lib/terminal.mjs';
 
 const STEPS = ['model', 'fuzz', 'conformance', 'chaos'];
 const USAGE = `npm run test:deep -- [${STEPS.join('|')} ...] [options]
-  --runs N          times as many inputs as in npm test (10)
+  --runs N          times as many inputs as in npm test (25)
   --rounds N        rounds of simultaneous connects without a fault (2000)
   --fault-rounds N  rounds with each fault (300)
   --events N        events of the chaos of events (20000)
   --budget N        states of each run of a model (1000000)`;
 
 const OPTIONS = {
-  runs: { type: 'string', default: '10' },
+  runs: { type: 'string', default: '25' },
   rounds: { type: 'string', default: '2000' },
   'fault-rounds': { type: 'string', default: '300' },
   events: { type: 'string', default: '20000' },

@@ -6,7 +6,7 @@ import { describeVerdict, figures, judge, settled, type Verdict } from './suppor
 import { DeliveryWorld, type DeliveryWorldOptions } from './support/deliveryWorld.js';
 import { SCOPES } from './support/inbox.js';
 
-const EVENTS = 5000;
+const EVENTS = 2500;
 const RATE = 200;
 const CLIENTS = 50;
 const SHORT_EVENTS = 1200;

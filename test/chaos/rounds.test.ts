@@ -4,9 +4,9 @@ import { type Fault, type FaultName, faults } from './support/faults.js';
 import { faultRounds, plainRounds } from './support/rounds.js';
 import { World } from './support/world.js';
 
-const PLAIN_ROUNDS = 300;
+const PLAIN_ROUNDS = 100;
 const PLAIN_USERS = 10;
-const FAULT_ROUNDS = 60;
+const FAULT_ROUNDS = 40;
 const FAULT_USERS = 20;
 /** Over a Redis Cluster, of six servers, when all suites run. */
 const SHARD_ROUNDS = 10;

@@ -15,7 +15,7 @@ import { type Scenario, SHAPES } from './scenario.js';
 import { describeStep } from './steps.js';
 import { REFINEMENTS, SWITCHES, type Switch } from './switches.js';
 
-const PAIR_BUDGET = 300_000;
+const PAIR_BUDGET = 60_000;
 /** More than any single fault needs. */
 const ENOUGH = 1_000_000;
 /** The others are paired by `npm run model`. */

@@ -27,8 +27,8 @@ const isAuthenticate = ajv.compile(clientMessages.authenticate.data);
 
 /** Peers that this protocol knows nothing of: before their token was seen, and those of the predecessor's protocol. */
 describe('fuzzed strangers', function () {
-  const first = fuzzRun(800);
-  const old = fuzzRun(2000);
+  const first = fuzzRun(400);
+  const old = fuzzRun(800);
   this.timeout(60_000 + (first.runs + old.runs) * 20);
   const world = new World();
   const findings: string[] = [];
