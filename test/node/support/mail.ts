@@ -27,7 +27,7 @@ export function mailOn(
   const keys = new Keys('uws');
   const courier = new MailCourier({
     bus: { sendText: (lease, text) => void redis.publish(keys.nodeChannel(lease), text) },
-    clusterTime: systemClock,
+    clock: systemClock,
     lease: () => 'none of the nodes',
     deliver: () => undefined,
     report: (error) => {

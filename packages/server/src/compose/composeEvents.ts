@@ -42,10 +42,10 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
     oldBuildWatch.mayRead ? WHOLE_IDS.written : oldBuildWatch.haveWritten ? WHOLE_IDS.read : WHOLE_IDS.no;
   const logParts = { redis, keys, clock, random: bytes, onTime, wholeIds, ...settings };
   const log = new BroadcastLog({ ...logParts, installation });
-  const courier = new MailCourier({ bus, clusterTime, report, lease: () => lease.id, deliver: onMail });
+  const courier = new MailCourier({ bus, clock, report, lease: () => lease.id, deliver: onMail });
   const onAppended = courier.send.bind(courier);
   const mailboxes = new Mailboxes({ ...logParts, onAppended });
-  const appender = new Appender({ log, mailboxes });
+  const appender = new Appender(log, mailboxes);
   const ids = new EventIds(clock, bytes);
   const typeRates = new TypeRates(catalogue, clock);
   let queueRedis: RedisClient | null = null;
@@ -58,7 +58,6 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
       nodeId,
       ids,
       logRedis: redis,
-      idempotencyWindowMs: settings.idempotencyWindowMs,
       wholeIds,
       append: (events) => typeRates.counted(events, appender.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
@@ -70,7 +69,7 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
         return client;
       },
     },
-    { partitions: settings.eventQueuePartitions, maxJobs: settings.eventQueueMax, stallMs: settings.workerStallMs },
+    settings,
   );
   const queueOwnership = new QueueOwnership({
     redis: () => queues.connection,
@@ -85,9 +84,9 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
   );
   running.add('the event workers', () => queues.workerFault());
   notices.add(() => (queues.away === null ? [] : [{ text: queues.away, penalty: PENALTY.unhealthy }]));
-  const ephemeral = new EphemeralSender({ redis, keys, installation, clock, clusterTime });
+  const ephemeral = new EphemeralSender({ redis, keys, installation, clock });
   const publisher = new Publisher({ catalogue, queues, log, mailboxes, ephemeral, ids, clock });
-  const eventStatuses = new EventStatuses({ log, lookups: () => queues.lookups() });
+  const eventStatuses = new EventStatuses(log, queues);
   const clockWatch = new ClockWatch({
     clusterTime,
     nodeId,

@@ -2,21 +2,25 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type EventCatalogue, loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import { EventIds } from '@unified-ws/server/events/event/eventIds';
+import { DEFAULT_WINDOW_MS } from '@unified-ws/server/events/event/rememberedId';
 import type { StoredEvent } from '@unified-ws/server/events/event/storedEvent';
 import { Appender } from '@unified-ws/server/events/log/appender';
-import { BroadcastLog, type HistoryLimits, type LogEntry } from '@unified-ws/server/events/log/broadcastLog';
-import { type AppendedMail, Mailboxes, type MailboxLimits } from '@unified-ws/server/events/mailbox/mailboxes';
+import { BroadcastLog, type LogEntry } from '@unified-ws/server/events/log/broadcastLog';
+import { type AppendedMail, Mailboxes } from '@unified-ws/server/events/mailbox/mailboxes';
 import { EphemeralSender } from '@unified-ws/server/events/publish/ephemeralSender';
 import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish/publisher';
 import { BullmqQueue } from '@unified-ws/server/events/queue/bullmq/bullmqQueue';
 import { EventQueues } from '@unified-ws/server/events/queue/eventQueues';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
+import type { Settings } from '@unified-ws/server/settings/settings';
 import { systemClock } from '@unified-ws/server/util/clock';
 
 export const COMMAND_TIMEOUT_MS = 500;
+export type HistoryLimits = Pick<Settings, 'historySize' | 'historyBytes' | 'historyTtlMs'>;
+
 export const HISTORY: HistoryLimits = { historySize: 100_000, historyBytes: 64 * 1024 * 1024, historyTtlMs: 3_600_000 };
-export const MAILBOX: MailboxLimits = { mailboxSize: 100, mailboxBytes: 4 * 1024 * 1024, mailboxTtlMs: 86_400_000 };
+export const MAILBOX = { mailboxSize: 100, mailboxBytes: 4 * 1024 * 1024, mailboxTtlMs: 86_400_000 };
 export const SERVICE: PublishedBy = { userId: 'service-1', permissions: new Set(['events:publish']) };
 
 export interface EventNodeOptions {
@@ -69,7 +73,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     mail.push(appended);
   };
   const mailboxes = new Mailboxes({ redis: command, keys, random: randomBytes, ...MAILBOX, onAppended });
-  const appender = new Appender({ log, mailboxes });
+  const appender = new Appender(log, mailboxes);
   const catalogue = options.catalogue ?? loadCatalogue();
   const ids = new EventIds(systemClock, randomBytes);
   const queues = new EventQueues(
@@ -78,6 +82,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
       keys,
       ids,
       logRedis: command,
+      setting: 'REDIS_URL',
       clock: systemClock,
       report,
       nodeId: options.nodeId ?? 'node-1',
@@ -89,7 +94,12 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
         return appender.append(events);
       },
     },
-    { partitions: options.partitions ?? 2, maxJobs: options.maxJobs ?? 100_000, stallMs: options.stallMs ?? 15_000 },
+    {
+      eventQueuePartitions: options.partitions ?? 2,
+      eventQueueMax: options.maxJobs ?? 100_000,
+      workerStallMs: options.stallMs ?? 15_000,
+      idempotencyWindowMs: DEFAULT_WINDOW_MS,
+    },
   );
   try {
     await queues.start();
@@ -99,7 +109,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
     command.disconnect();
     throw error;
   }
-  const ephemeral = new EphemeralSender({ redis: command, keys, clock: systemClock, clusterTime: systemClock });
+  const ephemeral = new EphemeralSender({ redis: command, keys, clock: systemClock });
   const publisher = new Publisher({
     catalogue: () => catalogue,
     queues,

@@ -11,11 +11,6 @@ const MIN_CALLS = 4;
 /** Events times mailboxes under way: Redis works for 10 µs on each, and whatever else this node asks of it comes after. */
 const MAX_MAILS = 2000;
 
-export interface AppenderParts {
-  readonly log: Pick<BroadcastLog, 'append'>;
-  readonly mailboxes: Pick<Mailboxes, 'append'>;
-}
-
 /** The events of a job for one user, and their places in the job. */
 interface Mails {
   readonly mail: StoredEvent[];
@@ -24,10 +19,12 @@ interface Mails {
 
 /** Where the workers bring the events of their jobs: broadcast ones to the log, targeted ones to each target's mailbox. */
 export class Appender {
-  private readonly parts: AppenderParts;
+  private readonly log: Pick<BroadcastLog, 'append'>;
+  private readonly mailboxes: Pick<Mailboxes, 'append'>;
 
-  constructor(parts: AppenderParts) {
-    this.parts = parts;
+  constructor(log: Pick<BroadcastLog, 'append'>, mailboxes: Pick<Mailboxes, 'append'>) {
+    this.log = log;
+    this.mailboxes = mailboxes;
   }
 
   /**
@@ -55,12 +52,12 @@ export class Appender {
         } else byUser.set(userId, { mail: [mail], places: [place] });
       }
     }
-    if (byUser.size === 0) return this.parts.log.append(events);
+    if (byUser.size === 0) return this.log.append(events);
     const offsets = new Array<number>(events.length).fill(0);
     const store = (at: readonly number[], given: readonly number[]): void => {
       for (const [index, place] of at.entries()) offsets[place] = Math.max(offsets[place] ?? 0, given[index] ?? 0);
     };
-    const logged = broadcast.length === 0 ? null : this.parts.log.append(broadcast);
+    const logged = broadcast.length === 0 ? null : this.log.append(broadcast);
     const mailed = this.mail(byUser, store);
     const [result] = await Promise.all([logged, mailed]);
     if (result) store(places, result.offsets);
@@ -87,7 +84,7 @@ export class Appender {
       while (running.size >= MIN_CALLS && !fits()) await Promise.race(running);
       bytes += size;
       mails += mail.length;
-      const call = this.parts.mailboxes.append(userId, mail).then((offsets) => {
+      const call = this.mailboxes.append(userId, mail).then((offsets) => {
         running.delete(call);
         bytes -= size;
         mails -= mail.length;

@@ -1,9 +1,8 @@
-import type { RedisClient } from '../../redis/connect.js';
 import { type Signature, UNSIGNED } from '../../redis/installation.js';
-import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
-import { CLOCK_STEP_MS, type Clock, systemClock } from '../../util/clock.js';
-import type { RandomBytes } from '../../util/pooledRandom.js';
+import type { Settings } from '../../settings/settings.js';
+import { CLOCK_STEP_MS, systemClock } from '../../util/clock.js';
+import type { EventStoreParts } from '../event/eventStoreParts.js';
 import { DEFAULT_WINDOW_MS, remembered, shortId, WHOLE_IDS, type WholeIds } from '../event/rememberedId.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 
@@ -44,29 +43,10 @@ export interface AppendResult {
   readonly offsets: readonly number[];
 }
 
-export interface HistoryLimits {
-  /** HISTORY_SIZE: entries. */
-  readonly historySize: number;
-  /** HISTORY_BYTES: sum of the events' JSON. */
-  readonly historyBytes: number;
-  /** HISTORY_TTL_MS: age. */
-  readonly historyTtlMs: number;
-}
-
-export interface BroadcastLogParts extends HistoryLimits {
-  /** The command connection: every call ends with its time-out. */
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly random: RandomBytes;
-  /** Called with the time of the newest entry of a page, ms, before the page is handed out (C6). */
-  readonly onTime?: (time: number) => void;
-  /** Cluster time. Default: the wall clock of this machine. */
-  readonly clock?: Pick<Clock, 'now'>;
+export interface BroadcastLogParts
+  extends EventStoreParts,
+    Pick<Settings, 'historySize' | 'historyBytes' | 'historyTtlMs'> {
   readonly installation?: Signature;
-  /** IDEMPOTENCY_WINDOW_MS: appended ids are remembered for at least this long, and at most twice as long (L2). */
-  readonly idempotencyWindowMs?: number;
-  /** What whole ids are for, which the build before this one remembers. Default: nothing. */
-  readonly wholeIds?: () => WholeIds;
 }
 
 interface PendingAppend {

@@ -1,7 +1,6 @@
 import { type Bus, withTime } from '../../bus/bus.js';
 import type { MailBatch } from '../../bus/busMessages.js';
-import type { Report } from '../../observability/log/logger.js';
-import type { Clock } from '../../util/clock.js';
+import type { Core } from '../../core.js';
 import type { AppendedMail } from './mailboxes.js';
 
 /** Characters of one message, unless a single batch is larger: a longer one would hold up the channel of its node. */
@@ -12,13 +11,11 @@ const MAX_MESSAGE_CHARACTERS = 256 * 1024;
  */
 const MAX_BATCH_CHARACTERS = 64 * 1024;
 
-export interface MailCourierParts {
+export interface MailCourierParts extends Pick<Core, 'clock' | 'report'> {
   readonly bus: Pick<Bus, 'sendText'>;
   readonly lease: () => string;
   /** Takes what is for a user of this node: no message is needed for it. */
   readonly deliver: (batch: MailBatch) => void;
-  readonly clusterTime: Pick<Clock, 'now'>;
-  readonly report: Report;
 }
 
 /**
@@ -76,7 +73,7 @@ export class MailCourier {
   }
 
   private sendTogether(lease: string, batches: readonly string[]): void {
-    const { bus, clusterTime } = this.parts;
-    bus.sendText(lease, withTime(`{"t":"user","boxes":[${batches.join()}]}`, clusterTime.now()));
+    const { bus, clock } = this.parts;
+    bus.sendText(lease, withTime(`{"t":"user","boxes":[${batches.join()}]}`, clock.now()));
   }
 }

@@ -1,10 +1,9 @@
 import type { Position } from '@unified-ws/protocol';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import type { MailboxHead, MailboxState } from '../../registry/store/registryTypes.js';
-import { CLOCK_STEP_MS, type Clock, systemClock } from '../../util/clock.js';
-import type { RandomBytes } from '../../util/pooledRandom.js';
+import type { Settings } from '../../settings/settings.js';
+import { CLOCK_STEP_MS, systemClock } from '../../util/clock.js';
+import type { EventStoreParts } from '../event/eventStoreParts.js';
 import {
   DEFAULT_WINDOW_MS,
   packed,
@@ -14,15 +13,6 @@ import {
   type WholeIds,
 } from '../event/rememberedId.js';
 import type { StoredEvent } from '../event/storedEvent.js';
-
-export interface MailboxLimits {
-  /** MAILBOX_SIZE: entries. */
-  readonly mailboxSize: number;
-  /** MAILBOX_BYTES: sum of the events' JSON. */
-  readonly mailboxBytes: number;
-  /** MAILBOX_TTL_MS: since the last append. */
-  readonly mailboxTtlMs: number;
-}
 
 /** What one script call appended, for the node of the owner. */
 export interface AppendedMail {
@@ -59,19 +49,9 @@ export interface MailboxPage extends MailboxState {
   readonly entries: readonly MailboxEntry[];
 }
 
-export interface MailboxesParts extends MailboxLimits {
-  /** The command connection: every call ends with its time-out. */
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly random: RandomBytes;
-  /** IDEMPOTENCY_WINDOW_MS: appended ids are remembered for at least this long, and at most twice as long (L2). */
-  readonly idempotencyWindowMs?: number;
-  /** What whole ids are for, which the build before this one remembers. Default: nothing. */
-  readonly wholeIds?: () => WholeIds;
-  /** Called with the time of the newest entry of a page, ms, before the page is handed out (C6). */
-  readonly onTime?: (time: number) => void;
-  /** Cluster time. Default: the wall clock of this machine. */
-  readonly clock?: Pick<Clock, 'now'>;
+export interface MailboxesParts
+  extends EventStoreParts,
+    Pick<Settings, 'mailboxSize' | 'mailboxBytes' | 'mailboxTtlMs'> {
   /** Called in the turn of the script's answer. */
   readonly onAppended: (mail: AppendedMail) => void;
 }

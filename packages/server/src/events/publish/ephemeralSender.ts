@@ -1,9 +1,7 @@
 import { type EventTypeDefinition, MAX_KEY_LENGTH, type PublishRequest } from '@unified-ws/protocol';
 import { withTime } from '../../bus/bus.js';
-import type { RedisClient } from '../../redis/connect.js';
+import type { Core } from '../../core.js';
 import { type Signature, UNSIGNED } from '../../redis/installation.js';
-import type { Keys } from '../../redis/keys.js';
-import type { Clock } from '../../util/clock.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 
 /** Where an ephemeral event went, in the place of a queue's name. */
@@ -16,7 +14,7 @@ export interface EphemeralEvent {
   readonly users: readonly string[] | null;
 }
 
-interface Fault {
+export interface Fault {
   readonly path: string;
   readonly message: string;
 }
@@ -56,12 +54,7 @@ const WINDOW_MS = 2;
 /** Of one message on the bus. */
 const MAX_CHARACTERS = 1024 * 1024;
 
-export interface EphemeralSenderParts {
-  /** The command connection: every call ends with its time-out. */
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly clock: Clock;
-  readonly clusterTime: Pick<Clock, 'now'>;
+export interface EphemeralSenderParts extends Pick<Core, 'redis' | 'keys' | 'clock'> {
   readonly installation?: Signature;
 }
 
@@ -163,11 +156,11 @@ export class EphemeralSender {
   }
 
   private publish(lease: string, { texts, settle }: Pending): void {
-    const { redis, keys, clusterTime, installation = UNSIGNED } = this.parts;
+    const { redis, keys, clock, installation = UNSIGNED } = this.parts;
     this.counts.messages += 1;
     const start = lease === '' ? BROADCAST_START : '{"t":"ephemeral","events":[';
     const channel = lease === '' ? keys.eventsChannel() : keys.nodeChannel(lease);
-    const text = withTime(`${start}${texts.join(',')}]}`, clusterTime.now());
+    const text = withTime(`${start}${texts.join(',')}]}`, clock.now());
     const sent = redis.publish(channel, text.slice(0, -1) + installation.end);
     sent.then(
       () => {

@@ -1,26 +1,23 @@
 import type { EventStatus } from '@unified-ws/protocol';
 import { AppError } from '../../util/appError.js';
 import type { BroadcastLog } from '../log/broadcastLog.js';
-import type { LaneLookup, Trace } from '../queue/laneLookup.js';
+import type { EventQueues } from '../queue/eventQueues.js';
+import type { Trace } from '../queue/laneLookup.js';
 
 /** What is told first when the queues of an event differ. */
 const ORDER: readonly Trace['status'][] = ['queued', 'failed', 'expired', 'appended'];
-
-export interface EventStatusesParts {
-  readonly log: Pick<BroadcastLog, 'seen'>;
-  /** The queues by name. */
-  readonly lookups: () => ReadonlyMap<string, LaneLookup>;
-}
 
 /**
  * What became of an event, for those who published it. Nothing is written for it on the way of an event that is appended: the
  * log remembers the ids, and a job's id follows from those of its events.
  */
 export class EventStatuses {
-  private readonly parts: EventStatusesParts;
+  private readonly log: Pick<BroadcastLog, 'seen'>;
+  private readonly queues: Pick<EventQueues, 'lookups'>;
 
-  constructor(parts: EventStatusesParts) {
-    this.parts = parts;
+  constructor(log: Pick<BroadcastLog, 'seen'>, queues: Pick<EventQueues, 'lookups'>) {
+    this.log = log;
+    this.queues = queues;
   }
 
   /**
@@ -29,10 +26,10 @@ export class EventStatuses {
    * @throws AppError UNAVAILABLE when Redis does not tell.
    */
   async find(eventId: string): Promise<EventStatus> {
-    const lookups = [...this.parts.lookups()];
+    const lookups = [...this.queues.lookups()];
     try {
       const [[seen], ...traces] = await Promise.all([
-        this.parts.log.seen([eventId]),
+        this.log.seen([eventId]),
         ...lookups.map(([, lookup]) => lookup.trace(eventId)),
       ]);
       // A job that died after its append is still queued, and so is one whose completion is under way: the log knows best.

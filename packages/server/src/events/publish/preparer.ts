@@ -6,8 +6,8 @@ import {
   publishSchema,
 } from '@unified-ws/protocol';
 import { Ajv, type ValidateFunction } from 'ajv';
+import type { Core } from '../../core.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import { parseTime } from '../../util/parseTime.js';
 import { type EventCatalogue, publishPermission } from '../catalogue/eventCatalogue.js';
 import { type EventIds, PENDING_ID } from '../event/eventIds.js';
@@ -21,13 +21,8 @@ import {
 } from '../event/storedEvent.js';
 import type { EventQueues } from '../queue/eventQueues.js';
 import type { QueuedEvent } from '../queue/jobBatcher.js';
-import { conflationKey, type EphemeralEvent, isEphemeral, notEphemeral } from './ephemeralSender.js';
+import { conflationKey, type EphemeralEvent, type Fault, isEphemeral, notEphemeral } from './ephemeralSender.js';
 import { MAX_PUBLISH_TARGETS, targetedItems } from './targetedItems.js';
-
-interface Fault {
-  readonly path: string;
-  readonly message: string;
-}
 
 /** An event that is good to be queued. */
 export interface DurableEvent {
@@ -56,12 +51,11 @@ export interface PublishedBy {
   readonly permissions: ReadonlySet<string>;
 }
 
-export interface PreparerParts {
+export interface PreparerParts extends Pick<Core, 'clock'> {
   /** The catalogue in force. */
   readonly catalogue: () => EventCatalogue;
   readonly queues: Pick<EventQueues, 'isUrgent' | 'partitionCount'>;
   readonly ids: EventIds;
-  readonly clock: Clock;
 }
 
 /** Judges what publishers hand in, and makes of it what is stored. Nothing is sent from here. */

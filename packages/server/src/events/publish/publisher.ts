@@ -1,14 +1,18 @@
 import type { PublishRequest } from '@unified-ws/protocol';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
-import type { EventCatalogue } from '../catalogue/eventCatalogue.js';
-import type { EventIds } from '../event/eventIds.js';
 import { payloadDigest } from '../event/rememberedId.js';
 import type { BroadcastLog } from '../log/broadcastLog.js';
 import type { Mailboxes } from '../mailbox/mailboxes.js';
 import type { EventQueues } from '../queue/eventQueues.js';
 import { EPHEMERAL, type EphemeralEvent, type EphemeralSender } from './ephemeralSender.js';
-import { type DurableEvent, isDurable, type PreparedEvent, Preparer, type PublishedBy } from './preparer.js';
+import {
+  type DurableEvent,
+  isDurable,
+  type PreparedEvent,
+  Preparer,
+  type PreparerParts,
+  type PublishedBy,
+} from './preparer.js';
 
 export type { PublishedBy } from './preparer.js';
 
@@ -37,15 +41,11 @@ export interface PublishTurn {
   readonly done: () => void;
 }
 
-export interface PublisherParts {
-  /** The catalogue in force. */
-  readonly catalogue: () => EventCatalogue;
+export interface PublisherParts extends PreparerParts {
   readonly queues: EventQueues;
   readonly log: BroadcastLog;
   readonly mailboxes: Pick<Mailboxes, 'digests'>;
   readonly ephemeral: EphemeralSender;
-  readonly ids: EventIds;
-  readonly clock: Clock;
 }
 
 /** A durable event on its way into Redis. */

@@ -1,14 +1,11 @@
-import type { Report } from '../../observability/log/logger.js';
+import type { Core } from '../../core.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import type { MemoryGuard } from './memoryGuard.js';
 import type { JobCounts } from './queueEngine.js';
 
-export interface AdmissionParts {
+export interface AdmissionParts extends Pick<Core, 'clock' | 'report'> {
   readonly counts: () => Promise<ReadonlyMap<string, JobCounts>>;
   readonly memory: Pick<MemoryGuard, 'isFull'>;
-  readonly clock: Pick<Clock, 'mono'>;
-  readonly report: Report;
   /** What publishers are told when Redis does not answer. */
   readonly away: string;
   /** Redis did not answer. */

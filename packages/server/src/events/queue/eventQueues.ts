@@ -1,21 +1,42 @@
+import type { Core } from '../../core.js';
 import { answers, connected } from '../../redis/answers.js';
 import type { RedisClient } from '../../redis/connect.js';
 import { requireVersion } from '../../redis/inspectRedis.js';
+import type { Settings } from '../../settings/settings.js';
 import { AppError } from '../../util/appError.js';
+import type { EventIds } from '../event/eventIds.js';
 import { partitionOf } from '../event/partitionOf.js';
-import { DEFAULT_WINDOW_MS } from '../event/rememberedId.js';
+import type { WholeIds } from '../event/rememberedId.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 import { Admission } from './admission.js';
 import { agreeOnPartitions } from './agreeOnPartitions.js';
-import type { EventQueuesOptions, EventQueuesParts, QueueStats } from './eventQueuesParts.js';
 import { FenceWatch } from './fenceWatch.js';
 import type { QueuedEvent } from './jobBatcher.js';
+import type { ProcessorParts } from './jobProcessor.js';
 import { Lane } from './lane.js';
 import type { LaneLookup } from './laneLookup.js';
 import { MemoryGuard } from './memoryGuard.js';
-import type { JobControl, JobCounts, QueueWorker } from './queueEngine.js';
+import type { JobControl, JobCounts, QueueEngine, QueueWorker } from './queueEngine.js';
 import { QueueReachability } from './queueReachability.js';
 import { WorkerWatch } from './workerWatch.js';
+
+export interface EventQueuesParts
+  extends Pick<Core, 'keys' | 'clock' | 'report' | 'nodeId'>,
+    Pick<ProcessorParts, 'append' | 'knows' | 'mayAppend'> {
+  /** What keeps the jobs. */
+  readonly engine: QueueEngine;
+  readonly ids: EventIds;
+  /** The log's Redis, whose memory is looked at too. */
+  readonly logRedis: RedisClient;
+  /** Names the queues' Redis. */
+  readonly setting: 'REDIS_URL' | 'REDIS_QUEUE_URL';
+  /** What whole ids are for, which the build before this one remembers. Default: nothing. */
+  readonly wholeIds?: () => WholeIds;
+  /** Makes a connection that is not yet open. The queues open and end it. */
+  readonly connect: (role: 'producer' | 'worker') => RedisClient;
+}
+
+type QueueSettings = Pick<Settings, 'eventQueuePartitions' | 'eventQueueMax' | 'workerStallMs' | 'idempotencyWindowMs'>;
 
 const PING_MS = 300;
 const CLOSE_PATIENCE_MS = 1000;
@@ -27,7 +48,7 @@ const CONNECT_PATIENCE_MS = 2000;
  */
 export class EventQueues {
   private readonly parts: EventQueuesParts;
-  private readonly options: EventQueuesOptions;
+  private readonly settings: QueueSettings;
   private producer: RedisClient | null = null;
   private workerConnection: RedisClient | null = null;
   private partitions: readonly Lane[] = [];
@@ -45,29 +66,23 @@ export class EventQueues {
   /** Connections are shared by many queues, and each passes the same error on. */
   private readonly reported = new WeakSet<Error>();
 
-  constructor(parts: EventQueuesParts, options: EventQueuesOptions) {
+  constructor(parts: EventQueuesParts, settings: QueueSettings) {
     this.parts = parts;
-    this.options = options;
+    this.settings = settings;
     this.watch = new WorkerWatch({
       workers: () => this.workers(),
       renew: (worker) => this.renewWorker(worker),
       standsAside: () => !this.workersStarted || this.fence.standsAside,
       clock: parts.clock,
       report: parts.report,
-      stallMs: options.stallMs,
+      stallMs: settings.workerStallMs,
     });
-    this.reachability = new QueueReachability(parts.setting ?? 'REDIS_URL', (error, where) =>
-      this.report(error, where),
-    );
-    this.fence = new FenceWatch({
-      mayAppend: parts.mayAppend,
-      clock: parts.clock,
-      move: (aside) => {
-        for (const lane of this.lanes()) {
-          const moved = aside ? lane.standAside() : lane.standReady();
-          moved.catch((error: unknown) => this.report(error, 'events.fence'));
-        }
-      },
+    this.reachability = new QueueReachability(parts.setting, (error, where) => this.report(error, where));
+    this.fence = new FenceWatch(parts, (aside) => {
+      for (const lane of this.lanes()) {
+        const moved = aside ? lane.standAside() : lane.standReady();
+        moved.catch((error: unknown) => this.report(error, 'events.fence'));
+      }
     });
   }
 
@@ -94,19 +109,21 @@ export class EventQueues {
     this.producer = producer;
     this.reachability.watch(producer);
     await connected(producer);
-    await requireVersion(producer, this.parts.setting ?? 'REDIS_URL');
-    await agreeOnPartitions(producer, this.parts.keys.partitions(), this.options.partitions);
+    await requireVersion(producer, this.parts.setting);
+    await agreeOnPartitions(producer, this.parts.keys.partitions(), this.settings.eventQueuePartitions);
     this.refuseWhenClosed();
     this.admission = new Admission({
       counts: () => this.counts(),
-      memory: new MemoryGuard({ clients: [producer, this.parts.logRedis], clock: this.parts.clock }),
+      memory: new MemoryGuard([producer, this.parts.logRedis], this.parts.clock),
       clock: this.parts.clock,
       report: (error, where) => this.report(error, where),
       away: this.reachability.words,
       onSilence: () => this.reachability.probe(),
-      maxJobs: this.options.maxJobs,
+      maxJobs: this.settings.eventQueueMax,
     });
-    this.partitions = Array.from({ length: this.options.partitions }, (_, index) => this.lane(producer, index));
+    this.partitions = Array.from({ length: this.settings.eventQueuePartitions }, (_, index) =>
+      this.lane(producer, index),
+    );
     this.urgent = this.lane(producer, 'u');
     await Promise.all(this.lanes().map((lane) => lane.queue.ready()));
     await this.restore();
@@ -183,7 +200,7 @@ export class EventQueues {
 
   /** EVENT_QUEUE_PARTITIONS. */
   get partitionCount(): number {
-    return this.options.partitions;
+    return this.settings.eventQueuePartitions;
   }
 
   /** Whether it overtakes, in a queue of its own. */
@@ -195,7 +212,7 @@ export class EventQueues {
   laneOf(event: QueuedEvent): Lane {
     const lane = this.isUrgent(event.event)
       ? this.urgent
-      : this.partitions[partitionOf(event.orderingKey, this.options.partitions)];
+      : this.partitions[partitionOf(event.orderingKey, this.settings.eventQueuePartitions)];
     if (!lane) throw new AppError('UNAVAILABLE', 'the event queue is not open');
     return lane;
   }
@@ -236,7 +253,7 @@ export class EventQueues {
    */
   async admit(items: readonly QueuedEvent[]): Promise<void> {
     this.refuseWhenClosed();
-    if (items.some((item) => this.watch.stalledMs(this.laneOf(item).name) >= this.options.stallMs)) {
+    if (items.some((item) => this.watch.stalledMs(this.laneOf(item).name) >= this.settings.workerStallMs)) {
       throw new AppError('UNAVAILABLE', 'nobody works on the event queue');
     }
     this.reachability.refuse();
@@ -280,16 +297,24 @@ export class EventQueues {
     return new Map(this.lanes().map(({ name, lookup }) => [name, lookup]));
   }
 
-  /** What this node's workers did since they started. */
-  stats(): QueueStats {
-    const lanes = this.lanes().map(({ name, processor }) => ({
-      queue: name,
-      ...processor.counts,
-      retrying: processor.retrying,
-      stalledMs: this.watch.stalledMs(name),
-    }));
-    const refused = this.admission?.refused ?? { jobs: 0, memory: 0 };
-    return { standingAside: this.fence.standsAside, lanes, renewals: this.watch.renewals, refused };
+  /** What this node's workers did since they started, and what it refused to publish. */
+  stats() {
+    return {
+      /** Whether this node's workers leave the jobs to others, because the node is fenced. */
+      standingAside: this.fence.standsAside,
+      lanes: this.lanes().map(({ name, processor }) => ({
+        queue: name,
+        ...processor.counts,
+        /** An infrastructure error that this node's worker retries in place; null: none. */
+        retrying: processor.retrying,
+        /** How long the job next in line was started by nobody, milliseconds; 0: all is well. */
+        stalledMs: this.watch.stalledMs(name),
+      })),
+      /** Workers of this node that were replaced, by reason. */
+      renewals: this.watch.renewals,
+      /** Publishes that this node refused for want of room. */
+      refused: this.admission?.refused ?? { jobs: 0, memory: 0 },
+    };
   }
 
   /** Why this node's workers do not work; null: they do, or they are not to blame. */
@@ -303,7 +328,7 @@ export class EventQueues {
    */
   async restore(): Promise<void> {
     if (this.closing || !this.producer) return;
-    await agreeOnPartitions(this.producer, this.parts.keys.partitions(), this.options.partitions);
+    await agreeOnPartitions(this.producer, this.parts.keys.partitions(), this.settings.eventQueuePartitions);
     await Promise.all(this.lanes().map((lane) => lane.queue.restore()));
   }
 
@@ -349,7 +374,7 @@ export class EventQueues {
       outcomes: {
         key: (bucket) => keys.outcomes(partition, bucket),
         oldKey: (bucket) => keys.oldOutcomes(partition, bucket),
-        windowMs: this.parts.idempotencyWindowMs ?? DEFAULT_WINDOW_MS,
+        windowMs: this.settings.idempotencyWindowMs,
         ...(this.parts.wholeIds === undefined ? {} : { wholeIds: this.parts.wholeIds }),
       },
     });

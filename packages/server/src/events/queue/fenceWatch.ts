@@ -1,12 +1,4 @@
-import type { Clock } from '../../util/clock.js';
-
-export interface FenceWatchParts {
-  /** Whether this node may append to the log: it is not fenced. */
-  readonly mayAppend: () => boolean;
-  /** Its workers leave the jobs to others from now on, or take jobs again. */
-  readonly move: (aside: boolean) => void;
-  readonly clock: Pick<Clock, 'mono'>;
-}
+import type { ProcessorParts } from './jobProcessor.js';
 
 const LOOK_MS = 250;
 /** A short fence is waited out; after this the jobs are left to other nodes. */
@@ -14,13 +6,16 @@ const PATIENCE_MS = 2000;
 
 /** Makes the workers of a node stand aside while it is fenced for long. */
 export class FenceWatch {
-  private readonly parts: FenceWatchParts;
+  private readonly parts: Pick<ProcessorParts, 'mayAppend' | 'clock'>;
+  private readonly move: (aside: boolean) => void;
   private timer: NodeJS.Timeout | null = null;
   private fencedSince: number | null = null;
   private aside = false;
 
-  constructor(parts: FenceWatchParts) {
+  /** @param move makes this node's workers leave the jobs to others from now on, or take jobs again. */
+  constructor(parts: Pick<ProcessorParts, 'mayAppend' | 'clock'>, move: (aside: boolean) => void) {
     this.parts = parts;
+    this.move = move;
   }
 
   get standsAside(): boolean {
@@ -37,12 +32,12 @@ export class FenceWatch {
   }
 
   private look(): void {
-    const { mayAppend, move, clock } = this.parts;
+    const { mayAppend, clock } = this.parts;
     const now = clock.mono();
     this.fencedSince = mayAppend() ? null : (this.fencedSince ?? now);
     const aside = this.fencedSince !== null && now - this.fencedSince >= PATIENCE_MS;
     if (aside === this.aside) return;
     this.aside = aside;
-    move(aside);
+    this.move(aside);
   }
 }

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Report } from '../../observability/log/logger.js';
-import type { Clock } from '../../util/clock.js';
+import type { Core } from '../../core.js';
 import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from '../event/storedEvent.js';
 import type { AppendResult } from '../log/broadcastLog.js';
 import type { EventOutcome, EventOutcomes } from './eventOutcomes.js';
 import { SHARED_JOB } from './jobBatcher.js';
 import { type ActiveJob, type JobData, JobFailed, JobLeft } from './queueEngine.js';
 
-export interface ProcessorParts {
+export interface ProcessorParts extends Pick<Core, 'clock' | 'report'> {
   readonly append: (events: readonly StoredEvent[]) => Promise<AppendResult>;
   /** Whether the catalogue has the type. */
   readonly knows: (type: string) => boolean;
@@ -17,8 +16,6 @@ export interface ProcessorParts {
   readonly splitOff: (event: StoredEvent, from: JobData) => Promise<void>;
   /** Where is noted what the log does not know. */
   readonly outcomes: Pick<EventOutcomes, 'record'>;
-  readonly clock: Clock;
-  readonly report: Report;
 }
 
 /** An infrastructure error that is being retried in place. */

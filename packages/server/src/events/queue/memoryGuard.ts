@@ -3,24 +3,21 @@ import { isForbidden } from '../../redis/checkBeforeReady.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Clock } from '../../util/clock.js';
 
-export interface MemoryGuardParts {
-  /** Those of the queues and of the log; one server may be behind both. */
-  readonly clients: readonly RedisClient[];
-  readonly clock: Pick<Clock, 'mono'>;
-}
-
 /** What is left above is for those who are connected, and for what was accepted to be worked off (Q6). */
 const LIMIT = 0.8;
 const MAX_AGE_MS = 1000;
 
 /** Whether Redis has memory left for further events. Servers without `maxmemory` always do. */
 export class MemoryGuard {
-  private readonly parts: MemoryGuardParts;
+  private readonly clients: readonly RedisClient[];
+  private readonly clock: Clock;
   private at = Number.NEGATIVE_INFINITY;
   private full = false;
 
-  constructor(parts: MemoryGuardParts) {
-    this.parts = parts;
+  /** @param clients those of the queues and of the log; one server may be behind both. */
+  constructor(clients: readonly RedisClient[], clock: Clock) {
+    this.clients = clients;
+    this.clock = clock;
   }
 
   /**
@@ -29,9 +26,9 @@ export class MemoryGuard {
    * @throws whatever a connection says.
    */
   async isFull(): Promise<boolean> {
-    const now = this.parts.clock.mono();
+    const now = this.clock.mono();
     if (now - this.at < MAX_AGE_MS) return this.full;
-    const infos = await Promise.all(this.parts.clients.map(memoryOf));
+    const infos = await Promise.all(this.clients.map(memoryOf));
     this.full = infos.flat().some((info) => isFull(info));
     this.at = now;
     return this.full;

@@ -1,7 +1,6 @@
 import type { QueueJobState } from '@unified-ws/protocol';
-import type { Report } from '../../observability/log/logger.js';
+import type { Core } from '../../core.js';
 import type { RedisClient } from '../../redis/connect.js';
-import type { Clock } from '../../util/clock.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 
 /**
@@ -20,21 +19,22 @@ import type { StoredEvent } from '../event/storedEvent.js';
  */
 export type QueueEngine = (setup: QueueSetup) => JobQueue;
 
-export interface QueueSetup {
+/** `nodeId` is shown with the jobs that a worker of this node has. Jobs are due by `clock`, cluster time. */
+export interface QueueSetup extends Pick<Core, 'nodeId' | 'clock' | 'report'> {
   /** `events-0`, …, `events-urgent`. */
   readonly name: string;
   /** Before the names of all its keys: a hash tag, so that they share a slot. */
   readonly prefix: string;
   /** To the queues' Redis. Connected, shared by all queues of the node, and ended by who opened it. */
   readonly producer: RedisClient;
-  /** Shown with the jobs that a worker of this node has. */
-  readonly nodeId: string;
-  /** Cluster time: jobs are due by it. */
-  readonly clock: Clock;
-  readonly report: Report;
   /** Writes again what Redis lost with its data; `JobQueue.restore` of each queue is part of it. */
   readonly restore: () => Promise<void>;
-  readonly handler: JobHandler;
+  /**
+   * Works on a job. Resolves when it is done.
+   *
+   * @throws JobFailed, JobLeft; any other error is taken for a failure.
+   */
+  readonly handler: (job: ActiveJob) => Promise<void>;
 }
 
 /** One queue: what publishing needs of it. */
@@ -116,13 +116,6 @@ export interface QueueWorker {
    */
   untouchedJob(): Promise<string | null>;
 }
-
-/**
- * Works on a job. Resolves when it is done.
- *
- * @throws JobFailed, JobLeft; any other error is taken for a failure.
- */
-export type JobHandler = (job: ActiveJob) => Promise<void>;
 
 /** A job that a worker has taken. */
 export interface ActiveJob {

@@ -1,17 +1,14 @@
-import type { Report } from '../../observability/log/logger.js';
-import type { Clock } from '../../util/clock.js';
+import type { Core } from '../../core.js';
 import type { QueueWorker } from './queueEngine.js';
 
 const RENEWAL_REASONS = ['stalled', 'ended'] as const;
 export type RenewalReason = (typeof RENEWAL_REASONS)[number];
 
-export interface WorkerWatchParts {
+export interface WorkerWatchParts extends Pick<Core, 'clock' | 'report'> {
   readonly workers: () => readonly QueueWorker[];
   readonly renew: (worker: QueueWorker) => Promise<void>;
   /** Whether this node's workers leave the jobs to others just now, or have not started yet. */
   readonly standsAside: () => boolean;
-  readonly clock: Pick<Clock, 'mono'>;
-  readonly report: Report;
   /** WORKER_STALL_MS. */
   readonly stallMs: number;
 }

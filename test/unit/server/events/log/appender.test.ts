@@ -45,7 +45,7 @@ describe('a job for many users', function () {
         seen.now -= size;
       }
     };
-    return { appender: new Appender({ log, mailboxes: { append } }), seen };
+    return { appender: new Appender(log, { append }), seen };
   }
 
   it('must not have all of its copies under way at once, or it takes the memory and the lease of its node', async () => {

@@ -17,7 +17,7 @@ describe('what was appended to mailboxes', () => {
   let broken = false;
   const courier = new MailCourier({
     bus: { sendText: (lease, text) => sent.push({ lease, text }) },
-    clusterTime: { now: () => 1_800_000_000_000 },
+    clock: { now: () => 1_800_000_000_000, mono: () => 0 },
     lease: () => 'own.1',
     deliver: (batch) => {
       if (broken) throw new Error('broken');

@@ -33,8 +33,7 @@ describe('sending ephemeral events', () => {
   });
   after(() => server.stop());
 
-  const make = (): EphemeralSender =>
-    new EphemeralSender({ redis, keys, clock: systemClock, clusterTime: systemClock });
+  const make = (): EphemeralSender => new EphemeralSender({ redis, keys, clock: systemClock });
   const broadcast = (n: number) => ({ event: storedEvent(`e${n}`, { n }), users: null });
 
   it('those of one turn share a message, and a steady stream makes one each two milliseconds at most', async () => {

@@ -11,7 +11,7 @@ describe('what became of an event', function () {
   const suite = EventSuite.make('each');
 
   function statuses(node: EventNode): EventStatuses {
-    return new EventStatuses({ log: node.log, lookups: () => node.queues.lookups() });
+    return new EventStatuses(node.log, node.queues);
   }
 
   async function statusOf(node: EventNode, id: string): Promise<string> {

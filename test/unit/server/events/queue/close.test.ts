@@ -134,13 +134,14 @@ describe('closing the event queues', function () {
         report: () => undefined,
         ids: new EventIds(systemClock, randomBytes),
         logRedis: server.client(),
+        setting: 'REDIS_URL',
         nodeId: 'n',
         connect: (role) => createRedis(parseRedisUrl(server.url), role, { commandTimeoutMs: 500, name: 'test' }),
         knows: () => true,
         mayAppend: () => true,
         append: () => Promise.reject(new Error('not called')),
       },
-      { partitions: 1, maxJobs: 10, stallMs: 15_000 },
+      { eventQueuePartitions: 1, eventQueueMax: 10, workerStallMs: 15_000, idempotencyWindowMs: 900_000 },
     );
     const started = failure(queues.start());
     await queues.close();

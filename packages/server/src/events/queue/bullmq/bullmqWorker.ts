@@ -45,7 +45,7 @@ export class BullmqWorker implements QueueWorker {
     this.name = setup.name;
     this.setup = setup;
     this.key = key;
-    this.turns = new LaneTurn({ redis: setup.producer, key, restore: setup.restore });
+    this.turns = new LaneTurn(setup, key);
   }
 
   async start(connection: RedisClient): Promise<void> {

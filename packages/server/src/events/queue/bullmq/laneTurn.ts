@@ -1,13 +1,4 @@
-import type { RedisClient } from '../../../redis/connect.js';
-import type { Turn } from '../queueEngine.js';
-
-export interface LaneTurnParts {
-  readonly redis: RedisClient;
-  /** The full name of a key of the queue. */
-  readonly key: (name: string) => string;
-  /** Writes again what Redis lost with its data. */
-  readonly restore: () => Promise<void>;
-}
+import type { QueueSetup, Turn } from '../queueEngine.js';
 
 /**
  * One job of a lane at a time (Q4), whatever Redis lost. BullMQ keeps to the limit that it finds in a hash; when that went with the data, each
@@ -15,24 +6,27 @@ export interface LaneTurnParts {
  * first, and only the job that was taken first goes on. The others go back, the last one first, so that they lie in their order again.
  */
 export class LaneTurn {
-  private readonly parts: LaneTurnParts;
+  private readonly setup: Pick<QueueSetup, 'producer' | 'restore'>;
+  private readonly key: (name: string) => string;
 
-  constructor(parts: LaneTurnParts) {
-    this.parts = parts;
+  /** @param key the full name of a key of the queue. */
+  constructor(setup: Pick<QueueSetup, 'producer' | 'restore'>, key: (name: string) => string) {
+    this.setup = setup;
+    this.key = key;
   }
 
   /** @throws whatever the connection says. */
   async of(jobId: string): Promise<Turn> {
-    const { redis, key, restore } = this.parts;
+    const { producer, restore } = this.setup;
     // BullMQ puts what is taken at the left end.
     const [limit, first, last] = await Promise.all([
-      redis.hget(key('meta'), 'concurrency'),
-      redis.lindex(key('active'), -1),
-      redis.lindex(key('active'), 0),
+      producer.hget(this.key('meta'), 'concurrency'),
+      producer.lindex(this.key('active'), -1),
+      producer.lindex(this.key('active'), 0),
     ]);
     if (limit !== '1') await restore();
     if (first === jobId) return 'now';
     if (last === jobId) return 'back';
-    return (await redis.lpos(key('active'), jobId)) === null ? 'gone' : 'later';
+    return (await producer.lpos(this.key('active'), jobId)) === null ? 'gone' : 'later';
   }
 }
