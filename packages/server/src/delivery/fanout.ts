@@ -1,17 +1,15 @@
 import type { EventCatalogue } from '../events/catalogue/eventCatalogue.js';
 import type { BroadcastBatch, LogHead } from '../events/log/broadcastLog.js';
-import type { LogPages } from '../events/log/logPages.js';
-import type { Logger, Report } from '../observability/log/logger.js';
+import type { Settings } from '../settings/settings.js';
 import type { Clock } from '../util/clock.js';
 import { type Cohort, Cohorts, type Member } from './broadcast/cohorts.js';
 import type { FanoutCounts } from './broadcast/fanoutCounts.js';
 import { formatLogPosition, type LogPosition } from './broadcast/logPosition.js';
-import { Readers } from './broadcast/readers.js';
+import { Readers, type ReadersParts } from './broadcast/readers.js';
 import { type Entry, frameOf, RecentEvents } from './broadcast/recentEvents.js';
 import { WriteTimes } from './broadcast/writeTimes.js';
 import { Ephemeral } from './ephemeral/ephemeral.js';
-import { EphemeralDelivery } from './ephemeral/ephemeralDelivery.js';
-import type { Compression } from './frames/compression.js';
+import { EphemeralDelivery, type EphemeralDeliveryParts } from './ephemeral/ephemeralDelivery.js';
 import { heartbeatFrame, messageFrame } from './frames/frame.js';
 import { admits, hiddenFields } from './selection/clearances.js';
 import { excludedUsers } from './selection/excludedUsers.js';
@@ -24,28 +22,15 @@ import type { TypeSets } from './selection/typeSets.js';
  */
 const MAX_REST_MS = 20;
 
-/** A cursor that moved without an event is told after this long, milliseconds (L6). */
+/** A cursor that moved without an event is told after this long, milliseconds, or after a quarter of HISTORY_SIZE (L6). */
 const TELL_AFTER_MS = 5000;
 
-export interface FanoutParts {
-  readonly catalogue: () => EventCatalogue;
+export interface FanoutParts
+  extends Pick<ReadersParts, 'catalogue' | 'clock' | 'compression' | 'logger' | 'report' | 'pages' | 'mayDeliver'>,
+    Pick<EphemeralDeliveryParts, 'ofUser'>,
+    Pick<Settings, 'windowSize' | 'windowBytes' | 'historySize'> {
   readonly typeSets: TypeSets;
-  readonly clock: Clock;
   readonly clusterTime: Pick<Clock, 'now'>;
-  readonly compression: Compression;
-  readonly logger: Logger;
-  readonly report: Report;
-  /** The log in Redis, for connections that are behind the window. */
-  readonly pages: LogPages;
-  /** WINDOW_SIZE, entries, and WINDOW_BYTES. */
-  readonly windowSize: number;
-  readonly windowBytes: number;
-  /** HISTORY_SIZE: a quarter of it is the farthest that a cursor moves untold (L6). */
-  readonly historySize: number;
-  /** The right to deliver (C6), asked before each flush. */
-  readonly mayDeliver: () => boolean;
-  /** The connections of a user that are delivered to. */
-  readonly ofUser: (userId: string) => Iterable<Member>;
 }
 
 /**
@@ -82,7 +67,7 @@ export class Fanout {
       onCaughtUp: (member) => this.settle(member),
       onLimited: (member) => this.ephemeralDelivery.notify(member),
     });
-    this.ephemeral = new Ephemeral({ ...parts, wake: () => this.schedule() });
+    this.ephemeral = new Ephemeral(parts, () => this.schedule());
     this.ephemeralDelivery = new EphemeralDelivery({
       ...parts,
       ephemeral: this.ephemeral,

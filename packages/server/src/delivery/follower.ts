@@ -1,6 +1,6 @@
+import type { Core } from '../core.js';
 import type { BroadcastBatch, BroadcastLog, LogHead } from '../events/log/broadcastLog.js';
 import { parseBatch } from '../events/log/broadcastLog.js';
-import type { Report } from '../observability/log/logger.js';
 import { formatLogPosition, type LogPosition } from './broadcast/logPosition.js';
 import type { Fanout } from './fanout.js';
 
@@ -10,10 +10,9 @@ const CHUNK = 500;
 const MAX_HEARD = 200;
 const MAX_HEARD_CHARACTERS = 4 * 1024 * 1024;
 
-export interface FollowerParts {
+export interface FollowerParts extends Pick<Core, 'report'> {
   readonly log: BroadcastLog;
   readonly fanout: Fanout;
-  readonly report: Report;
   readonly isServing: () => boolean;
 }
 

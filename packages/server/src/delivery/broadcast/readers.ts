@@ -1,6 +1,6 @@
+import type { Core } from '../../core.js';
 import type { LogHead } from '../../events/log/broadcastLog.js';
 import type { LogPages } from '../../events/log/logPages.js';
-import type { Report } from '../../observability/log/logger.js';
 import { Semaphore } from '../../util/semaphore.js';
 import type { Member } from './cohorts.js';
 import type { LogPosition } from './logPosition.js';
@@ -18,10 +18,11 @@ const READ_RETRY_MS = 500;
 /** Those who are delayed are looked at together, at most this often. */
 const MIN_DELAY_MS = 20;
 
-export interface ReadersParts extends ReplayParts {
+export interface ReadersParts extends ReplayParts, Pick<Core, 'report'> {
   readonly recentEvents: RecentEvents;
+  /** The log in Redis, for connections that are behind the recent events. */
   readonly pages: LogPages;
-  readonly report: Report;
+  /** The right to deliver (C6). */
   readonly mayDeliver: () => boolean;
   /** It stands where the cohorts stand: it goes on with them. Within the same turn. */
   readonly onCaughtUp: (member: Member) => void;

@@ -1,7 +1,6 @@
+import type { Core } from '../../core.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { LogEntry, LogHead } from '../../events/log/broadcastLog.js';
-import type { Logger } from '../../observability/log/logger.js';
-import type { Clock } from '../../util/clock.js';
 import type { Compression } from '../frames/compression.js';
 import { messageFrame } from '../frames/frame.js';
 import { type Clearance, hiddenFields } from '../selection/clearances.js';
@@ -13,11 +12,9 @@ import { type Entry, frameOf } from './recentEvents.js';
 /** Written to one reader before the next one has its turn, bytes: as much as a peer that reads takes at once. */
 const TURN_BYTES = 64 * 1024;
 
-export interface ReplayParts {
+export interface ReplayParts extends Pick<Core, 'clock' | 'logger'> {
   readonly catalogue: () => EventCatalogue;
-  readonly clock: Clock;
   readonly compression: Compression;
-  readonly logger: Logger;
   /** Where the cohorts stand. */
   readonly position: () => LogHead;
   /** Its message rate holds events back: it is to be told. */

@@ -1,7 +1,6 @@
 import type { EphemeralMessage } from '../../bus/busMessages.js';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
-import type { Clock } from '../../util/clock.js';
+import type { ReadersParts } from '../broadcast/readers.js';
 import type { Compression } from '../frames/compression.js';
 import { ephemeralFrame, type FrameShape } from '../frames/eventFrame.js';
 import { cachedFrame, cachedShapeFrame, type Framed } from '../frames/frameCache.js';
@@ -17,13 +16,6 @@ export interface EphemeralItem extends Framed {
   readonly bytes: number;
   /** Grows by 1 with each event that goes out; 0 before. */
   seq: number;
-}
-
-export interface EphemeralParts {
-  readonly catalogue: () => EventCatalogue;
-  readonly clock: Clock;
-  /** Something is due: a flush is to be scheduled. */
-  readonly wake: () => void;
 }
 
 /** What waits for a flush, or for its type's rate, at most: ephemeral events are worth no more memory than this. */
@@ -45,7 +37,8 @@ export class Ephemeral {
     dropped_full: 0,
     dropped_fenced: 0,
   };
-  private readonly parts: EphemeralParts;
+  private readonly parts: Pick<ReadersParts, 'catalogue' | 'clock'>;
+  private readonly wake: () => void;
   private fresh = new Map<string | symbol, EphemeralItem>();
   private readonly limiters = new Limiters<EphemeralItem>();
   private readonly latest = new LatestValues<EphemeralItem>(MAX_WAITING, MAX_WAITING_BYTES);
@@ -55,8 +48,10 @@ export class Ephemeral {
   private last = 0;
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(parts: EphemeralParts) {
+  /** @param wake something is due: a flush is to be scheduled. */
+  constructor(parts: Pick<ReadersParts, 'catalogue' | 'clock'>, wake: () => void) {
     this.parts = parts;
+    this.wake = wake;
   }
 
   /** Of the newest event that went out. */
@@ -77,7 +72,7 @@ export class Ephemeral {
   take(events: readonly StoredEvent[], bytes: number): void {
     const each = Math.ceil(bytes / Math.max(1, events.length));
     for (const event of events) this.add({ event, user: null, bytes: each, seq: 0 });
-    this.parts.wake();
+    this.wake();
   }
 
   /** Events for users of this node. */
@@ -86,7 +81,7 @@ export class Ephemeral {
     for (const { users, event } of events) {
       for (const user of users) this.add({ event: event as StoredEvent, user, bytes: each, seq: 0 });
     }
-    this.parts.wake();
+    this.wake();
   }
 
   /** What goes out with the flush of this moment, in order. */
@@ -194,7 +189,7 @@ export class Ephemeral {
     this.timer = setTimeout(
       () => {
         this.timer = null;
-        this.parts.wake();
+        this.wake();
       },
       Math.max(1, Math.ceil(dueAt - now)),
     );

@@ -1,24 +1,17 @@
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { Clock } from '../../util/clock.js';
 import type { Cohort, Cohorts, Member } from '../broadcast/cohorts.js';
-import type { Readers } from '../broadcast/readers.js';
-import type { Compression } from '../frames/compression.js';
+import type { Readers, ReadersParts } from '../broadcast/readers.js';
 import { messageFrame } from '../frames/frame.js';
 import { admits, type Clearance, hiddenFields } from '../selection/clearances.js';
 import { isRecipient } from '../selection/isRecipient.js';
 import { type Ephemeral, type EphemeralItem, frameOfItem } from './ephemeral.js';
 
-export interface EphemeralDeliveryParts {
-  readonly catalogue: () => EventCatalogue;
-  readonly clock: Clock;
+export interface EphemeralDeliveryParts
+  extends Pick<ReadersParts, 'catalogue' | 'clock' | 'compression' | 'mayDeliver'> {
   readonly ephemeral: Ephemeral;
-  readonly compression: Compression;
   readonly cohorts: Cohorts;
   readonly readers: Readers;
   /** The connections of a user on this node. */
   readonly ofUser: (userId: string) => Iterable<Member>;
-  /** The right to deliver (C6). */
-  readonly mayDeliver: () => boolean;
 }
 
 /** A connection that could not take what was meant for it. Two numbers, however much it missed. */

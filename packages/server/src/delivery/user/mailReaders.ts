@@ -1,16 +1,15 @@
-import type { Report } from '../../observability/log/logger.js';
+import type { Core } from '../../core.js';
 
 /** Mailboxes that are read at the same time: a page of each is in memory, and Redis works for others as well. */
 const MAX_READERS = 16;
 /** What could not be read for now, because Redis failed or a rate is used up, is looked at again after this, milliseconds. */
 const RETRY_MS = 250;
 
-export interface MailReadersParts<T> {
+export interface MailReadersParts<T> extends Pick<Core, 'report'> {
   /** Reads once. Resolves with what is next: `more` comes again after the others, `later` after a while, `done` not at all. */
   readonly read: (one: T) => Promise<'more' | 'later' | 'done'>;
   /** Whether this node may deliver: nothing is read while it may not. */
   readonly mayRead: () => boolean;
-  readonly report: Report;
 }
 
 /** Paces the reading of mailboxes: a few at a time, in turns, however many connections came back at once. */

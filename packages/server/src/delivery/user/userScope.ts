@@ -1,10 +1,10 @@
 import { parsePosition, type ResumeResult, type ServerData } from '@unified-ws/protocol';
 import type { MailBatch } from '../../bus/busMessages.js';
+import type { Core } from '../../core.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
 import type { Mailboxes, MailboxPage } from '../../events/mailbox/mailboxes.js';
 import { resumeMailbox, tagAt } from '../../events/mailbox/resumeMailbox.js';
-import type { Report } from '../../observability/log/logger.js';
 import type { ClaimedMailbox, MailboxHead } from '../../registry/store/registryTypes.js';
 import type { Clock } from '../../util/clock.js';
 import type { Compression } from '../frames/compression.js';
@@ -31,17 +31,15 @@ export interface MailRecipient extends Recipient {
   send(type: 'gap', data: ServerData<'gap'>): void;
 }
 
-export interface UserScopeParts {
+export interface UserScopeParts extends Pick<Core, 'clock' | 'report'> {
   readonly mailboxes: Pick<Mailboxes, 'read'>;
   readonly catalogue: () => EventCatalogue;
-  readonly clock: Clock;
   readonly clusterTime: Pick<Clock, 'now'>;
   readonly compression: Compression;
   /** The connections of a user on this node, those that are still claiming included. */
   readonly ofUser: (userId: string) => Iterable<MailRecipient>;
   /** The right to deliver (C6). */
   readonly mayDeliver: () => boolean;
-  readonly report: Report;
 }
 
 /** Counters since the start, read by the metrics. */

@@ -45,13 +45,12 @@ describe('ephemeral events of a node', () => {
   const make = (): Ephemeral => {
     time = 1000;
     wakes = 0;
-    const ephemeral = new Ephemeral({
-      catalogue: () => catalogue,
-      clock: { now: () => time, mono: () => time },
-      wake: () => {
+    const ephemeral = new Ephemeral(
+      { catalogue: () => catalogue, clock: { now: () => time, mono: () => time } },
+      () => {
         wakes += 1;
       },
-    });
+    );
     made.push(ephemeral);
     return ephemeral;
   };
@@ -197,14 +196,13 @@ describe('ephemeral events of a node', () => {
     const start = performance.now();
     const out: unknown[] = [];
     await new Promise<void>((resolve) => {
-      const ephemeral: Ephemeral = new Ephemeral({
-        catalogue: () => fast,
-        clock: { now: Date.now, mono: () => performance.now() },
-        wake: () => {
+      const ephemeral: Ephemeral = new Ephemeral(
+        { catalogue: () => fast, clock: { now: Date.now, mono: () => performance.now() } },
+        () => {
           out.push(...values(ephemeral.drain(performance.now())));
           if (out.length === 1002) resolve();
         },
-      });
+      );
       made.push(ephemeral);
       const events = Array.from({ length: 1002 }, (_, n) => event('burst', { n }, `k${n}`));
       ephemeral.take(events, 1000);

@@ -66,7 +66,7 @@ describe('ephemeral events to single connections', () => {
     readers = new Set();
     members = ['a', 'b'].map((id) => new FakeMember(id));
     const clock = { now: () => 1000, mono: () => 1000 };
-    ephemeral = new Ephemeral({ catalogue: () => catalogue, clock, wake: () => undefined });
+    ephemeral = new Ephemeral({ catalogue: () => catalogue, clock }, () => undefined);
     delivery = new EphemeralDelivery({
       catalogue: () => catalogue,
       clock,
