@@ -1,5 +1,5 @@
 import type { Core } from '../../core.js';
-import { answers, connected } from '../../redis/answers.js';
+import { connected } from '../../redis/answers.js';
 import type { RedisClient } from '../../redis/connect.js';
 import { requireVersion } from '../../redis/inspectRedis.js';
 import type { Settings } from '../../settings/settings.js';
@@ -10,15 +10,14 @@ import type { WholeIds } from '../event/rememberedId.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 import { Admission } from './admission.js';
 import { agreeOnPartitions } from './agreeOnPartitions.js';
-import { FenceWatch } from './fenceWatch.js';
 import type { QueuedEvent } from './jobBatcher.js';
 import type { ProcessorParts } from './jobProcessor.js';
 import { Lane } from './lane.js';
 import type { LaneLookup } from './laneLookup.js';
 import { MemoryGuard } from './memoryGuard.js';
-import type { JobControl, JobCounts, QueueEngine, QueueWorker } from './queueEngine.js';
+import { NodeWorkers } from './nodeWorkers.js';
+import type { JobControl, JobCounts, QueueEngine } from './queueEngine.js';
 import { QueueReachability } from './queueReachability.js';
-import { WorkerWatch } from './workerWatch.js';
 
 export interface EventQueuesParts
   extends Pick<Core, 'keys' | 'clock' | 'report' | 'nodeId'>,
@@ -38,9 +37,7 @@ export interface EventQueuesParts
 
 type QueueSettings = Pick<Settings, 'eventQueuePartitions' | 'eventQueueMax' | 'workerStallMs' | 'idempotencyWindowMs'>;
 
-const PING_MS = 300;
 const CLOSE_PATIENCE_MS = 1000;
-const CONNECT_PATIENCE_MS = 2000;
 
 /**
  * The durable queue of events: `events-0` … by hash of the ordering key, and `events-urgent`, which overtakes them.
@@ -50,16 +47,13 @@ export class EventQueues {
   private readonly parts: EventQueuesParts;
   private readonly settings: QueueSettings;
   private producer: RedisClient | null = null;
-  private workerConnection: RedisClient | null = null;
   private partitions: readonly Lane[] = [];
   private urgent: Lane | null = null;
-  private workersStarted = false;
   private closing: Promise<void> | null = null;
   /** The end of what a start that failed had made. */
   private discarding: Promise<void> = Promise.resolve();
   private admission: Admission | null = null;
-  private readonly watch: WorkerWatch;
-  private readonly fence: FenceWatch;
+  private readonly workers: NodeWorkers;
   /** What the publishers of a job wait for: one promise for all its events. */
   private readonly told = new WeakMap<Promise<boolean>, Promise<boolean>>();
   private readonly reachability: QueueReachability;
@@ -69,21 +63,13 @@ export class EventQueues {
   constructor(parts: EventQueuesParts, settings: QueueSettings) {
     this.parts = parts;
     this.settings = settings;
-    this.watch = new WorkerWatch({
-      workers: () => this.workers(),
-      renew: (worker) => this.renewWorker(worker),
-      standsAside: () => !this.workersStarted || this.fence.standsAside,
-      clock: parts.clock,
-      report: parts.report,
+    this.workers = new NodeWorkers({
+      ...parts,
+      lanes: () => this.lanes(),
+      open: () => this.open('worker'),
       stallMs: settings.workerStallMs,
     });
     this.reachability = new QueueReachability(parts.setting, (error, where) => this.report(error, where));
-    this.fence = new FenceWatch(parts, (aside) => {
-      for (const lane of this.lanes()) {
-        const moved = aside ? lane.standAside() : lane.standReady();
-        moved.catch((error: unknown) => this.report(error, 'events.fence'));
-      }
-    });
   }
 
   /**
@@ -129,7 +115,7 @@ export class EventQueues {
     await this.restore();
     this.refuseWhenClosed();
     // Before there are workers here: who publishes wants to know whether there are any in the cluster.
-    this.watch.start();
+    this.workers.watch.start();
     producer.on('ready', () => {
       this.restore().catch((error: unknown) => this.report(error, 'events.restore'));
     });
@@ -144,7 +130,7 @@ export class EventQueues {
     this.partitions = [];
     this.urgent = null;
     this.admission = null;
-    this.watch.stop();
+    this.workers.watch.stop();
     // First: nothing that waits for the connection keeps the queues from their end.
     producer?.disconnect();
     await this.closeLanes(lanes, true);
@@ -157,29 +143,12 @@ export class EventQueues {
    */
   async startWorkers(): Promise<void> {
     try {
-      this.refuseWhenClosed();
-      const connection = this.open('worker');
-      this.workerConnection = connection;
-      await connected(connection);
-      this.refuseWhenClosed();
-      // All of them, failed or not: one that starts after the others were ended would go on by itself.
-      const started = await Promise.allSettled(this.workers().map((worker) => worker.start(connection)));
-      for (const result of started) if (result.status === 'rejected') throw result.reason;
-      this.refuseWhenClosed();
-      this.fence.start();
-      this.workersStarted = true;
+      await this.workers.start();
     } catch (error) {
-      if (!this.closing) this.discarding = this.discardWorkers();
+      if (!this.closing) this.discarding = this.workers.discard();
       await (this.closing ?? this.discarding);
       throw error;
     }
-  }
-
-  private async discardWorkers(): Promise<void> {
-    const connection = this.workerConnection;
-    this.workerConnection = null;
-    await Promise.all(this.workers().map((worker) => worker.end()));
-    connection?.disconnect();
   }
 
   /** The connection to the queues' Redis; null: not open. */
@@ -190,7 +159,7 @@ export class EventQueues {
   /** Why nobody can publish, in the words that publishers are told; null: their Redis is there. */
   get away(): string | null {
     if (this.closing) return null;
-    return this.watch.isSilent ? this.reachability.words : this.reachability.away;
+    return this.workers.watch.isSilent ? this.reachability.words : this.reachability.away;
   }
 
   /** To be called each second. */
@@ -253,7 +222,7 @@ export class EventQueues {
    */
   async admit(items: readonly QueuedEvent[]): Promise<void> {
     this.refuseWhenClosed();
-    if (items.some((item) => this.watch.stalledMs(this.laneOf(item).name) >= this.settings.workerStallMs)) {
+    if (items.some((item) => this.workers.watch.stalledMs(this.laneOf(item).name) >= this.settings.workerStallMs)) {
       throw new AppError('UNAVAILABLE', 'nobody works on the event queue');
     }
     this.reachability.refuse();
@@ -301,17 +270,17 @@ export class EventQueues {
   stats() {
     return {
       /** Whether this node's workers leave the jobs to others, because the node is fenced. */
-      standingAside: this.fence.standsAside,
+      standingAside: this.workers.standsAside,
       lanes: this.lanes().map(({ name, processor }) => ({
         queue: name,
         ...processor.counts,
         /** An infrastructure error that this node's worker retries in place; null: none. */
         retrying: processor.retrying,
         /** How long the job next in line was started by nobody, milliseconds; 0: all is well. */
-        stalledMs: this.watch.stalledMs(name),
+        stalledMs: this.workers.watch.stalledMs(name),
       })),
       /** Workers of this node that were replaced, by reason. */
-      renewals: this.watch.renewals,
+      renewals: this.workers.watch.renewals,
       /** Publishes that this node refused for want of room. */
       refused: this.admission?.refused ?? { jobs: 0, memory: 0 },
     };
@@ -319,7 +288,7 @@ export class EventQueues {
 
   /** Why this node's workers do not work; null: they do, or they are not to blame. */
   workerFault(): string | null {
-    return this.workersStarted ? this.watch.fault() : null;
+    return this.workers.fault();
   }
 
   /**
@@ -341,12 +310,11 @@ export class EventQueues {
   }
 
   private async end(): Promise<void> {
-    this.fence.stop();
-    this.watch.stop();
+    this.workers.stop();
     this.reachability.stop();
-    const force = !(await this.answers(this.workerConnection));
+    const force = !(await this.workers.isAnswered());
     await this.closeLanes(this.lanes(), force);
-    this.workerConnection?.disconnect();
+    this.workers.disconnect();
     this.producer?.disconnect();
     await this.discarding;
   }
@@ -384,10 +352,6 @@ export class EventQueues {
     return this.urgent ? [this.urgent, ...this.partitions] : this.partitions;
   }
 
-  private workers(): readonly QueueWorker[] {
-    return this.lanes().map(({ queue }) => queue.worker);
-  }
-
   private open(role: 'producer' | 'worker'): RedisClient {
     const client = this.parts.connect(role);
     client.on('error', (error: unknown) => this.report(error, `events.${role}`));
@@ -404,26 +368,5 @@ export class EventQueues {
 
   private refuseWhenClosed(): void {
     if (this.closing) throw new AppError('UNAVAILABLE', 'the event queue is closed');
-  }
-
-  /** Where the connection is what hangs, all lanes share it. */
-  private async renewWorker(stalled: QueueWorker): Promise<void> {
-    const old = this.workerConnection;
-    if (old && (await this.answers(old))) {
-      await Promise.all(this.workers().map((worker) => worker === stalled && worker.renew(old)));
-      return;
-    }
-    const connection = this.open('worker');
-    // Another is tried at the next look.
-    const late = setTimeout(() => connection.disconnect(), CONNECT_PATIENCE_MS);
-    await connected(connection).finally(() => clearTimeout(late));
-    if (this.closing) return connection.disconnect();
-    this.workerConnection = connection;
-    await Promise.all(this.workers().map((worker) => worker.renew(connection)));
-    old?.disconnect();
-  }
-
-  private answers(client: RedisClient | null): Promise<boolean> {
-    return answers(client, PING_MS, (error, where) => this.report(error, where), 'events.ping');
   }
 }
