@@ -11,11 +11,14 @@ import { EphemeralSender } from '@unified-ws/server/events/publish/ephemeralSend
 import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish/publisher';
 import { BullmqQueue } from '@unified-ws/server/events/queue/bullmq/bullmqQueue';
 import { EventQueues } from '@unified-ws/server/events/queue/eventQueues';
+import type { QueueEngine } from '@unified-ws/server/events/queue/queueEngine';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
 import type { Settings } from '@unified-ws/server/settings/settings';
 import { systemClock } from '@unified-ws/server/util/clock';
 
+/** As `composeEvents.ts` names it. */
+export const ENGINE: QueueEngine = (setup) => new BullmqQueue(setup);
 export const COMMAND_TIMEOUT_MS = 500;
 export type HistoryLimits = Pick<Settings, 'historySize' | 'historyBytes' | 'historyTtlMs'>;
 
@@ -78,7 +81,7 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
   const ids = new EventIds(systemClock, randomBytes);
   const queues = new EventQueues(
     {
-      engine: (setup) => new BullmqQueue(setup),
+      engine: ENGINE,
       keys,
       ids,
       logRedis: command,

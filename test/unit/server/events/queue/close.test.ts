@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { type RedisServer, startRedis } from '../../../../support/redis.js';
-import { failure, logged, SERVICE, startEventNode, until } from '../support.js';
+import { ENGINE, failure, logged, SERVICE, startEventNode, until } from '../support.js';
 
 const CHILD = fileURLToPath(new URL('./closeChild.js', import.meta.url));
 const EVENT = { event_type: 'zone_updated', data: {} } as const;
@@ -120,7 +120,6 @@ describe('closing the event queues', function () {
 
   it('ends a start that waits for a Redis that hangs', async () => {
     server.pause();
-    const { BullmqQueue } = await import('@unified-ws/server/events/queue/bullmq/bullmqQueue');
     const { EventQueues } = await import('@unified-ws/server/events/queue/eventQueues');
     const { createRedis, parseRedisUrl } = await import('@unified-ws/server/redis/connect');
     const { Keys } = await import('@unified-ws/server/redis/keys');
@@ -128,7 +127,7 @@ describe('closing the event queues', function () {
     const { EventIds } = await import('@unified-ws/server/events/event/eventIds');
     const queues = new EventQueues(
       {
-        engine: (setup) => new BullmqQueue(setup),
+        engine: ENGINE,
         keys: new Keys('uws'),
         clock: systemClock,
         report: () => undefined,
