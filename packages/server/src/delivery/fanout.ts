@@ -3,7 +3,6 @@ import type { BroadcastBatch, LogHead } from '../events/log/broadcastLog.js';
 import type { Settings } from '../settings/settings.js';
 import type { Clock } from '../util/clock.js';
 import { type Cohort, Cohorts, type Member } from './broadcast/cohorts.js';
-import type { FanoutCounts } from './broadcast/fanoutCounts.js';
 import { formatLogPosition, type LogPosition } from './broadcast/logPosition.js';
 import { Readers, type ReadersParts } from './broadcast/readers.js';
 import { type Entry, frameOf, RecentEvents } from './broadcast/recentEvents.js';
@@ -45,7 +44,17 @@ export class Fanout {
   /** Delivered with the same flushes, after what is durable. */
   readonly ephemeral: Ephemeral;
   readonly ephemeralDelivery: EphemeralDelivery;
-  readonly counts: FanoutCounts = { events: 0, deliveries: 0, flushes: 0, writes: 0, bytes: 0, unknown: 0, gaps: 0 };
+  /** Counters since the start, read by the metrics. */
+  readonly counts = {
+    events: 0,
+    deliveries: 0,
+    flushes: 0,
+    writes: 0,
+    bytes: 0,
+    /** Events of a type that the catalogue of this node does not know. */
+    unknown: 0,
+    gaps: 0,
+  };
   private readonly parts: FanoutParts;
   private pending: Entry[] = [];
   private scheduled: NodeJS.Immediate | null = null;

@@ -5,7 +5,7 @@ import { Semaphore } from '../../util/semaphore.js';
 import type { Member } from './cohorts.js';
 import type { LogPosition } from './logPosition.js';
 import type { Entry, RecentEvents } from './recentEvents.js';
-import { type Reader, type ReaderCounts, Replay, type ReplayParts } from './replay.js';
+import { type Reader, Replay, type ReplayParts } from './replay.js';
 import { ReplayPace } from './replayPace.js';
 
 /** Readers are served for at most this long before the event loop goes on, milliseconds: live events come between. */
@@ -58,7 +58,7 @@ export class Readers {
     this.replay = new Replay(parts);
   }
 
-  get counts(): ReaderCounts {
+  get counts(): Replay['counts'] {
     return this.replay.counts;
   }
 

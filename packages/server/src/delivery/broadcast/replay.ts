@@ -21,16 +21,6 @@ export interface ReplayParts extends Pick<Core, 'clock' | 'logger'> {
   readonly onLimited: (member: Member) => void;
 }
 
-export interface ReaderCounts {
-  /** Events written to connections that were behind. */
-  replayed: number;
-  writes: number;
-  bytes: number;
-  /** Of those: from the log in Redis, not from the window. */
-  fromLog: number;
-  gaps: number;
-}
-
 /** A connection that does not stand where its cohort stands. */
 export interface Reader {
   readonly member: Member;
@@ -49,7 +39,15 @@ export interface Reader {
 
 /** What is written to readers: entries from their cursor on, or that there are none. Each write moves the cursor. */
 export class Replay {
-  readonly counts: ReaderCounts = { replayed: 0, writes: 0, bytes: 0, fromLog: 0, gaps: 0 };
+  readonly counts = {
+    /** Events written to connections that were behind. */
+    replayed: 0,
+    writes: 0,
+    bytes: 0,
+    /** Of those: from the log in Redis, not from the window. */
+    fromLog: 0,
+    gaps: 0,
+  };
   private readonly parts: ReplayParts;
 
   constructor(parts: ReplayParts) {

@@ -11,17 +11,15 @@ export interface Acknowledger {
   readonly mail: MailboxPosition | null;
 }
 
-/** Counters since the start, read by the metrics. */
-export interface AckCounts {
-  stored: number;
-  /** Of another epoch or history, older than the last, or of a connection that is not current any more. */
-  ignored: number;
-  failed: number;
-}
-
 /** Acknowledgements of mailboxes (L8): one under way per connection, of those that come meanwhile the newest counts. */
 export class Acks {
-  readonly counts: AckCounts = { stored: 0, ignored: 0, failed: 0 };
+  /** Counters since the start, read by the metrics. */
+  readonly counts = {
+    stored: 0,
+    /** Of another epoch or history, older than the last, or of a connection that is not current any more. */
+    ignored: 0,
+    failed: 0,
+  };
   private readonly mailboxes: Pick<Mailboxes, 'ack'>;
   private readonly report: Report;
   /** By connection under way: what is to follow. */

@@ -42,19 +42,6 @@ export interface UserScopeParts extends Pick<Core, 'clock' | 'report'> {
   readonly mayDeliver: () => boolean;
 }
 
-/** Counters since the start, read by the metrics. */
-export interface UserScopeCounts {
-  /** Events written. */
-  deliveries: number;
-  /** Events that a connection was not subscribed to, or may not see. */
-  unwanted: number;
-  /** Live batches that did not continue the cursor, so that the mailbox was read. */
-  holes: number;
-  /** Pages read from mailboxes. */
-  reads: number;
-  gaps: number;
-}
-
 /** Entries of one read. */
 const PAGE = 50;
 /** Bytes handed to a socket before it is asked again whether it takes more. */
@@ -66,7 +53,18 @@ const WRITE_BYTES = 64 * 1024;
  * there, and in the same tick live messages are taken as they come.
  */
 export class UserScope {
-  readonly counts: UserScopeCounts = { deliveries: 0, unwanted: 0, holes: 0, reads: 0, gaps: 0 };
+  /** Counters since the start, read by the metrics. */
+  readonly counts = {
+    /** Events written. */
+    deliveries: 0,
+    /** Events that a connection was not subscribed to, or may not see. */
+    unwanted: 0,
+    /** Live batches that did not continue the cursor, so that the mailbox was read. */
+    holes: 0,
+    /** Pages read from mailboxes. */
+    reads: 0,
+    gaps: 0,
+  };
   private readonly parts: UserScopeParts;
   private readonly readers: MailReaders<MailRecipient>;
 

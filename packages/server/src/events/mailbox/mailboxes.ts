@@ -56,15 +56,6 @@ export interface MailboxesParts
   readonly onAppended: (mail: AppendedMail) => void;
 }
 
-/** Counters since the start, read by the metrics. */
-export interface MailboxCounts {
-  /** Events times mailboxes. */
-  appended: number;
-  duplicates: number;
-  /** Entries that went before they were acknowledged: too many, too large or too old. */
-  trimmedUnacknowledged: number;
-}
-
 interface PendingMail {
   readonly events: StoredEvent[];
   readonly texts: string[];
@@ -84,7 +75,14 @@ const MAX_CHARACTERS_PER_CALL = 1024 * 1024;
 
 /** The mailboxes of all users: one small stream each, in the user's slot. */
 export class Mailboxes {
-  readonly counts: MailboxCounts = { appended: 0, duplicates: 0, trimmedUnacknowledged: 0 };
+  /** Counters since the start, read by the metrics. */
+  readonly counts = {
+    /** Events times mailboxes. */
+    appended: 0,
+    duplicates: 0,
+    /** Entries that went before they were acknowledged: too many, too large or too old. */
+    trimmedUnacknowledged: 0,
+  };
   private readonly parts: MailboxesParts;
   private readonly appendScript: LuaScript;
   private readonly ackScript: LuaScript;

@@ -26,23 +26,21 @@ export interface Retrying {
   readonly error: string;
 }
 
-export interface ProcessorCounts {
-  appended: number;
-  /** Events whose id had been appended before. */
-  duplicates: number;
-  /** Events dropped because `expires_at` was over. */
-  expired: number;
-  /** Events that can never be appended; they lie in the failed set. */
-  poisoned: number;
-}
-
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5000;
 const FENCE_POLL_MS = 25;
 
 /** Works on the jobs of one queue, one at a time. */
 export class JobProcessor {
-  readonly counts: ProcessorCounts = { appended: 0, duplicates: 0, expired: 0, poisoned: 0 };
+  readonly counts = {
+    appended: 0,
+    /** Events whose id had been appended before. */
+    duplicates: 0,
+    /** Events dropped because `expires_at` was over. */
+    expired: 0,
+    /** Events that can never be appended; they lie in the failed set. */
+    poisoned: 0,
+  };
   retrying: Retrying | null = null;
   private readonly parts: ProcessorParts;
   /** Aborted while this worker is to let go of its job: it stands aside for a fenced node, or it closes. */
