@@ -8,7 +8,7 @@ export const FUZZ_PARTS = {
   strangers: /^test\/wire\/fuzz\/fuzzStrangers\.test\.js$/,
   frames: /^test\/wire\/frames\/rawFramesFuzz\.test\.js$/,
   subscriptions: /^test\/node\/subscriptions\/subscriptionModel\.test\.js$/,
-  properties: /^test\/unit\/.*\.properties\.test\.js$/,
+  properties: /^test\/unit\/.*\bproperties\.test\.js$/,
 };
 
 /** What the chaos suite plays, by the names that CHAOS_FAULT takes. */

@@ -1,11 +1,11 @@
 /**
- * Every message that the predecessor knew, or that its documents and its client named, and what became of it here:
- * `kept` under its name, or `gone` with what takes its place. [name, fate, remark]
+ * Every message that the predecessor knew, or that its documents and its client named, and what happened to it here:
+ * `kept` under its name, or `gone` with its replacement. [name, outcome, remark]
  */
 export const PREDECESSOR_REQUESTS = [
   ['ping', 'kept'],
   ['pong', 'kept'],
-  ['subscribe_events', 'kept', 'each type is judged singly; the reply is the full list'],
+  ['subscribe_events', 'kept', 'each type succeeds or fails on its own; the reply is the full list'],
   ['unsubscribe_events', 'kept', 'defaults can be dropped'],
   ['subscribe_category', 'kept', 'the five group names count too'],
   ['get_subscription_info', 'kept', 'names and no criteria'],
@@ -14,13 +14,13 @@ export const PREDECESSOR_REQUESTS = [
   ['set_message_preferences', 'kept', 'validated, stored, in effect'],
   ['get_message_preferences', 'kept'],
   ['get_connection_stats', 'kept', 'of the cluster'],
-  ['get_router_stats', 'kept', 'of the cluster; other figures'],
+  ['get_router_stats', 'kept', 'of the cluster; different figures'],
   ['get_all_connections', 'kept', 'paged, filtered, by user id'],
-  ['disconnect_user', 'kept', 'says what happened; by user id'],
+  ['disconnect_user', 'kept', 'reports the result; by user id'],
   ['broadcast_admin_message', 'kept', 'subscribed by default'],
   ['get_event_queue_status', 'kept'],
   ['get_system_metrics', 'kept', 'of each node'],
-  ['clear_event_queue', 'kept', 'filters, dry run, on record'],
+  ['clear_event_queue', 'kept', 'filters, dry run, audited'],
   ['authenticate', 'kept', 'was documented only'],
   ['subscribe', 'gone', '`subscribe_events`'],
   ['unsubscribe', 'gone', '`unsubscribe_events`'],
@@ -30,7 +30,7 @@ export const PREDECESSOR_REQUESTS = [
   ['get_recent_events', 'gone', 'missed events follow a resume'],
   ['start_replay', 'gone', 'missed events follow a resume'],
   ['stop_replay', 'gone', 'missed events follow a resume'],
-  ['get_replay_status', 'gone', '`resume` of hello'],
+  ['get_replay_status', 'gone', '`resume` of `connection_established`'],
   ['get_user_connections', 'gone', '`get_all_connections` with a filter'],
   ['get_system_info', 'gone', '`get_system_metrics`'],
   ['test_message', 'gone', '`ping`'],
@@ -38,7 +38,7 @@ export const PREDECESSOR_REQUESTS = [
 
 export const PREDECESSOR_REPLIES = [
   ['connection_established', 'kept', 'with ids, positions, limits'],
-  ['heartbeat', 'kept', 'regular, and with the cursor'],
+  ['heartbeat', 'kept', 'regular, and with positions'],
   ['pong', 'kept'],
   ['subscription_updated', 'kept', 'the full list'],
   ['category_subscription_updated', 'kept'],
@@ -56,8 +56,8 @@ export const PREDECESSOR_REPLIES = [
   ['system_metrics', 'kept', 'a reply; the event of this name has `scope`'],
   ['event_queue_cleared', 'kept'],
   ['error', 'kept', 'one shape, with a code'],
-  ['validation_error', 'kept', 'with the place of the fault'],
-  ['ping', 'gone', 'pings are those of WebSocket; nobody has to answer by a message'],
+  ['validation_error', 'kept', 'with the path of the error'],
+  ['ping', 'gone', 'WebSocket pings; no message is needed as answer'],
   ['connection_test', 'gone', 'WebSocket pings'],
   ['admin_message', 'gone', 'the event `admin_broadcast`'],
   ['event_replay', 'gone', 'replayed events look like any event'],

@@ -50,32 +50,35 @@ export function reconnectPolicy(code: number): ReconnectPolicy {
 const TEXTS: Readonly<Record<CloseName, { readonly reason: string; readonly meaning: string }>> = {
   SUPERSEDED: {
     reason: 'superseded by a newer connection',
-    meaning: 'The user connected again, here or on another node: the newest claim wins.',
+    meaning: 'The user connected again, on this node or another one. The newest connection wins.',
   },
   DISCONNECTED_BY_ADMIN: {
     reason: 'disconnected by an administrator',
-    meaning: 'An administrator ended the connection. The reason that was given takes the place of the text.',
+    meaning: 'An administrator closed the connection. The reason is the text that the administrator gave, if any.',
   },
-  BANNED: { reason: 'banned', meaning: 'The user is banned for a time and may not connect until it is over.' },
+  BANNED: { reason: 'banned', meaning: 'The user is banned and cannot connect until the ban ends.' },
   TOO_MANY_ERRORS: {
     reason: 'too many errors',
-    meaning: 'MAX_CONSECUTIVE_ERRORS bad messages came in a row.',
+    meaning: 'The client sent MAX_CONSECUTIVE_ERRORS bad messages in a row.',
   },
   PROTOCOL_VIOLATION: {
     reason: 'protocol violation',
     meaning:
-      'A message broke a limit of this protocol, such as the number of its fragments, or came in a state where it is not allowed.',
+      'A message broke a limit of this protocol (such as the number of fragments), or is not allowed in this state.',
   },
   ALREADY_CONNECTED: {
     reason: 'already connected elsewhere',
-    meaning: 'The user has a connection, which has just shown that it lives, and CONNECTION_POLICY is `reject`.',
+    meaning: 'CONNECTION_POLICY is `reject`, and the present connection of the user has answered a ping.',
   },
   AUTH_FAILED: {
     reason: 'authentication failed',
-    meaning: 'The token is missing, malformed, badly signed or not meant for this service.',
+    meaning: 'The token is missing or malformed, its signature is wrong, or it is for another service.',
   },
-  TOKEN_EXPIRED: { reason: 'token expired', meaning: 'The token ran out, at connect or while connected.' },
-  TOKEN_REVOKED: { reason: 'token revoked', meaning: 'The token, its session or its user was revoked.' },
+  TOKEN_EXPIRED: { reason: 'token expired', meaning: 'The token has expired, at connect or while connected.' },
+  TOKEN_REVOKED: {
+    reason: 'token revoked',
+    meaning: 'The token, its session, or all tokens of the user were revoked.',
+  },
   AUTH_TIMEOUT: {
     reason: 'authentication timed out',
     meaning: 'No `authenticate` message came within AUTH_TIMEOUT_MS.',
@@ -86,17 +89,17 @@ const TEXTS: Readonly<Record<CloseName, { readonly reason: string; readonly mean
   },
   TOO_SLOW: {
     reason: 'too slow',
-    meaning: 'The client read too slowly for too long. It may see 1006 instead, as it does not read.',
+    meaning: 'The client read too slowly for too long. Because it does not read, it may see 1006 instead.',
   },
-  NO_PONG: { reason: 'no pong', meaning: 'Nothing was heard from the client for PING_TIMEOUT_MS after a ping.' },
+  NO_PONG: { reason: 'no pong', meaning: 'The client sent nothing for PING_TIMEOUT_MS after a ping.' },
   CONNECTION_LIMIT: {
     reason: 'connection limit',
     meaning:
-      'CONNECTION_POLICY is `reject`, and the connection that the user has is asked whether it still lives. The reason carries the delay after which to reconnect: by then it may be gone.',
+      'CONNECTION_POLICY is `reject`, and the server is checking whether the present connection of the user is alive. The reason carries the delay after which to reconnect: the present connection may be gone by then.',
   },
   RATE_LIMIT: {
     reason: 'rate limit',
-    meaning: 'The client sent more messages than it may, after having been told, or more pings and pongs.',
+    meaning: 'The client exceeded the message rate after a warning, or sent too many pings and pongs.',
   },
   LEASE_LOST: {
     reason: 'node lost its lease',
@@ -104,9 +107,9 @@ const TEXTS: Readonly<Record<CloseName, { readonly reason: string; readonly mean
   },
   NEWER_ATTEMPT: {
     reason: 'replaced by a newer attempt of the same client',
-    meaning: 'The same client instance connected again; it reads its newest socket alone.',
+    meaning: 'The same client instance connected again.',
   },
-  UNAVAILABLE: { reason: 'unavailable', meaning: 'What is needed to establish the connection (Redis) is away.' },
+  UNAVAILABLE: { reason: 'unavailable', meaning: 'Redis is not available, so the connection cannot be established.' },
 };
 
 /** Every close code, ascending. The docs and the SDK are made from this table. */

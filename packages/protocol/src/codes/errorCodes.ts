@@ -29,11 +29,11 @@ export interface ErrorCodeDefinition {
 /** Every code that an `error` message or a REST problem may carry. */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeDefinition>> = {
   AUTH_ERROR: {
-    meaning: 'The token is missing, malformed, badly signed, or not meant for this service.',
+    meaning: 'The token is missing or malformed, its signature is wrong, or it is for another service.',
     recoverable: false,
     http: 401,
   },
-  TOKEN_EXPIRED: { meaning: 'The token ran out; get a new one.', recoverable: false, http: 401 },
+  TOKEN_EXPIRED: { meaning: 'The token has expired; get a new one.', recoverable: false, http: 401 },
   TOKEN_REVOKED: {
     meaning: 'The token, its session or its user was revoked, or the user is banned.',
     recoverable: false,
@@ -45,14 +45,14 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeDefinition>> = {
   MESSAGE_ERROR: { meaning: 'The message is not a JSON object with a `type`.', recoverable: true, http: 400 },
   MESSAGE_TOO_LARGE: { meaning: 'The message is larger than MAX_PAYLOAD.', recoverable: false, http: 413 },
   VALIDATION_ERROR: { meaning: 'The data does not match the schema of the request.', recoverable: true, http: 400 },
-  UNKNOWN_MESSAGE_TYPE: { meaning: 'There is no message of this type.', recoverable: true, http: 400 },
-  MESSAGE_HANDLER_ERROR: { meaning: 'The request was valid, and working on it failed.', recoverable: true, http: 500 },
-  UNAVAILABLE: { meaning: 'What the request needs (Redis) is away; repeat later.', recoverable: true, http: 503 },
+  UNKNOWN_MESSAGE_TYPE: { meaning: 'This message type does not exist.', recoverable: true, http: 400 },
+  MESSAGE_HANDLER_ERROR: { meaning: 'The request is valid, but processing it failed.', recoverable: true, http: 500 },
+  UNAVAILABLE: { meaning: 'Redis or another dependency is not available; repeat later.', recoverable: true, http: 503 },
   TIMEOUT: {
     meaning: 'No answer within the time allowed; it is not known whether it took effect.',
     recoverable: true,
     http: 504,
   },
   UNEXPECTED_ERROR: { meaning: 'A fault of the server.', recoverable: true, http: 500 },
-  CONFLICT: { meaning: 'What the request is about is in a state that forbids it.', recoverable: true, http: 409 },
+  CONFLICT: { meaning: 'The present state does not allow this request.', recoverable: true, http: 409 },
 };

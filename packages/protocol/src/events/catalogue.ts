@@ -64,7 +64,7 @@ const eventTypeSchema = {
       propertyNames: { type: 'string', minLength: 1, maxLength: 64 },
       maxProperties: 20,
       description:
-        'field of data -> what the server puts there, whatever the publisher said: publisher (username), publisher_id, accepted_at',
+        'field of data -> the value that the server writes there, replacing that of the publisher: publisher (username), publisher_id, accepted_at',
     },
     sensitive_fields: {
       type: 'object',

@@ -12,7 +12,7 @@ const MAX_CATEGORY_LENGTH = 64;
 const fields = {
   batch_messages: {
     type: 'boolean',
-    description: 'true: the events of a moment may come in one TCP segment; false: one write per event',
+    description: 'true: several events may be written together; false: one write per event',
   },
   compress_data: {
     type: 'boolean',
@@ -22,9 +22,10 @@ const fields = {
     type: 'integer',
     minimum: 0,
     maximum: MAX_MESSAGE_RATE,
-    description: 'events per second, 0: no limit; over it ephemeral events conflate or drop, durable ones are delayed',
+    description:
+      'events per second, 0: no limit. Above it, ephemeral events are conflated or dropped, durable events are delayed',
   },
-  priority_filter: { enum: PRIORITY_FILTERS, description: 'events below it are not delivered' },
+  priority_filter: { enum: PRIORITY_FILTERS, description: 'events below this priority are not delivered' },
   muted_event_types: {
     type: 'array',
     items: { type: 'string', minLength: 1, maxLength: MAX_EVENT_TYPE_LENGTH },
@@ -35,7 +36,7 @@ const fields = {
     type: 'array',
     items: { type: 'string', minLength: 1, maxLength: MAX_CATEGORY_LENGTH },
     maxItems: MAX_PREFERRED_CATEGORIES,
-    description: 'categories or groups: nothing else is delivered; empty: all',
+    description: 'categories or groups: only their events are delivered; empty: all events',
   },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
 

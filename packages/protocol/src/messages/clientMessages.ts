@@ -61,7 +61,7 @@ const categories = {
 
 /** What an admin may say about a disconnect; shared by the message and the REST body. */
 export const disconnectOptions = {
-  reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'told to the user in the close frame' },
+  reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'sent to the user in the close frame' },
   ban_seconds: {
     type: 'integer',
     minimum: 1,
@@ -76,7 +76,7 @@ export const clientMessages = {
   pong: {
     permission: null,
     reply: null,
-    meaning: 'a sign of life; a connection_id that is not the own one is answered with an error',
+    meaning: 'shows that the client is alive; the connection_id of another connection is an error',
     data: {
       type: 'object',
       properties: { connection_id: { type: 'string', minLength: 1, maxLength: 128 } },
@@ -86,7 +86,7 @@ export const clientMessages = {
   authenticate: {
     permission: null,
     reply: 'connection_established',
-    meaning: 'the first message of a client that gave no token in the upgrade request',
+    meaning: 'the first message of a client that sent no token with the upgrade',
     data: {
       type: 'object',
       properties: {
@@ -101,31 +101,31 @@ export const clientMessages = {
   subscribe_events: {
     permission: null,
     reply: 'subscription_updated',
-    meaning: 'adds event types to the subscriptions; each is judged singly',
+    meaning: 'subscribes to event types; each type succeeds or fails on its own',
     data: eventTypes,
   },
   unsubscribe_events: {
     permission: null,
     reply: 'subscription_updated',
-    meaning: 'takes event types, defaults too, from the subscriptions',
+    meaning: 'unsubscribes from event types, also from default ones',
     data: eventTypes,
   },
   subscribe_category: {
     permission: null,
     reply: 'category_subscription_updated',
-    meaning: 'subscribes to categories, or groups of them, as a whole, with the types that they get later',
+    meaning: 'subscribes to categories or groups of categories, including types added to them later',
     data: categories,
   },
   unsubscribe_category: {
     permission: null,
     reply: 'category_subscription_updated',
-    meaning: 'takes all types of categories, defaults too, from the subscriptions',
+    meaning: 'unsubscribes from all types of categories, also from default ones',
     data: categories,
   },
   refresh_token: {
     permission: null,
     reply: 'token_refreshed',
-    meaning: "puts a new token of the same user in the place of the connection's; a bad one changes nothing",
+    meaning: 'replaces the token of the connection by a new one of the same user; an invalid token changes nothing',
     data: {
       type: 'object',
       properties: { token: { type: 'string', minLength: 1, maxLength: MAX_TOKEN_LENGTH } },
@@ -136,26 +136,26 @@ export const clientMessages = {
   get_subscription_info: {
     permission: null,
     reply: 'subscription_info',
-    meaning: 'asks what is subscribed and what could be',
+    meaning: 'asks which event types are subscribed, and which are available',
     data: noData,
   },
   get_connection_status: {
     permission: null,
     reply: 'connection_status',
-    meaning: 'asks for facts about the own connection',
+    meaning: 'asks about this connection',
     data: noData,
   },
   health_check: {
     permission: null,
     reply: 'health_check_response',
-    meaning: 'asks how healthy the own connection is',
+    meaning: 'asks how healthy this connection is',
     data: noData,
   },
   ack: {
     permission: null,
     reply: null,
     meaning:
-      'everything targeted at the user up to this position arrived: it is forgotten; what was not sent, or is of another epoch, is left alone',
+      'the client has processed the events for this user up to this position: the server deletes them. Ignored for what was not sent, and for another epoch',
     data: {
       type: 'object',
       properties: { user: { type: 'string', maxLength: MAX_POSITION_LENGTH, description: 'position of an event' } },
@@ -166,7 +166,7 @@ export const clientMessages = {
   set_message_preferences: {
     permission: null,
     reply: 'message_preferences_updated',
-    meaning: 'changes preferences of the user: what is given replaces what was, the rest stays',
+    meaning: 'changes the preferences that are given; the others stay',
     data: {
       type: 'object',
       properties: { preferences: preferenceChangesSchema },
@@ -183,7 +183,7 @@ export const clientMessages = {
   disconnect_user: {
     permission: 'admin:disconnect',
     reply: 'user_disconnected',
-    meaning: 'ends the connection of a user on whatever node it is, and bans the user if asked to',
+    meaning: 'closes the connection of a user on any node, and bans the user if ban_seconds is given',
     data: {
       type: 'object',
       properties: { user_id: { type: 'string', minLength: 1, maxLength: MAX_USER_ID_LENGTH }, ...disconnectOptions },
@@ -200,25 +200,25 @@ export const clientMessages = {
   get_event_queue_status: {
     permission: 'admin:queue',
     reply: 'event_queue_status',
-    meaning: 'asks how the event queue is, and for a page of its jobs if asked to',
+    meaning: 'asks for the state of the event queue, and optionally for a page of its jobs',
     data: queueStatusRequestSchema,
   },
   clear_event_queue: {
     permission: 'admin:queue_write',
     reply: 'event_queue_cleared',
-    meaning: 'takes jobs that were added before away from the queue, which works on meanwhile; active ones are left',
+    meaning: 'removes jobs that were added before this request. The queue keeps working; active jobs stay',
     data: clearQueueSchema,
   },
   retry_failed_events: {
     permission: 'admin:queue_control',
     reply: 'failed_events_retried',
-    meaning: 'puts failed jobs at the end of their queues again; the order of a key is not kept for them',
+    meaning: 'puts failed jobs at the end of their queues again; their order per key is lost',
     data: retryFailedSchema,
   },
   pause_event_queue: {
     permission: 'admin:queue_control',
     reply: 'event_queue_paused',
-    meaning: 'no job is begun on any node until the queue is resumed, restarts included; publishing goes on',
+    meaning: 'stops starting jobs on all nodes, also after restarts, until the queue is resumed; publishing continues',
     data: queueReasonSchema,
   },
   resume_event_queue: {
@@ -230,31 +230,31 @@ export const clientMessages = {
   get_connection_stats: {
     permission: 'admin:stats',
     reply: 'connection_stats',
-    meaning: 'asks for the connections of the cluster in numbers, and of each node',
+    meaning: 'asks for figures about the connections of the cluster and of each node',
     data: noData,
   },
   get_router_stats: {
     permission: 'admin:stats',
     reply: 'router_stats',
-    meaning: 'asks for what became of the events, in the cluster and on each node',
+    meaning: 'asks for figures about the events of the cluster and of each node',
     data: noData,
   },
   get_system_metrics: {
     permission: 'admin:stats',
     reply: 'system_metrics',
-    meaning: 'asks for processor, memory and event loop of each node',
+    meaning: 'asks for CPU, memory and event loop figures of each node',
     data: noData,
   },
   get_all_connections: {
     permission: 'admin:connections',
     reply: 'all_connections',
-    meaning: 'asks for a page of the open connections of the cluster, those that a filter lets through',
+    meaning: 'asks for a page of the open connections of the cluster, optionally filtered',
     data: allConnectionsRequestSchema,
   },
   broadcast_admin_message: {
     permission: 'admin:broadcast',
     reply: 'admin_broadcast_sent',
-    meaning: 'announces something to everybody, as the event admin_broadcast, which is subscribed by default',
+    meaning: 'sends an announcement to all users, as the event admin_broadcast (a default subscription)',
     data: {
       type: 'object',
       properties: {

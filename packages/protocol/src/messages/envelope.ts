@@ -48,11 +48,11 @@ export const eventFrameSchema = {
     priority: { enum: PRIORITIES },
     category: { type: 'string' },
     severity: { enum: SEVERITIES },
-    metadata: { type: 'object', description: 'there when the publisher gave some' },
+    metadata: { type: 'object', description: 'present if the publisher gave some' },
     scope: { enum: ['broadcast', 'user'] },
     position: {
       type: ['string', 'null'],
-      description: 'opaque; given back as resume position; null: an ephemeral event, which has no place in a log',
+      description: 'opaque; send it back as resume position. null: an ephemeral event, which is in no log',
     },
   },
   required: ['type', 'data', 'timestamp', 'id', 'priority', 'category', 'severity', 'scope', 'position'],

@@ -36,11 +36,11 @@ const grants = {
 export const permissionsChangedBodySchema = {
   type: 'object',
   properties: {
-    roles: { ...grants, maxItems: 32, description: "in the place of the token's; left out: the token's hold" },
+    roles: { ...grants, maxItems: 32, description: "replaces the token's roles; left out: the token's roles" },
     permissions: {
       ...grants,
       maxItems: 64,
-      description: "in the place of the token's own, besides those of the roles; left out: the token's hold",
+      description: "replaces the token's own permissions; those of the roles stay. Left out: the token's permissions",
     },
     ...queueReasonSchema.properties,
   },
@@ -59,14 +59,14 @@ export const revokeBodySchema = {
       maxLength: MAX_TIME_LENGTH,
       pattern: TIME_PATTERN,
       description:
-        'RFC 3339, not in the future: tokens issued before it are void; tokens tell their time in whole seconds',
+        'RFC 3339, not in the future: tokens issued before this time are revoked. Token times are whole seconds',
     },
     session: {
       type: 'string',
       minLength: 1,
       maxLength: 128,
       description:
-        'tokens with this `sid` are void, whenever they were issued; with `before`: the tokens of either kind are',
+        'tokens with this `sid` are revoked, whenever they were issued. With `before` too, both kinds of tokens are revoked',
     },
     ...queueReasonSchema.properties,
   },
@@ -87,9 +87,9 @@ export const eventsBodySchema = {
 
 /** Answer of `POST /broadcast`, and of `POST /events` with one event. */
 export const eventAcceptedSchema = whole({
-  event_id: { ...text, description: 'as it stands in the event' },
+  event_id: { ...text, description: 'as in the event' },
   accepted_at: time,
-  duplicate: { ...flag, description: 'the id was known: nothing was added' },
+  duplicate: { ...flag, description: 'true: the id is known, so nothing was added' },
   payload_differs: {
     ...flag,
     description:
@@ -105,11 +105,11 @@ export const eventsAcceptedSchema = {
     whole({
       event_ids: { ...texts, description: 'in the order of the array' },
       accepted_at: time,
-      duplicates: { ...texts, description: 'those of them that were known: nothing was added for these' },
+      duplicates: { ...texts, description: 'of these, duplicates, which were not added again' },
       payload_differs: {
         ...texts,
         description:
-          'those of the duplicates whose payload is another than the first one under the id: it was not published',
+          'of the duplicates, those with a different payload than the first event under the id; they were not published',
       },
     }),
   ],
@@ -148,11 +148,11 @@ export const nodeReloadSchema = whole({
     description:
       "applied: in force; ready: sound, and not put in force because another node's is not; refused: faulty; overtaken: another reload came in between",
   },
-  error: { type: ['string', 'null'], description: 'where the file is at fault' },
-  digest: { type: ['string', 'null'], description: 'tells one catalogue from another: nodes read each its own file' },
+  error: { type: ['string', 'null'], description: 'where in the file the error is' },
+  digest: { type: ['string', 'null'], description: 'hash of the catalogue: each node reads its own file' },
   event_types: { type: 'integer', minimum: 0 },
-  connections: { type: 'integer', minimum: 0, description: 'judged again so far' },
-  changed_connections: { type: 'integer', minimum: 0, description: 'of them, those whose subscriptions changed' },
+  connections: { type: 'integer', minimum: 0, description: 'connections checked again so far' },
+  changed_connections: { type: 'integer', minimum: 0, description: 'connections whose subscriptions changed' },
 });
 export type NodeReload = FromSchema<typeof nodeReloadSchema>;
 
@@ -160,7 +160,7 @@ export type NodeReload = FromSchema<typeof nodeReloadSchema>;
 export const catalogueReloadedSchema = whole({
   result: { const: 'applied' },
   nodes: { type: 'array', items: nodeReloadSchema },
-  missing_nodes: { ...texts, description: 'did not answer: what is in force there is not known' },
+  missing_nodes: { ...texts, description: 'nodes that did not answer: their state is not known' },
 });
 
 /** Codes that only a REST problem carries; all others are those of the `error` message. */
@@ -171,7 +171,7 @@ export type RestErrorCode = (typeof REST_ERROR_CODES)[number];
 export const problemSchema = {
   type: 'object',
   properties: {
-    type: { type: 'string', description: 'about:blank: the status and `code` say it all' },
+    type: { type: 'string', description: 'about:blank: see the status and `code`' },
     title: { type: 'string' },
     status: { type: 'integer', minimum: 400, maximum: 599 },
     detail: { type: 'string' },

@@ -42,13 +42,13 @@ export const auditRecordSchema = {
     actor: { type: 'string', description: 'user id' },
     action: { type: 'string' },
     target: { type: 'string' },
-    reason: { type: 'string', description: "the admin's words; empty: none" },
+    reason: { type: 'string', description: "the admin's reason; empty: none" },
     details: { type: 'string', description: 'what else the order said, as JSON; empty: nothing' },
-    result: { type: 'string', description: 'what came of it, in words' },
+    result: { type: 'string', description: 'the result, in words' },
     outcome: {
       enum: AUDIT_OUTCOMES,
       description:
-        'refused: nothing was done; unknown: it was begun, and may have taken effect: it has not ended yet, its node died, or what it asked did not answer',
+        'refused: nothing was done. unknown: it may have taken effect. It is still running, its node died, or Redis or a node did not answer',
     },
     ended_at: { type: ['string', 'null'], description: 'RFC 3339, UTC; null: no end is on record' },
     ip: { type: 'string' },
@@ -78,7 +78,7 @@ export const auditPageSchema = {
     records: { type: 'array', items: auditRecordSchema },
     next_cursor: {
       type: ['string', 'null'],
-      description: 'for the next page, which may be there although this one is short; null: there is none',
+      description: 'for the next page; a short page may have a next one. null: this is the last page',
     },
   },
   required: ['records', 'next_cursor'],

@@ -6,7 +6,7 @@ export const clockSchema = {
   properties: {
     offset_ms: {
       type: ['integer', 'null'],
-      description: 'the wall clock of the node minus cluster time; null before the node has asked for that',
+      description: 'wall clock of the node minus cluster time; null: not known yet',
     },
     redis_offset_ms: {
       type: 'object',

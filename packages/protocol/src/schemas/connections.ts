@@ -29,7 +29,7 @@ export const CONNECTION_FAULTS = Object.keys(connectionFaults) as readonly Conne
 export const healthReasonsSchema = {
   type: 'array',
   items: { enum: CONNECTION_FAULTS },
-  description: 'why it is not healthy; none: it is',
+  description: 'why the connection is not healthy; empty: healthy',
 } as const satisfies JSONSchema;
 
 const MAX_CONNECTIONS_PAGE = 200;
@@ -110,8 +110,8 @@ export const listedConnectionSchema = {
     health_reasons: healthReasonsSchema,
     subscriptions: texts,
     message_count: { ...count, description: 'messages received from the client' },
-    error_count: { ...count, description: 'errors that the client was told' },
-    last_activity: { ...time, description: 'when something was last heard from the client' },
+    error_count: { ...count, description: 'errors that were sent to the client' },
+    last_activity: { ...time, description: 'when the client last sent something' },
     fence: count,
   },
   required: [
@@ -142,15 +142,15 @@ export const allConnectionsSchema = {
     connections: { type: 'object', additionalProperties: listedConnectionSchema, description: 'by user id' },
     total_count: {
       ...count,
-      description: 'open connections of the nodes that were asked and answered, whatever else the filter says',
+      description: 'open connections of all nodes that answered, before the filter',
     },
     next_cursor: {
       type: ['string', 'null'],
-      description: 'for the next page, which may be there although this one is short or empty; null: there is none',
+      description: 'for the next page; a short or empty page may have a next one. null: this is the last page',
     },
     missing_nodes: {
       ...texts,
-      description: 'nodes whose connections this page lacks: they did not answer, or died since the listing began',
+      description: 'nodes whose connections are missing: they did not answer, or died since the first page',
     },
   },
   required: ['connections', 'total_count', 'next_cursor', 'missing_nodes'],

@@ -10,7 +10,7 @@ const HEALTH_STATUSES = ['healthy', 'degraded', 'unhealthy'] as const;
 const score = { type: 'integer', minimum: 0, maximum: 100 } as const;
 const missing = {
   ...texts,
-  description: 'nodes that did not answer in time; by the id of the process where another of the name did',
+  description: 'nodes that did not answer in time; as process_id if another process with the same node_id did',
 } as const;
 
 export const nodeHealthSchema = whole({
@@ -28,12 +28,12 @@ export type NodeHealth = FromSchema<typeof nodeHealthSchema>;
 export const clusterHealthSchema = whole({
   status: { enum: HEALTH_STATUSES },
   score,
-  reasons: { ...texts, description: 'what takes points off, with the node or queue' },
+  reasons: { ...texts, description: 'reasons for lost points, with the node or queue' },
   generated_at: time,
   total_connections: count,
   healthy_connections: { ...count, description: 'those that the list gives with `healthy=true`, and legacy ones' },
   recovering_connections: count,
-  error_connections: { ...count, description: 'with at least one bad message in a row just now' },
+  error_connections: { ...count, description: 'connections whose last message was bad' },
   event_queue_size: { ...countOrNull, description: 'jobs; null: the queues did not answer' },
   uptime_seconds: count,
   nodes: listOf(nodeHealthSchema),
@@ -58,7 +58,7 @@ const recordedError = {
   code: { enum: ERROR_CODES },
   via: { enum: ['websocket', 'rest'] },
   connection_id: textOrNull,
-  user_id: { ...textOrNull, description: 'null: a stranger' },
+  user_id: { ...textOrNull, description: 'null: not authenticated' },
 } as const;
 const recordedErrorSchema = whole(recordedError);
 /** An error that somebody was told. Holds no text: a message could quote what a client sent. */
@@ -67,9 +67,9 @@ export type RecordedError = FromSchema<typeof recordedErrorSchema>;
 /** Answer of `GET /errors`. */
 export const clusterErrorsSchema = whole({
   generated_at: time,
-  total_errors: { ...count, description: 'that clients were told' },
+  total_errors: { ...count, description: 'that were sent to clients' },
   by_code: tally,
-  connections_with_errors: { ...count, description: 'that were told of at least one error since they came' },
+  connections_with_errors: { ...count, description: 'connections that were sent at least one error' },
   high_error_rate_connections: {
     ...listOf(connectionErrorsSchema),
     description: 'worst first; at most 50 of each node',

@@ -49,7 +49,7 @@ export const legacyUsersSchema = {
             },
           },
           assigned: { enum: ['legacy', 'unified'], description: 'the endpoint that the roll-out gives the user' },
-          enforced: { type: 'boolean', description: 'whether the other endpoint is closed to the user' },
+          enforced: { type: 'boolean', description: 'whether the other endpoint refuses the user' },
         },
         required: ['user_id', 'connections', 'assigned', 'enforced'],
       },

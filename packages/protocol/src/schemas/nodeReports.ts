@@ -29,7 +29,7 @@ const checkSchema = whole({
   ok: flag,
   value: {
     type: ['number', 'string', 'boolean', 'null'],
-    description: 'what was found; null: nothing ever was; milliseconds where the limit is a number',
+    description: 'the measured value; null: not measured yet; milliseconds where the limit is a number',
   },
   limit: { type: ['number', 'string', 'boolean'] },
 });
@@ -53,7 +53,7 @@ export const readinessSchema = whole({
   reasons: { ...texts, description: 'one sentence per check that fails; empty when the node is ready' },
   notices: {
     ...texts,
-    description: 'what an admin wanted so, what all nodes share, and what else keeps no node from serving',
+    description: 'ordered by an admin, shared by all nodes, or otherwise no reason to stop serving',
   },
 });
 export type ReadinessReport = FromSchema<typeof readinessSchema>;
@@ -67,11 +67,14 @@ export const readyzSchema = {
       nodes: listOf({
         anyOf: [
           readinessSchema,
-          whole({ ready: { const: false }, node_id: { ...text, description: 'it does not answer' } }),
+          whole({ ready: { const: false }, node_id: { ...text, description: 'the node does not answer' } }),
         ],
       }),
       reasons: texts,
-      notices: { ...texts, description: 'why some are not ready, when no other container is better off' },
+      notices: {
+        ...texts,
+        description: 'why some processes are not ready, if no other container is in a better state',
+      },
     }),
   ],
 } as const satisfies JSONSchema;
@@ -83,13 +86,13 @@ export const livezSchema = whole({ status: { const: 'ok' }, node_id: text, uptim
 const connections = whole({
   total: {
     ...count,
-    description: 'all sockets, those that have not authenticated and those that are closing included',
+    description: 'all sockets, including those that are authenticating or closing',
   },
   max: count,
   pending_auth: count,
   by_status: { ...tally, description: 'by the status on the wire' },
-  healthy: { ...count, description: 'established, and with nothing against them (`health_reasons`)' },
-  with_errors: { ...count, description: 'with at least one bad message in a row just now' },
+  healthy: { ...count, description: 'true: established, and without health_reasons' },
+  with_errors: { ...count, description: 'connections whose last message was bad' },
   buffered_bytes: { ...count, description: 'that wait in the sockets' },
   accepted: count,
   established: count,
@@ -99,12 +102,12 @@ const connections = whole({
 
 const deliverySchema = whole({
   ...counts('events', 'deliveries', 'flushes', 'writes', 'bytes', 'unknown_types', 'gaps', 'cohorts', 'members'),
-  readers: { ...count, description: 'connections with a cursor of their own: behind, or served singly for good' },
+  readers: { ...count, description: 'connections with their own position: behind, or with their own filter' },
   replayed: { ...count, description: 'events written to readers' },
-  replayed_from_log: { ...count, description: 'those of them that came from the log in Redis' },
+  replayed_from_log: { ...count, description: 'of these, read from the log in Redis' },
   window_events: { ...count, description: 'newest broadcast events in memory' },
   window_bytes: count,
-  congested: { ...count, description: 'connections whose peers take less than they are sent' },
+  congested: { ...count, description: 'connections whose client reads more slowly than the node sends' },
   congestions: { ...count, description: 'how often there was one' },
   ...counts('drained', 'too_slow'),
   rate_limited: { ...count, description: 'messages rate_limited' },
@@ -112,35 +115,38 @@ const deliverySchema = whole({
     published: { ...count, description: 'by the node' },
     absent: { ...count, description: 'targets that were not connected' },
     received: { ...count, description: 'taken from the bus' },
-    sent: { ...count, description: 'gone out to whoever is to have them' },
-    conflated: { ...count, description: 'replaced by a later one of their key before they went out' },
-    withheld: { ...count, description: 'events times connections that were congested or over their rate' },
+    sent: { ...count, description: 'sent to connections' },
+    conflated: { ...count, description: 'replaced by a later event of the same key before they were sent' },
+    withheld: {
+      ...count,
+      description: 'events not sent to a connection that was congested or over its rate, counted per connection',
+    },
     dropped: { ...tally, description: 'by reason' },
   }),
   compression: whole({
     bytes_in: { ...count, description: 'of events, before' },
     bytes_out: { ...count, description: 'and after' },
-    skipped: { ...count, description: 'events for which there was no time' },
+    skipped: { ...count, description: 'events that were not compressed because the event loop was busy' },
   }),
 });
 
 const mailboxCountsSchema = whole({
-  appended: { ...count, description: 'events times mailboxes' },
+  appended: { ...count, description: 'events, counted per mailbox' },
   duplicates: count,
-  trimmed_unacknowledged: { ...count, description: 'entries that went before they were acknowledged' },
+  trimmed_unacknowledged: { ...count, description: 'entries that were removed before they were acknowledged' },
   deliveries: { ...count, description: 'events written to connections of the node' },
   ...counts('unwanted', 'holes', 'reads', 'gaps'),
-  behind: { ...count, description: 'connections that are behind their mailbox just now' },
+  behind: { ...count, description: 'connections that are behind their mailbox' },
   acks: whole(counts('stored', 'ignored', 'failed')),
 });
 
 const registry = whole({
   takeovers: count,
   waiting_takeovers: count,
-  evictions: { ...count, description: 'connections of the node that a newer claim ended' },
+  evictions: { ...count, description: 'connections of the node that a newer connection replaced' },
   duplicates_found: {
     ...count,
-    description: 'events that were written on a connection of the node after a newer one of its user was established',
+    description: 'events that were written to a connection after a newer connection of its user was established',
   },
   ...counts('pending_releases', 'fenced_periods'),
   fenced_seconds: amount,
@@ -157,19 +163,22 @@ const queueWorkers = whole({
         type: ['object', 'null'],
         properties: { since: time, attempts: count },
         required: ['since', 'attempts'],
-        description: 'a job that is retried in place because something that it needs is away',
+        description: 'the job that the worker is retrying because a dependency is not available',
       },
-      stalled_ms: { ...count, description: 'how long nobody started the job next in line; 0: all is well' },
+      stalled_ms: { ...count, description: 'how long the next job has waited for a worker; 0: not stalled' },
     }),
   ),
   renewals: { ...tally, description: 'workers that were replaced, by reason' },
-  refused: { ...tally, description: 'publishes refused for want of room, by reason' },
+  refused: { ...tally, description: 'publishes refused because there was no room, by reason' },
 });
 
 /** What one node says of itself. Sums are since its start. */
 export const nodeStatsSchema = whole({
   node_id: text,
-  process_id: { ...text, description: 'of this one process, <node_id>~<random>; a node_id may be given twice' },
+  process_id: {
+    ...text,
+    description: 'unique per process, <node_id>~<random>; two processes may have the same node_id',
+  },
   lease: text,
   host: text,
   pid: count,
@@ -177,14 +186,14 @@ export const nodeStatsSchema = whole({
   node_version: { ...text, description: 'of Node.js' },
   uptime_seconds: count,
   standing: { enum: STANDINGS },
-  reason: { ...text, description: 'why it is not serving; empty when it is' },
+  reason: { ...text, description: 'why the node does not serve; empty: it serves' },
   ready: flag,
   draining: flag,
   checks: checksSchema,
   reasons: texts,
   notices: {
-    ...listOf(whole({ text, penalty: { ...count, description: 'what it takes off the score of the cluster' } })),
-    description: 'what the node noticed and keeps it from nothing',
+    ...listOf(whole({ text, penalty: { ...count, description: 'points that it takes off the score of the cluster' } })),
+    description: 'problems that do not stop the node from serving',
   },
   connections,
   messages_received: count,
@@ -196,11 +205,11 @@ export const nodeStatsSchema = whole({
   legacy: whole({
     connections: { ...count, description: 'to the endpoints of the predecessor' },
     by_group: tally,
-    upgrades: { ...tally, description: 'by group, those that were refused then too' },
+    upgrades: { ...tally, description: 'by group, including those that were refused afterwards' },
     established: { ...tally, description: 'by group' },
     messages: { ...tally, description: 'of clients, by type' },
     notices: { ...tally, description: 'deprecation notices, by occasion' },
-    replaced: { ...count, description: 'ended by a newer one of their user and group' },
+    replaced: { ...count, description: 'closed by a newer connection of the same user and group' },
   }),
   errors: whole({ total: count, by_code: tally }),
   clock: clockSchema,
@@ -210,7 +219,7 @@ export const nodeStatsSchema = whole({
   machine: whole({
     cpus: { ...count, description: 'that the process may use' },
     load_average: { ...listOf(amount), description: 'of the machine, over 1, 5 and 15 min' },
-    memory_total: { ...count, description: 'bytes; what the container may use, if it is limited' },
+    memory_total: { ...count, description: 'bytes; the limit of the container, if it has one' },
     memory_available: { ...count, description: 'bytes' },
   }),
   queue_workers: queueWorkers,
@@ -247,7 +256,7 @@ export const clusterStatsSchema = whole({
   connections_by_status: tally,
   total_messages_received: count,
   total_messages_sent: { ...count, description: 'event frames handed to connections' },
-  total_events_processed: { ...count, description: 'events that the workers put into the log' },
+  total_events_processed: { ...count, description: 'events that the workers appended' },
   event_queue_size: { ...countOrNull, description: 'jobs; null: the queues did not answer' },
   event_queue_max: { ...count, description: 'EVENT_QUEUE_MAX' },
   uptime_seconds: { ...count, description: 'of the node that has been up longest' },

@@ -13,11 +13,11 @@ export const clusterNodeSchema = {
   type: 'object',
   properties: {
     node_id: text,
-    process_id: { type: ['string', 'null'], description: 'tells nodes of one node_id apart; null: it did not answer' },
+    process_id: { type: ['string', 'null'], description: 'unique per process; null: the node did not answer' },
     state: { enum: NODE_STATES },
     score: { ...count, maximum: 100, description: 'as in /health' },
     reasons: { ...texts, description: 'why it is not ready' },
-    notices: { ...texts, description: 'what it noticed, and keeps it from nothing' },
+    notices: { ...texts, description: 'problems that do not stop the node from serving' },
     facts: {
       type: ['object', 'null'],
       properties: {
@@ -30,7 +30,7 @@ export const clusterNodeSchema = {
         max_connections: count,
         cpu_percent: { ...amount, description: 'of one core' },
         memory_rss: { ...count, description: 'bytes' },
-        event_loop_lag_ms: { ...amount, description: '99 % of its turns were no later' },
+        event_loop_lag_ms: { ...amount, description: '99 % of the turns of the event loop were delayed no longer' },
         clock: clockSchema,
       },
       required: [

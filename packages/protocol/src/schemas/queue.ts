@@ -81,7 +81,7 @@ export const clearQueueSchema = {
       maximum: MAX_AGE_MS,
       description: 'only jobs that were added at least so long ago',
     },
-    dry_run: { type: 'boolean', description: 'counts, and takes nothing away' },
+    dry_run: { type: 'boolean', description: 'true: count only, remove nothing' },
     reason,
   },
   additionalProperties: false,

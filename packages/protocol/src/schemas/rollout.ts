@@ -31,7 +31,7 @@ const percentage = {
   type: 'integer',
   minimum: 0,
   maximum: 100,
-  description: 'of the users who are in no list, in mode gradual',
+  description: 'of the users who are in neither list, in mode gradual',
 } as const satisfies JSONSchema;
 const enforce = {
   type: 'boolean',
@@ -54,7 +54,7 @@ export const rolloutBodySchema = {
     user_list: { ...userIds, description: 'assigned to the unified endpoint in modes testing and gradual' },
     force_legacy: { ...userIds, description: 'assigned to the legacy endpoints in every mode' },
     enforce,
-    version: { ...version, description: 'refused when the state has another version by now; left out: any' },
+    version: { ...version, description: 'refused if the present state has another version; left out: any version' },
     reason,
   },
   required: ['mode', 'percentage', 'user_list', 'force_legacy', 'enforce'],
@@ -76,7 +76,7 @@ const state = {
     type: ['object', 'null'],
     properties: { mode, enforce, at: time, by: { ...text, description: 'user id' }, reason: text },
     required: ['mode', 'enforce', 'at', 'by', 'reason'],
-    description: 'what POST /rollout/restore would bring back; null: nothing was rolled back since the last PUT',
+    description: 'the state that POST /rollout/restore would bring back; null: no roll-back since the last PUT',
   },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
 
@@ -89,14 +89,14 @@ const nodes = listOf(
 );
 const missingNodes = {
   ...texts,
-  description: 'nodes that did not answer: they read the state before they serve again',
+  description: 'nodes that did not answer: they read the state before they deliver again',
 } as const satisfies JSONSchema;
 
 const modeFacts = whole({
   meaning: text,
   connected: {
     ...whole({ legacy: count, unified: count }),
-    description: 'users with a unified connection, by what this mode would assign them to',
+    description: 'users with a unified connection, by the endpoint that this mode would assign to them',
   },
 });
 
@@ -114,11 +114,11 @@ export type RolloutReport = FromSchema<typeof rolloutSchema>;
 
 /** Answer of `PUT /rollout`, `POST /rollout/rollback` and `POST /rollout/restore`. */
 export const rolloutChangedSchema = whole({
-  result: { enum: ['changed', 'unchanged'], description: 'unchanged: it was so already' },
+  result: { enum: ['changed', 'unchanged'], description: 'unchanged: the queue already was in this state' },
   ...state,
   nodes: { ...nodes, description: 'those that have it in force' },
   missing_nodes: missingNodes,
-  took_ms: { ...amount, description: 'until the last of the nodes had it in force' },
+  took_ms: { ...amount, description: 'time until the last node had it in force' },
 });
 export type RolloutChanged = FromSchema<typeof rolloutChangedSchema>;
 
@@ -141,7 +141,7 @@ export const ownRolloutSchema = whole({
     legacy: {
       type: 'object',
       additionalProperties: text,
-      description: 'by group, as /ws/health; empty: the legacy endpoints are not served',
+      description: 'by group, such as /ws/health; empty: the legacy endpoints are off',
     },
   }),
 });

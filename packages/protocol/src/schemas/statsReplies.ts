@@ -13,7 +13,7 @@ const connectionCounts = {
   closed: { ...tally, description: 'by close code' },
   refused_upgrades: { ...tally, description: 'by reason' },
   messages_by_type: tally,
-  total_errors: { ...count, description: 'that clients were told' },
+  total_errors: { ...count, description: 'that were sent to clients' },
   errors_by_code: tally,
 } as const;
 
@@ -44,7 +44,7 @@ const routerCounts = {
   }),
   workers: whole(counts('appended', 'duplicates', 'expired', 'poisoned')),
   publishes: { ...tally, description: 'accepted and duplicate' },
-  refused_publishes: { ...tally, description: 'for want of room, by reason' },
+  refused_publishes: { ...tally, description: 'publishes refused because there was no room, by reason' },
   events_over_rate: { ...tally, description: 'durable events over the rate of their type, by type' },
 } as const;
 
@@ -81,7 +81,7 @@ export const systemMetricsSchema = whole({
       system: whole({
         cpus: { ...count, description: 'that the process may use' },
         load_average: { type: 'array', items: amount, description: 'of the machine, over 1, 5 and 15 min' },
-        memory_total: { ...count, description: 'bytes; what the container may use, if it is limited' },
+        memory_total: { ...count, description: 'bytes; the limit of the container, if it has one' },
         memory_available: { ...count, description: 'bytes' },
       }),
       process: whole({

@@ -25,13 +25,13 @@ const live = {
   subscriptions: textsOrNull,
   permissions: textsOrNull,
   message_count: { ...countOrNull, description: 'messages received from the client' },
-  error_count: { ...countOrNull, description: 'errors that the client was told' },
+  error_count: { ...countOrNull, description: 'errors that were sent to the client' },
   consecutive_errors: countOrNull,
   buffered_bytes: countOrNull,
   last_activity: timeOrNull,
   last_ping: timeOrNull,
   last_pong: timeOrNull,
-  expires_at: { ...timeOrNull, description: 'when the token runs out, or was declared out of date' },
+  expires_at: { ...timeOrNull, description: 'when the token expires, or stopped being valid by order' },
 } as const;
 
 const connection = {
@@ -46,7 +46,7 @@ const connection = {
   fence: count,
   node_reachable: {
     ...flag,
-    description: 'false: the owner did not answer in time; this is what the registry knows, the rest is null',
+    description: 'false: the node did not answer in time. Only the fields that the registry knows are filled in',
   },
   ...live,
 } as const;
@@ -56,7 +56,7 @@ const connectionReportSchema = whole(connection);
 export type ConnectionReport = FromSchema<typeof connectionReportSchema>;
 
 const banSchema = {
-  ...whole({ until: { ...timeOrNull, description: 'null: for good' }, reason: text }),
+  ...whole({ until: { ...timeOrNull, description: 'null: no end' }, reason: text }),
   type: ['object', 'null'],
   description: 'null: not banned',
 } as const;
@@ -69,9 +69,9 @@ export const revokedSchema = whole({
   user_id: text,
   result: { enum: REVOKE_RESULTS },
   node_id: textOrNull,
-  before: { ...timeOrNull, description: 'tokens issued before are void; null: only a session was revoked' },
+  before: { ...timeOrNull, description: 'tokens issued before are revoked; null: only a session was revoked' },
   session: textOrNull,
-  took_ms: { ...count, description: 'until nobody with such a token was served any more' },
+  took_ms: { ...count, description: 'time until no connection with such a token was served' },
 });
 export type RevokeOutcome = FromSchema<typeof revokedSchema>;
 
@@ -84,10 +84,10 @@ export const permissionsChangedSchema = whole({
   user_id: text,
   result: { enum: PERMISSION_CHANGE_RESULTS },
   node_id: textOrNull,
-  as_of: { ...time, description: 'tokens issued from then on are taken as they are' },
+  as_of: { ...time, description: 'tokens issued from then on are accepted' },
   renew_by: {
     ...timeOrNull,
-    description: 'when a connection ends that brought no newer token; null: none was asked for',
+    description: 'when a connection without a newer token is closed; null: no newer token is required',
   },
   took_ms: count,
 });
@@ -100,7 +100,7 @@ const mailboxEvent = {
     type: text,
     data: {
       type: ['object', 'null'],
-      description: 'without the fields that the caller may not see; null: he may not see this event',
+      description: 'without the fields that the caller may not see; null: the caller may not see this event',
     },
     timestamp: time,
     priority: { enum: PRIORITIES },

@@ -17,7 +17,7 @@ const DISCONNECT_RESULTS = ['closed', 'not_connected', 'node_unreachable'] as co
 /** What concerns more than the connection: publishers, admins and the roll-out are told it. */
 export const clusterMessages = {
   user_disconnected: {
-    meaning: 'what became of the order to disconnect a user',
+    meaning: 'the result of disconnecting a user',
     data: {
       type: 'object',
       properties: {
@@ -28,7 +28,7 @@ export const clusterMessages = {
         legacy_closed: {
           type: 'integer',
           minimum: 1,
-          description: 'of the connections that were closed, those to legacy endpoints; absent: none',
+          description: 'how many of the closed connections were legacy ones; absent: none',
         },
         took_ms: { type: 'number', minimum: 0 },
       },
@@ -37,40 +37,39 @@ export const clusterMessages = {
   },
   event_accepted: {
     meaning:
-      'the event is in the queue and survives the death of every node; an ephemeral one is on its way to whoever is connected',
+      'the event is in the queue and survives the death of every node; an ephemeral event was sent to the connected users',
     data: {
       type: 'object',
       properties: {
-        event_id: { ...text, description: 'as it stands in the event' },
+        event_id: { ...text, description: 'as in the event' },
         queue: {
           ...text,
           description: 'the queue that took it; several are joined by commas; ephemeral: none',
         },
-        duplicate: { ...flag, description: 'true: the id was known, nothing was added' },
+        duplicate: { ...flag, description: 'true: the id is known, so nothing was added' },
         payload_differs: {
           ...flag,
-          description:
-            'true: a duplicate whose payload is another than the first one under this id; it was not published',
+          description: 'true: a different payload was published under this id before; this one was not published',
         },
       },
       required: ['event_id', 'queue', 'duplicate', 'payload_differs'],
     },
   },
-  event_queue_status: { meaning: 'how the event queue is', data: queueStatusSchema },
-  event_queue_cleared: { meaning: 'what was taken away from the event queue', data: queueClearedSchema },
-  failed_events_retried: { meaning: 'what became of the order to retry failed jobs', data: failedRetriedSchema },
-  event_queue_paused: { meaning: 'no queue begins a job any more', data: queueSwitchedSchema },
-  event_queue_resumed: { meaning: 'the queues go on', data: queueSwitchedSchema },
-  connection_stats: { meaning: 'the connections of the cluster in numbers', data: connectionStatsSchema },
-  router_stats: { meaning: 'the way of the events through the cluster in numbers', data: routerStatsSchema },
-  system_metrics: { meaning: 'the processes and machines of the cluster in numbers', data: systemMetricsSchema },
+  event_queue_status: { meaning: 'the state of the event queue', data: queueStatusSchema },
+  event_queue_cleared: { meaning: 'which jobs were removed from the event queue', data: queueClearedSchema },
+  failed_events_retried: { meaning: 'which failed jobs are retried', data: failedRetriedSchema },
+  event_queue_paused: { meaning: 'the event queue is paused', data: queueSwitchedSchema },
+  event_queue_resumed: { meaning: 'the event queue runs again', data: queueSwitchedSchema },
+  connection_stats: { meaning: 'figures about the connections of the cluster', data: connectionStatsSchema },
+  router_stats: { meaning: 'figures about the events in the cluster', data: routerStatsSchema },
+  system_metrics: { meaning: 'figures about the processes and machines of the cluster', data: systemMetricsSchema },
   rollout_changed: {
     meaning:
-      'what the user is assigned to while the legacy endpoints are served: sent when it changes, and after hello to whoever is assigned to the legacy endpoints',
+      'the endpoint that the roll-out assigns to the user. Sent when it changes, and after connection_established to a user who is assigned to the legacy endpoints',
     data: rolloutDecisionSchema,
   },
   all_connections: {
-    meaning: 'a page of the open connections; whoever is connected throughout comes in exactly one of the pages',
+    meaning: 'a page of the open connections; a connection that stays open is on exactly one page',
     data: allConnectionsSchema,
   },
   admin_broadcast_sent: {

@@ -32,7 +32,7 @@ export const connectionMessages = {
   },
   subscription_updated: {
     meaning:
-      'the full list of subscriptions after a change, sent once the change is stored; without being asked for when the server changed them',
+      'the full list of subscriptions after a change, sent when the change is stored; also sent when the server changed them itself',
     data: {
       type: 'object',
       properties: {
@@ -55,13 +55,13 @@ export const connectionMessages = {
     },
   },
   category_subscription_updated: {
-    meaning: 'what is subscribed after a change by category, sent once the change is stored',
+    meaning: 'the full list of subscriptions after a change by category, sent when the change is stored',
     data: {
       type: 'object',
       properties: {
         categories: {
           ...texts,
-          description: 'that are subscribed as a whole: types that they get later come with them',
+          description: 'subscribed as a whole, including types added later',
         },
         subscriptions: { ...texts, description: 'event types, the full list' },
         errors: {
@@ -71,7 +71,7 @@ export const connectionMessages = {
             properties: { category: text, event_type: text, error: { enum: SUBSCRIPTION_ERRORS } },
             required: ['category', 'error'],
           },
-          description: 'with event_type: that type alone is left out',
+          description: 'with event_type: only this type is left out',
         },
         updated_at: time,
       },
@@ -79,11 +79,11 @@ export const connectionMessages = {
     },
   },
   token_refreshed: {
-    meaning: 'the new token is in force, and with it what its roles and permissions allow',
+    meaning: 'the new token is in force, with its roles and permissions',
     data: {
       type: 'object',
       properties: {
-        expires_at: { ...time, description: 'when the new token runs out' },
+        expires_at: { ...time, description: 'when the new token expires' },
         permissions: texts,
         removed_subscriptions: { ...texts, description: 'event types that the new token does not allow' },
       },
@@ -92,21 +92,21 @@ export const connectionMessages = {
   },
   token_expiring: {
     meaning:
-      'the token has to be replaced: without refresh_token the connection is closed with 4101, TOKEN_GRACE_MS after expires_at',
+      'the token expires soon: send refresh_token, or the connection is closed with 4101, TOKEN_GRACE_MS after expires_at',
     data: {
       type: 'object',
-      properties: { expires_at: { ...time, description: 'when the token runs out, or was declared out of date' } },
+      properties: { expires_at: { ...time, description: 'when the token expires, or stopped being valid by order' } },
       required: ['expires_at'],
     },
   },
   subscription_info: {
-    meaning: 'what is subscribed and what could be',
+    meaning: 'which event types are subscribed, and which are available',
     data: {
       type: 'object',
       properties: {
         subscriptions: texts,
         categories: { ...texts, description: 'of the subscribed types' },
-        subscribed_categories: { ...texts, description: 'that are subscribed as a whole' },
+        subscribed_categories: { ...texts, description: 'subscribed as a whole' },
         available: { ...texts, description: 'types that the user may subscribe to' },
         limit: count,
       },
@@ -128,7 +128,7 @@ export const connectionMessages = {
         health_reasons: healthReasonsSchema,
         subscriptions: texts,
         message_count: { ...count, description: 'messages received from the client' },
-        last_activity: { ...time, description: 'when something was last heard from the client' },
+        last_activity: { ...time, description: 'when the client last sent something' },
         fence: count,
       },
       required: [
@@ -176,7 +176,7 @@ export const connectionMessages = {
     },
   },
   message_preferences_updated: {
-    meaning: 'all preferences after a change, sent once the change is stored',
+    meaning: 'all preferences after a change, sent when the change is stored',
     data: {
       type: 'object',
       properties: { preferences: preferencesSchema, updated_at: time },
@@ -184,7 +184,7 @@ export const connectionMessages = {
     },
   },
   message_preferences: {
-    meaning: 'the preferences of the user, and what holds for who chose nothing',
+    meaning: 'the preferences of the user, and the defaults',
     data: {
       type: 'object',
       properties: { preferences: preferencesSchema, default_preferences: preferencesSchema },
@@ -192,14 +192,14 @@ export const connectionMessages = {
     },
   },
   rate_limited: {
-    meaning: 'events exceed a limit of the connection: ephemeral ones were dropped, durable ones come later',
+    meaning: 'a rate limit of the connection was exceeded: ephemeral events were dropped, durable events are delayed',
     data: {
       type: 'object',
       properties: {
-        retry_after_ms: { ...count, description: 'until the next event may come' },
+        retry_after_ms: { ...count, description: 'time until the next event may be sent' },
         dropped: {
           ...count,
-          description: 'ephemeral events that were dropped or replaced by later ones since the last such message',
+          description: 'ephemeral events that were dropped, or replaced by later ones, since the last rate_limited',
         },
       },
       required: ['retry_after_ms', 'dropped'],

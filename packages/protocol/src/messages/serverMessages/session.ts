@@ -31,7 +31,7 @@ const errorProperties = {
   message: text,
   error_code: { enum: ERROR_CODES },
   timestamp: time,
-  recoverable: { ...flag, description: 'whether the connection can be used on' },
+  recoverable: { ...flag, description: 'whether the connection stays usable' },
   details: { type: 'object' },
   supported_types: { ...texts, description: 'with UNKNOWN_MESSAGE_TYPE' },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
@@ -39,7 +39,7 @@ const errorProperties = {
 /** What holds the session together: hello, signs of life, errors and what is lost. */
 export const sessionMessages = {
   connection_established: {
-    meaning: 'hello: the connection is open, and every older one of the user is closed',
+    meaning: 'the connection is open, and every older connection of the user is closed',
     data: {
       type: 'object',
       properties: {
@@ -48,11 +48,11 @@ export const sessionMessages = {
         username: textOrNull,
         is_admin: flag,
         roles: texts,
-        permissions: { ...texts, description: 'expanded: what the roles and the token give' },
+        permissions: { ...texts, description: 'all permissions: of the roles and of the token' },
         subscriptions: texts,
         connected_at: time,
         node_id: text,
-        fence: { ...count, description: 'grows with each claim of the user; the higher one is current' },
+        fence: { ...count, description: 'grows with each connection of the user; the highest one is current' },
         resume: {
           type: 'object',
           properties: { broadcast: resumeResult, user: resumeResult },
@@ -63,7 +63,7 @@ export const sessionMessages = {
         positions,
         heartbeat_interval_ms: count,
         limits: limitsSchema,
-        expires_at: { ...time, description: 'when the token runs out' },
+        expires_at: { ...time, description: 'when the token expires' },
         protocol: { const: '1' },
       },
       required: [
@@ -87,7 +87,8 @@ export const sessionMessages = {
     },
   },
   heartbeat: {
-    meaning: 'a sign of life with the cursor of the connection; a position that is null leaves what the client has',
+    meaning:
+      'shows that the server is alive, and carries the positions of the connection; keep your own position where one is null',
     data: {
       type: 'object',
       properties: { server_time: time, positions, connection_healthy: flag },
@@ -95,7 +96,7 @@ export const sessionMessages = {
     },
   },
   error: {
-    meaning: 'a request, or the connection, failed',
+    meaning: 'a request failed, or the connection did',
     data: {
       type: 'object',
       properties: errorProperties,
@@ -121,11 +122,11 @@ export const sessionMessages = {
     },
   },
   server_draining: {
-    meaning: 'the node is about to close the connection; come back after the delay',
+    meaning: 'the node will close the connection soon; reconnect after the delay',
     data: { type: 'object', properties: { reconnect_after_ms: count }, required: ['reconnect_after_ms'] },
   },
   gap: {
-    meaning: 'events of a scope that can not be delivered: reload what depends on them',
+    meaning: 'some events of a scope cannot be delivered: reload what depends on them',
     data: {
       type: 'object',
       properties: {

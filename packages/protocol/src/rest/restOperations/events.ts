@@ -21,12 +21,13 @@ export const eventOperations = {
     tag: 'events',
     summary: 'Publishes one event, or up to 1,000 of them',
     description:
-      '202: Redis has the events, and they survive the death of every node. An array is accepted as a whole or not at all, but for UNAVAILABLE: then a repeat with the same ids adds what is missing.',
+      '202: the events are in Redis and survive the death of every node. An array is accepted completely or not at all. The exception is UNAVAILABLE: repeat the request with the same ids, which adds only what is missing.',
     permissions: ['events:publish', 'admin:broadcast'],
     headers: {
       'Idempotency-Key': {
         ...eventId,
-        description: 'k is the id k of the event; of an array k_0, k_1, …, each of at most 64 characters',
+        description:
+          'becomes the id of the event; for an array k, the ids are k_0, k_1, …; each of at most 64 characters',
       },
     },
     body: { schema: eventsBodySchema, required: true },
@@ -39,7 +40,7 @@ export const eventOperations = {
     path: `${REST_BASE}/broadcast`,
     tag: 'events',
     summary: 'Publishes one event',
-    description: '202: Redis has the event, and it survives the death of every node; who it reached is not known yet.',
+    description: '202: the event is in Redis and survives the death of every node. It is not delivered yet.',
     permissions: ['events:publish', 'admin:broadcast'],
     headers: {
       'Idempotency-Key': { ...eventId, description: 'the id of the event' },
@@ -53,12 +54,12 @@ export const eventOperations = {
     method: 'get',
     path: `${REST_BASE}/events/{event_id}`,
     tag: 'events',
-    summary: 'Tells what became of an event, for IDEMPOTENCY_WINDOW_MS',
+    summary: 'Shows what happened to an event, for IDEMPOTENCY_WINDOW_MS',
     permissions: ['events:publish', 'admin:queue'],
     params: {
       event_id: { type: 'string', maxLength: 73, pattern: SERVER_EVENT_ID_PATTERN, description: 'as it was answered' },
     },
-    answers: { 200: { meaning: 'what is known; an id that nobody knows is `unknown`', schema: eventStatusSchema } },
+    answers: { 200: { meaning: 'what is known; an unknown id has the state `unknown`', schema: eventStatusSchema } },
     example: { params: { event_id: '0190a0b0-0000-7000-8000-000000000000' } },
   },
 } as const satisfies Readonly<Record<string, RestOperation>>;

@@ -4,7 +4,7 @@ import type { RestOperation } from '../restOperation.js';
 
 /** The headers and the empty answer of a document that a client may already have. */
 const document = { headers: { ETag: 'of this text' }, schema: { type: 'object' } } as const;
-const unchanged = { meaning: 'the text of `If-None-Match` is still the one', type: null } as const;
+const unchanged = { meaning: 'the text has not changed since `If-None-Match`', type: null } as const;
 const ifNoneMatch = {
   'If-None-Match': { type: 'string', description: 'ETag of the text that the client has' },
 } as const;
@@ -15,21 +15,25 @@ export const probeOperations = {
     method: 'get',
     path: '/livez',
     tag: 'probes',
-    summary: 'Whether the process turns',
+    summary: 'Whether the process runs',
     permissions: null,
     unlimited: true,
-    answers: { 200: { meaning: 'it does', schema: livezSchema } },
+    answers: { 200: { meaning: 'the process runs', schema: livezSchema } },
   },
   getReadyz: {
     method: 'get',
     path: '/readyz',
     tag: 'probes',
-    summary: 'Whether the node can serve',
+    summary: 'Whether the node should get traffic',
     permissions: null,
     unlimited: true,
     answers: {
-      200: { meaning: 'it can', schema: readyzSchema },
-      503: { meaning: 'it cannot, and why', schema: readyzSchema, headers: { 'Retry-After': 'seconds' } },
+      200: { meaning: 'the node is ready', schema: readyzSchema },
+      503: {
+        meaning: 'the node is not ready, with reasons',
+        schema: readyzSchema,
+        headers: { 'Retry-After': 'seconds' },
+      },
     },
   },
   getMetrics: {
@@ -37,7 +41,7 @@ export const probeOperations = {
     path: '/metrics',
     tag: 'probes',
     summary: 'Metrics in the text format of Prometheus',
-    description: 'Needs METRICS_TOKEN as bearer token when it is set. Without it: open, and 404 in production.',
+    description: 'If METRICS_TOKEN is set, send it as bearer token. Otherwise open to all, and 404 in production.',
     permissions: null,
     schemes: ['metricsToken'],
     answers: { 200: { meaning: 'the metrics', type: 'text/plain' } },
