@@ -42,6 +42,7 @@ import type { Recovery } from '../registry/recovery/recovery.js';
 import type { RegistryStore } from '../registry/store/registryStore.js';
 import type { ClockWatch } from '../registry/time/clockWatch.js';
 import type { ClusterTime } from '../registry/time/clusterTime.js';
+import type { Audit } from './audit/audit.js';
 
 /**
  * The parts of a node that orders, reports, routes and messages use, by the names that the composers give them. Each class, or function
@@ -62,6 +63,7 @@ export interface NodeParts extends Core {
   /** LOG_ADDRESSES: a client's address as the log may show it. */
   readonly shownAddress: (ip: string) => string | undefined;
   readonly addresses: ClientAddresses;
+  readonly audit: Audit;
   readonly isDraining: () => boolean;
   /** Begins to drain this node, or goes on; the connections that are open. */
   readonly drain: () => number;

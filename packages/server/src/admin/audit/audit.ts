@@ -1,10 +1,7 @@
 import type { AuditOutcome } from '@unified-ws/protocol';
-import type { Logger, Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Core } from '../../core.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import { withTimeout } from '../../util/withTimeout.js';
 
 /** Who does something, from where, and what he may. */
@@ -31,16 +28,6 @@ export interface Order {
 /** What came of it: the answer, the record's words, and `unknown` where it is not known although there is an answer. */
 export type Ended<T> = readonly [answer: T, result: string, outcome?: AuditOutcome];
 
-export interface AuditParts {
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly report: Report;
-  /** LOG_ADDRESSES, for the line in the log; the stream keeps the address as it is. */
-  readonly shownAddress: (ip: string) => string | undefined;
-}
-
 /** Entries kept. An order makes two: when it is begun, and when it has ended. */
 const MAX_ENTRIES = 100_000;
 /** An order does not wait longer than this for its record: with Redis away it stands in the log alone, milliseconds. */
@@ -61,21 +48,12 @@ interface Begun {
  * that names it when it has ended, so that an order whose node dies in between is on record. `AuditLog` shows the two as one.
  */
 export class Audit {
-  private readonly redis: RedisClient;
-  private readonly keys: Keys;
-  private readonly clock: Clock;
-  private readonly logger: Logger;
-  private readonly report: Report;
-  private readonly shownAddress: AuditParts['shownAddress'];
-
-  constructor(parts: AuditParts) {
-    this.redis = parts.redis;
-    this.keys = parts.keys;
-    this.clock = parts.clock;
-    this.logger = parts.logger;
-    this.report = parts.report;
-    this.shownAddress = parts.shownAddress;
-  }
+  /** @param parts `shownAddress`: LOG_ADDRESSES, for the line in the log; the stream keeps the address as it is. */
+  constructor(
+    private readonly parts: Pick<Core, 'redis' | 'keys' | 'clock' | 'logger' | 'report'> & {
+      readonly shownAddress: (ip: string) => string | undefined;
+    },
+  ) {}
 
   /**
    * Carries out an order, on record whatever comes of it. The answer does not wait for the second entry; what Redis did not take is reported.
@@ -105,16 +83,16 @@ export class Audit {
     const who = { by: actor.userId, ip: actor.ip, via: actor.via };
     const what = { action, target, reason };
     const said = (details ?? content) ? { details: JSON.stringify({ ...details, ...content }) } : {};
-    const fields = { at: new Date(this.clock.now()).toISOString(), ...who, ...what, ...said };
-    const logged = { ...what, details, ...who, ip: this.shownAddress(actor.ip) };
-    this.logger.info({ audit: { ...logged, result: BEGUN } }, `audit: ${action} begun`);
+    const fields = { at: new Date(this.parts.clock.now()).toISOString(), ...who, ...what, ...said };
+    const logged = { ...what, details, ...who, ip: this.parts.shownAddress(actor.ip) };
+    this.parts.logger.info({ audit: { ...logged, result: BEGUN } }, `audit: ${action} begun`);
     const written = this.append({ ...fields, result: BEGUN, outcome: 'unknown' });
     await withTimeout(written, PATIENCE_MS, null);
     return {
       end: (result, outcome) => {
-        this.logger.info({ audit: { ...logged, result, outcome } }, `audit: ${action}`);
+        this.parts.logger.info({ audit: { ...logged, result, outcome } }, `audit: ${action}`);
         void written.then((id) => {
-          const ended = { ...fields, result, outcome, ended_at: new Date(this.clock.now()).toISOString() };
+          const ended = { ...fields, result, outcome, ended_at: new Date(this.parts.clock.now()).toISOString() };
           return this.append(id === null ? ended : { ...ended, of: id });
         });
       },
@@ -125,9 +103,9 @@ export class Audit {
   private async append(entry: Readonly<Record<string, string>>): Promise<string | null> {
     try {
       const fields = Object.entries(entry).flat();
-      return String(await script.run(this.redis, [this.keys.audit()], [MAX_ENTRIES, ...fields]));
+      return String(await script.run(this.parts.redis, [this.parts.keys.audit()], [MAX_ENTRIES, ...fields]));
     } catch (error) {
-      this.report(error, 'operations.audit');
+      this.parts.report(error, 'operations.audit');
       return null;
     }
   }

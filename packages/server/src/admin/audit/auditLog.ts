@@ -5,9 +5,7 @@ import {
   type AuditRecordView,
   DEFAULT_AUDIT_PAGE,
 } from '@unified-ws/protocol';
-import type { Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Core } from '../../core.js';
 import { AppError } from '../../util/appError.js';
 import { parseTime } from '../../util/parseTime.js';
 import { BEGUN } from './audit.js';
@@ -27,15 +25,7 @@ interface Entry {
 
 /** What admins did, for reading: the two entries of an order as one record, at the place of the first. */
 export class AuditLog {
-  private readonly redis: RedisClient;
-  private readonly keys: Keys;
-  private readonly report: Report;
-
-  constructor(parts: { redis: RedisClient; keys: Keys; report: Report }) {
-    this.redis = parts.redis;
-    this.keys = parts.keys;
-    this.report = parts.report;
-  }
+  constructor(private readonly parts: Pick<Core, 'redis' | 'keys' | 'report'>) {}
 
   /** @throws AppError VALIDATION_ERROR for a `since` that is no time or a cursor that is none, UNAVAILABLE when Redis does not answer. */
   async page(query: AuditQuery): Promise<AuditPage> {
@@ -76,7 +66,9 @@ export class AuditLog {
     const open = new Set(orders.filter((order) => isOpen(order) && !ends.has(order.id)).map(({ id }) => id));
     let place = from;
     for (let looked = 0; open.size > 0 && looked < MAX_LOOKED_AT; looked += READ_AT_ONCE) {
-      const entries = await this.asked(() => this.redis.xrange(this.keys.audit(), place, '+', 'COUNT', READ_AT_ONCE));
+      const entries = await this.asked(() =>
+        this.parts.redis.xrange(this.parts.keys.audit(), place, '+', 'COUNT', READ_AT_ONCE),
+      );
       for (const entry of entries) {
         place = `(${entry.id}`;
         const order = entry.fields.get('of') ?? '';
@@ -87,14 +79,14 @@ export class AuditLog {
   }
 
   private read(newest: string, oldest: string): Promise<Entry[]> {
-    return this.asked(() => this.redis.xrevrange(this.keys.audit(), newest, oldest, 'COUNT', READ_AT_ONCE));
+    return this.asked(() => this.parts.redis.xrevrange(this.parts.keys.audit(), newest, oldest, 'COUNT', READ_AT_ONCE));
   }
 
   private async asked(rows: () => Promise<[id: string, fields: string[]][]>): Promise<Entry[]> {
     try {
       return (await rows()).map(([id, fields]) => ({ id, fields: pairs(fields) }));
     } catch (error) {
-      this.report(error, 'operations.audit');
+      this.parts.report(error, 'operations.audit');
       throw new AppError('UNAVAILABLE', 'The audit record does not answer, try again.', { cause: error });
     }
   }

@@ -1,26 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Core } from '../../core.js';
 import { type HeldLock, RedisLock } from '../../redis/redisLock.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 
 /** While another one has the turn it is asked for again this often, milliseconds. */
 const AGAIN_MS = 25;
 
 /** One node after the other: two orders at once would each see the other's node take connections, and leave none that does. */
 export class DrainTurn {
-  private readonly parts: {
-    readonly redis: RedisClient;
-    readonly keys: Keys;
-    readonly clock: Clock;
-    readonly report: Report;
-  };
-
-  constructor(parts: DrainTurn['parts']) {
-    this.parts = parts;
-  }
+  constructor(private readonly parts: Pick<Core, 'redis' | 'keys' | 'clock' | 'report'>) {}
 
   /**
    * @param waitMs for others' turns.

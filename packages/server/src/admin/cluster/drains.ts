@@ -1,13 +1,11 @@
 import type { ClusterNode, ClusterNodes, DrainBody, NodeDrained, NodeStats } from '@unified-ws/protocol';
-import type { Commands } from '../../bus/commands.js';
-import type { Report } from '../../observability/log/logger.js';
-import type { NodeProcesses } from '../../registry/nodes/nodeProcesses.js';
+import { presentLeases } from '../../registry/nodes/presentLeases.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
-import type { Actor, Audit } from '../audit/audit.js';
+import type { Actor } from '../audit/audit.js';
+import type { NodeParts } from '../nodeParts.js';
 import { missingNode, nodeHealth } from '../reports/clusterHealth.js';
 import type { ClusterStats } from '../reports/clusterStats.js';
-import type { DrainTurn } from './drainTurn.js';
+import { DrainTurn } from './drainTurn.js';
 
 const DRAIN = 'drain';
 const ENTRY = 'entry';
@@ -58,34 +56,34 @@ interface Target {
   readonly leases: readonly string[];
 }
 
-export interface DrainsParts {
-  readonly commands: Commands;
-  readonly audit: Audit;
-  readonly clock: Clock;
-  /** COMMAND_TIMEOUT_MS: the answer comes within it. */
-  readonly timeoutMs: number;
-  /** Begins to drain this node, or goes on; the connections that are open. */
-  readonly drain: () => number;
-  readonly entry: () => NodeEntry;
-  readonly turn: DrainTurn;
-  /** Everybody in the cluster at this moment. */
-  readonly leases: () => Promise<readonly string[]>;
-  readonly nodeProcesses: Pick<NodeProcesses, 'processesOf' | 'processOf'>;
-  readonly report: Report;
-}
-
 /**
  * Takes nodes out of service: not ready, no new connections, the old ones sent away with a hint, as on SIGTERM. But the process
  * goes on, or whoever watches over it would start it again at once and undo the order; it tells of itself, works on the event
  * queue, and serves again when it is started anew.
  */
 export class Drains {
-  private readonly parts: DrainsParts;
+  private readonly turn: DrainTurn;
 
-  constructor(parts: DrainsParts) {
-    this.parts = parts;
+  constructor(
+    private readonly parts: Pick<
+      NodeParts,
+      | 'commands'
+      | 'audit'
+      | 'clock'
+      | 'settings'
+      | 'drain'
+      | 'isDraining'
+      | 'recovery'
+      | 'redis'
+      | 'keys'
+      | 'failureDetector'
+      | 'nodeProcesses'
+      | 'report'
+    >,
+  ) {
     parts.commands.handle(DRAIN, () => parts.drain());
-    parts.commands.handle(ENTRY, () => parts.entry());
+    parts.commands.handle(ENTRY, () => this.entry());
+    this.turn = new DrainTurn(parts);
   }
 
   /**
@@ -106,13 +104,14 @@ export class Drains {
   }
 
   private async carryOut(id: string, force: boolean): Promise<NodeDrained | null> {
-    const { commands, clock, timeoutMs, turn } = this.parts;
+    const { commands, clock, settings } = this.parts;
+    const timeoutMs = settings.commandTimeoutMs;
     const startedAt = clock.mono();
     const everybody = await this.present();
     const found = this.find(id, everybody);
     if (found === null) return null;
     const { nodeId, processId, leases } = found;
-    const end = force ? null : await turn.take(timeoutMs / 2, 2 * timeoutMs);
+    const end = force ? null : await this.turn.take(timeoutMs / 2, 2 * timeoutMs);
     let connections: number | undefined;
     try {
       const others = everybody.filter((lease) => !leases.includes(lease));
@@ -145,11 +144,18 @@ export class Drains {
     return leases.length === 0 ? null : { nodeId, processId, leases };
   }
 
+  private entry(): NodeEntry {
+    const { isDraining, recovery } = this.parts;
+    if (isDraining()) return 'draining';
+    return recovery.standing === 'serving' ? 'open' : 'closed';
+  }
+
   private async present(): Promise<readonly string[]> {
+    const { redis, keys, failureDetector, report } = this.parts;
     try {
-      return await this.parts.leases();
+      return await presentLeases(redis, keys, failureDetector);
     } catch (error) {
-      this.parts.report(error, 'operations.drain');
+      report(error, 'operations.drain');
       throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });
     }
   }

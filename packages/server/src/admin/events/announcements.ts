@@ -1,22 +1,13 @@
 import type { ClientData, PublishRequest, ServerData } from '@unified-ws/protocol';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
+import type { NodeParts } from '../nodeParts.js';
 import type { Author, Publications } from './publications.js';
 
 /** The event type of an announcement: subscribed by default in every role. */
 const ANNOUNCEMENT = 'admin_broadcast';
 
-export interface AnnouncementsParts {
-  readonly publications: Pick<Publications, 'publish'>;
-  readonly catalogue: () => EventCatalogue;
-}
-
 /** What admins tell everybody. Who says so, and when, is filled in as in every event of the type. */
 export class Announcements {
-  private readonly parts: AnnouncementsParts;
-
-  constructor(parts: AnnouncementsParts) {
-    this.parts = parts;
-  }
+  constructor(private readonly parts: Pick<NodeParts, 'catalogue'> & { readonly publications: Publications }) {}
 
   /**
    * Resolves when the announcement is in the queue.

@@ -1,22 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { NodeReload } from '@unified-ws/protocol';
-import type { Commands } from '../../bus/commands.js';
-import type { Authority, Progress } from '../../connections/lifecycle/authority.js';
-import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
-import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
-import type { Fanout } from '../../delivery/fanout.js';
+import type { Progress } from '../../connections/lifecycle/authority.js';
 import type { Catalogues } from '../../events/catalogue/catalogues.js';
 import { CatalogueError } from '../../events/catalogue/eventCatalogue.js';
-import type { Logger, Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
-import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import { presentLeases } from '../../registry/nodes/presentLeases.js';
 import { AppError } from '../../util/appError.js';
 import type { RandomBytes } from '../../util/pooledRandom.js';
 import { withTimeout } from '../../util/withTimeout.js';
-import type { Actor, Audit } from '../audit/audit.js';
+import type { Actor } from '../audit/audit.js';
+import type { NodeParts } from '../nodeParts.js';
 
 export interface ClusterReload {
   readonly result: 'applied' | 'refused';
@@ -25,34 +18,30 @@ export interface ClusterReload {
   readonly missing_nodes: readonly string[];
 }
 
-export interface CatalogueReloadsParts {
-  readonly catalogues: Catalogues;
-  readonly authority: Authority;
-  readonly table: ConnectionTable;
-  readonly unregistered: Pick<UnregisteredConnections, 'reevaluateAll'>;
-  readonly fanout: Fanout;
-  readonly commands: Commands;
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly failureDetector: FailureDetector;
-  readonly report: Report;
-  readonly audit: Audit;
-  readonly logger: Logger;
-  readonly random: RandomBytes;
-  readonly nodeId: string;
-  /** COMMAND_TIMEOUT_MS, for both steps together. */
-  readonly timeoutMs: number;
-}
-
 const PREPARE = 'catalogue.prepare';
 const APPLY = 'catalogue.apply';
 
 /** Reloads the event catalogue without dropping a connection. */
 export class CatalogueReloads {
-  private readonly parts: CatalogueReloadsParts;
-
-  constructor(parts: CatalogueReloadsParts) {
-    this.parts = parts;
+  constructor(
+    private readonly parts: Pick<
+      NodeParts,
+      | 'catalogues'
+      | 'authority'
+      | 'table'
+      | 'unregistered'
+      | 'fanout'
+      | 'commands'
+      | 'redis'
+      | 'keys'
+      | 'failureDetector'
+      | 'report'
+      | 'audit'
+      | 'logger'
+      | 'nodeId'
+      | 'settings'
+    > & { readonly randomBytes: RandomBytes },
+  ) {
     parts.commands.handle(PREPARE, (id) => this.prepare(String(id)));
     parts.commands.handle(APPLY, (id) => this.apply(String(id)));
   }
@@ -107,11 +96,13 @@ export class CatalogueReloads {
     command: string,
     id: string,
   ): Promise<{ readonly nodes: ReadonlyMap<string, NodeReload>; readonly missing: readonly string[] }> {
-    const { commands, timeoutMs } = this.parts;
+    const { commands, settings } = this.parts;
     const nodes = new Map<string, NodeReload>();
     const missing: string[] = [];
     const asked = leases.map(async (lease) => {
-      const answer = (await commands.request(lease, command, id, timeoutMs / 2)) as NodeReload | undefined;
+      const answer = (await commands.request(lease, command, id, settings.commandTimeoutMs / 2)) as
+        | NodeReload
+        | undefined;
       if (answer === undefined) missing.push(lease);
       else nodes.set(lease, answer);
     });
@@ -132,7 +123,7 @@ export class CatalogueReloads {
   }
 
   private async apply(id: string): Promise<NodeReload> {
-    const { catalogues, authority, table, unregistered, fanout, logger, report, timeoutMs } = this.parts;
+    const { catalogues, authority, table, unregistered, fanout, logger, report, settings } = this.parts;
     // L5: what was taken under the old catalogue is delivered under it.
     fanout.flush();
     if (!catalogues.apply(id)) return this.answer('overtaken', null);
@@ -145,7 +136,7 @@ export class CatalogueReloads {
       (error: unknown) => report(error, 'operations.catalogue'),
     );
     // In force is in force: with very many connections the answer does not wait for the last of them.
-    await withTimeout(done, timeoutMs / 4, undefined);
+    await withTimeout(done, settings.commandTimeoutMs / 4, undefined);
     return { ...answer, connections: progress.connections, changed_connections: progress.changed };
   }
 
@@ -162,6 +153,6 @@ export class CatalogueReloads {
   }
 
   private newId(): string {
-    return Buffer.from(this.parts.random(9)).toString('base64url');
+    return Buffer.from(this.parts.randomBytes(9)).toString('base64url');
   }
 }

@@ -1,17 +1,11 @@
 import type { PublishRequest } from '@unified-ws/protocol';
-import { type EventCatalogue, publishPermission } from '../../events/catalogue/eventCatalogue.js';
-import type { Publisher, PublishReceipt, PublishTurn } from '../../events/publish/publisher.js';
-import type { Actor, Audit } from '../audit/audit.js';
+import { publishPermission } from '../../events/catalogue/eventCatalogue.js';
+import type { PublishReceipt, PublishTurn } from '../../events/publish/publisher.js';
+import type { Actor } from '../audit/audit.js';
+import type { NodeParts } from '../nodeParts.js';
 
 /** Characters of the data that go into the audit record; the event holds it all. */
 const AUDITED_LENGTH = 200;
-
-export interface PublicationsParts {
-  readonly publisher: Pick<Publisher, 'publish'>;
-  readonly catalogue: () => EventCatalogue;
-  readonly audit: Audit;
-  readonly onPublished: (receipt: PublishReceipt) => void;
-}
 
 /** Who publishes. */
 export interface Author {
@@ -25,11 +19,7 @@ export interface Author {
  * when it comes as an event like any other.
  */
 export class Publications {
-  private readonly parts: PublicationsParts;
-
-  constructor(parts: PublicationsParts) {
-    this.parts = parts;
-  }
+  constructor(private readonly parts: Pick<NodeParts, 'publisher' | 'catalogue' | 'audit' | 'counts'>) {}
 
   /** As `Publisher.publish`. @param reason for the audit record. */
   async publish(
@@ -38,11 +28,11 @@ export class Publications {
     turn?: PublishTurn,
     reason?: string,
   ): Promise<PublishReceipt[]> {
-    const { publisher, audit, onPublished } = this.parts;
+    const { publisher, audit, counts } = this.parts;
     const by = { userId: actor.userId, username, permissions: actor.permissions };
     const publish = async (): Promise<PublishReceipt[]> => {
       const receipts = await publisher.publish(request, by, turn);
-      for (const receipt of receipts) onPublished(receipt);
+      for (const receipt of receipts) counts.published(receipt);
       return receipts;
     };
     const [first, ...others] = this.ordersIn(request, actor);

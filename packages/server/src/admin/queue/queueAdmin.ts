@@ -9,67 +9,48 @@ import type {
   QueueSwitched,
   RetryFailedRequest,
 } from '@unified-ws/protocol';
-import type { Commands } from '../../bus/commands.js';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { EventQueues } from '../../events/queue/eventQueues.js';
-import type { Logger, Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
-import type { Tally } from '../../util/tally.js';
-import type { Actor, Audit, Ended } from '../audit/audit.js';
+import type { Actor, Ended } from '../audit/audit.js';
 import type { Viewer } from '../events/payloadFor.js';
+import type { NodeParts } from '../nodeParts.js';
 import { ClearTurn } from './clearTurn.js';
 import { ClearTally, clearedStates, QueueClear } from './queueClear.js';
 import { QueueJobs } from './queueJobs.js';
 import { QueueStatus } from './queueStatus.js';
 import { QueueWorkers } from './queueWorkers.js';
 
-export interface QueueAdminParts {
-  readonly queues: EventQueues;
-  readonly audit: Audit;
-  readonly catalogue: () => EventCatalogue;
-  readonly commands: Commands;
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly report: Report;
-  /** What was done, by kind: `cleared_jobs`, `cleared_events`, `retried_jobs`, `deleted_jobs`. */
-  readonly done: Tally;
-  readonly nodeId: string;
-  /** COMMAND_TIMEOUT_MS. */
-  readonly commandTimeoutMs: number;
-  /** EVENT_QUEUE_MAX. */
-  readonly maxJobs: number;
-}
-
 /** The target of audit records that are about the whole queue. */
 const QUEUE = 'event_queue';
 
 /** What admins do with the event queue, whatever way they come. Each change leaves an audit record, also when it failed. */
 export class QueueAdmin {
-  private readonly parts: QueueAdminParts;
   private readonly workers: QueueWorkers;
   private readonly status: QueueStatus;
   private readonly jobs: QueueJobs;
   private readonly clearing: QueueClear;
 
-  constructor(parts: QueueAdminParts) {
-    this.parts = parts;
+  constructor(
+    private readonly parts: Pick<
+      NodeParts,
+      | 'queues'
+      | 'audit'
+      | 'catalogue'
+      | 'commands'
+      | 'redis'
+      | 'keys'
+      | 'clock'
+      | 'logger'
+      | 'report'
+      | 'counts'
+      | 'nodeId'
+      | 'settings'
+    >,
+  ) {
     const turn = new ClearTurn(parts.redis, parts.keys);
-    this.workers = new QueueWorkers({ ...parts, timeoutMs: parts.commandTimeoutMs });
+    this.workers = new QueueWorkers(parts);
     this.status = new QueueStatus({ ...parts, turn, workers: this.workers });
     this.jobs = new QueueJobs(parts);
-    this.clearing = new QueueClear({
-      ...parts,
-      turn,
-      onCleared: (jobs, events) => {
-        parts.done.add('cleared_jobs', jobs);
-        parts.done.add('cleared_events', events);
-      },
-    });
+    this.clearing = new QueueClear({ ...parts, turn });
   }
 
   start(): void {
@@ -111,7 +92,7 @@ export class QueueAdmin {
       const { state, done } = await this.jobs.remove(id);
       if (state === null) return [null, 'not_found', 'refused'];
       if (!done) throw conflict(`The job is ${state}: it can't be deleted.`, state);
-      this.parts.done.add('deleted_jobs');
+      this.parts.counts.queueAdmin.add('deleted_jobs');
       return [true, `deleted (${state})`];
     });
   }
@@ -122,7 +103,7 @@ export class QueueAdmin {
       const { state, done } = await this.jobs.retry(id);
       if (state === null) return [null, 'not_found', 'refused'];
       if (!done) throw conflict(`The job is ${state}: only a failed one can be retried.`, state);
-      this.parts.done.add('retried_jobs');
+      this.parts.counts.queueAdmin.add('retried_jobs');
       return [true, 'retried'];
     });
   }
@@ -131,7 +112,7 @@ export class QueueAdmin {
     const { reason } = request;
     return this.changed({ action: 'retry_failed', target: targetOf(request.event_types), reason }, by, async () => {
       const { jobs, events, notFailed, complete } = await this.jobs.retryFailed(request);
-      this.parts.done.add('retried_jobs', jobs);
+      this.parts.counts.queueAdmin.add('retried_jobs', jobs);
       const left = [...(await this.parts.queues.counts()).values()].reduce((sum, { failed }) => sum + failed, 0);
       const reply = {
         retried_jobs: jobs,

@@ -4,23 +4,10 @@ import {
   DEFAULT_CLEARED_STATES,
   type QueueCleared,
 } from '@unified-ws/protocol';
-import type { EventQueues } from '../../events/queue/eventQueues.js';
 import type { JobControl, JobFilter, WalkPlace } from '../../events/queue/queueEngine.js';
-import type { Logger, Report } from '../../observability/log/logger.js';
-import type { Clock } from '../../util/clock.js';
+import type { NodeParts } from '../nodeParts.js';
 import type { ClearTurn } from './clearTurn.js';
 import { StepSize } from './stepSize.js';
-
-export interface QueueClearParts {
-  readonly queues: EventQueues;
-  readonly turn: ClearTurn;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly report: Report;
-  readonly nodeId: string;
-  /** Counts what was cleared for the metrics. */
-  readonly onCleared: (jobs: number, events: number) => void;
-}
 
 /** A state is walked after those whose jobs come into it, so that none slips past: delayed ones become waiting, and these fail. */
 const STATE_ORDER: readonly ClearableState[] = ['delayed', 'waiting', 'failed', 'completed'];
@@ -56,11 +43,11 @@ export class ClearTally {
  * it began stay, as far as the clocks of the nodes agree.
  */
 export class QueueClear {
-  private readonly parts: QueueClearParts;
-
-  constructor(parts: QueueClearParts) {
-    this.parts = parts;
-  }
+  constructor(
+    private readonly parts: Pick<NodeParts, 'queues' | 'clock' | 'logger' | 'report' | 'nodeId' | 'counts'> & {
+      readonly turn: ClearTurn;
+    },
+  ) {}
 
   /**
    * @param tally is filled as it goes on, for who must tell what a failed clear has done.
@@ -109,7 +96,7 @@ export class QueueClear {
     tally: ClearTally,
     tell: () => Promise<void> | undefined,
   ): Promise<boolean> {
-    const { queues, clock, logger } = this.parts;
+    const { queues, clock, logger, counts } = this.parts;
     let told = clock.mono();
     for (const lane of queues.jobs()) {
       for (const state of STATE_ORDER) {
@@ -117,7 +104,10 @@ export class QueueClear {
         for await (const step of this.walk(lane, state, dryRun, filter)) {
           tally.add(state, step.jobs, step.events);
           for (const id of step.active) tally.active.add(`${lane.name}.${id}`);
-          if (!dryRun) this.parts.onCleared(step.jobs, step.events);
+          if (!dryRun) {
+            counts.queueAdmin.add('cleared_jobs', step.jobs);
+            counts.queueAdmin.add('cleared_events', step.events);
+          }
           const now = clock.mono();
           if (now >= deadline) return false;
           if (now - told < TELL_MS) continue;

@@ -8,20 +8,12 @@ import {
   type QueueJob,
   type RetryFailedRequest,
 } from '@unified-ws/protocol';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { EventQueues } from '../../events/queue/eventQueues.js';
 import type { JobControl, JobFilter, JobOutcome, StoredJob, WalkPlace } from '../../events/queue/queueEngine.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import type { Viewer } from '../events/payloadFor.js';
+import type { NodeParts } from '../nodeParts.js';
 import { jobView } from './jobView.js';
 import { StepSize } from './stepSize.js';
-
-export interface QueueJobsParts {
-  readonly queues: EventQueues;
-  readonly catalogue: () => EventCatalogue;
-  readonly clock: Clock;
-}
 
 /** A caller does not wait longer for a retry of many. */
 const MAX_RETRY_MS = 5000;
@@ -38,11 +30,7 @@ const JOB_ID = new RegExp(JOB_ID_PATTERN);
 
 /** Single jobs, pages of them, and retries. */
 export class QueueJobs {
-  private readonly parts: QueueJobsParts;
-
-  constructor(parts: QueueJobsParts) {
-    this.parts = parts;
-  }
+  constructor(private readonly parts: Pick<NodeParts, 'queues' | 'catalogue' | 'clock'>) {}
 
   /**
    * A page of the jobs of one state: queue by queue (`events-0`, …, `events-urgent`), in each the next to run first, or the

@@ -1,31 +1,22 @@
 import { type JobsPage, QUEUE_JOB_STATES, type QueueJobState, type QueueStatusReport } from '@unified-ws/protocol';
-import type { EventQueues } from '../../events/queue/eventQueues.js';
 import type { JobControl, LaneStatus, StateCount } from '../../events/queue/queueEngine.js';
-import type { Clock } from '../../util/clock.js';
+import type { NodeParts } from '../nodeParts.js';
 import type { ClearTurn } from './clearTurn.js';
 import type { QueueWorkers } from './queueWorkers.js';
 
 type Counts = QueueStatusReport['counts'];
 
-export interface QueueStatusParts {
-  readonly queues: EventQueues;
-  readonly workers: QueueWorkers;
-  readonly turn: ClearTurn;
-  readonly clock: Clock;
-  /** EVENT_QUEUE_MAX. */
-  readonly maxJobs: number;
-}
-
 /** How the event queue is, over all queues and nodes. What it costs does not depend on how many jobs there are. */
 export class QueueStatus {
-  private readonly parts: QueueStatusParts;
-
-  constructor(parts: QueueStatusParts) {
-    this.parts = parts;
-  }
+  constructor(
+    private readonly parts: Pick<NodeParts, 'queues' | 'clock' | 'settings'> & {
+      readonly workers: QueueWorkers;
+      readonly turn: ClearTurn;
+    },
+  ) {}
 
   async read(page: Promise<JobsPage> | null): Promise<QueueStatusReport> {
-    const { queues, workers, turn, clock, maxJobs } = this.parts;
+    const { queues, workers, turn, clock, settings } = this.parts;
     const lanes = queues.jobs();
     const [statuses, asked, clearing, jobs] = await Promise.all([
       Promise.all(lanes.map((lane) => lane.status())),
@@ -42,7 +33,7 @@ export class QueueStatus {
     return {
       generated_at: new Date(now).toISOString(),
       queue_size: counts.waiting.jobs + counts.delayed.jobs + counts.active.jobs,
-      queue_max: maxJobs,
+      queue_max: settings.eventQueueMax,
       counts,
       partitions,
       oldest_age_ms: ages.length === 0 ? null : Math.max(...ages),

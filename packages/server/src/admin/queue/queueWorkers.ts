@@ -1,7 +1,5 @@
-import type { Commands } from '../../bus/commands.js';
-import type { EventQueues } from '../../events/queue/eventQueues.js';
 import { PerMinute } from '../../observability/metrics/perMinute.js';
-import type { Clock } from '../../util/clock.js';
+import type { NodeParts } from '../nodeParts.js';
 
 const QUEUE_WORKERS = 'queue_workers';
 
@@ -19,23 +17,12 @@ export interface NodeWorkers {
   }[];
 }
 
-export interface QueueWorkersParts {
-  readonly queues: EventQueues;
-  readonly commands: Commands;
-  readonly clock: Clock;
-  readonly nodeId: string;
-  /** COMMAND_TIMEOUT_MS. */
-  readonly timeoutMs: number;
-}
-
 /** What the workers of the whole cluster do: every node is asked, and who does not answer is named (G7). */
 export class QueueWorkers {
-  private readonly parts: QueueWorkersParts;
   private readonly processed: PerMinute;
   private readonly failed: PerMinute;
 
-  constructor(parts: QueueWorkersParts) {
-    this.parts = parts;
+  constructor(private readonly parts: Pick<NodeParts, 'queues' | 'commands' | 'clock' | 'nodeId' | 'settings'>) {
     this.processed = new PerMinute(parts.clock, () => sum(this.lanes(), 'processed'));
     this.failed = new PerMinute(parts.clock, () => sum(this.lanes(), 'failed'));
     parts.commands.handle(QUEUE_WORKERS, () => this.own());
@@ -53,8 +40,8 @@ export class QueueWorkers {
 
   /** Answers within COMMAND_TIMEOUT_MS. */
   async read(): Promise<{ readonly workers: readonly NodeWorkers[]; readonly missing: readonly string[] }> {
-    const { commands, timeoutMs } = this.parts;
-    const answers = await commands.askAll(QUEUE_WORKERS, null, timeoutMs);
+    const { commands, settings } = this.parts;
+    const answers = await commands.askAll(QUEUE_WORKERS, null, settings.commandTimeoutMs);
     const workers = ([...answers.answers.values()] as NodeWorkers[]).sort((a, b) => (a.node_id < b.node_id ? -1 : 1));
     return { workers, missing: commands.missingNodes(answers) };
   }

@@ -1,7 +1,6 @@
-import type { Commands } from '../../bus/commands.js';
-import type { RegistryStore } from '../../registry/store/registryStore.js';
 import type { Owner } from '../../registry/store/registryTypes.js';
 import { withTimeout } from '../../util/withTimeout.js';
+import type { NodeParts } from '../nodeParts.js';
 
 /** An owner that does not know the connection: its release is under way, or the user moved. Read again after this, milliseconds. */
 export const REREAD_MS = 25;
@@ -9,18 +8,13 @@ export const REREAD_MS = 25;
 const FOLLOW_MS = 150;
 const WAITING = Symbol('waiting');
 
-export interface OwnerParts {
-  readonly store: Pick<RegistryStore, 'owner'>;
-  readonly commands: Commands;
-}
-
 /**
  * Sends a command to the node of the owner that it was decided for (C14). Its answer, `gone` when another owns the user
  * meanwhile (a node that does not answer must not use up the time that it takes to follow a user who has left it), or undefined
  * when none came in time.
  */
 export async function askOwner(
-  { store, commands }: OwnerParts,
+  { store, commands }: Pick<NodeParts, 'store' | 'commands'>,
   userId: string,
   owner: Owner,
   command: { readonly name: string; readonly data: unknown },

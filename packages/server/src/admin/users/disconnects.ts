@@ -1,16 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { CLOSE, type CloseCode, closeReason, fitCloseReason, type ServerData } from '@unified-ws/protocol';
-import type { Commands } from '../../bus/commands.js';
-import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
-import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
-import type { Report } from '../../observability/log/logger.js';
-import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
-import type { RegistryStore } from '../../registry/store/registryStore.js';
 import type { Owner } from '../../registry/store/registryTypes.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
-import type { Actor, Audit } from '../audit/audit.js';
+import type { Actor } from '../audit/audit.js';
+import type { NodeParts } from '../nodeParts.js';
 import { askOwner, REREAD_MS } from './askOwner.js';
 import type { Ranks } from './ranks.js';
 
@@ -21,20 +15,6 @@ export interface DisconnectRequest {
   readonly reason?: string;
   /** Refuse the user for this long, seconds. */
   readonly banSeconds?: number;
-}
-
-export interface DisconnectsParts {
-  readonly store: RegistryStore;
-  readonly commands: Commands;
-  readonly failureDetector: FailureDetector;
-  readonly table: ConnectionTable;
-  readonly unregistered: Pick<UnregisteredConnections, 'end'>;
-  readonly ranks: Ranks;
-  readonly audit: Audit;
-  readonly clock: Clock;
-  readonly report: Report;
-  /** COMMAND_TIMEOUT_MS: the answer comes within it. */
-  readonly timeoutMs: number;
 }
 
 /** What is left for kick.lua when the owner does not answer, milliseconds. */
@@ -51,10 +31,12 @@ interface KickData {
 
 /** Ends a user's connection on whatever node it is, and says what happened (G4, C14, C15). */
 export class Disconnects {
-  private readonly parts: DisconnectsParts;
-
-  constructor(parts: DisconnectsParts) {
-    this.parts = parts;
+  constructor(
+    private readonly parts: Pick<
+      NodeParts,
+      'store' | 'commands' | 'failureDetector' | 'table' | 'unregistered' | 'audit' | 'clock' | 'report' | 'settings'
+    > & { readonly ranks: Ranks },
+  ) {
     parts.commands.handle(KICK, (data) => this.kick(data as KickData));
   }
 
@@ -80,7 +62,7 @@ export class Disconnects {
     const reason = request.reason ?? closeReason(code);
     let found: Found;
     try {
-      found = await this.find(request, actor, code, reason, startedAt + this.parts.timeoutMs);
+      found = await this.find(request, actor, code, reason, startedAt + this.parts.settings.commandTimeoutMs);
     } catch (error) {
       if (error instanceof AppError) throw error;
       report(error, 'operations.disconnect');

@@ -1,10 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PermissionOutcome } from '@unified-ws/protocol';
-import type { Report } from '../../observability/log/logger.js';
-import type { AmendmentOrder, RegistryStore } from '../../registry/store/registryStore.js';
+import type { AmendmentOrder } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
-import type { Actor, Audit } from '../audit/audit.js';
+import type { Actor } from '../audit/audit.js';
+import type { NodeParts } from '../nodeParts.js';
 import type { Ranks } from './ranks.js';
 import type { Reviews } from './reviews.js';
 
@@ -17,29 +16,17 @@ export interface PermissionChange {
   readonly reason?: string;
 }
 
-export interface PermissionChangesParts {
-  readonly store: Pick<RegistryStore, 'amend'>;
-  readonly reviews: Reviews;
-  readonly ranks: Ranks;
-  readonly audit: Audit;
-  readonly clock: Clock;
-  readonly report: Report;
-  /** COMMAND_TIMEOUT_MS: the answer comes within it. */
-  readonly timeoutMs: number;
-  /** TOKEN_GRACE_MS. */
-  readonly graceMs: number;
-}
-
 /**
  * Tells the cluster that a user's roles or permissions are no longer what the tokens say (G8). Redis holds the order for
  * those who connect; the node of the live connection reads it there at once, so that two orders can't overtake each other.
  */
 export class PermissionChanges {
-  private readonly parts: PermissionChangesParts;
-
-  constructor(parts: PermissionChangesParts) {
-    this.parts = parts;
-  }
+  constructor(
+    private readonly parts: Pick<NodeParts, 'store' | 'audit' | 'clock' | 'report' | 'settings'> & {
+      readonly reviews: Reviews;
+      readonly ranks: Ranks;
+    },
+  ) {}
 
   /**
    * @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the order was stored. PERMISSION_DENIED when it
@@ -55,14 +42,14 @@ export class PermissionChanges {
   }
 
   private async carryOut({ userId, roles, permissions }: PermissionChange, actor: Actor): Promise<PermissionOutcome> {
-    const { store, reviews, ranks, clock, report, timeoutMs, graceMs } = this.parts;
+    const { store, reviews, ranks, clock, report, settings } = this.parts;
     const startedAt = clock.mono();
-    const deadline = startedAt + timeoutMs;
+    const deadline = startedAt + settings.commandTimeoutMs;
     const now = clock.now();
     // Tokens tell their time in whole seconds. As of the next one: what was issued before this order is amended for sure, also
     // within this second, and nothing issued from then on.
     const asOf = Math.floor(now / 1000) * 1000 + 1000;
-    const renewBy = roles === undefined && permissions === undefined ? asOf + graceMs : undefined;
+    const renewBy = roles === undefined && permissions === undefined ? asOf + settings.tokenGraceMs : undefined;
     const grant = {
       ...(roles === undefined ? {} : { roles }),
       ...(permissions === undefined ? {} : { permissions }),

@@ -1,20 +1,13 @@
 import { adminPermissions, beyond, type Grant } from '../../auth/grants.js';
-import type { RoleTable } from '../../auth/roleTable.js';
 import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
 import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { MOVED, type RegistryStore, seenOf } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
 import type { Actor } from '../audit/audit.js';
+import type { NodeParts } from '../nodeParts.js';
 
 /** As often as that somebody connects, or changes his token, between a look and the order that follows it. */
 const ATTEMPTS = 10;
-
-export interface RanksParts {
-  readonly store: Pick<RegistryStore, 'owner'>;
-  readonly unregistered: Pick<UnregisteredConnections, 'noted'>;
-  readonly failureDetector: Pick<FailureDetector, 'isDead'>;
-  readonly roles: () => RoleTable;
-}
 
 type Owned = Awaited<ReturnType<RegistryStore['owner']>>;
 
@@ -26,11 +19,12 @@ interface Facts {
 
 /** Who may do what to whom: nobody acts on a connected user who holds an admin permission that he lacks, nor gives more than he has. */
 export class Ranks {
-  private readonly parts: RanksParts;
-
-  constructor(parts: RanksParts) {
-    this.parts = parts;
-  }
+  constructor(
+    private readonly parts: Pick<NodeParts, 'store' | 'roles'> & {
+      readonly failureDetector: Pick<FailureDetector, 'isDead'>;
+      readonly unregistered: Pick<UnregisteredConnections, 'noted'>;
+    },
+  ) {}
 
   /** @throws AppError PERMISSION_DENIED (`details.reason` `exceeds_own`). */
   requireGrant(grant: Grant, actor: Actor): void {

@@ -1,20 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
-import type { UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
-import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
-import type { Reconciler } from '../../registry/recovery/reconciler.js';
 import type { Owner } from '../../registry/store/registryTypes.js';
-import type { Clock } from '../../util/clock.js';
-import { askOwner, type OwnerParts, REREAD_MS } from './askOwner.js';
-
-export interface ReviewsParts extends OwnerParts {
-  readonly failureDetector: FailureDetector;
-  readonly table: ConnectionTable;
-  readonly unregistered: Pick<UnregisteredConnections, 'review'>;
-  readonly reconciler: Pick<Reconciler, 'review'>;
-  readonly clock: Clock;
-}
+import type { NodeParts } from '../nodeParts.js';
+import { askOwner, REREAD_MS } from './askOwner.js';
 
 export interface Review {
   /** What came of it for the user's connections. `applied`: they are in line with the registry, and one is open. */
@@ -33,10 +21,12 @@ type Answer = 'applied' | 'ended' | 'gone';
  * Redis alone, so that two orders can't overtake each other.
  */
 export class Reviews {
-  private readonly parts: ReviewsParts;
-
-  constructor(parts: ReviewsParts) {
-    this.parts = parts;
+  constructor(
+    private readonly parts: Pick<
+      NodeParts,
+      'store' | 'commands' | 'failureDetector' | 'table' | 'unregistered' | 'reconciler' | 'clock'
+    >,
+  ) {
     parts.commands.handle(REVIEW, (conn) => this.review(String(conn)));
   }
 

@@ -1,10 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LiftOutcome, RevokeOutcome, RevokeResult } from '@unified-ws/protocol';
-import type { Report } from '../../observability/log/logger.js';
-import type { RegistryStore } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
-import type { Actor, Audit } from '../audit/audit.js';
+import type { Actor } from '../audit/audit.js';
+import type { NodeParts } from '../nodeParts.js';
 import type { Ranks } from './ranks.js';
 import type { Reviews } from './reviews.js';
 
@@ -18,28 +16,18 @@ export interface RevokeRequest {
   readonly reason?: string;
 }
 
-export interface RevocationsParts {
-  readonly store: Pick<RegistryStore, 'revoke' | 'unban'>;
-  readonly reviews: Reviews;
-  readonly ranks: Ranks;
-  readonly audit: Audit;
-  readonly clock: Clock;
-  readonly report: Report;
-  /** COMMAND_TIMEOUT_MS. */
-  readonly timeoutMs: number;
-}
-
 /**
  * Voids tokens of a user, and lifts bans. Redis holds what is void for whoever connects or calls later, restarts included (C7); the
  * node of the live connection is told to look, and closes it with 4102 if its token is meant. One that does not answer looks when
  * it wakes, before it delivers (C12): no tombstone is needed, and it would end a connection whose token is good.
  */
 export class Revocations {
-  private readonly parts: RevocationsParts;
-
-  constructor(parts: RevocationsParts) {
-    this.parts = parts;
-  }
+  constructor(
+    private readonly parts: Pick<NodeParts, 'store' | 'audit' | 'clock' | 'report' | 'settings'> & {
+      readonly reviews: Reviews;
+      readonly ranks: Ranks;
+    },
+  ) {}
 
   /**
    * @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the tokens are void. PERMISSION_DENIED when the
@@ -55,7 +43,7 @@ export class Revocations {
   }
 
   private async carryOut({ userId, before, session }: RevokeRequest, actor: Actor): Promise<RevokeOutcome> {
-    const { store, reviews, ranks, clock, timeoutMs } = this.parts;
+    const { store, reviews, ranks, clock, settings } = this.parts;
     const startedAt = clock.mono();
     const now = clock.now();
     // Tokens tell their time in whole seconds. Up to the next one: what was issued before this order is void for sure, also within
@@ -70,7 +58,7 @@ export class Revocations {
     };
     const { result, nodeId, endedOn } = await this.reached('operations.revoke', async () => {
       const owner = await ranks.over(userId, actor, (seen) => store.revoke(userId, revocation, now, seen));
-      return reviews.of(userId, owner, startedAt + timeoutMs);
+      return reviews.of(userId, owner, startedAt + settings.commandTimeoutMs);
     });
     const tookMs = Math.round(clock.mono() - startedAt);
     const outcome: RevokeResult = endedOn !== null ? 'closed' : result === 'applied' ? 'unaffected' : result;
