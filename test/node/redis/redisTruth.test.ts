@@ -1,4 +1,5 @@
 import { REST_BASE } from '@unified-ws/protocol';
+import { bullmqEngine } from '@unified-ws/server/events/queue/bullmq/bullmqEngine';
 import { createRedis, parseRedisUrl } from '@unified-ws/server/redis/connect';
 import { inspectRedis } from '@unified-ws/server/redis/inspectRedis';
 import { Keys } from '@unified-ws/server/redis/keys';
@@ -116,7 +117,7 @@ describe('what is wrong with a Redis that works all the same', function () {
     const keys = new Keys('uws');
     const needs = {
       ...clusterRequirements(keys),
-      commands: [...queueRequirements(keys).commands, 'PUBLISH channel a'],
+      commands: [...queueRequirements(keys, bullmqEngine).commands, 'PUBLISH channel a'],
     };
     const rules = [
       '~uws:{u:*',

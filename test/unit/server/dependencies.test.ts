@@ -91,7 +91,7 @@ describe('The engine of the event queue', () => {
         .filter(isEngine)
         .map((to) => `${file} -> ${to}`),
     );
-    expect(uses).to.deep.equal([`compose/composeEvents.ts -> ${ENGINE}/bullmqQueue.ts`]);
+    expect(uses).to.deep.equal([`compose/composeCore.ts -> ${ENGINE}/bullmqEngine.ts`]);
   });
 
   it('must be the only part that knows its library', () => {

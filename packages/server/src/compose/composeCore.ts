@@ -8,6 +8,7 @@ import { SecurityRecords } from '../connections/lifecycle/securityRecords.js';
 import { Unregistered } from '../connections/lifecycle/unregistered.js';
 import { shownAddress } from '../connections/limits/addressGroup.js';
 import { ClientAddresses } from '../connections/limits/clientAddresses.js';
+import { bullmqEngine } from '../events/queue/bullmq/bullmqEngine.js';
 import { Notices, PENALTY } from '../observability/health/notices.js';
 import { RunningParts } from '../observability/health/runningParts.js';
 import { ErrorLog } from '../observability/log/errorLog.js';
@@ -155,6 +156,7 @@ export function composeCore(settings: Settings, options: NodeOptions, { isDraini
     unregistered: new Unregistered(),
     differencesToldMs: options.differencesToldMs ?? DIFFERENCES_TOLD_MS,
     joinSiblings: options.siblings ?? null,
+    queueEngine: bullmqEngine,
   };
 }
 
@@ -164,7 +166,7 @@ function inspected(
   keys: Keys,
   connect: (role: 'inspection', url: string) => RedisClient,
 ): InspectedRedis[] {
-  const [cluster, queue] = [clusterRequirements(keys), queueRequirements(keys)];
+  const [cluster, queue] = [clusterRequirements(keys), queueRequirements(keys, bullmqEngine)];
   const open = (url: string) => (): RedisClient => connect('inspection', url);
   if (redisQueueUrl !== null) {
     return [

@@ -13,7 +13,6 @@ import { EphemeralSender } from '../events/publish/ephemeralSender.js';
 import { EventStatuses } from '../events/publish/eventStatuses.js';
 import { Publisher } from '../events/publish/publisher.js';
 import { TypeRates } from '../events/publish/typeRates.js';
-import { BullmqQueue } from '../events/queue/bullmq/bullmqQueue.js';
 import { EventQueues } from '../events/queue/eventQueues.js';
 import { placeOf, QueueOwnership } from '../events/queue/queueOwnership.js';
 import { PENALTY } from '../observability/health/notices.js';
@@ -51,7 +50,7 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
   let queueRedis: RedisClient | null = null;
   const queues = new EventQueues(
     {
-      engine: (setup) => new BullmqQueue(setup),
+      engine: cluster.queueEngine,
       keys,
       clock,
       report,

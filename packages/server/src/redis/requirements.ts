@@ -71,27 +71,6 @@ const OF_THE_CLUSTER = [
   'ZMSCORE key a',
 ];
 
-const OF_THE_QUEUES = [
-  'BZPOPMIN key 1',
-  'HINCRBY key a 1',
-  'HMSET key a b',
-  'HSTRLEN key a',
-  'INCR key',
-  'RPOP key',
-  'LSET key 0 a',
-  'LTRIM key 0 0',
-  'RPOPLPUSH key key',
-  'RPUSH key a',
-  'SCARD key',
-  'SMEMBERS key',
-  'ZPOPMIN key',
-  'ZRANGEBYSCORE key 0 0',
-  'ZRANK key a',
-  'ZREMRANGEBYSCORE key 0 0',
-  'ZREVRANGE key 0 0',
-  'ZREVRANGEBYSCORE key 0 0',
-];
-
 /** Of the Redis of registry, bus and log. */
 export function clusterRequirements(keys: Keys): Requirements {
   return {
@@ -103,13 +82,24 @@ export function clusterRequirements(keys: Keys): Requirements {
   };
 }
 
-/** Of the Redis of the event queue. */
-export function queueRequirements(keys: Keys): Requirements {
+/**
+ * Of the Redis of the event queue.
+ *
+ * @param engine that keeps the jobs (`QueueEngine`).
+ */
+export function queueRequirements(
+  keys: Keys,
+  engine: { readonly commands: readonly string[]; keyOf(prefix: string, name: string): string },
+): Requirements {
   return {
-    commands: [...EVERYWHERE, ...OF_THE_QUEUES],
+    commands: [...EVERYWHERE, ...engine.commands],
     probe: keys.inspection(),
     transactions: true,
-    keys: [keys.partitions(), `${keys.queuePrefix(0)}:events-0:wait`, `${keys.queuePrefix('u')}:events-urgent:wait`],
+    keys: [
+      keys.partitions(),
+      engine.keyOf(keys.queuePrefix(0), 'events-0'),
+      engine.keyOf(keys.queuePrefix('u'), 'events-urgent'),
+    ],
     channels: [],
   };
 }

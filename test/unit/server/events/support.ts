@@ -9,16 +9,15 @@ import { BroadcastLog, type LogEntry } from '@unified-ws/server/events/log/broad
 import { type AppendedMail, Mailboxes } from '@unified-ws/server/events/mailbox/mailboxes';
 import { EphemeralSender } from '@unified-ws/server/events/publish/ephemeralSender';
 import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish/publisher';
-import { BullmqQueue } from '@unified-ws/server/events/queue/bullmq/bullmqQueue';
+import { bullmqEngine } from '@unified-ws/server/events/queue/bullmq/bullmqEngine';
 import { EventQueues } from '@unified-ws/server/events/queue/eventQueues';
-import type { QueueEngine } from '@unified-ws/server/events/queue/queueEngine';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
 import type { Settings } from '@unified-ws/server/settings/settings';
 import { systemClock } from '@unified-ws/server/util/clock';
 
-/** As `composeEvents.ts` names it. */
-export const ENGINE: QueueEngine = (setup) => new BullmqQueue(setup);
+/** As `composeCore.ts` names it. */
+export const ENGINE = bullmqEngine;
 export const COMMAND_TIMEOUT_MS = 500;
 export type HistoryLimits = Pick<Settings, 'historySize' | 'historyBytes' | 'historyTtlMs'>;
 

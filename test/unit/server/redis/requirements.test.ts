@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { bullmqEngine } from '@unified-ws/server/events/queue/bullmq/bullmqEngine';
 import { Keys } from '@unified-ws/server/redis/keys';
 import { clusterRequirements, queueRequirements } from '@unified-ws/server/redis/requirements';
 import { expect } from 'chai';
@@ -17,7 +18,10 @@ function called(text: string): string[] {
 
 describe('the commands that a user of Redis needs', () => {
   const keys = new Keys('uws');
-  const [cluster, queue] = [names(clusterRequirements(keys).commands), names(queueRequirements(keys).commands)];
+  const [cluster, queue] = [
+    names(clusterRequirements(keys).commands),
+    names(queueRequirements(keys, bullmqEngine).commands),
+  ];
 
   it('must name all that a script of ours calls, or nobody is told what is missing', () => {
     const scripts = readdirSync('packages/server/src', { recursive: true, encoding: 'utf8' }).filter((path) =>

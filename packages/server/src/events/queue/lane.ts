@@ -33,7 +33,7 @@ export class Lane {
       outcomes: this.outcomes,
       splitOff: (event, from) => this.splitOff(event, from),
     });
-    this.queue = parts.engine({ ...parts, handler: (job) => this.processor.process(job) });
+    this.queue = parts.engine.open({ ...parts, handler: (job) => this.processor.process(job) });
     this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
     this.lookup = new LaneLookup(this.queue, this.outcomes);
   }

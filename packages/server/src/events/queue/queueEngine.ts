@@ -6,7 +6,7 @@ import type { StoredEvent } from '../event/storedEvent.js';
 /**
  * The seam between the event path and the engine that keeps its jobs. Everything outside the engine's folder uses the interfaces
  * of this file alone: `JobQueue` to publish, `QueueWorker` to work, `JobControl` for admins. Another engine implements them in a
- * folder of its own, and `compose/composeEvents.ts` names it.
+ * folder of its own, and `compose/composeCore.ts` names it.
  *
  * What an engine promises:
  * - A job that `add` has confirmed survives every node. A second job with the same id changes nothing.
@@ -17,7 +17,14 @@ import type { StoredEvent } from '../event/storedEvent.js';
  * Only the engine knows where a job lies. What publishing may want to know besides (whether a queue is idle) is one more question
  * here.
  */
-export type QueueEngine = (setup: QueueSetup) => JobQueue;
+export interface QueueEngine {
+  /** Makes one queue. Nothing is sent before it is asked to. */
+  open(setup: QueueSetup): JobQueue;
+  /** What its user in Redis must be allowed besides what all parts send (`redis/requirements.ts`), as it is written there. */
+  readonly commands: readonly string[];
+  /** Any key of a queue, which its user must be allowed. */
+  keyOf(prefix: string, name: string): string;
+}
 
 /** `nodeId` is shown with the jobs that a worker of this node has. Jobs are due by `clock`, cluster time. */
 export interface QueueSetup extends Pick<Core, 'nodeId' | 'clock' | 'report'> {
