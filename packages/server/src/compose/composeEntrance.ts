@@ -46,7 +46,7 @@ export type EntranceParts = ReturnType<typeof composeEntrance>;
 /** The way in: upgrades, authentication, and what clients send. */
 export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
   const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, addresses } = parts;
-  const { table, isDraining, claims, commands, recovery, store, isServing, catalogue, roles, log } = parts;
+  const { table, isDraining, claims, commands, recovery, isServing, roles, log } = parts;
   const { fanout, userScope, acks, verifier, authFailures, clearances, authority, liveness, sockets } = parts;
   const { disconnects, announcements, publications, queueAdmin, otherEndpointAt, onEstablished } = parts;
   const preferenceFormat = new PreferenceFormat();
@@ -55,30 +55,9 @@ export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
       ...basicHandlers(clock),
       ...ackHandlers(acks),
       ...healthHandlers({ ...settings, clock }),
-      ...subscriptionHandlers({
-        catalogue,
-        roles,
-        authority,
-        saved: new SavedSubscriptions(redis, keys),
-        fanout,
-        clock,
-        report,
-        maxSubscriptions: settings.maxSubscriptions,
-      }),
-      ...preferenceHandlers({
-        catalogue,
-        saved: new SavedPreferences(redis, keys, preferenceFormat),
-        fanout,
-        clock,
-        report,
-      }),
-      ...tokenHandlers({
-        verifier,
-        store,
-        authority,
-        report,
-        onRenewed: (connection, identity) => securityRecords.granted({ ...askerOf(connection), identity }),
-      }),
+      ...subscriptionHandlers({ ...parts, saved: new SavedSubscriptions(redis, keys) }),
+      ...preferenceHandlers({ ...parts, saved: new SavedPreferences(redis, keys, preferenceFormat) }),
+      ...tokenHandlers(parts),
       ...adminHandlers({ disconnects, announcements, publications }),
       ...queueHandlers(queueAdmin),
       ...reportHandlers(calls.reports),

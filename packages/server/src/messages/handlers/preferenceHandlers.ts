@@ -1,26 +1,15 @@
 import { DEFAULT_PREFERENCES } from '@unified-ws/protocol';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import type { Connection } from '../../connections/lifecycle/connection.js';
-import type { Fanout } from '../../delivery/fanout.js';
 import { joinCohort } from '../../delivery/joinCohort.js';
 import { changed, unknownNames } from '../../delivery/selection/preferences.js';
 import type { SavedPreferences } from '../../delivery/selection/savedPreferences.js';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { Report } from '../../observability/log/logger.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import type { Handlers } from '../dispatcher.js';
-
-export interface PreferenceHandlerParts {
-  readonly catalogue: () => EventCatalogue;
-  readonly saved: SavedPreferences;
-  readonly fanout: Fanout;
-  readonly clock: Clock;
-  readonly report: Report;
-}
 
 /** Preferences of the user: told once Redis has them, and in force from the reply on (L5, as L7). */
 export function preferenceHandlers(
-  parts: PreferenceHandlerParts,
+  parts: Pick<NodeParts, 'catalogue' | 'fanout' | 'clock' | 'report'> & { readonly saved: SavedPreferences },
 ): Pick<Handlers, 'set_message_preferences' | 'get_message_preferences'> {
   return {
     set_message_preferences: async (connection, { preferences: changes }) => {

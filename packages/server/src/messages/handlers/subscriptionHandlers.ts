@@ -1,9 +1,7 @@
 import type { ServerData, SubscriptionError } from '@unified-ws/protocol';
-import type { RoleTable } from '../../auth/roleTable.js';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import type { Identity } from '../../auth/tokenVerifier.js';
-import type { Authority } from '../../connections/lifecycle/authority.js';
 import type { Connection } from '../../connections/lifecycle/connection.js';
-import type { Fanout } from '../../delivery/fanout.js';
 import { joinCohort } from '../../delivery/joinCohort.js';
 import type { Clearance } from '../../delivery/selection/clearances.js';
 import {
@@ -14,22 +12,8 @@ import {
   withChanges,
 } from '../../delivery/selection/subscriptions.js';
 import type { TypeSet } from '../../delivery/selection/typeSets.js';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { Report } from '../../observability/log/logger.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import type { Handlers } from '../dispatcher.js';
-
-export interface SubscriptionHandlerParts {
-  readonly catalogue: () => EventCatalogue;
-  readonly roles: () => RoleTable;
-  readonly authority: Authority;
-  readonly saved: SavedSubscriptions;
-  readonly fanout: Fanout;
-  readonly clock: Clock;
-  readonly report: Report;
-  readonly maxSubscriptions: number;
-}
 
 type Refused = ServerData<'subscription_updated'>['errors'][number];
 type RefusedCategory = ServerData<'category_subscription_updated'>['errors'][number];
@@ -44,7 +28,11 @@ type SubscriptionMessage =
  * Subscriptions: idempotent, and every reply holds the full list (F4, F5 of the predecessor). The last request wins: who subscribes
  * to a category gets all of it, whatever single type was dropped before, and a type dropped afterwards stays dropped.
  */
-export function subscriptionHandlers(parts: SubscriptionHandlerParts): Pick<Handlers, SubscriptionMessage> {
+export function subscriptionHandlers(
+  parts: Pick<NodeParts, 'catalogue' | 'roles' | 'authority' | 'fanout' | 'clock' | 'report' | 'settings'> & {
+    readonly saved: SavedSubscriptions;
+  },
+): Pick<Handlers, SubscriptionMessage> {
   return {
     subscribe_events: async (connection, { event_types }) => {
       const current = (connection.types as TypeSet).set;
@@ -83,7 +71,7 @@ export function subscriptionHandlers(parts: SubscriptionHandlerParts): Pick<Hand
         // A repeat must not bring back what was dropped since: SDKs repeat after each reconnect.
         if (permitted.length === 0 || connection.choices.get(`c:${category}`) === true) continue;
         const more = permitted.filter((type) => !types.has(type));
-        if (types.size + more.length > parts.maxSubscriptions) {
+        if (types.size + more.length > parts.settings.maxSubscriptions) {
           refused.push({ category, error: 'subscription_limit' });
           continue;
         }
@@ -121,7 +109,7 @@ export function subscriptionHandlers(parts: SubscriptionHandlerParts): Pick<Hand
         categories: [...categories].sort(),
         subscribed_categories: chosenCategories(connection.choices, catalogue),
         available: catalogue.types().filter((type) => maySubscribe(type, clearanceOf(connection), catalogue)),
-        limit: parts.maxSubscriptions,
+        limit: parts.settings.maxSubscriptions,
       };
     },
   };
@@ -130,7 +118,7 @@ export function subscriptionHandlers(parts: SubscriptionHandlerParts): Pick<Hand
     const catalogue = parts.catalogue();
     if (catalogue.get(type) === undefined) return 'unknown_event_type';
     if (!maySubscribe(type, clearanceOf(connection), catalogue)) return 'permission_denied';
-    return !has && count >= parts.maxSubscriptions ? 'subscription_limit' : null;
+    return !has && count >= parts.settings.maxSubscriptions ? 'subscription_limit' : null;
   }
 
   /** Groups become their categories; what is neither is refused. */

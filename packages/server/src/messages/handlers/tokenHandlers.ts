@@ -1,25 +1,17 @@
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { revocationError } from '../../auth/revocationError.js';
-import { authError, type Identity, type TokenVerifier } from '../../auth/tokenVerifier.js';
-import type { Authority } from '../../connections/lifecycle/authority.js';
+import { authError, type Identity } from '../../auth/tokenVerifier.js';
 import type { Connection } from '../../connections/lifecycle/connection.js';
+import { askerOf } from '../../connections/lifecycle/securityRecords.js';
 import { expiryOf } from '../../connections/lifecycle/tokenEnd.js';
-import type { Report } from '../../observability/log/logger.js';
-import type { RegistryStore } from '../../registry/store/registryStore.js';
 import type { Entry } from '../../registry/store/registryTypes.js';
 import { AppError } from '../../util/appError.js';
 import type { Handlers } from '../dispatcher.js';
 
-export interface TokenHandlerParts {
-  readonly verifier: TokenVerifier;
-  readonly store: Pick<RegistryStore, 'entry'>;
-  readonly authority: Authority;
-  readonly report: Report;
-  /** The connection has another token now. */
-  readonly onRenewed: (connection: Connection, identity: Identity) => void;
-}
-
 /** `refresh_token`: a new token without a new connection. A bad one is refused and nothing changes. */
-export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh_token'> {
+export function tokenHandlers(
+  parts: Pick<NodeParts, 'verifier' | 'store' | 'authority' | 'report' | 'securityRecords'>,
+): Pick<Handlers, 'refresh_token'> {
   return {
     refresh_token: async (connection, { token }) => {
       const identity = await verified(connection, token);
@@ -27,7 +19,7 @@ export function tokenHandlers(parts: TokenHandlerParts): Pick<Handlers, 'refresh
       const refusal = revocationError(entry.revokedCode, entry.revokedUntil);
       if (refusal !== null) throw kept(refusal);
       const removed = connection.isOpen() ? parts.authority.renew(connection, identity, entry.amendment) : [];
-      parts.onRenewed(connection, identity);
+      parts.securityRecords.granted({ ...askerOf(connection), identity });
       await lookAgain(connection, identity);
       return {
         expires_at: expiryOf(connection),
