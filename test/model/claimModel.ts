@@ -4,7 +4,7 @@ import type { Emit, Model } from './explore.js';
 import * as fault from './faults.js';
 import { type Invariant, violation, violationAtRest } from './invariants.js';
 import * as node from './node.js';
-import { namesDeadLease, ownerIsDead, reap, release } from './registry.js';
+import { namesDeadLease, ownerIsDead, reap, release, seemsOver } from './registry.js';
 import { type Scenario, World } from './scenario.js';
 import { State, WIDTHS } from './state.js';
 import { labelOf, Step } from './steps.js';
@@ -283,6 +283,10 @@ export class ClaimModel implements Model {
       fault.expire(world, this.next(), n);
       this.goesOn(Step.expire, n);
     }
+    if (from.unproven(n) && node.isLinked(from, n)) {
+      fault.askMark(world, this.next(), n);
+      this.goesOn(Step.mark, n);
+    }
     this.ofLease(n);
   }
 
@@ -295,7 +299,7 @@ export class ClaimModel implements Model {
       if (from.namesLease(c, Lease.current)) namesCurrent = true;
       if (from.namesLease(c, Lease.old)) namesOld = true;
     }
-    const isOver = !from.valid(n) || from.behind(n);
+    const isOver = !from.valid(n) || from.behind(n) || seemsOver(world, from, n);
     if (namesCurrent && isOver && !from.judged(n) && from.run(n) !== Run.deaf) {
       this.next().setJudged(n, true);
       this.goesOn(Step.judge, n);
@@ -312,7 +316,7 @@ export class ClaimModel implements Model {
     return CONNS.every((c) => {
       const n = world.node(c);
       if (!node.runs(from, n)) return !from.valid(n) || from.behind(n);
-      if (from.behind(n)) return false;
+      if (from.behind(n) || from.unproven(n)) return false;
       const phase = from.phase(c);
       return from.evicts(c) === 0 && (phase === Phase.idle || phase === Phase.established || phase === Phase.closed);
     });
@@ -324,12 +328,13 @@ export class ClaimModel implements Model {
       fault.emptyRedis(world, this.to);
       this.mayHappen(Step.empty, 0);
     }
-    if (from.lags) {
-      fault.failOver(world, this.next());
-      this.mayHappen(Step.failOver, 0);
-    } else if (this.mayFail('failover')) {
+    if (from.lags) this.failsOver();
+    else if (this.mayFail('failover')) {
       this.to.copyEntry();
       this.mayHappen(Step.lag, 0);
+    } else if (this.mayFail('shard')) {
+      this.to.copyEntry();
+      this.mayHappen(Step.lagAlone, 0);
     }
     if (from.owner === NONE) return;
     if (this.mayFail('kick')) {
@@ -339,6 +344,18 @@ export class ClaimModel implements Model {
     if (ownerIsDead(world, from) && this.isQuiet()) {
       reap(this.next());
       this.mayHappen(Step.reap, from.owner);
+    }
+  }
+
+  private failsOver(): void {
+    const { world, from } = this;
+    const { shard } = world.scenario.faults;
+    if (shard !== undefined && from.budget(BUDGET.shard) < shard) {
+      fault.failOverAlone(this.next());
+      this.mayHappen(Step.failOverAlone, 0);
+    } else {
+      fault.failOver(world, this.next());
+      this.mayHappen(Step.failOver, 0);
     }
   }
 }

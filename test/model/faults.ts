@@ -62,6 +62,7 @@ export function kill(w: World, s: State, n: number): void {
   s.setValid(n, false);
   s.setBehind(n, false);
   s.setStale(n, false);
+  s.setUnproven(n, false);
   dropMessages(w, s, n);
   for (const c of CONNS) {
     if (w.node(c) !== n) continue;
@@ -115,6 +116,19 @@ export function failOver(w: World, s: State): void {
   s.restoreEntry();
   s.newest = NONE;
   restart(w, s);
+}
+
+/** The same on the user's shard alone: leases, bus and links know nothing of it. */
+export function failOverAlone(s: State): void {
+  s.restoreEntry();
+  s.newest = NONE;
+  for (const n of NODES) if (s.run(n) !== Run.killed) s.setUnproven(n, true);
+}
+
+/** With each beat, C12: the mark is older than the one that was confirmed, or it is gone. */
+export function askMark(w: World, s: State, n: number): void {
+  s.setUnproven(n, false);
+  if (w.rules.shardMark) onInterruption(w, s, n, false);
 }
 
 function restart(w: World, s: State): void {

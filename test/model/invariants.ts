@@ -46,7 +46,8 @@ export function violationAtRest(w: World, s: State): Invariant | undefined {
     if (s.run(n) !== Run.running || !s.valid(n) || s.behind(n)) return 'I2';
   } else {
     // A release that a fail-over lost leaves a ghost until the next claim.
-    const lostRelease = w.scenario.faults.failover !== undefined;
+    const { failover, shard } = w.scenario.faults;
+    const lostRelease = failover !== undefined || shard !== undefined;
     if (s.owner !== NONE && !ownerIsDead(w, s) && !lostRelease) return 'I3';
     // Everybody was told that a newer connection serves the user, and none does.
     if (connected && !excused) return 'I2';
@@ -60,6 +61,6 @@ function isServed(w: World, s: State, newest: number, established: number): bool
   for (const c of CONNS) if (w.isEarlierAttempt(listened, c) && s.phase(c) !== Phase.idle) listened = c;
   if (established === listened || s.why(listened) === Why.excused) return true;
   // Redis forgot the attempts too.
-  const { empty, failover } = w.scenario.faults;
-  return (empty !== undefined || failover !== undefined) && established === newest;
+  const { empty, failover, shard } = w.scenario.faults;
+  return (empty !== undefined || failover !== undefined || shard !== undefined) && established === newest;
 }

@@ -1,5 +1,5 @@
 import { publishAck } from './bus.js';
-import { type ClaimResult, claim, type ReadResult, read, settle } from './registry.js';
+import { type ClaimResult, claim, type ReadResult, read, seemsOver, settle } from './registry.js';
 import type { World } from './scenario.js';
 import type { State } from './state.js';
 import { ADMIN, CONNS, Lease, Phase, Run, Wait, Why } from './vocabulary.js';
@@ -28,8 +28,8 @@ export function mayDeliver(w: World, s: State, n: number): boolean {
  */
 export function delivers(w: World, s: State, c: number): boolean {
   const n = w.node(c);
-  // A node that has not noticed yet that Redis forgot is the documented exception: ≤ LEASE_TTL_MS.
-  if (s.phase(c) !== Phase.established || !mayDeliver(w, s, n) || s.stale(n)) return false;
+  // A node that has not noticed yet that Redis forgot is the documented exception: ≤ LEASE_TTL_MS, of a shard ≤ 2 s.
+  if (s.phase(c) !== Phase.established || !mayDeliver(w, s, n) || s.stale(n) || s.unproven(n)) return false;
   return !s.behind(n) || !(w.rules.timeHeard || s.run(n) === Run.frozen || s.evicts(c) !== 0);
 }
 
@@ -154,7 +154,8 @@ export function onAck(s: State, c: number, by: number): void {
 export function canStopWaiting(w: World, s: State, by: number, e: number): boolean {
   const wait = s.wait(by, e);
   if (wait === Wait.nothing) return false;
-  return wait !== Wait.acknowledgement || s.run(w.node(e)) === Run.killed || s.phase(e) === Phase.closed;
+  const n = w.node(e);
+  return wait !== Wait.acknowledgement || s.run(n) === Run.killed || seemsOver(w, s, n) || s.phase(e) === Phase.closed;
 }
 
 export function waitsForNobody(s: State, c: number): boolean {
@@ -179,6 +180,7 @@ export function onRead(w: World, s: State, c: number, knowsDead: boolean): ReadR
 
 /** The bus or the command link of a node was interrupted; `lostLease`: its right to deliver ran out meanwhile. */
 export function onInterruption(w: World, s: State, n: number, lostLease: boolean): void {
+  s.setUnproven(n, false);
   for (const c of CONNS) {
     if (w.node(c) !== n) continue;
     switch (s.phase(c)) {

@@ -17,6 +17,12 @@ function replacedIsDead(w: World, s: State, c: number): boolean {
   return replaced === Replaced.dead || (replaced === Replaced.current && s.judged(w.node(c)));
 }
 
+/** Its beats stopped for the lease time of another node, which is shorter than its own. */
+export function seemsOver(w: World, s: State, n: number): boolean {
+  if (w.rules.peerLeaseTime || n !== w.scenario.shape.longerLease) return false;
+  return s.run(n) === Run.paused || s.run(n) === Run.cut || s.run(n) === Run.frozen;
+}
+
 /** There is a dead lease in the entry: callers that know it and callers that do not see different things. */
 export function namesDeadLease(w: World, s: State): boolean {
   return ownerIsDead(w, s) || CONNS.some((c) => replacedIsDead(w, s, c));
@@ -100,15 +106,16 @@ function warnTheDead(w: World, s: State, c: number): void {
 function waitFor(w: World, s: State, e: number, replaced: number): number {
   if (replaced !== Replaced.current) return Wait.oldChannel;
   const n = w.node(e);
-  return s.valid(n) && !s.behind(n) && s.run(n) !== Run.killed ? Wait.acknowledgement : Wait.orTimeout;
+  const mayDeliver = s.valid(n) && !s.behind(n) && s.run(n) !== Run.killed;
+  return mayDeliver && !seemsOver(w, s, n) ? Wait.acknowledgement : Wait.orTimeout;
 }
 
-export type SettleResult = 'settled' | 'replaced' | 'kicked' | 'absent';
+export type SettleResult = 'settled' | 'replaced' | 'kicked' | 'absent' | 'forgotten';
 
 /** settle.lua: clears the replaced list, but for own attempts, whose evicts nobody waited for. */
 export function settle(w: World, s: State, c: number): SettleResult {
   if (s.owner === NONE) return isTombstoned(s, c) ? 'kicked' : 'absent';
-  if (s.owner !== c) return 'replaced';
+  if (s.owner !== c) return isOutranked(w, s, c, false) ? 'replaced' : 'forgotten';
   if (w.rules.leaseBinds && s.lease !== Lease.current) return 'absent';
   for (const e of CONNS) {
     if (!w.rules.C5 || !w.isEarlierAttempt(e, c)) s.setReplaced(e, Replaced.absent);

@@ -8,6 +8,8 @@ export interface Shape {
   /** Client (SDK instance) of each connection; its attempts are numbered in this order and arrive in any. */
   readonly clients: readonly [string, string, string];
   readonly nodes: readonly [number, number, number];
+  /** This node has a longer lease than the others: a right that stands when theirs would be over. */
+  readonly longerLease?: number;
 }
 
 export interface Scenario {
@@ -26,6 +28,7 @@ export const SHAPES = {
   sameDevice: { name: '[A,A,A]', clients: ['A', 'A', 'A'], nodes: [0, 1, 2] },
   mixed: { name: '[A,B,B]', clients: ['A', 'B', 'B'], nodes: [0, 1, 2] },
   sharedNode: { name: '[A,B,C], two on one node', clients: ['A', 'B', 'C'], nodes: [0, 1, 0] },
+  longerLease: { name: '[A,B,C], n0 with longer lease', clients: ['A', 'B', 'C'], nodes: [0, 1, 2], longerLease: 0 },
 } as const satisfies Record<string, Shape>;
 
 /** A scenario with what the steps ask of it in every state worked out once. */
@@ -40,13 +43,13 @@ export class World {
   private readonly nodes: readonly number[];
 
   constructor(readonly scenario: Scenario) {
-    const { clients, nodes } = scenario.shape;
+    const { clients, nodes, longerLease } = scenario.shape;
     this.rules = scenario.rules;
     this.replacedMax = scenario.replacedMax ?? 8;
     this.nodes = nodes;
     this.same = clients.flatMap((client) => clients.map((other) => client === other));
     this.attempts = new Set(clients).size < clients.length;
-    this.symmetric = !this.attempts && new Set(nodes).size === nodes.length;
+    this.symmetric = !this.attempts && new Set(nodes).size === nodes.length && longerLease === undefined;
   }
 
   node(c: number): number {

@@ -43,6 +43,8 @@ const LAYOUT = {
   judged: [3, 1],
   /** Redis restarted or failed over, and the node did not notice yet that its links broke. */
   stale: [3, 1],
+  /** The user's shard lost data, and the node did not ask for its mark there since. */
+  unproven: [3, 1],
   /** A bus message was lost. */
   lost: [1, 1],
   /** I5 was broken. */
@@ -187,6 +189,12 @@ export class State {
   }
   setStale(n: number, stale: boolean): void {
     this.bytes[at.stale + n] = stale ? 1 : 0;
+  }
+  unproven(n: number): boolean {
+    return this.get(at.unproven + n) === 1;
+  }
+  setUnproven(n: number, unproven: boolean): void {
+    this.bytes[at.unproven + n] = unproven ? 1 : 0;
   }
   seen(c: number): boolean {
     return this.get(at.seen + c) === 1;

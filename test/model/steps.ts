@@ -41,6 +41,9 @@ const TEXT = {
   lag: 'the replica falls behind',
   failOver: 'Redis fails over: what came after is lost',
   notice: 'n{a} notices that its links broke',
+  lagAlone: 'the replica of the user’s shard falls behind',
+  failOverAlone: 'the user’s shard fails over: what came after is lost, and no link breaks',
+  mark: 'n{a} asks the user’s shard, which answers, for its mark',
   kick: 'kick.lua runs against c{a}',
   reap: 'the entry of c{a} is reaped',
 } as const;

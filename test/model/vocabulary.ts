@@ -63,5 +63,18 @@ export const Lease = { current: 0, old: 1, dead: 2 } as const;
 /** An element of the replaced list: 0 when absent, else 1 + its Lease. */
 export const Replaced = { absent: 0, current: 1, old: 2, dead: 3 } as const;
 
-export const FAULTS = ['pause', 'kill', 'loss', 'empty', 'cut', 'deaf', 'failover', 'kick', 'stop', 'freeze'] as const;
+export const FAULTS = [
+  'pause',
+  'kill',
+  'loss',
+  'empty',
+  'cut',
+  'deaf',
+  'failover',
+  /** The user's shard of a Redis Cluster alone goes back to what it had, if only to nothing: no link breaks. */
+  'shard',
+  'kick',
+  'stop',
+  'freeze',
+] as const;
 export type Fault = (typeof FAULTS)[number];
