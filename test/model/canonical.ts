@@ -8,6 +8,7 @@ export function canonicalize(w: World, s: State): void {
     const phase = s.phase(c);
     if (phase !== Phase.claimed && phase !== Phase.waiting && phase !== Phase.reclaimed) {
       for (const e of CONNS) s.setWait(c, e, Wait.nothing);
+      s.clearListed(c);
     }
     if (phase !== Phase.closed) continue;
     s.setHello(c, false);

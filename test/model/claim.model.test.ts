@@ -11,7 +11,7 @@ import {
   SINGLE_FAULTS,
   scenarioOf,
 } from './runs.js';
-import { type Scenario, SHAPES } from './scenario.js';
+import { type Scenario, SHAPES, type Shape } from './scenario.js';
 import { describeStep } from './steps.js';
 import { REFINEMENTS, SWITCHES, type Switch } from './switches.js';
 
@@ -20,6 +20,12 @@ const PAIR_BUDGET = 60_000;
 const ENOUGH = 1_000_000;
 /** The others are paired by `npm run model`. */
 const PAIRED: Faults = ['pause', 'kill', 'loss', 'empty'];
+
+/** What `npm run model` has time for: two on one node adds nothing to the fault of a shard, a longer lease matters where beats stop. */
+function leftOut(shape: Shape, faults: Faults): boolean {
+  if (shape === SHAPES.sharedNode) return faults.includes('shard');
+  return shape === SHAPES.longerLease && !faults.includes('pause') && !faults.includes('cut');
+}
 
 function trace({ finding }: Run): string {
   const steps = finding?.trace.map(({ label }, step) => `${step} ${describeStep(label)}`) ?? [];
@@ -39,6 +45,7 @@ describe('the claim protocol, in every interleaving of three nodes and three cla
   for (const shape of Object.values(SHAPES)) {
     it(`never has two connections deliver, nor leaves the user with none: ${shape.name}, each fault alone`, () => {
       for (const faults of SINGLE_FAULTS) {
+        if (leftOut(shape, faults)) continue;
         const { exhausted } = explored(faults, scenarioOf(shape, faults), ENOUGH);
         expect(exhausted, `${faults.join()} exhausted`).to.equal(true);
       }

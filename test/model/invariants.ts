@@ -62,5 +62,7 @@ function isServed(w: World, s: State, newest: number, established: number): bool
   if (established === listened || s.why(listened) === Why.excused) return true;
   // Redis forgot the attempts too.
   const { empty, failover, shard } = w.scenario.faults;
+  // Whoever replaced it comes back: an evict outlives the claim that the shard lost.
+  if (shard !== undefined && established === NONE) return true;
   return (empty !== undefined || failover !== undefined || shard !== undefined) && established === newest;
 }

@@ -1,7 +1,7 @@
 import { publishEvict } from './bus.js';
 import type { World } from './scenario.js';
 import type { State } from './state.js';
-import { CONNS, Lease, NONE, Replaced, Run, Wait } from './vocabulary.js';
+import { CONNS, Lease, NODES, NONE, Replaced, Run, Wait } from './vocabulary.js';
 
 /** The scripts, each atomic. They see of the world what their real twins see: the entry and the caller's arguments. */
 export type ClaimResult = 'granted' | 'olderAttempt' | 'replaced' | 'kicked' | 'overflow';
@@ -80,13 +80,16 @@ export function claim(w: World, s: State, c: number, again: boolean, knowsDead: 
   s.fence = fence;
   s.closeCode = false;
   s.setGranted(c, fence);
-  if (!again) s.newest = c;
+  // Until every node knows what the shard lost, another may yet be claimed again after it.
+  if (!again) s.newest = NODES.some((n) => s.unproven(n)) ? NONE : c;
 
   let unsettled = false;
+  s.clearListed(c);
   for (const e of CONNS) {
     const replaced = s.replaced(e);
     if (replaced === Replaced.absent) continue;
     unsettled = true;
+    if (w.mayForgetAlone) s.setListed(c, e);
     const own = rules.C5 && w.isEarlierAttempt(e, c);
     s.setWait(c, e, own ? Wait.nothing : waitFor(w, s, e, replaced));
     if (rules.C3) publishEvict(w, s, e, c, replaced);
@@ -115,7 +118,13 @@ export type SettleResult = 'settled' | 'replaced' | 'kicked' | 'absent' | 'forgo
 /** settle.lua: clears the replaced list, but for own attempts, whose evicts nobody waited for. */
 export function settle(w: World, s: State, c: number): SettleResult {
   if (s.owner === NONE) return isTombstoned(s, c) ? 'kicked' : 'absent';
-  if (s.owner !== c) return isOutranked(w, s, c, false) ? 'replaced' : 'forgotten';
+  if (s.owner !== c) {
+    // Whom it waited for is closed, or has no right any more.
+    const { owner } = s;
+    const isGone =
+      w.rules.confirmedIsGone && CONNS.some((e) => s.isListed(c, e) && (e === owner || w.isEarlierAttempt(owner, e)));
+    return isOutranked(w, s, c, false) && !isGone ? 'replaced' : 'forgotten';
+  }
   if (w.rules.leaseBinds && s.lease !== Lease.current) return 'absent';
   for (const e of CONNS) {
     if (!w.rules.C5 || !w.isEarlierAttempt(e, c)) s.setReplaced(e, Replaced.absent);

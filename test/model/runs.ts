@@ -55,6 +55,7 @@ export const DEMONSTRATIONS: Readonly<Record<Switch, Demonstration>> = {
   timeHeard: { shape: SHAPES.different, faults: ['freeze', 'loss'], invariant: 'I1' },
   leaseBinds: { shape: SHAPES.mixed, faults: ['empty', 'pause'], invariant: 'I1' },
   interruptionCloses: { shape: SHAPES.different, faults: ['deaf'], invariant: 'I1' },
+  confirmedIsGone: { shape: SHAPES.different, faults: ['shard'], invariant: 'I2' },
   shardMark: { shape: SHAPES.different, faults: ['shard'], invariant: 'I1' },
   peerLeaseTime: { shape: SHAPES.longerLease, faults: ['pause'], invariant: 'I1' },
 };

@@ -35,6 +35,8 @@ export const SHAPES = {
 export class World {
   readonly rules: Rules;
   readonly replacedMax: number;
+  /** The user's shard may forget a claim while its claimer goes on. */
+  readonly mayForgetAlone: boolean;
   /** Some client has several attempts. */
   readonly attempts: boolean;
   /** Connections and nodes may be renamed into the order of arrival. */
@@ -46,6 +48,7 @@ export class World {
     const { clients, nodes, longerLease } = scenario.shape;
     this.rules = scenario.rules;
     this.replacedMax = scenario.replacedMax ?? 8;
+    this.mayForgetAlone = scenario.faults.shard !== undefined;
     this.nodes = nodes;
     this.same = clients.flatMap((client) => clients.map((other) => client === other));
     this.attempts = new Set(clients).size < clients.length;

@@ -30,6 +30,8 @@ const LAYOUT = {
   granted: [3, 4],
   /** [claimer × 3 + replaced owner]: a Wait. */
   wait: [9, 2],
+  /** Whom its last claim replaced: a bit per connection. Where Redis may forget the claim while it waits. */
+  listed: [3, 3],
   /** Evicts in flight to this connection: a bit per sender. */
   evicts: [3, 4],
   /** Acknowledgements in flight from this connection's node: a bit per claimer. */
@@ -139,6 +141,15 @@ export class State {
   }
   setWait(by: number, c: number, wait: number): void {
     this.bytes[at.wait + by * 3 + c] = wait;
+  }
+  isListed(by: number, c: number): boolean {
+    return (this.get(at.listed + by) & (1 << c)) !== 0;
+  }
+  setListed(by: number, c: number): void {
+    this.bytes[at.listed + by] = this.get(at.listed + by) | (1 << c);
+  }
+  clearListed(by: number): void {
+    this.bytes[at.listed + by] = 0;
   }
   evict(c: number, by: number): boolean {
     return (this.get(at.evicts + c) & (1 << by)) !== 0;

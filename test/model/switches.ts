@@ -21,6 +21,7 @@ export const REFINEMENTS = {
   timeHeard: 'who hears a time ahead of its own writes nothing before a round trip has proved its lease',
   leaseBinds: 'what was waited for or settled under a lost lease gives no right under the next one',
   interruptionCloses: 'any interruption closes what was never established',
+  confirmedIsGone: 'C4: a stored owner that the claimer has replaced is no newer one: Redis forgot the claim',
   shardMark: 'a shard that lost the mark which the node left there is an interruption',
   peerLeaseTime: 'a lease is dead, and a wait is over, by the lease time on the card of its own node',
 } as const;

@@ -134,8 +134,17 @@ export class World {
   }
 
   /** Events that nodes, since their last start, wrote beside a newer connection, by their own count. */
-  async duplicatesFound(): Promise<number> {
-    const counts = await Promise.all(this.cluster.nodes.map((node) => metricOf(node, 'uws_duplicates_found_total')));
+  duplicatesFound(): Promise<number> {
+    return this.sumOf('uws_duplicates_found_total');
+  }
+
+  /** Connections that replaced another, by the same count. */
+  replacements(): Promise<number> {
+    return this.sumOf('uws_takeovers_total');
+  }
+
+  private async sumOf(metric: string): Promise<number> {
+    const counts = await Promise.all(this.cluster.nodes.map((node) => metricOf(node, metric)));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 

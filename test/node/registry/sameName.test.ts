@@ -8,8 +8,17 @@ const keys = new Keys('uws');
 
 interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: answers of several routes
-  readonly body: any;
+  readonly body: Body;
+}
+
+/** What several routes answer; each fills some of it. */
+interface Body {
+  readonly status?: string;
+  readonly reasons: readonly string[];
+  readonly notices: readonly string[];
+  readonly missing_nodes: readonly string[];
+  readonly nodes: readonly { readonly process_id: string; readonly notices: readonly string[] }[];
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 async function ask(node: LocalNode, path: string, method = 'GET'): Promise<Answer> {
@@ -17,7 +26,7 @@ async function ask(node: LocalNode, path: string, method = 'GET'): Promise<Answe
     method,
     headers: { authorization: `Bearer ${adminToken()}` },
   });
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as Body };
 }
 
 const REST = '/api/unified/ws';
@@ -36,9 +45,7 @@ describe('nodes that were given one name', function () {
   async function known(nodes: readonly LocalNode[]): Promise<string[]> {
     const all = await until(
       async () => {
-        const told = await Promise.all(
-          nodes.map(async (node) => (await ask(node, '/readyz')).body.notices as string[]),
-        );
+        const told = await Promise.all(nodes.map(async (node) => (await ask(node, '/readyz')).body.notices));
         return told.every(([notice = '']) => notice.split('~').length === nodes.length + 1) && told;
       },
       { what: 'each has noticed all' },
@@ -58,7 +65,7 @@ describe('nodes that were given one name', function () {
     expect(health.body.status).to.equal('degraded');
     expect(health.body.reasons.join()).to.include('several nodes');
     const list = await ask(first, `${REST}/nodes`);
-    expect(list.body.nodes.map((node: { process_id: string }) => node.process_id)).to.have.members(processes);
+    expect(list.body.nodes.map((node) => node.process_id)).to.have.members(processes);
     for (const node of list.body.nodes) expect(node.notices.join()).to.include('several nodes');
 
     const ambiguous = await ask(first, `${REST}/nodes/same/drain`, 'POST');
@@ -80,7 +87,7 @@ describe('nodes that were given one name', function () {
     const redis = world.redis.client();
     const lives = Object.values(await redis.hgetall(keys.nodes()));
     const last = Math.max(...lives.map((beat) => Number(beat.split('@')[2])));
-    const missing = async (): Promise<string[]> => (await ask(first, `${REST}/health`)).body.missing_nodes;
+    const missing = async (): Promise<readonly string[]> => (await ask(first, `${REST}/health`)).body.missing_nodes;
     expect(await missing()).to.deep.equal([]);
     // As one left it that lived beside them and was killed just now.
     await redis.hset(keys.nodes(), 'same.gone', `7@${last - 60_000}@${last}`);

@@ -11,6 +11,7 @@ import {
   type ClaimedMailbox,
   compareFences,
   type Owner,
+  type ReplacedOwner,
 } from '../store/registryTypes.js';
 import { ClaimBatcher } from './claimBatcher.js';
 import type { PendingReplacements } from './pendingReplacements.js';
@@ -221,7 +222,7 @@ export class Claims {
       if (!who.isOpen()) return { status: 'gone' };
       if (!holds()) return { status: 'lapsed' };
       if (successor?.conn === who.id) return { status: 'moved' };
-      if (successor !== null) return { status: 'refused', code: codeAfter(who, successor) };
+      if (successor !== null) return { status: 'refused', code: codeAfter(who, successor, replaced) };
       // Not before the answer: a script that Redis does not know is sent again, and would put the list back after the clear.
       settled = true;
       if (confirmed) this.clear(who);
@@ -240,14 +241,21 @@ export class Claims {
 /**
  * Told to a connection that is current no more: an admin's order stands (C15; the tombstone keeps the client, and 4206 would
  * bring it back), its own client's later attempt came, or somebody else (C5). When nobody newer is there, or an earlier attempt of
- * its own client, Redis forgot the claim: a code that ends the client for good would leave the user offline, so it comes back.
+ * its own client, Redis forgot the claim: a code that ends the client for good would leave the user offline, so it comes back. One
+ * that it has replaced is no newer one either, nor is an earlier attempt of such a client: they claimed in a Redis that forgot (C4).
  */
-function codeAfter(who: Claimant, { conn, fence, client, code, attempt }: Successor): CloseCode {
-  if (code !== 0) return code;
+function codeAfter(
+  who: Claimant,
+  { conn, fence, client, code, attempt }: Successor,
+  replaced: readonly ReplacedOwner[],
+): CloseCode {
+  const order = compareFences(fence, who.fence);
+  if (code !== 0) return order < 0 ? CLOSE.LEASE_LOST : code;
+  if (replaced.some(({ c, k, n = -1 }) => c === conn || (k !== '' && k === client && attempt <= n)))
+    return CLOSE.LEASE_LOST;
   if (who.client !== null && who.client.id === client) {
     return attempt < who.client.attempt ? CLOSE.LEASE_LOST : CLOSE.NEWER_ATTEMPT;
   }
-  const order = compareFences(fence, who.fence);
   if (order < 0 || (order === 0 && conn === '')) return CLOSE.LEASE_LOST;
   return CLOSE.SUPERSEDED;
 }

@@ -33,6 +33,8 @@ export interface ReplacedOwner {
   readonly f: string;
   /** Client id, '' when none. */
   readonly k: string;
+  /** Attempt of that client; absent when a node of an earlier version replaced it. */
+  readonly n?: number;
 }
 
 export type ClaimAnswer =

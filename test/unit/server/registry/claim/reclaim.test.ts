@@ -35,7 +35,7 @@ describe('a re-claim that waits while its node loses its lease', () => {
   });
   after(() => server.stop());
 
-  async function scene(userId: string) {
+  async function scene(userId: string, earlier: Record<string, string> = {}) {
     const lease = { id: 'n.1' };
     const regained: string[] = [];
     const ends: number[] = [];
@@ -97,7 +97,12 @@ describe('a re-claim that waits while its node loses its lease', () => {
     });
     expect(await claims.acquire(who)).to.include({ status: 'held' });
     // The fail-over brings back an earlier owner, on another node.
-    await redis.hset(keys.conn(userId), { conn: 'old', lease: 'x.1', fence: String(Number(who.fence) - 1) });
+    await redis.hset(keys.conn(userId), {
+      conn: 'old',
+      lease: 'x.1',
+      fence: String(Number(who.fence) - 1),
+      ...earlier,
+    });
     await reconciler.one(who);
     expect(claims.isWaiting(who), 'waits for the earlier owner').to.equal(true);
     return { lease, who, regained, ends, claims, pendingReplacements, reconciler, isSuspended: () => suspended };
@@ -154,5 +159,52 @@ describe('a re-claim that waits while its node loses its lease', () => {
     expect((await store.owner('u3'))?.lease).to.equal('n.1');
     expect(ends).to.deep.equal([]);
     expect(failures).to.deep.equal([]);
+  });
+
+  // The switch `confirmedIsGone` of the model. Seen red with 4001, after which neither of the two comes back, and with the code of the
+  // tombstone: the order was given before the claim.
+  describe('and whose shard of Redis forgets it', () => {
+    const DEVICE = { client: 'd', attempt: '2' };
+    const higher = (fence: string): string => String(Number(fence) + 10);
+    const FOUND: Record<string, (fence: string) => Record<string, string>> = {
+      'its predecessor, claimed again': (fence) => ({ conn: 'old', lease: 'x.1', ...DEVICE, fence: higher(fence) }),
+      'an earlier attempt of its predecessor': (fence) => ({
+        conn: 'slow',
+        lease: 'x.1',
+        ...DEVICE,
+        attempt: '1',
+        fence: higher(fence),
+      }),
+      'an older tombstone': (fence) => ({ conn: '', lease: '', code: '4002', fence: String(Number(fence) - 10) }),
+    };
+    for (const [what, entry] of Object.entries(FOUND)) {
+      it(`must not be sent away for good by ${what}: nobody would serve the user`, async () => {
+        const user = `u-${what}`;
+        const { who, ends, pendingReplacements } = await scene(user, DEVICE);
+        await redis.hset(keys.conn(user), entry(who.fence));
+        await until(
+          () => {
+            pendingReplacements.confirm(who.id, 'old');
+            return ends.length > 0;
+          },
+          { what: 'it is ended' },
+        );
+        expect(ends).to.deep.equal([4205]);
+      });
+    }
+
+    it('must be sent away for good by a later attempt of its predecessor', async () => {
+      const { who, ends, pendingReplacements } = await scene('u5', DEVICE);
+      const later = { conn: 'new', lease: 'x.1', client: 'd', attempt: '3', fence: higher(who.fence) };
+      await redis.hset(keys.conn('u5'), later);
+      await until(
+        () => {
+          pendingReplacements.confirm(who.id, 'old');
+          return ends.length > 0;
+        },
+        { what: 'it is ended' },
+      );
+      expect(ends).to.deep.equal([4001]);
+    });
   });
 });

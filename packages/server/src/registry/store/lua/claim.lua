@@ -28,7 +28,7 @@
 --     19 close code of an evict, which carries its number: nodes of other builds read it
 --     20 the same for an earlier attempt of the claimer's own client
 --
--- Result: {'ok', fence, replaced (JSON array of {c=conn,l=lease,f=fence,k=client}), saved subscriptions (flat array),
+-- Result: {'ok', fence, replaced (JSON array of {c=conn,l=lease,f=fence,k=client,n=attempt}), saved subscriptions (flat array),
 --          saved preferences (flat array),
 --          amendment of the token: {roles (JSON, '' = the token's), permissions (same), stale_at, stale_by (ms, 0 = not)},
 --          mailbox: {} when there is none, else {epoch, head offset, head tag, acked, acked tag, first, floor tag, tag at ARGV 13 or ''}}
@@ -130,7 +130,8 @@ else
   end
   if stored_conn ~= '' then
     local list = occupied and replaced or warned
-    list[#list + 1] = { c = stored_conn, l = stored_lease, f = entry[3], k = stored_client }
+    list[#list + 1] = { c = stored_conn, l = stored_lease, f = entry[3], k = stored_client,
+      n = stored_attempt }
   end
   -- Bounded by whoever is still to come: an entry that nobody owns must not lock the user out.
   if occupied and #replaced > 8 then

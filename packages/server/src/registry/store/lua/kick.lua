@@ -11,13 +11,14 @@
 --      5 time to live of the tombstone, seconds
 --
 -- Result: {1, fence of the tombstone}, or {0, conn, fence, lease} of who is current now
-local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'client', 'displaced')
+local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'client', 'displaced', 'attempt')
 if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] then
   return { 0, entry[1] or '', entry[2] or '', entry[3] or '' }
 end
 local fence = string.format('%.0f', tonumber(ARGV[2]) + 1)
 local replaced = entry[5] and cjson.decode(entry[5]) or {}
-replaced[#replaced + 1] = { c = entry[1], l = entry[3] or '', f = entry[2], k = entry[4] or '' }
+replaced[#replaced + 1] = { c = entry[1], l = entry[3] or '', f = entry[2], k = entry[4] or '',
+  n = tonumber(entry[6] or '0') }
 redis.call('HSET', KEYS[1], 'displaced', cjson.encode(replaced), 'conn', '', 'lease', '', 'fence', fence, 'code', ARGV[3], 'reason', ARGV[4])
 redis.call('HDEL', KEYS[1], 'facts')
 redis.call('EXPIRE', KEYS[1], ARGV[5])
