@@ -24,6 +24,23 @@ export class TokenBucket {
     return true;
   }
 
+  /** Takes one in any case. @returns what is left; below 0: there was none. */
+  charge(now: number): number {
+    this.refill(now);
+    this.tokens -= 1;
+    return this.tokens;
+  }
+
+  /** What was taken for another comes back. */
+  giveBack(): void {
+    this.tokens = Math.min(this.burst, this.tokens + 1);
+  }
+
+  isFull(now: number): boolean {
+    this.refill(now);
+    return this.tokens >= this.burst;
+  }
+
   /** Milliseconds until `take` will succeed, 0 when it would now. Whole and rounded up, so that a timer is not too early. */
   retryAfterMs(now: number): number {
     this.refill(now);

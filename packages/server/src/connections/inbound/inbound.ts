@@ -3,6 +3,7 @@ import type { RawData, WebSocket } from 'ws';
 import type { Report } from '../../observability/log/logger.js';
 import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
+import { TokenBucket } from '../../util/tokenBucket.js';
 import type { Connection } from '../lifecycle/connection.js';
 
 /** Messages that may wait for their turn. Reading stops at the bound, so a chatty client waits in its own socket (G6). */
@@ -137,28 +138,20 @@ export class Inbound {
   /** @returns what is left in the connection's token bucket; below 0: it is over the rate. */
   private take(connection: Connection): number {
     const { clock, messageRate, messageBurst } = this.parts;
-    const now = clock.mono();
-    if (connection.tokensAt !== 0) {
-      connection.tokens = Math.min(
-        messageBurst,
-        connection.tokens + ((now - connection.tokensAt) * messageRate) / 1000,
-      );
-    }
-    connection.tokensAt = now;
-    connection.tokens -= 1;
-    return connection.tokens;
+    connection.messageBucket ??= new TokenBucket(messageRate / 1000, messageBurst);
+    return connection.messageBucket.charge(clock.mono());
   }
 
   /** Messages over the rate are refused one by one; a whole burst of refused ones ends the connection. */
   private withinRate(connection: Connection): boolean {
     const { messageRate, messageBurst, sendError } = this.parts;
-    this.take(connection);
-    if (connection.tokens >= 0) return true;
-    if (connection.tokens < -messageBurst) {
+    const left = this.take(connection);
+    if (left >= 0) return true;
+    if (left < -messageBurst) {
       endFlood(connection);
       return false;
     }
-    const retryAfterMs = Math.ceil((-connection.tokens * 1000) / messageRate);
+    const retryAfterMs = Math.ceil((-left * 1000) / messageRate);
     sendError(
       connection,
       new AppError('RATE_LIMITED', 'Too many messages: this one was not handled.', {

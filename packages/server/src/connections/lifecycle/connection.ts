@@ -24,6 +24,7 @@ import type { MailRecipient } from '../../delivery/user/userScope.js';
 import type { LogHead } from '../../events/log/broadcastLog.js';
 import type { Holder } from '../../registry/recovery/reconciler.js';
 import { type Amendment, NO_AMENDMENT } from '../../registry/store/amendment.js';
+import type { TokenBucket } from '../../util/tokenBucket.js';
 import { type ConnectionSignal, type ConnectionState, nextState } from './connectionState.js';
 import { BY_PEER } from './peerClose.js';
 import { Writer } from './writer.js';
@@ -98,9 +99,8 @@ export class Connection implements Holder, Member, MailRecipient {
   messages = 0;
   errors = 0;
   consecutiveErrors = 0;
-  /** Of the message rate: tokens left, and when that was, monotonic ms. */
-  tokens: number;
-  tokensAt = 0;
+  /** Of the message rate; null before the first message. */
+  messageBucket: TokenBucket | null = null;
   /** Inbound messages that wait for their turn, null while none did. */
   inbox: (Buffer | null)[] | null = null;
   handling = false;
@@ -128,7 +128,7 @@ export class Connection implements Holder, Member, MailRecipient {
     socket: Socket,
     origin: ConnectionOrigin,
     host: ConnectionHost,
-    limits: { readonly maxBufferedBytes: number; readonly messageBurst: number },
+    limits: { readonly maxBufferedBytes: number },
   ) {
     this.id = origin.id;
     this.ip = origin.ip;
@@ -139,7 +139,6 @@ export class Connection implements Holder, Member, MailRecipient {
     this.socket = socket;
     this.host = host;
     this.writer = new Writer(socket, limits.maxBufferedBytes);
-    this.tokens = limits.messageBurst;
     this.connectedAt = host.now();
     this.lastActivity = this.connectedAt;
   }

@@ -1,18 +1,14 @@
 import type { Clock } from '../../util/clock.js';
+import { TokenBucket } from '../../util/tokenBucket.js';
 
 /** Buckets kept at most: a flood from many must not grow the map without bound. */
 const MAX_BUCKETS = 100_000;
 /** Between two looks through all of them, ms: in a flood each new key would cost one. */
 const LOOK_EVERY_MS = 1000;
 
-interface Bucket {
-  tokens: number;
-  at: number;
-}
-
 /** Token buckets by a key: so many takes a second, and so many at once. */
 export class Buckets {
-  private readonly buckets = new Map<string, Bucket>();
+  private readonly buckets = new Map<string, TokenBucket>();
   private readonly clock: Pick<Clock, 'mono'>;
   private readonly rate: number;
   private readonly burst: number;
@@ -34,7 +30,7 @@ export class Buckets {
   wait(key: string): number {
     if (this.rate === 0) return 0;
     const bucket = this.buckets.get(key);
-    return bucket === undefined ? 0 : this.waitFor(this.tokensOf(bucket, this.clock.mono()));
+    return bucket === undefined ? 0 : secondsUntil(bucket, this.clock.mono());
   }
 
   /** 0 when it may go on, else the seconds after which to try again. */
@@ -42,15 +38,11 @@ export class Buckets {
     if (this.rate === 0) return 0;
     const now = this.clock.mono();
     let bucket = this.buckets.get(key);
-    if (bucket) {
-      bucket.tokens = this.tokensOf(bucket, now);
-      bucket.at = now;
-    } else {
-      bucket = { tokens: this.burst, at: now };
+    if (bucket === undefined) {
+      bucket = new TokenBucket(this.rate / 1000, this.burst);
       this.buckets.set(key, bucket);
     }
-    if (bucket.tokens < 1) return this.waitFor(bucket.tokens);
-    bucket.tokens -= 1;
+    if (!bucket.take(now)) return secondsUntil(bucket, now);
     // After the token was taken: a bucket that is full would be forgotten, and its key have no limit.
     if (this.buckets.size > MAX_BUCKETS) this.forget(now);
     return 0;
@@ -58,16 +50,7 @@ export class Buckets {
 
   /** What was taken comes back: it was taken for somebody else. */
   giveBack(key: string): void {
-    const bucket = this.buckets.get(key);
-    if (bucket) bucket.tokens = Math.min(this.burst, bucket.tokens + 1);
-  }
-
-  private tokensOf({ tokens, at }: Bucket, now: number): number {
-    return Math.min(this.burst, tokens + ((now - at) * this.rate) / 1000);
-  }
-
-  private waitFor(tokens: number): number {
-    return tokens >= 1 ? 0 : Math.max(1, Math.ceil((1 - tokens) / this.rate));
+    this.buckets.get(key)?.giveBack();
   }
 
   /** A bucket that is full again says no more than an absent one. Failing that the oldest goes. */
@@ -75,7 +58,7 @@ export class Buckets {
     if (now >= this.lookAgainAt) {
       this.lookAgainAt = now + LOOK_EVERY_MS;
       for (const [key, bucket] of this.buckets) {
-        if (this.tokensOf(bucket, now) >= this.burst) this.buckets.delete(key);
+        if (bucket.isFull(now)) this.buckets.delete(key);
       }
     }
     for (const key of this.buckets.keys()) {
@@ -83,4 +66,8 @@ export class Buckets {
       this.buckets.delete(key);
     }
   }
+}
+
+function secondsUntil(bucket: TokenBucket, now: number): number {
+  return Math.ceil(bucket.retryAfterMs(now) / 1000);
 }
