@@ -1,6 +1,5 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { Report } from 'c8';
 import { dataDir, root } from './paths.mjs';
 import { bold } from './terminal.mjs';
 
@@ -43,6 +42,8 @@ function table(map) {
 
 /** Prints the share of the packages' code that ran, a row per folder, and writes the pages. */
 export async function reportCoverage() {
+  // Not at the top: in a fresh clone the dependencies are installed only after this file was read.
+  const { Report } = await import('c8');
   const report = new Report({
     include: ['packages/protocol/dist/**', 'packages/server/dist/**'],
     exclude: [],
