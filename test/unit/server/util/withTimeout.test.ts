@@ -6,15 +6,25 @@ const HOURS_MS = 7_200_000;
 
 describe('a wait with a deadline', () => {
   it('must end with the work, and leave no timer that keeps the process from its end', async () => {
-    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
-    const before = timers();
-    expect(await withTimeout(Promise.resolve('done'), HOURS_MS, 'late')).to.equal('done');
-    let failure: unknown;
-    await withTimeout(Promise.reject(new Error('broken')), HOURS_MS, 'late').catch((error: unknown) => {
-      failure = error;
-    });
-    expect(failure).to.be.instanceOf(Error);
-    expect(timers()).to.equal(before);
+    const { setTimeout: set, clearTimeout: clear } = globalThis;
+    const running = new Set<unknown>();
+    globalThis.setTimeout = ((...args: Parameters<typeof set>) => {
+      const timer = set(...args);
+      running.add(timer);
+      return timer;
+    }) as typeof set;
+    globalThis.clearTimeout = (timer) => {
+      running.delete(timer);
+      clear(timer);
+    };
+    try {
+      expect(await withTimeout(Promise.resolve('done'), HOURS_MS, 'late')).to.equal('done');
+      const failure = await withTimeout(Promise.reject(new Error('broken')), HOURS_MS, 'late').catch(String);
+      expect(failure).to.equal('Error: broken');
+      expect(running.size).to.equal(0);
+    } finally {
+      Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
+    }
   });
 
   it('must end at the deadline, and work that fails later must not end the process', async () => {
