@@ -4,10 +4,12 @@ import { slotOf } from '@unified-ws/server/redis/shardMap';
 import { systemClock } from '@unified-ws/server/util/clock';
 import { expect } from 'chai';
 import type { TestClient } from '../../support/client.js';
+import type { LegacyClient, LegacyFrame } from '../../support/legacyClient.js';
 import type { RedisServer } from '../../support/redis.js';
 import { type RedisClusterTopology, startRedisCluster } from '../../support/topologies.js';
 import { until } from '../../support/wait.js';
 import { logOn, storedEvent } from '../support/events.js';
+import { LegacyClients } from '../support/legacy.js';
 import { gapsOf, mailNumbers, mailOn } from '../support/mail.js';
 import { type LocalNode, World } from '../support/world.js';
 
@@ -31,6 +33,7 @@ describe('a shard of a Redis Cluster that broke', function () {
   let two: LocalNode;
   let publishing: Promise<void> | null = null;
   let publishes = true;
+  const legacyClients = new LegacyClients();
 
   async function start(replicas: boolean): Promise<void> {
     cluster = await startRedisCluster({ replicas, args: ['--cluster-require-full-coverage', 'no'] });
@@ -39,7 +42,8 @@ describe('a shard of a Redis Cluster that broke', function () {
     // A shard that the test took away is no news.
     client.on('error', () => undefined);
     await client.connect();
-    const env = { REDIS_URL: cluster.url, SWEEP_INTERVAL_MS: NO_SWEEP, HEARTBEAT_INTERVAL_MS: '500' };
+    const often = { HEARTBEAT_INTERVAL_MS: '500', LEGACY_ENDPOINTS: 'true' };
+    const env = { REDIS_URL: cluster.url, SWEEP_INTERVAL_MS: NO_SWEEP, ...often };
     one = await world.node(env);
     two = await world.node(env);
     const options = { keep: false };
@@ -47,6 +51,7 @@ describe('a shard of a Redis Cluster that broke', function () {
   }
 
   async function stop(): Promise<void> {
+    legacyClients.end();
     await world.stop();
     client.disconnect();
     await cluster.stop();
@@ -72,11 +77,11 @@ describe('a shard of a Redis Cluster that broke', function () {
   const replica = (shard: number): RedisServer => cluster.servers[shard + 3] as RedisServer;
 
   /** Events for everybody, one after the other, until the test is over. */
-  function publish(): void {
+  function publish(type = 'custom_event'): void {
     const log = logOn(client);
     publishing = (async () => {
       for (let n = 0; publishes; n += 1) {
-        const event = storedEvent({ n });
+        const event = storedEvent({ n }, { type });
         // The client of the test meets the fault too; what was appended already is not appended again.
         const append = (): Promise<boolean> => log.append([event]).then(Boolean, () => false);
         await until(append, { what: 'an event is appended', timeoutMs: 10_000 });
@@ -247,6 +252,36 @@ describe('a shard of a Redis Cluster that broke', function () {
       const now = stays.events.at(-1)?.data.n;
       await away.waitFor('custom_event', (frame) => Number(frame.data.n) > Number(now), 15_000);
       const numbers = away.events.map(({ data }) => Number(data.n));
+      const first = numbers[0] ?? 0;
+      expect(numbers, 'without a hole').to.deep.equal(numbers.map((_, index) => first + index));
+      expect(away.ending).to.equal(null);
+    });
+
+    // Seen red without the suspension in LegacyReview.review: the old connection of its user was delivered to all the time.
+    it('must not deliver to the old connections of its users either, and they go on where they were when it is back', async () => {
+      publish('system_status');
+      const [away, stays] = [
+        await legacyClients.connect(one, 'health', userOn(OWN)),
+        await legacyClients.connect(one, 'health', userOn(LEASES)),
+      ];
+      const eventsOf = ({ frames }: LegacyClient): LegacyFrame[] =>
+        frames.filter(({ type }) => type === 'system_status');
+      await away.waitFor('system_status');
+      await replica(OWN).kill9();
+      await master(OWN).kill9();
+      const isLeftOut = async (): Promise<boolean> => {
+        const [had, before] = [eventsOf(away).length, eventsOf(stays).length];
+        await until(() => eventsOf(stays).length > before + 50, { what: 'the other one goes on', timeoutMs: 15_000 });
+        return eventsOf(away).length === had;
+      };
+      await until(isLeftOut, {
+        what: 'nobody can prove that its user may still see them, so it is not delivered to',
+        timeoutMs: 15_000,
+      });
+      await master(OWN).restart();
+      const now = Number(eventsOf(stays).at(-1)?.data?.n);
+      await away.waitFor('system_status', ({ data }) => Number(data?.n) > now);
+      const numbers = eventsOf(away).map(({ data }) => Number(data?.n));
       const first = numbers[0] ?? 0;
       expect(numbers, 'without a hole').to.deep.equal(numbers.map((_, index) => first + index));
       expect(away.ending).to.equal(null);

@@ -50,11 +50,14 @@ export class LegacyReview {
     this.timer = null;
   }
 
-  /** @throws when Redis does not answer: the connection is as before. */
+  /** When it resolves, the connection is current, suspended or closed. @throws when Redis does not answer: it is as before. */
   async review(connection: LegacyConnection): Promise<void> {
     const { legacyRegistry, store, errors, lease, isAway } = this.parts;
-    // It stays as it is; the node comes here again when the shard is back.
-    if (isAway(connection.userId)) return;
+    if (isAway(connection.userId)) {
+      // Until its shard answers, nobody can tell what its user may see. The node comes here again then.
+      connection.suspend();
+      return;
+    }
     const ended = await legacyRegistry.keep(connection, lease());
     if (!connection.isOpen()) return;
     if (ended !== null) {
@@ -66,7 +69,10 @@ export class LegacyReview {
     if (!connection.isOpen()) return;
     const error = revocationError(revokedCode, revokedUntil);
     if (error) errors.refuse(connection, error, revokedCode, error.message);
-    else connection.amend(amendment);
+    else {
+      connection.amend(amendment);
+      connection.regain();
+    }
   }
 
   /** @throws when Redis does not answer; the call may be repeated. */
