@@ -60,7 +60,7 @@ if (config.plays('clocks')) {
       const faults: string[] = [];
       const [reads, publishes, bans] = [random.pick(nodes), random.pick(nodes), random.pick(nodes)];
       const delay_ms = random.chance(0.3) ? DELAY_MS : random.int(200, 3000);
-      const told = `${user}: ${reads.id} reads, ${publishes.id} publishes, ${bans.id} bans`;
+      const reported = `${user}: ${reads.id} reads, ${publishes.id} publishes, ${bans.id} bans`;
       const client = new TestClient(reads.ws, { token: token(user) });
       await client.established();
       const event = { event_type: 'custom_event', target_user_ids: [user] };
@@ -71,21 +71,22 @@ if (config.plays('clocks')) {
       const acceptedAt = systemClock.mono();
       await client.waitFor('custom_event', () => true, delay_ms + 20_000);
       const cameAt = systemClock.mono();
-      if (cameAt - askedAt < delay_ms) faults.push(`${told}: ${delay_ms - (cameAt - askedAt)} ms early`);
-      if (cameAt - acceptedAt > delay_ms + LATE_MS) faults.push(`${told}: ${cameAt - acceptedAt - delay_ms} ms late`);
+      if (cameAt - askedAt < delay_ms) faults.push(`${reported}: ${delay_ms - (cameAt - askedAt)} ms early`);
+      if (cameAt - acceptedAt > delay_ms + LATE_MS)
+        faults.push(`${reported}: ${cameAt - acceptedAt - delay_ms} ms late`);
       const banAskedAt = systemClock.mono();
       const banned = await order(bans, `/disconnect/${user}`, { reason: 'r', ban_seconds: 1 });
       expect(banned.status).to.equal(200);
       const bannedAt = systemClock.mono();
       await client.ended;
-      if (client.events.length !== 1) faults.push(`${told}: ${client.events.length} events`);
+      if (client.events.length !== 1) faults.push(`${reported}: ${client.events.length} events`);
       for (;;) {
         const again = new TestClient(random.pick(nodes).ws, { token: token(user) });
         const came = await Promise.race([again.established().then(() => true), again.ended.then(() => false)]);
         const after = systemClock.mono() - bannedAt;
         const held = systemClock.mono() - banAskedAt;
-        if (came && held < 990) faults.push(`${told}: the ban ended after ${held} ms`);
-        if (!came && after > 1000 + LATE_MS) faults.push(`${told}: banned still after ${after} ms`);
+        if (came && held < 990) faults.push(`${reported}: the ban ended after ${held} ms`);
+        if (!came && after > 1000 + LATE_MS) faults.push(`${reported}: banned still after ${after} ms`);
         await again.close();
         if (came || after > 1000 + LATE_MS) return faults;
       }

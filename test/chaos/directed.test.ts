@@ -43,27 +43,29 @@ if (plays('directed')) {
       const key = 'uws:{u:user-1}:conn';
       const [node0, node1, node2] = [cluster.node(0), cluster.node(1), cluster.node(2)];
       const c0 = new TestClient(node0.ws, { token: signed });
-      const hello0 = await c0.established();
+      const establishedData0 = await c0.established();
       await until(() => c0.events.length > 0, { what: 'c0 receives broadcasts' });
 
       node0.pause();
       const pausedAt = systemClock.mono();
       const c1 = new TestClient(node1.ws, { token: signed });
-      await until(async () => (await registry.hget(key, 'conn')) !== hello0.connection_id, { what: 'c1 claims' });
+      await until(async () => (await registry.hget(key, 'conn')) !== establishedData0.connection_id, {
+        what: 'c1 claims',
+      });
       const c2 = new TestClient(node2.ws, { token: signed });
       const second = await c1.closed();
       await sleep(Math.max(0, pausedAt + PAUSE_MS - systemClock.mono()));
-      expect(c2.hello, 'hello of c2 while c0 is not closed').to.equal(null);
+      expect(c2.establishedData, 'hello of c2 while c0 is not closed').to.equal(null);
       node0.resume();
       const resumedAt = systemClock.mono();
 
-      const hello = await c2.established();
+      const establishedData = await c2.established();
       const first = await c0.closed();
       expect([first.code, second.code]).to.deep.equal([4001, 4001]);
-      expect(c1.hello, 'hello of c1').to.equal(null);
-      expect(c2.helloAt).to.be.above(resumedAt);
+      expect(c1.establishedData, 'hello of c1').to.equal(null);
+      expect(c2.establishedAt).to.be.above(resumedAt);
       const logged = (): boolean =>
-        ledger.closedOf(hello0.connection_id) !== undefined && ledger.isOpen(hello.connection_id);
+        ledger.closedOf(establishedData0.connection_id) !== undefined && ledger.isOpen(establishedData.connection_id);
       await until(logged, { what: 'the logs tell' });
       expect(ledger.violations).to.deep.equal([]);
       expect(ledger.overlaps('user-1')).to.deep.equal([]);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Mutant } from '../support/mutant.js';
 import { until } from '../support/wait.js';
 import { chaosConfig } from './support/config.js';
-import { describeVerdict, figures, judge, settled, type Verdict } from './support/delivery.js';
+import { check, describeVerdict, figures, settled, type Verdict } from './support/delivery.js';
 import { DeliveryWorld, type DeliveryWorldOptions } from './support/deliveryWorld.js';
 import { SCOPES } from './support/inbox.js';
 
@@ -57,7 +57,7 @@ if (plays('events')) {
         await world.saboteur.stop();
       }
       await settled(world);
-      const verdict = judge(world);
+      const verdict = check(world);
       console.log(`      ${figures(world, verdict)}`);
       return verdict;
     }
@@ -67,7 +67,7 @@ if (plays('events')) {
       const text = (): string => (world ? describeVerdict(world, verdict) : '');
       expect([...verdict.lost, ...verdict.violations], text()).to.deep.equal([]);
       // All were back within the history: nobody had to be told of a loss.
-      expect(verdict.told, text()).to.equal(0);
+      expect(verdict.reported, text()).to.equal(0);
       expect(world?.source.accepted.length).to.be.at.least(events ?? EVENTS);
       expect(world?.saboteur.deeds.get('node killed')).to.be.above(0);
     });

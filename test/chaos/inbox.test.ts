@@ -8,8 +8,8 @@ const at = (offset: number, epoch = 'e'): string => formatPosition(epoch, offset
 /** A judge that never says guilty proves nothing: each of these must be seen. */
 describe('what the chaos suite counts as delivered', () => {
   let inbox: Inbox;
-  const hello = (result: 'fresh' | 'full' | 'partial' | 'none', position: string | null): void =>
-    inbox.onHello({ broadcast: result, user: 'fresh' }, { broadcast: position, user: null }, 0, '');
+  const establishedData = (result: 'fresh' | 'full' | 'partial' | 'none', position: string | null): void =>
+    inbox.onEstablished({ broadcast: result, user: 'fresh' }, { broadcast: position, user: null }, 0, '');
   const event = (offset: number, id = `id${offset}`, epoch = 'e'): boolean => {
     const frame: Received = {
       type: 'custom_event',
@@ -25,14 +25,14 @@ describe('what the chaos suite counts as delivered', () => {
 
   beforeEach(() => {
     inbox = new Inbox();
-    hello('fresh', at(0));
+    establishedData('fresh', at(0));
   });
 
   it('sees a hole within a connection, and over a reconnect that was promised to be full', () => {
     event(1);
     event(3);
     expect(inbox.violations).to.have.length(1);
-    hello('full', at(3));
+    establishedData('full', at(3));
     event(5);
     expect(inbox.violations).to.have.length(2);
   });
@@ -41,7 +41,7 @@ describe('what the chaos suite counts as delivered', () => {
     event(1);
     inbox.onHeartbeat({ broadcast: at(2), user: null }, '');
     expect(inbox.violations).to.have.length(1);
-    expect(inbox.cursors.broadcast).to.equal(at(2));
+    expect(inbox.positions.broadcast).to.equal(at(2));
   });
 
   it('takes what is told for told, up to where the events go on, and no farther', () => {
@@ -57,7 +57,7 @@ describe('what the chaos suite counts as delivered', () => {
 
   it('takes nothing of a log that begins anew for excused but what came before its cursor', () => {
     event(1);
-    hello('none', at(2, 'f'));
+    establishedData('none', at(2, 'f'));
     event(3, 'id3', 'f');
     expect(inbox.violations).to.deep.equal([]);
     const excused = (offset: number, epoch: string): boolean => inbox.excused('broadcast', { epoch, offset, tag: 't' });
@@ -79,7 +79,7 @@ describe('what the chaos suite counts as delivered', () => {
 
   it('sees a position that was given and taken for none', () => {
     event(1);
-    hello('fresh', at(5));
+    establishedData('fresh', at(5));
     expect(inbox.violations).to.have.length(1);
   });
 });

@@ -55,7 +55,7 @@ if (plays('offline')) {
       await miss(80);
       await received(85);
       const { inbox, resumes } = client();
-      expect([inbox.violations, inbox.told]).to.deep.equal([[], []]);
+      expect([inbox.violations, inbox.reported]).to.deep.equal([[], []]);
       expect(resumes.get('user full')).to.equal(1);
       expect(ids().sort()).to.deep.equal(world.source.accepted.map(({ eventId }) => eventId).sort());
     });
@@ -65,7 +65,7 @@ if (plays('offline')) {
       await received(5 + KEPT);
       const { inbox, resumes } = client();
       expect(inbox.violations).to.deep.equal([]);
-      expect(inbox.told.map(({ scope, what }) => `${scope} ${what}`)).to.include('user trimmed');
+      expect(inbox.reported.map(({ scope, what }) => `${scope} ${what}`)).to.include('user trimmed');
       expect(resumes.get('user partial')).to.equal(1);
       const offsets = [...inbox.events.user.values()].map(({ offset }) => offset);
       expect(offsets.slice(5)).to.deep.equal(Array.from({ length: KEPT }, (_, n) => 56 + n));

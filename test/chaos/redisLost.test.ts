@@ -3,7 +3,7 @@ import { systemClock } from '@unified-ws/server/util/clock';
 import { expect } from 'chai';
 import { until } from '../support/wait.js';
 import { chaosConfig } from './support/config.js';
-import { describeVerdict, figures, judge, missing, settled } from './support/delivery.js';
+import { check, describeVerdict, figures, missing, settled } from './support/delivery.js';
 import { DeliveryWorld } from './support/deliveryWorld.js';
 
 /** Half of the events are for one user each. */
@@ -50,12 +50,12 @@ if (plays('lost')) {
       await publishing;
       await settled(world);
       const { accepted } = world.source;
-      const all = judge(
+      const all = check(
         world,
         accepted.filter(({ target, askedAt }) => !traceless || target === null || askedAt > struckAt),
       );
       console.log(`      ${figures(world, all)}`);
-      if (traceless) console.log(`      lost without a trace: ${judge(world).lost.length - all.lost.length}`);
+      if (traceless) console.log(`      lost without a trace: ${check(world).lost.length - all.lost.length}`);
       const text = describeVerdict(world, all);
       // What was lost without a word, and whatever came twice or in the wrong order.
       expect([...all.lost, ...all.violations], text).to.deep.equal([]);
@@ -67,9 +67,9 @@ if (plays('lost')) {
         expect(missing(client, afterwards), `${client.userId} ${text}`).to.deep.equal([]);
       }
       for (const { inbox, userId } of world.clients) {
-        const told = inbox.told.filter(({ scope }) => scope === 'broadcast').map(({ what }) => what);
+        const reported = inbox.reported.filter(({ scope }) => scope === 'broadcast').map(({ what }) => what);
         // One that was there may have lost its connection as well, and one that came back at once be told by a gap.
-        expect(['log_reset', 'none'], `${userId} was told ${told.join(', ')}\n${text}`).to.include(told[0]);
+        expect(['log_reset', 'none'], `${userId} was told ${reported.join(', ')}\n${text}`).to.include(reported[0]);
       }
     }
 

@@ -39,7 +39,7 @@ if (plays('replacement')) {
         await next.established();
         expect((await before.closed()).code).to.equal(4001);
         before = next;
-        if (count > WARM_UP) waits.push(next.helloAt - next.startedAt);
+        if (count > WARM_UP) waits.push(next.establishedAt - next.startedAt);
       }
       await before.close();
       const measured = percentiles(waits);

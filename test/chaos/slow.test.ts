@@ -151,7 +151,7 @@ if (plays('slow')) {
         everyMs: 100,
         what: () => `the slow ones have all; ${slow.map((client) => missing(client).length).join(' ')}`,
       });
-      for (const { inbox } of slow) expect([inbox.violations, inbox.told]).to.deep.equal([[], []]);
+      for (const { inbox } of slow) expect([inbox.violations, inbox.reported]).to.deep.equal([[], []]);
     }
 
     it('the others wait no longer, the node keeps no more, and the slow ones recover or are ended', async () => {
@@ -177,7 +177,7 @@ if (plays('slow')) {
       await caughtUp(slow);
       const back = slow.filter(({ endings }) => endings.size > 0).length;
       expect(back, 'of the last ones came back').to.equal(SLOW);
-      for (const { inbox } of readers) expect([inbox.violations, inbox.told]).to.deep.equal([[], []]);
+      for (const { inbox } of readers) expect([inbox.violations, inbox.reported]).to.deep.equal([[], []]);
       report(pairs, ended.length);
       expect(excess(pairs), 'p99 over what is allowed, ms').to.be.at.most(0);
       const kept = pairs.map((pair) => pair.with.rssMib - pair.without.rssMib);

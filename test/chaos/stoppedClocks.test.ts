@@ -97,7 +97,7 @@ if (config.plays('clocks-stopped')) {
     }
 
     /** The others take its lease for dead. */
-    async function judgedDead(): Promise<void> {
+    async function seenDead(): Promise<void> {
       const isDead = async () => (await metricOf(node(1), 'uws_leases{state="dead"}')) > 0;
       await until(isDead, { what: 'the lease of n1 is dead to n2', timeoutMs: 15_000, everyMs: 100 });
     }
@@ -105,7 +105,7 @@ if (config.plays('clocks-stopped')) {
     async function outlived(): Promise<Pair> {
       const older = await connect(0, 'user-1');
       node(0).pause();
-      await judgedDead();
+      await seenDead();
       const newer = await connect(1, 'user-1');
       const at = newer.events.length;
       await until(() => newer.events.length > at + 20, { what: 'the newer one goes on' });

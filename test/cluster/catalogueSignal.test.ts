@@ -58,8 +58,11 @@ describe('SIGHUP', function () {
         write('disk_metrics');
         process.kill(node.pid, 'SIGHUP');
         for (const client of clients) {
-          const told = await client.waitFor('subscription_updated', ({ data }) => data.reason === 'catalogue_reloaded');
-          expect(told.data.errors).to.deep.equal([{ event_type: 'disk_metrics', error: 'unknown_event_type' }]);
+          const reported = await client.waitFor(
+            'subscription_updated',
+            ({ data }) => data.reason === 'catalogue_reloaded',
+          );
+          expect(reported.data.errors).to.deep.equal([{ event_type: 'disk_metrics', error: 'unknown_event_type' }]);
         }
         writeFileSync(file, '{\n  "version": 1,\n  oops\n}');
         process.kill(node.pid, 'SIGHUP');

@@ -143,7 +143,7 @@ describe('an order to disconnect (G4)', function () {
       async () => {
         const next = world.dial(world.node(2), user);
         await Promise.race([next.closed(), next.established()]).catch(() => undefined);
-        return next.hello !== null;
+        return next.establishedData !== null;
       },
       { timeoutMs: 10_000, everyMs: 200, what: 'the ban is over' },
     );

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
-import { describeVerdict, figures, judge, settled } from '../chaos/support/delivery.js';
+import { check, describeVerdict, figures, settled } from '../chaos/support/delivery.js';
 import { DeliveryWorld } from '../chaos/support/deliveryWorld.js';
 import { Ledger } from '../chaos/support/ledger.js';
 import { Random } from '../chaos/support/random.js';
@@ -170,10 +170,10 @@ describe('old and new nodes in one cluster', function () {
     }
     await published;
     await settled(world);
-    const verdict = judge(world);
+    const verdict = check(world);
     console.log(`      ${figures(world, verdict)}`);
     expect([...verdict.lost, ...verdict.violations], describeVerdict(world, verdict)).to.deep.equal([]);
-    expect(verdict.told, describeVerdict(world, verdict)).to.equal(0);
+    expect(verdict.reported, describeVerdict(world, verdict)).to.equal(0);
     expect(ledger.violations).to.deep.equal([]);
     expect(world.source.accepted.length).to.be.above(RATE);
   });

@@ -26,9 +26,9 @@ describe('permissions-changed across processes', function () {
     expect(status).to.equal(200);
     expect(body).to.include({ result: 'node_unreachable', node_id: 'n2' });
     const woken = performance.now();
-    const told = await client.waitFor('subscription_updated', ({ data }) => data.reason === 'permissions_changed');
+    const reported = await client.waitFor('subscription_updated', ({ data }) => data.reason === 'permissions_changed');
     expect(performance.now() - woken).to.be.lessThan(1000);
-    expect(told.data.subscriptions).to.not.include('user_login');
+    expect(reported.data.subscriptions).to.not.include('user_login');
   });
 
   it('a user who leaves an owner that hangs must be followed to the new one (C14)', async () => {

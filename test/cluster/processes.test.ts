@@ -77,7 +77,7 @@ describe('several processes of one port', function () {
     await until(ready, { timeoutMs: 30_000, what: 'both are ready' });
     const clients = Array.from({ length: 6 }, (_, n) => new TestClient(node.ws, { token: token(`orphan-${n}`) }));
     await Promise.all(clients.map((client) => client.established()));
-    expect(new Set(clients.map(({ hello }) => hello?.node_id)).size, 'both have some').to.equal(2);
+    expect(new Set(clients.map(({ establishedData }) => establishedData?.node_id)).size, 'both have some').to.equal(2);
     await node.kill9();
     const endings = await Promise.all(clients.map((client) => client.closed()));
     expect(endings.map(({ code }) => code)).to.deep.equal(clients.map(() => 4200));

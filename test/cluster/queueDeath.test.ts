@@ -48,7 +48,7 @@ describe('death of nodes with events in the queue', function () {
   it('of all nodes right after a publish was accepted must lose none of its events, nor double one', async () => {
     const user = world.user();
     const before = await world.connect(world.node(0), user);
-    const { positions } = before.hello;
+    const { positions } = before.establishedData;
     await breakLog(world);
     const types = ['zone_created', 'zone_updated', 'record_created', 'record_updated'];
     const answers = await Promise.all(

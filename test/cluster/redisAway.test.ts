@@ -82,7 +82,7 @@ for (const { name, begin, end } of outages) {
           const entries = await Promise.all(users.map((user) => world.entry(user)));
           return clients.every((client, n) => {
             const entry = entries[n];
-            return entry?.conn === client.hello?.connection_id && entry?.displaced === undefined;
+            return entry?.conn === client.establishedData?.connection_id && entry?.displaced === undefined;
           });
         },
         { timeoutMs: 10_000, everyMs: 100, what: 'the registry names every open connection' },

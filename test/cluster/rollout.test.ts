@@ -51,8 +51,8 @@ describe('a roll-back over three nodes', function () {
     console.log(`      roll-back until all nodes had it: p50 ${at(0.5)} ms, most ${at(1)} ms of ${ROUNDS}`);
     expect(took.at(-1)).to.be.below(ALL_NODES_MS);
     for (const client of clients) {
-      const told = await client.waitFor('rollout_changed', ({ data }) => data.endpoint === 'legacy');
-      expect(told.data).to.deep.equal({ endpoint: 'legacy', reason: 'disabled', enforced: false });
+      const reported = await client.waitFor('rollout_changed', ({ data }) => data.endpoint === 'legacy');
+      expect(reported.data).to.deep.equal({ endpoint: 'legacy', reason: 'disabled', enforced: false });
       expect(client.isOpen).to.equal(true);
     }
   });

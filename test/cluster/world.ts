@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { type ClientOptions, type Hello, TestClient } from '../support/client.js';
+import { type ClientOptions, type EstablishedData, TestClient } from '../support/client.js';
 import { Cluster, type ClusterOptions, type NodeProcess } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { adminToken, token } from '../support/tokens.js';
@@ -54,10 +54,10 @@ export class ClusterWorld {
     node: NodeProcess,
     user: string,
     options: ClientOptions & { readonly roles?: readonly string[] } = {},
-  ): Promise<TestClient & { readonly hello: Hello }> {
+  ): Promise<TestClient & { readonly establishedData: EstablishedData }> {
     const client = this.dial(node, user, options);
     await client.established();
-    return client as TestClient & { readonly hello: Hello };
+    return client as TestClient & { readonly establishedData: EstablishedData };
   }
 
   async rest(

@@ -11,7 +11,7 @@ export function canonicalize(w: World, s: State): void {
       s.clearListed(c);
     }
     if (phase !== Phase.closed) continue;
-    s.setHello(c, false);
+    s.setEstablished(c, false);
     s.setUnsettled(c, false);
     s.setGranted(c, 0);
     if (s.owner !== c) s.setReleasing(c, false);

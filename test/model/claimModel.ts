@@ -2,7 +2,7 @@ import { resendEvict } from './bus.js';
 import { canonicalize } from './canonical.js';
 import type { Emit, Model } from './explore.js';
 import * as fault from './faults.js';
-import { type Invariant, violation, violationAtRest } from './invariants.js';
+import { type Invariant, violation, violationAtEnd } from './invariants.js';
 import * as node from './node.js';
 import { namesDeadLease, ownerIsDead, reap, release, seemsOver } from './registry.js';
 import { type Scenario, World } from './scenario.js';
@@ -18,7 +18,7 @@ export class ClaimModel implements Model {
   private readonly world: World;
   private readonly from = new State();
   private readonly to = new State();
-  private readonly judgedState = new State();
+  private readonly checkedState = new State();
   private emit: Emit = () => undefined;
   private resting = true;
 
@@ -38,13 +38,13 @@ export class ClaimModel implements Model {
   }
 
   violation(state: Uint8Array): Invariant | undefined {
-    this.judgedState.bytes.set(state);
-    return this.asked(violation(this.world, this.judgedState));
+    this.checkedState.bytes.set(state);
+    return this.asked(violation(this.world, this.checkedState));
   }
 
-  violationAtRest(state: Uint8Array): Invariant | undefined {
-    this.judgedState.bytes.set(state);
-    return this.asked(violationAtRest(this.world, this.judgedState));
+  violationAtEnd(state: Uint8Array): Invariant | undefined {
+    this.checkedState.bytes.set(state);
+    return this.asked(violationAtEnd(this.world, this.checkedState));
   }
 
   private asked(broken: Invariant | undefined): Invariant | undefined {
@@ -140,7 +140,7 @@ export class ClaimModel implements Model {
       default:
         break;
     }
-    if (linked && from.hello(c) && !world.rules.unsettledWaits) this.regains(c);
+    if (linked && from.establishedData(c) && !world.rules.unsettledWaits) this.regains(c);
     if (from.why(c) !== Why.open || from.phase(c) === Phase.idle) return;
     if (!running && from.run(n) !== Run.cut) return;
     node.close(this.next(), c, Why.excused);
@@ -300,14 +300,14 @@ export class ClaimModel implements Model {
       if (from.namesLease(c, Lease.old)) namesOld = true;
     }
     const isOver = !from.valid(n) || from.behind(n) || seemsOver(world, from, n);
-    if (namesCurrent && isOver && !from.judged(n) && from.run(n) !== Run.deaf) {
-      this.next().setJudged(n, true);
-      this.goesOn(Step.judge, n);
+    if (namesCurrent && isOver && !from.dead(n) && from.run(n) !== Run.deaf) {
+      this.next().setDead(n, true);
+      this.goesOn(Step.check, n);
     }
     if (!namesOld) return;
     const s = this.next();
     for (const c of CONNS) if (world.node(c) === n) s.ageLease(c, Lease.old, Lease.dead);
-    this.goesOn(Step.judgeOld, n);
+    this.goesOn(Step.expireOld, n);
   }
 
   /** A minute passed: whatever was on its way to or from a node that runs has arrived. */

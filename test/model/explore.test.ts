@@ -24,15 +24,15 @@ class Counters implements Model {
     return this.forbidden?.every((value, index) => state[index] === value) ? 'forbidden' : undefined;
   }
 
-  violationAtRest(): string | undefined {
+  violationAtEnd(): string | undefined {
     return this.forbidden ? 'rest' : undefined;
   }
 }
 
 describe('the breadth-first explorer', () => {
   it('sees every state once and says that it did', () => {
-    const { states, atRest, depth, exhausted } = explore(new Counters(31), 2000);
-    expect({ states, atRest, depth, exhausted }).to.deep.equal({ states: 1024, atRest: 1, depth: 62, exhausted: true });
+    const { states, atEnd, depth, exhausted } = explore(new Counters(31), 2000);
+    expect({ states, atEnd, depth, exhausted }).to.deep.equal({ states: 1024, atEnd: 1, depth: 62, exhausted: true });
   });
 
   it('does not call a search complete that its budget ended', () => {

@@ -11,7 +11,7 @@ export interface Model {
   /** Name of the invariant that this state breaks. */
   violation(state: Uint8Array): string | undefined;
   /** Name of the invariant that this state breaks, being at rest. */
-  violationAtRest(state: Uint8Array): string | undefined;
+  violationAtEnd(state: Uint8Array): string | undefined;
 }
 
 interface Step {
@@ -29,7 +29,7 @@ export interface Exploration {
   readonly states: number;
   readonly transitions: number;
   /** States in which nothing was left to do: the invariants of rest were judged there. */
-  readonly atRest: number;
+  readonly atEnd: number;
   /** Steps from the initial state to the farthest one. */
   readonly depth: number;
   /** True when every reachable state was seen; false when the budget or a violation ended the search. */
@@ -59,7 +59,7 @@ export function explore(model: Model, budget: number): Exploration {
   };
 
   emit(model.initial(), 0);
-  let atRest = 0;
+  let atEnd = 0;
   let depth = 0;
   let levelEnd = table.size;
   let next = 0;
@@ -71,14 +71,14 @@ export function explore(model: Model, budget: number): Exploration {
     table.read(next, state);
     parent = next;
     if (!model.expand(state, emit)) continue;
-    atRest += 1;
-    const invariant = broken === undefined ? model.violationAtRest(state) : undefined;
+    atEnd += 1;
+    const invariant = broken === undefined ? model.violationAtEnd(state) : undefined;
     if (invariant !== undefined) broken = { invariant, at: next };
   }
   const figures = {
     states: table.size,
     transitions,
-    atRest,
+    atEnd,
     depth,
     exhausted: next === table.size && !full && !broken,
   };

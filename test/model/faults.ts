@@ -80,7 +80,7 @@ export function kill(w: World, s: State, n: number): void {
 /** SIGTERM: every socket is closed (4200), then the lease is marked as ended: judges need not wait for its beats. */
 export function stop(w: World, s: State, n: number): void {
   kill(w, s, n);
-  s.setJudged(n, true);
+  s.setDead(n, true);
 }
 
 /** validUntil passes on a node whose renewals or whose own bus messages stopped. */

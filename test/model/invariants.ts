@@ -25,7 +25,7 @@ export function violation(w: World, s: State): Invariant | undefined {
 }
 
 /** When nothing is left to do. */
-export function violationAtRest(w: World, s: State): Invariant | undefined {
+export function violationAtEnd(w: World, s: State): Invariant | undefined {
   let established = NONE;
   let connected = false;
   let excused = false;

@@ -100,7 +100,7 @@ export function runSettle(w: World, s: State, c: number): void {
     s.setPhase(c, Phase.settled);
     return;
   }
-  if (result === 'absent' && s.hello(c)) {
+  if (result === 'absent' && s.establishedData(c)) {
     s.setPhase(c, Phase.unsynced);
     return;
   }
@@ -115,7 +115,7 @@ export function establish(w: World, s: State, c: number): void {
     return;
   }
   s.setPhase(c, Phase.established);
-  s.setHello(c, true);
+  s.setEstablished(c, true);
 }
 
 /** C1: an evict finds its connection, or the conn id is gone. */
@@ -197,7 +197,7 @@ export function onInterruption(w: World, s: State, n: number, lostLease: boolean
         break;
       case Phase.waiting:
       case Phase.settled:
-        if (s.hello(c)) {
+        if (s.establishedData(c)) {
           if (w.rules.leaseBinds) s.setPhase(c, Phase.unsynced);
         } else if (lostLease || w.rules.interruptionCloses) closeUnanswered(s, c, Why.excused);
         break;
@@ -209,7 +209,7 @@ export function onInterruption(w: World, s: State, n: number, lostLease: boolean
 
 /** Renewed under a new lease id (C10): every entry still names the old one. */
 export function takeNewLease(w: World, s: State, n: number): void {
-  const gone = s.judged(n) ? Lease.dead : Lease.old;
+  const gone = s.dead(n) ? Lease.dead : Lease.old;
   for (const c of CONNS) {
     if (w.node(c) !== n) continue;
     s.ageLease(c, Lease.current, gone);
@@ -217,5 +217,5 @@ export function takeNewLease(w: World, s: State, n: number): void {
   }
   s.setValid(n, true);
   s.setBehind(n, false);
-  s.setJudged(n, false);
+  s.setDead(n, false);
 }

@@ -9,12 +9,12 @@ export type ClaimResult = 'granted' | 'olderAttempt' | 'replaced' | 'kicked' | '
 /** `entry.lease` belongs to the judges' dead ones. Whether the caller knows it yet is the caller's argument. */
 export function ownerIsDead(w: World, s: State): boolean {
   if (s.owner === NONE) return false;
-  return s.lease === Lease.dead || (s.lease === Lease.current && s.judged(w.node(s.owner)));
+  return s.lease === Lease.dead || (s.lease === Lease.current && s.dead(w.node(s.owner)));
 }
 
 function replacedIsDead(w: World, s: State, c: number): boolean {
   const replaced = s.replaced(c);
-  return replaced === Replaced.dead || (replaced === Replaced.current && s.judged(w.node(c)));
+  return replaced === Replaced.dead || (replaced === Replaced.current && s.dead(w.node(c)));
 }
 
 /** Its beats stopped for the lease time of another node, which is shorter than its own. */

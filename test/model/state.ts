@@ -21,7 +21,7 @@ const LAYOUT = {
   phase: [3, 4],
   why: [3, 2],
   /** Was established once: hello is sent. */
-  hello: [3, 1],
+  establishedData: [3, 1],
   /** On the release list of its node. */
   releasing: [3, 1],
   /** Its last claim found a replaced list and settle.lua did not run since. */
@@ -42,7 +42,7 @@ const LAYOUT = {
   /** Its clocks stood still: by the cluster's time its right is over, by its own it is not. */
   behind: [3, 1],
   /** Others may know the node's present lease as dead. */
-  judged: [3, 1],
+  dead: [3, 1],
   /** Redis restarted or failed over, and the node did not notice yet that its links broke. */
   stale: [3, 1],
   /** The user's shard lost data, and the node did not ask for its mark there since. */
@@ -112,11 +112,11 @@ export class State {
   setWhy(c: number, why: number): void {
     this.bytes[at.why + c] = why;
   }
-  hello(c: number): boolean {
-    return this.get(at.hello + c) === 1;
+  establishedData(c: number): boolean {
+    return this.get(at.establishedData + c) === 1;
   }
-  setHello(c: number, hello: boolean): void {
-    this.bytes[at.hello + c] = hello ? 1 : 0;
+  setEstablished(c: number, establishedData: boolean): void {
+    this.bytes[at.establishedData + c] = establishedData ? 1 : 0;
   }
   releasing(c: number): boolean {
     return this.get(at.releasing + c) === 1;
@@ -189,11 +189,11 @@ export class State {
   setBehind(n: number, behind: boolean): void {
     this.bytes[at.behind + n] = behind ? 1 : 0;
   }
-  judged(n: number): boolean {
-    return this.get(at.judged + n) === 1;
+  dead(n: number): boolean {
+    return this.get(at.dead + n) === 1;
   }
-  setJudged(n: number, judged: boolean): void {
-    this.bytes[at.judged + n] = judged ? 1 : 0;
+  setDead(n: number, dead: boolean): void {
+    this.bytes[at.dead + n] = dead ? 1 : 0;
   }
   stale(n: number): boolean {
     return this.get(at.stale + n) === 1;

@@ -46,7 +46,7 @@ export interface ClientOptions {
   readonly onFrame?: (frame: Received) => void;
 }
 
-export type Hello = ServerData<'connection_established'>;
+export type EstablishedData = ServerData<'connection_established'>;
 
 const PATIENCE_MS = 10_000;
 
@@ -60,11 +60,11 @@ export class TestClient {
   /** Never rejects. */
   readonly ended: Promise<Ending>;
   ending: Ending | null = null;
-  hello: Hello | null = null;
+  establishedData: EstablishedData | null = null;
   /** Monotonic ms when the upgrade was answered: the node claims in that moment. 0 before. */
   openedAt = 0;
   /** Monotonic ms when hello was read; 0 before. */
-  helloAt = 0;
+  establishedAt = 0;
   readonly tap = new FrameTap();
   private readonly keep: boolean;
   private readonly onFrame: ((frame: Received) => void) | undefined;
@@ -130,8 +130,8 @@ export class TestClient {
   }
 
   /** @throws Error with the close code when it ends first. */
-  async established(timeoutMs = PATIENCE_MS): Promise<Hello> {
-    return this.when(() => this.hello, 'connection_established', timeoutMs);
+  async established(timeoutMs = PATIENCE_MS): Promise<EstablishedData> {
+    return this.when(() => this.establishedData, 'connection_established', timeoutMs);
   }
 
   /** The first frame, of those already here too, that is of the type and fits. */
@@ -204,8 +204,8 @@ export class TestClient {
     const at = systemClock.mono();
     const frame = { ...(JSON.parse(text) as Omit<Received, 'at'>), at };
     if (frame.type === 'connection_established') {
-      this.hello = frame.data as Hello;
-      this.helloAt = at;
+      this.establishedData = frame.data as EstablishedData;
+      this.establishedAt = at;
     }
     if (this.keep) this.frames.push(frame);
     this.onFrame?.(frame);

@@ -6,7 +6,7 @@ export interface FuzzRun {
   /** How many runs are to be made. */
   readonly runs: number;
   /** For a test's title: what repeats it. */
-  readonly told: string;
+  readonly reported: string;
 }
 
 /**
@@ -25,7 +25,7 @@ export function fuzzRun(runs: number, env: Readonly<Record<string, string | unde
   return {
     seed,
     runs: Math.ceil(runs * factor),
-    told: `FUZZ_SEED=${seed}${factor === 1 ? '' : ` FUZZ_RUNS=${factor}`}`,
+    reported: `FUZZ_SEED=${seed}${factor === 1 ? '' : ` FUZZ_RUNS=${factor}`}`,
   };
 }
 

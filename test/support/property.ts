@@ -7,7 +7,7 @@ import { fuzzRun } from './fuzzRun.js';
  */
 export function holds<T>(title: string, values: fc.Arbitrary<T>, check: (value: T) => void, runs = 1000): void {
   const run = fuzzRun(runs);
-  it(`${title} (${run.told})`, function () {
+  it(`${title} (${run.reported})`, function () {
     this.timeout(10_000 + run.runs * 100);
     fc.assert(fc.property(values, check), { seed: run.seed, numRuns: run.runs });
   });

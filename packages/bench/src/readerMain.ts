@@ -38,7 +38,7 @@ const requests = readFileSync(file, 'latin1').split(/(?<=\r\n\r\n)/);
 const after = Buffer.from(afterHex, 'hex');
 const peers: Peer[] = [];
 const closes: Record<string, number> = {};
-let hellos: number[] = [];
+let establishedCount: number[] = [];
 let latencies: number[] = [];
 let wanted = 0;
 let counting = false;
@@ -69,7 +69,7 @@ function tellCounts(event: string): void {
 function settle(): void {
   if (!connecting || connected + failed < requests.length) return;
   connecting = false;
-  tell('connected', { connected, failed, ms: finished - began, hello: spread(hellos) });
+  tell('connected', { connected, failed, ms: finished - began, establishedData: spread(establishedCount) });
 }
 
 function startNext(): void {
@@ -109,7 +109,7 @@ function start(index: number): void {
 function onConnected(peer: Peer): void {
   peer.connected = true;
   finished = monoMs();
-  hellos.push(finished - peer.started);
+  establishedCount.push(finished - peer.started);
   connected += 1;
   pending -= 1;
   settle();
@@ -194,7 +194,7 @@ function command(line: string): void {
   if (name === 'connect') {
     connecting = true;
     began = finished = monoMs();
-    hellos = [];
+    establishedCount = [];
     startNext();
   } else if (name === 'count') {
     wanted = Number(argument);

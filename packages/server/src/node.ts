@@ -137,7 +137,7 @@ class Node implements ClusterNode {
       ticks += 1;
       this.tellOthers();
       parts.security.tick();
-      parts.fanout.tellCursors();
+      parts.fanout.reportPositions();
       queues.look();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
       // Workers look themselves before they append (Q4): this is for what no job comes to need.
@@ -221,7 +221,7 @@ class Node implements ClusterNode {
     await this.attempt('stop.inspector', parts.inspector.stop());
     for (const { name, stop } of parts.additions) if (stop) await this.attempt(`stop.${name}`, stop());
     await this.attempt('stop.queues', queues.close());
-    await this.attempt('stop.releases', releases.drain());
+    await this.attempt('stop.releases', releases.flush());
     await this.attempt('stop.housekeeping', parts.housekeeping.stop());
     await this.attempt('stop.follower', parts.follower.stop());
     parts.fanout.stop();

@@ -19,7 +19,7 @@ interface Asked {
   readonly ask: Question;
   readonly id: number;
 }
-interface Told {
+interface Report {
   readonly tell: number;
   readonly answer: unknown;
 }
@@ -94,7 +94,7 @@ export class ProcessGroup {
     const startedAt = performance.now();
     const worker = cluster.fork({ NODE_ID: workerNodeId(this.settings.nodeId, index), NODES: '1' });
     this.workers.set(index, worker);
-    worker.on('message', (message: Partial<Asked & Told>) => {
+    worker.on('message', (message: Partial<Asked & Report>) => {
       if (message.ask !== undefined && message.id !== undefined) void this.carry(worker, message.ask, message.id);
       else if (message.tell !== undefined) this.open.get(message.tell)?.(message.answer);
     });
@@ -131,7 +131,7 @@ export class ProcessGroup {
   }
 
   /** What cannot be told is like what is not answered: whoever asked has a deadline. */
-  private tell(worker: Worker, message: Asked | Told): void {
+  private tell(worker: Worker, message: Asked | Report): void {
     if (!worker.isConnected()) return;
     worker.send(message, (error: Error | null) => {
       if (error) this.logger.debug({ worker: worker.id, err: error }, 'a node process could not be told something');
@@ -185,14 +185,14 @@ export function joinProcessGroup(answers: Answers, onOrphaned: () => void): Sibl
   // lib/internal/cluster/child.js of Node.js 20 to 24.
   if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
   process.once('disconnect', onOrphaned);
-  const tell = (message: Asked | Told): void => {
+  const tell = (message: Asked | Report): void => {
     if (!process.connected) return;
     // Without a callback a primary that has just died would make it an `error` of the process, and end it.
     process.send?.(message, undefined, undefined, (error) => {
       if (error && process.connected) process.disconnect();
     });
   };
-  process.on('message', (message: Partial<Asked & Told>) => {
+  process.on('message', (message: Partial<Asked & Report>) => {
     if (message.tell !== undefined) {
       open.get(message.tell)?.(message.answer);
     } else if (message.ask !== undefined && message.id !== undefined) {

@@ -36,7 +36,7 @@ export class Attempt {
   }
 
   get conn(): string | null {
-    return this.socket.hello?.connection_id ?? null;
+    return this.socket.establishedData?.connection_id ?? null;
   }
 
   /** The node answered the upgrade: it has begun to claim, and will log how this ended. */
@@ -46,7 +46,7 @@ export class Attempt {
 
   /** The fence that hello named; null before. */
   get fence(): number | null {
-    return this.socket.hello?.fence ?? null;
+    return this.socket.establishedData?.fence ?? null;
   }
 
   get ending(): Ending | null {
@@ -54,7 +54,7 @@ export class Attempt {
   }
 
   get isEstablished(): boolean {
-    return this.socket.hello !== null && this.socket.ending === null && !this.ownClose;
+    return this.socket.establishedData !== null && this.socket.ending === null && !this.ownClose;
   }
 
   /** In good order, or by dropping TCP. */
@@ -66,16 +66,16 @@ export class Attempt {
 
   describe(): string {
     const client = this.client === null ? '' : ` client ${this.client.id}.${this.client.attempt}`;
-    const { startedAt, openedAt, helloAt } = this.socket;
+    const { startedAt, openedAt, establishedAt } = this.socket;
     const { code, status, at } = this.ending ?? { code: 'open', status: null, at: 0 };
-    const times = [startedAt, openedAt, helloAt, at].map((time) => time.toFixed(2)).join(' ');
+    const times = [startedAt, openedAt, establishedAt, at].map((time) => time.toFixed(2)).join(' ');
     const end = `${code}${status === null ? '' : `/${status}`}${this.ownClose ? ' (own close)' : ''}`;
     return `${this.conn ?? 'no hello'} on ${this.node}${client} fence ${this.fence} ${end}; ${times}`;
   }
 
   private receive(frame: Received): void {
     if (frame.type === 'connection_established') {
-      const text = this.socket.hello?.positions.broadcast ?? '';
+      const text = this.socket.establishedData?.positions.broadcast ?? '';
       const position = parsePosition(text);
       this.epoch = position?.epoch ?? '';
       this.offset = position?.offset ?? 0;
@@ -89,7 +89,7 @@ export class Attempt {
 
   private follow(frame: Received): void {
     const position = parsePosition(frame.position ?? '');
-    if (this.socket.hello === null) this.violations.push(`an event before hello on ${this.describe()}`);
+    if (this.socket.establishedData === null) this.violations.push(`an event before hello on ${this.describe()}`);
     if (position === null) {
       this.violations.push(`an event without position on ${this.describe()}`);
       return;

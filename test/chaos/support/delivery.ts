@@ -19,7 +19,7 @@ export interface Verdict {
   /** Events that it did not get, and was told of. */
   readonly excused: number;
   /** Times that a client was told of a loss. */
-  readonly told: number;
+  readonly reported: number;
   /** Whatever else must not be: repeats, wrong order, holes, errors. */
   readonly violations: readonly string[];
 }
@@ -56,7 +56,7 @@ export async function settled(world: DeliveryWorld): Promise<void> {
  *
  * @param accepted default: all.
  */
-export function judge(world: DeliveryWorld, accepted: readonly Publication[] = world.source.accepted): Verdict {
+export function check(world: DeliveryWorld, accepted: readonly Publication[] = world.source.accepted): Verdict {
   const { positions, conflicts } = positionsOf(world.clients);
   const lost: string[] = [];
   let excused = 0;
@@ -67,8 +67,13 @@ export function judge(world: DeliveryWorld, accepted: readonly Publication[] = w
       else lost.push(`${client.userId} ${scope} ${eventId} ${position ? `${position.epoch}.${position.offset}` : ''}`);
     }
   }
-  const told = world.clients.reduce((sum, { inbox }) => sum + inbox.told.length, 0);
-  return { lost, excused, told, violations: [...conflicts, ...world.clients.flatMap(({ inbox }) => inbox.violations)] };
+  const reported = world.clients.reduce((sum, { inbox }) => sum + inbox.reported.length, 0);
+  return {
+    lost,
+    excused,
+    reported,
+    violations: [...conflicts, ...world.clients.flatMap(({ inbox }) => inbox.violations)],
+  };
 }
 
 /** The position of each broadcast: the same for all who got it, but where a log that was lost gave it another one. */
@@ -91,8 +96,8 @@ function positionsOf(clients: readonly SdkClient[]): { positions: Map<string, Po
 export function describeVerdict(world: DeliveryWorld, { lost, violations }: Verdict): string {
   const some = (what: string, items: readonly string[]): string[] =>
     items.length === 0 ? [] : [`${items.length} ${what}:`, ...items.slice(0, MAX_TOLD).map((item) => `  ${item}`)];
-  const told = world.clients.flatMap(({ inbox, userId }) =>
-    inbox.told.map(({ scope, what, from, to, at }) => {
+  const reported = world.clients.flatMap(({ inbox, userId }) =>
+    inbox.reported.map(({ scope, what, from, to, at }) => {
       const text = (position: Position | null): string => (position ? `${position.epoch}.${position.offset}` : '?');
       return `${userId} ${scope} ${what} ${text(from)} to ${text(to)} at ${at.toFixed(1)}`;
     }),
@@ -101,14 +106,14 @@ export function describeVerdict(world: DeliveryWorld, { lost, violations }: Verd
     `seed ${world.random.seed}`,
     ...some('lost', lost),
     ...some('violations', violations),
-    ...some('told', told),
+    ...some('told', reported),
     ...some('faults', world.saboteur.log.slice(-MAX_TOLD)),
     world.complaints(),
   ].join('\n');
 }
 
 /** What a run did, for the reader of a report. */
-export function figures(world: DeliveryWorld, { told, excused }: Verdict): string {
+export function figures(world: DeliveryWorld, { reported, excused }: Verdict): string {
   const { source, clients, saboteur, latencies, random } = world;
   const sum = (value: (client: SdkClient) => number): number =>
     clients.reduce((total, client) => total + value(client), 0);
@@ -123,7 +128,7 @@ export function figures(world: DeliveryWorld, { told, excused }: Verdict): strin
   const silence = Math.max(...clients.map(({ inbox }) => inbox.longestSilenceMs));
   return [
     `seed ${random.seed}: ${source.accepted.length} events accepted (${source.retries} requests repeated, ${source.duplicates} known)`,
-    `delivered: ${deliveries}; told of a loss ${told} times (${excused} events); repeats dropped ${sum(({ inbox }) => inbox.duplicates)}`,
+    `delivered: ${deliveries}; told of a loss ${reported} times (${excused} events); repeats dropped ${sum(({ inbox }) => inbox.duplicates)}`,
     `faults: ${[...saboteur.deeds].map(([what, count]) => `${what} ${count}`).join(', ') || 'none'}`,
     `connects ${sum(({ connects }) => connects)} (${counts(({ resumes }) => resumes)}); ended by ${counts(({ endings }) => endings) || 'nothing'}`,
     `publish to application: ${formatPercentiles(percentiles(latencies))}; longest silence ${Math.round(silence)} ms`,

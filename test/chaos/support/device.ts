@@ -86,7 +86,7 @@ export class Device {
       this.stopped = true;
       return;
     }
-    if (attempt.socket.hello !== null) this.failures = 0;
+    if (attempt.socket.establishedData !== null) this.failures = 0;
     const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.failures);
     this.failures += 1;
     this.timer = setTimeout(() => this.dial(), ceiling * (0.5 + this.options.random.next() / 2));

@@ -5,7 +5,7 @@ export const SCOPES = ['broadcast', 'user'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** The client was told that events of a scope are lost. */
-export interface Told {
+export interface Reported {
   readonly scope: Scope;
   /** `partial`, `none`, or the reason of a `gap`. */
   readonly what: string;
@@ -27,8 +27,8 @@ const REMEMBERED_IDS = 1000;
 export class Inbox {
   /** Position of each event that was handed to the application, by event id. */
   readonly events: Record<Scope, Map<string, Position>> = { broadcast: new Map(), user: new Map() };
-  readonly cursors: Record<Scope, string | null> = { broadcast: null, user: null };
-  readonly told: Told[] = [];
+  readonly positions: Record<Scope, string | null> = { broadcast: null, user: null };
+  readonly reported: Reported[] = [];
   readonly violations: string[] = [];
   /** Repeats on the wire, dropped by their id. */
   duplicates = 0;
@@ -45,7 +45,7 @@ export class Inbox {
     this.filtered = filtered;
   }
 
-  onHello(
+  onEstablished(
     resume: Readonly<Record<Scope, ResumeResult>>,
     positions: Readonly<Record<Scope, string | null>>,
     at: number,
@@ -54,7 +54,7 @@ export class Inbox {
     for (const scope of SCOPES) {
       const result = resume[scope];
       const position = positions[scope];
-      const given = this.cursors[scope];
+      const given = this.positions[scope];
       if (given === null) {
         if (result !== 'fresh') this.violations.push(`${scope} ${result} though no position was given, ${where}`);
         this.begin(scope, position);
@@ -68,7 +68,7 @@ export class Inbox {
         this.tell(scope, result, at);
         if (result === 'none') {
           this.begin(scope, position);
-          this.closeTold(scope, position === null ? null : parsePosition(position));
+          this.closeReported(scope, position === null ? null : parsePosition(position));
         }
       }
     }
@@ -79,13 +79,13 @@ export class Inbox {
     for (const scope of SCOPES) {
       const text = positions[scope];
       const position = text === null ? null : parsePosition(text);
-      if (position === null || text === this.cursors[scope]) continue;
+      if (position === null || text === this.positions[scope]) continue;
       const last = this.last[scope];
       // All that concerns the client up to here was written before; here everything concerns it.
       if (!this.filtered && last !== null && (position.epoch !== last.epoch || position.offset > last.offset)) {
         this.violations.push(`${scope} cursor ${text} while ${describe(last)} was the last event, ${where}`);
       }
-      this.cursors[scope] = text;
+      this.positions[scope] = text;
     }
   }
 
@@ -106,7 +106,7 @@ export class Inbox {
     this.lastEventAt = frame.at;
     const repeat = this.recent.has(id);
     this.follow(scope, position, repeat, `${scope} ${id} at ${frame.position}, ${where}`);
-    if (frame.position) this.cursors[scope] = frame.position;
+    if (frame.position) this.positions[scope] = frame.position;
     if (repeat) {
       this.duplicates += 1;
       return false;
@@ -119,7 +119,9 @@ export class Inbox {
 
   /** Whether it was told that an event of this position may be lost; null: nobody had it, so its position is not known. */
   excused(scope: Scope, position: Position | null): boolean {
-    return this.told.some((told) => told.scope === scope && (position === null || covers(told, position)));
+    return this.reported.some(
+      (reported) => reported.scope === scope && (position === null || covers(reported, position)),
+    );
   }
 
   private follow(scope: Scope, position: Position, repeat: boolean, what: string): void {
@@ -134,23 +136,23 @@ export class Inbox {
         this.violations.push(`a hole that was not told: ${what} after ${describe(last)}`);
       }
     }
-    this.closeTold(scope, { ...position, offset: position.offset - 1 });
+    this.closeReported(scope, { ...position, offset: position.offset - 1 });
     this.last[scope] = position;
   }
 
   private begin(scope: Scope, text: string | null): void {
-    this.cursors[scope] = text;
+    this.positions[scope] = text;
     this.last[scope] = text === null ? null : parsePosition(text);
   }
 
   private tell(scope: Scope, what: string, at: number): void {
-    const cursor = this.cursors[scope];
-    this.told.push({ scope, what, from: cursor === null ? null : parsePosition(cursor), to: null, at });
+    const position = this.positions[scope];
+    this.reported.push({ scope, what, from: position === null ? null : parsePosition(position), to: null, at });
     this.last[scope] = null;
   }
 
-  private closeTold(scope: Scope, to: Position | null): void {
-    for (const told of this.told) if (told.scope === scope) told.to ??= to;
+  private closeReported(scope: Scope, to: Position | null): void {
+    for (const reported of this.reported) if (reported.scope === scope) reported.to ??= to;
   }
 
   private remember(id: string): void {
@@ -161,7 +163,7 @@ export class Inbox {
   }
 }
 
-function covers({ from, to }: Told, { epoch, offset }: Position): boolean {
+function covers({ from, to }: Reported, { epoch, offset }: Position): boolean {
   const afterFrom = from === null || epoch !== from.epoch || offset > from.offset;
   const upToTo = to === null || epoch !== to.epoch || offset <= to.offset;
   // Of a third history: neither side speaks of it.

@@ -41,7 +41,7 @@ export class Publisher {
   }
 
   private publish(): void {
-    if (!this.client?.hello || !this.client.isOpen) return;
+    if (!this.client?.establishedData || !this.client.isOpen) return;
     this.count += 1;
     const data = { event_type: 'zone_updated', data: { from: this.name, n: this.count } };
     this.client.send('publish_event', data, String(this.count));

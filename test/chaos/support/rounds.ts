@@ -15,7 +15,8 @@ export class Played {
     this.rounds += 1;
     this.connects += user.dialled;
     for (const { socket } of user.attempts) {
-      if (socket.hello) this.longestWaitMs = Math.max(this.longestWaitMs, socket.helloAt - socket.startedAt);
+      if (socket.establishedData)
+        this.longestWaitMs = Math.max(this.longestWaitMs, socket.establishedAt - socket.startedAt);
     }
   }
 

@@ -60,12 +60,12 @@ export class SdkClient {
   }
 
   get isConnected(): boolean {
-    return this.socket !== null && this.socket.hello !== null && this.socket.ending === null;
+    return this.socket !== null && this.socket.establishedData !== null && this.socket.ending === null;
   }
 
   /** Of the present connection; null without one. */
   get nodeId(): string | null {
-    return this.socket?.hello?.node_id ?? null;
+    return this.socket?.establishedData?.node_id ?? null;
   }
 
   start(): void {
@@ -106,7 +106,7 @@ export class SdkClient {
 
   private dial(): void {
     const { random, nodes } = this.options;
-    const { broadcast, user } = this.inbox.cursors;
+    const { broadcast, user } = this.inbox.positions;
     this.attempt += 1;
     const socket: TestClient = new TestClient(random.pick(nodes).ws, {
       token: this.token,
@@ -120,7 +120,7 @@ export class SdkClient {
     });
     this.socket = socket;
     this.timer = setTimeout(() => {
-      if (socket.hello === null) socket.terminate();
+      if (socket.establishedData === null) socket.terminate();
     }, HELLO_PATIENCE_MS);
     void socket.ended.then(({ code }) => {
       if (socket !== this.socket || this.stopped) return;
@@ -139,23 +139,23 @@ export class SdkClient {
   }
 
   private receive(frame: Received, socket: TestClient): void {
-    const where = `${this.userId} on ${socket.hello?.node_id} (${socket.hello?.connection_id})`;
+    const where = `${this.userId} on ${socket.establishedData?.node_id} (${socket.establishedData?.connection_id})`;
     if (frame.scope !== undefined) {
       if (this.inbox.onEvent(frame, where)) this.options.onEvent?.(frame, this);
       if (frame.scope === 'user') this.acknowledge();
-    } else if (frame.type === 'connection_established' && socket.hello) {
-      this.established(socket.hello.resume, socket.hello.positions, frame.at, where);
+    } else if (frame.type === 'connection_established' && socket.establishedData) {
+      this.established(socket.establishedData.resume, socket.establishedData.positions, frame.at, where);
     } else if (frame.type === 'heartbeat') {
       this.inbox.onHeartbeat(frame.data.positions as Record<Scope, string | null>, where);
     } else if (frame.type === 'gap') {
       this.inbox.onGap(frame.data, frame.at);
     } else if (frame.type === 'error' || frame.type === 'validation_error') {
       // Refused connections are told why; anything else answers to nothing that this client may send.
-      if (socket.hello) this.inbox.violations.push(`${JSON.stringify(frame.data)}, ${where}`);
+      if (socket.establishedData) this.inbox.violations.push(`${JSON.stringify(frame.data)}, ${where}`);
     }
   }
 
-  private established(...[resume, positions, at, where]: Parameters<Inbox['onHello']>): void {
+  private established(...[resume, positions, at, where]: Parameters<Inbox['onEstablished']>): void {
     this.connects += 1;
     this.connectedAt = at;
     this.connectedFirstAt ||= at;
@@ -166,7 +166,7 @@ export class SdkClient {
       const key = `${scope} ${resume[scope]}`;
       this.resumes.set(key, (this.resumes.get(key) ?? 0) + 1);
     }
-    this.inbox.onHello(resume, positions, at, where);
+    this.inbox.onEstablished(resume, positions, at, where);
   }
 
   private acknowledge(): void {
@@ -179,7 +179,7 @@ export class SdkClient {
     if (this.ackTimer) clearTimeout(this.ackTimer);
     this.ackTimer = null;
     this.unacknowledged = 0;
-    const { user } = this.inbox.cursors;
+    const { user } = this.inbox.positions;
     if (this.isConnected && this.socket?.isOpen && user !== null) this.socket.send('ack', { user });
   }
 }

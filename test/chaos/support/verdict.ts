@@ -109,16 +109,16 @@ async function nobodyIsRight(world: Watched, user: User, { faultless }: Strictne
 
 /** I2: its id, fence and node are the registry's, and nobody is left to be confirmed; unless it ends meanwhile. */
 async function registryAgrees(world: Watched, survivor: Attempt, strict: Strictness): Promise<void> {
-  const { hello } = survivor.socket;
-  let entry = await world.entry(hello?.user_id ?? '');
+  const { establishedData } = survivor.socket;
+  let entry = await world.entry(establishedData?.user_id ?? '');
   await until(
     async () => {
       if (survivor.ending) return true;
-      entry = await world.entry(hello?.user_id ?? '');
+      entry = await world.entry(establishedData?.user_id ?? '');
       // A re-claim after a Redis that forgot has a new fence, which the client was never told.
-      const sameFence = strict.toleranceMs > 0 || entry.fence === String(hello?.fence);
-      const sameNode = entry.lease.startsWith(`${hello?.node_id}.`);
-      return entry.conn === hello?.connection_id && sameFence && sameNode && entry.displaced === '';
+      const sameFence = strict.toleranceMs > 0 || entry.fence === String(establishedData?.fence);
+      const sameNode = entry.lease.startsWith(`${establishedData?.node_id}.`);
+      return entry.conn === establishedData?.connection_id && sameFence && sameNode && entry.displaced === '';
     },
     {
       what: () => `the registry agrees, which holds ${JSON.stringify(entry)}`,

@@ -17,7 +17,7 @@ export class BroadcastModel implements Model {
   readonly widths = BROADCAST_WIDTHS;
   private readonly from = new BroadcastState();
   private readonly to = new BroadcastState();
-  private readonly judged = new BroadcastState();
+  private readonly found = new BroadcastState();
   private emit: Emit = () => undefined;
   private resting = true;
   /** While a step is emitted: it happens by itself. */
@@ -58,12 +58,12 @@ export class BroadcastModel implements Model {
   }
 
   violation(state: Uint8Array): Invariant | undefined {
-    this.judged.bytes.set(state);
-    return this.asked(invariantOf(this.judged.flaw));
+    this.found.bytes.set(state);
+    return this.asked(invariantOf(this.found.flaw));
   }
 
-  violationAtRest(state: Uint8Array): Invariant | undefined {
-    const s = this.judged;
+  violationAtEnd(state: Uint8Array): Invariant | undefined {
+    const s = this.found;
     s.bytes.set(state);
     const behind = CONNS.some((c) => s.phase(c) !== Phase.idle && s.phase(c) !== Phase.closed && !hasAll(s, 0));
     return behind || s.job <= this.world.shape.events ? this.asked('behind') : undefined;
@@ -252,9 +252,10 @@ export class BroadcastModel implements Model {
       this.next().setMode(n, Mode.behind);
       this.goesOn(Step.check, n);
     }
-    if (!world.rules.aheadIsJudged) return;
+    if (!world.rules.aheadIsChecked) return;
     for (const c of CONNS) {
-      if (this.node(c) !== n || from.phase(c) !== Phase.parked || from.at(head) === from.cursor(c)) continue;
+      if (this.node(c) !== n || from.phase(c) !== Phase.parked || from.at(head) === from.connectionPosition(c))
+        continue;
       this.next().setPhase(c, Phase.reader);
       this.goesOn(Step.checkReader, n, c);
     }
@@ -271,14 +272,14 @@ export class BroadcastModel implements Model {
         return;
       case Phase.closed:
         return;
-      case Phase.judged:
-        fanout.hello(world, this.next(), c, n);
+      case Phase.found:
+        fanout.establishedData(world, this.next(), c, n);
         this.goesOn(Step.hello, c);
         break;
       case Phase.member:
         if (!this.mayFail('congestion')) break;
         this.to.setPhase(c, Phase.congested);
-        this.to.setCursor(c, from.written(n));
+        this.to.setConnectionPosition(c, from.written(n));
         this.mayHappen(Step.congest, c);
         break;
       case Phase.congested:
@@ -300,12 +301,12 @@ export class BroadcastModel implements Model {
     const { from, world } = this;
     if ((world.shape.clients[c] as number) < 0 || (c > 0 && from.phase(c - 1) !== Phase.closed)) return;
     if (!this.ensureEpoch(this.next())) return;
-    fanout.judgeResume(world, this.to, c, n);
+    fanout.decideResume(world, this.to, c, n);
     this.mayHappen(Step.connect, c);
     if (from.position(0) === 0 || !this.mayFail('forget')) return;
     forget(this.to, 0);
     this.ensureEpoch(this.to);
-    fanout.judgeResume(world, this.to, c, n);
+    fanout.decideResume(world, this.to, c, n);
     this.mayHappen(Step.connectFresh, c);
   }
 
@@ -332,7 +333,7 @@ export class BroadcastModel implements Model {
     const { world, from } = this;
     const phase = from.phase(c);
     if (phase < Phase.member || phase === Phase.congested) return;
-    const own = phase === Phase.member || !world.rules.cursorIsOwn ? from.written(n) : from.cursor(c);
+    const own = phase === Phase.member || !world.rules.positionIsOwn ? from.written(n) : from.connectionPosition(c);
     if (own === from.position(0)) return;
     this.next().setPosition(0, own);
     this.mayHappen(Step.heartbeat, c);
@@ -372,9 +373,9 @@ export class BroadcastModel implements Model {
   private canonicalize(s: BroadcastState): void {
     for (const c of CONNS) {
       const phase = s.phase(c);
-      if (phase !== Phase.judged) s.setVerdict(c, 0);
+      if (phase !== Phase.found) s.setVerdict(c, 0);
       if (phase !== Phase.reader) s.setPage(c, 0, 0);
-      if (phase < Phase.reader || phase === Phase.closed) s.setCursor(c, 0);
+      if (phase < Phase.reader || phase === Phase.closed) s.setConnectionPosition(c, 0);
     }
     for (const n of NODES) {
       if (this.isInhabited(s, n)) continue;

@@ -20,7 +20,7 @@ const LAYOUT = {
   stale: [2, 1],
   phase: [3, 3],
   /** Of a reader; members have the node's position. */
-  cursor: [3, 5],
+  connectionPosition: [3, 5],
   verdict: [3, 2],
   page: [3, 2],
   pageAt: [3, 5],
@@ -35,7 +35,7 @@ export const BROADCAST_REFERENCES = {
   positions: [
     ...SHARED_POSITIONS,
     ...[AT.written, AT.tail, AT.headSeen, AT.foundAt].flatMap((at) => range(at, NODES.length)),
-    ...[AT.cursor, AT.pageAt].flatMap((at) => range(at, CONNS.length)),
+    ...[AT.connectionPosition, AT.pageAt].flatMap((at) => range(at, CONNS.length)),
   ],
   masks: range(AT.live, NODES.length),
 };
@@ -55,7 +55,7 @@ export const Mode = {
 export const Phase = {
   idle: 0,
   /** The resume position was judged in Redis, the answer is in flight. */
-  judged: 1,
+  found: 1,
   /** In its cohort: the cursor is the node's position. */
   member: 2,
   /** Served singly, from window or log. */
@@ -141,11 +141,11 @@ export class BroadcastState extends EventState {
   setPhase(c: number, phase: number): void {
     this.set(AT.phase + c, phase);
   }
-  cursor(c: number): number {
-    return this.get(AT.cursor + c);
+  connectionPosition(c: number): number {
+    return this.get(AT.connectionPosition + c);
   }
-  setCursor(c: number, position: number): void {
-    this.set(AT.cursor + c, position);
+  setConnectionPosition(c: number, position: number): void {
+    this.set(AT.connectionPosition + c, position);
   }
   verdict(c: number): number {
     return this.get(AT.verdict + c);

@@ -1,5 +1,5 @@
 import { type BroadcastState, Found, Mode, Phase, Resume } from './broadcastState.js';
-import { entryAfter, judge } from './log.js';
+import { check, entryAfter } from './log.js';
 import type { Scenario } from './scenario.js';
 import { begin, receive, tell } from './sdk.js';
 import { START } from './state.js';
@@ -22,7 +22,7 @@ function isServed(s: BroadcastState, c: number): boolean {
 
 function announceGap(s: BroadcastState, start: number): void {
   const held = s.position(CLIENT);
-  if (!s.forgot && held !== 0 && judge(ALL, s, held, FLOOR) === 'follows') s.setFlaw(Flaw.needless);
+  if (!s.forgot && held !== 0 && check(ALL, s, held, FLOOR) === 'follows') s.setFlaw(Flaw.needless);
   tell(s, CLIENT, start);
 }
 
@@ -55,15 +55,18 @@ function moveTo(w: Scenario, s: BroadcastState, n: number, position: number, win
     if (w.shape.nodes[c] !== n) continue;
     if (s.page(c) !== 0) s.setMoved(c);
     if (s.phase(c) !== Phase.parked) continue;
-    if (!joins(w, s, c, n) && s.offsetOf(position) >= s.offsetOf(s.cursor(c))) s.setPhase(c, Phase.reader);
+    if (!joins(w, s, c, n) && s.offsetOf(position) >= s.offsetOf(s.connectionPosition(c))) s.setPhase(c, Phase.reader);
   }
 }
 
 /** A reader that has caught up joins its cohort. */
 function joins(w: Scenario, s: BroadcastState, c: number, n: number): boolean {
   const written = s.written(n);
-  const cursor = s.cursor(c);
-  const caughtUp = w.rules.tagsJoin && w.rules.L1 ? cursor === written : s.offsetOf(cursor) === s.offsetOf(written);
+  const connectionPosition = s.connectionPosition(c);
+  const caughtUp =
+    w.rules.tagsJoin && w.rules.L1
+      ? connectionPosition === written
+      : s.offsetOf(connectionPosition) === s.offsetOf(written);
   if (caughtUp) s.setPhase(c, Phase.member);
   return caughtUp;
 }
@@ -117,11 +120,11 @@ export function onHead(w: Scenario, s: BroadcastState, n: number): void {
 
 /** The entry after a position is read, together with the one of the position itself. */
 function next(w: Scenario, s: BroadcastState, position: number): readonly [number, number] {
-  const verdict = judge(w.rules, s, position, FLOOR);
+  const verdict = check(w.rules, s, position, FLOOR);
   if (verdict === 'other') return [Found.reset, 0];
   const entry = entryAfter(s, s.offsetOf(position));
   if (entry === 0) return [Found.none, 0];
-  return [verdict === 'gone' && w.rules.trimIsTold ? Found.gone : Found.entry, entry];
+  return [verdict === 'gone' && w.rules.trimIsReported ? Found.gone : Found.entry, entry];
 }
 
 export function onEntries(w: Scenario, s: BroadcastState, n: number): void {
@@ -142,7 +145,7 @@ export function onEntries(w: Scenario, s: BroadcastState, n: number): void {
 }
 
 /** hello: full and partial go on from the client's position, the others from the node's. */
-export function hello(w: Scenario, s: BroadcastState, c: number, n: number): void {
+export function establishedData(w: Scenario, s: BroadcastState, c: number, n: number): void {
   const verdict = s.verdict(c);
   s.setVerdict(c, 0);
   flush(w, s, n);
@@ -153,22 +156,22 @@ export function hello(w: Scenario, s: BroadcastState, c: number, n: number): voi
     return;
   }
   s.setPhase(c, Phase.reader);
-  s.setCursor(c, s.position(CLIENT));
-  if (verdict === Resume.partial) announceGap(s, s.cursor(c));
+  s.setConnectionPosition(c, s.position(CLIENT));
+  if (verdict === Resume.partial) announceGap(s, s.connectionPosition(c));
   joins(w, s, c, n);
 }
 
 /** The resume position is judged: by Redis (L5). */
-export function judgeResume(w: Scenario, s: BroadcastState, c: number, n: number): void {
+export function decideResume(w: Scenario, s: BroadcastState, c: number, n: number): void {
   const held = s.position(CLIENT);
-  s.setPhase(c, Phase.judged);
+  s.setPhase(c, Phase.found);
   s.setVerdict(c, Resume.full);
   if (held === 0) s.setVerdict(c, Resume.fresh);
-  else if (!w.rules.judgedByRedis && s.offsetOf(held) > s.offsetOf(s.written(n))) s.setVerdict(c, Resume.none);
+  else if (!w.rules.decidedByRedis && s.offsetOf(held) > s.offsetOf(s.written(n))) s.setVerdict(c, Resume.none);
   else {
-    const verdict = judge(w.rules, s, held, FLOOR);
+    const verdict = check(w.rules, s, held, FLOOR);
     if (verdict === 'other') s.setVerdict(c, Resume.none);
-    else if (verdict === 'gone' && w.rules.trimIsTold) s.setVerdict(c, Resume.partial);
+    else if (verdict === 'gone' && w.rules.trimIsReported) s.setVerdict(c, Resume.partial);
   }
 }
 
@@ -178,7 +181,7 @@ export function inWindow(s: BroadcastState, c: number, n: number): number {
   for (let held = s.window(n); held > 0; held -= 1) {
     if (entry === 0 || entry >= START) return 0;
     const before = s.prevOf(entry);
-    if (before === s.cursor(c)) return entry;
+    if (before === s.connectionPosition(c)) return entry;
     entry = before;
   }
   return 0;
@@ -187,12 +190,12 @@ export function inWindow(s: BroadcastState, c: number, n: number): number {
 /** A reader is served an entry. */
 export function serve(w: Scenario, s: BroadcastState, c: number, n: number, entry: number): void {
   receive(s, CLIENT, entry);
-  s.setCursor(c, entry);
+  s.setConnectionPosition(c, entry);
   joins(w, s, c, n);
 }
 
 export function readPage(w: Scenario, s: BroadcastState, c: number): void {
-  const [found, entry] = next(w, s, s.cursor(c));
+  const [found, entry] = next(w, s, s.connectionPosition(c));
   // An empty page is an answer, too: 0 would be none.
   s.setPage(c, found === Found.none ? Found.entry : found, entry);
 }
@@ -227,6 +230,6 @@ export function interrupt(w: Scenario, s: BroadcastState, n: number): void {
     if (w.shape.nodes[c] !== n) continue;
     s.setPage(c, 0, 0);
     // What is not established yet comes back (C12).
-    if (s.phase(c) === Phase.judged) s.setPhase(c, Phase.closed);
+    if (s.phase(c) === Phase.found) s.setPhase(c, Phase.closed);
   }
 }

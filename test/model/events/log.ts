@@ -32,7 +32,7 @@ export function append(rules: Rules, s: EventState, event: number, size: number)
  *
  * @param floor the log keeps the tag of the newest entry that is gone.
  */
-export function judge(rules: Rules, s: EventState, position: number, floor: boolean): Verdict {
+export function check(rules: Rules, s: EventState, position: number, floor: boolean): Verdict {
   const offset = s.offsetOf(position);
   // A log that was not there yet: whatever it begins with follows.
   if (position === START) return offset + 1 < s.first ? 'gone' : 'follows';
@@ -41,7 +41,7 @@ export function judge(rules: Rules, s: EventState, position: number, floor: bool
     if (rules.tagsCompared && offset > 0 && knowsTag(s, offset, floor) && s.tagAt(offset) !== position) return 'other';
   }
   if (offset + 1 < s.first) return 'gone';
-  return offset === 0 || knowsTag(s, offset, floor) || !rules.goneIsTold ? 'follows' : 'gone';
+  return offset === 0 || knowsTag(s, offset, floor) || !rules.goneIsReported ? 'follows' : 'gone';
 }
 
 function knowsTag(s: EventState, offset: number, floor: boolean): boolean {

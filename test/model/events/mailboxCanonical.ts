@@ -30,7 +30,7 @@ export function canonicalize(w: Scenario, s: MailboxState): void {
 }
 
 function stopReading(s: MailboxState, c: number): void {
-  s.setCursor(c, 0);
+  s.setConnectionPosition(c, 0);
   s.setHeard(c, 0);
   s.setPage(c, Page.none, 0, false, 0);
 }

@@ -1,4 +1,4 @@
-import { entryAfter, isInHistory, judge } from './log.js';
+import { check, entryAfter, isInHistory } from './log.js';
 import { type MailboxState, Page, Phase } from './mailboxState.js';
 import type { Scenario } from './scenario.js';
 import { begin, owed, receive, tell } from './sdk.js';
@@ -39,14 +39,14 @@ export function runClaim(w: Scenario, s: MailboxState, c: number): void {
   let start = resume;
   let announce = false;
   if (resume === 0) start = acked;
-  else if (judge(w.rules, s, resume, FLOOR) === 'other') {
+  else if (check(w.rules, s, resume, FLOOR) === 'other') {
     start = acked;
     announce = true;
   } else if (s.offsetOf(resume) < s.acked) {
     start = acked;
-    announce = w.rules.ackedIsTold;
-  } else if (judge(w.rules, s, resume, FLOOR) === 'gone') announce = w.rules.trimIsTold;
-  s.setCursor(c, start);
+    announce = w.rules.ackedIsReported;
+  } else if (check(w.rules, s, resume, FLOOR) === 'gone') announce = w.rules.trimIsReported;
+  s.setConnectionPosition(c, start);
   s.setAnnounce(c, announce);
   s.setPage(c, Page.none, 0, false, s.head);
 }
@@ -57,14 +57,14 @@ export function establish(w: Scenario, s: MailboxState, c: number): void {
   const head = s.pageHead(c);
   s.setPage(c, Page.none, 0, false, 0);
   if (reader >= 0) {
-    if (s.announce(c)) announceGap(w, s, c, s.cursor(c));
-    else if (s.position(reader) === 0) begin(s, reader, s.cursor(c));
-    else s.setPosition(reader, s.cursor(c));
+    if (s.announce(c)) announceGap(w, s, c, s.connectionPosition(c));
+    else if (s.position(reader) === 0) begin(s, reader, s.connectionPosition(c));
+    else s.setPosition(reader, s.connectionPosition(c));
   }
   s.setAnnounce(c, false);
   const wanted = Math.max(head, s.heard(c));
   s.setHeard(c, w.rules.L3 ? s.heard(c) : 0);
-  s.setPhase(c, s.offsetOf(s.cursor(c)) === (w.rules.L3 ? wanted : head) ? Phase.open : Phase.replaying);
+  s.setPhase(c, s.offsetOf(s.connectionPosition(c)) === (w.rules.L3 ? wanted : head) ? Phase.open : Phase.replaying);
 }
 
 /** Which SDK instance reads what is written here; -1: none, the socket is broken or given up. */
@@ -76,14 +76,14 @@ function announceGap(w: Scenario, s: MailboxState, c: number, start: number): vo
   const reader = client(w, s, c);
   if (reader < 0) return;
   const held = s.position(reader);
-  const lacksNothing = isInHistory(s, held) && s.offsetOf(held) >= s.acked && judge(ALL, s, held, FLOOR) === 'follows';
+  const lacksNothing = isInHistory(s, held) && s.offsetOf(held) >= s.acked && check(ALL, s, held, FLOOR) === 'follows';
   if (!s.forgot && held !== 0 && lacksNothing) s.setFlaw(Flaw.needless);
   tell(s, reader, start);
 }
 
 function write(w: Scenario, s: MailboxState, c: number, tag: number): void {
   const reader = client(w, s, c);
-  s.setCursor(c, tag);
+  s.setConnectionPosition(c, tag);
   if (reader >= 0) receive(s, reader, tag);
   const { owner } = s;
   // A Redis that lost the claim is the documented exception: LEASE_TTL_MS at most.
@@ -129,10 +129,11 @@ export function onLive(w: Scenario, s: MailboxState, c: number, tag: number): vo
 
 /** The same place with another tag is no repeat: the mailbox went back, and gave the offset away again. */
 function isOld(w: Scenario, s: MailboxState, c: number, tag: number): boolean {
-  const cursor = s.cursor(c);
-  if (w.rules.L1 && s.epochOf(tag) !== s.epochOf(cursor)) return false;
-  if (s.offsetOf(tag) === s.offsetOf(cursor) && w.rules.L1 && w.rules.tagsCompared) return tag === cursor;
-  return s.offsetOf(tag) <= s.offsetOf(cursor);
+  const connectionPosition = s.connectionPosition(c);
+  if (w.rules.L1 && s.epochOf(tag) !== s.epochOf(connectionPosition)) return false;
+  if (s.offsetOf(tag) === s.offsetOf(connectionPosition) && w.rules.L1 && w.rules.tagsCompared)
+    return tag === connectionPosition;
+  return s.offsetOf(tag) <= s.offsetOf(connectionPosition);
 }
 
 function hear(s: MailboxState, c: number, offset: number): void {
@@ -141,26 +142,27 @@ function hear(s: MailboxState, c: number, offset: number): void {
 
 /** The message names the entry before it. */
 function follows(w: Scenario, s: MailboxState, c: number, tag: number): boolean {
-  const cursor = s.cursor(c);
-  if (!w.rules.L1) return s.offsetOf(tag) === s.offsetOf(cursor) + 1;
+  const connectionPosition = s.connectionPosition(c);
+  if (!w.rules.L1) return s.offsetOf(tag) === s.offsetOf(connectionPosition) + 1;
   const before = s.prevOf(tag);
   // A mailbox that was not there: its first entry is the first of all.
-  if (s.epochOf(cursor) === 0) return s.offsetOf(tag) === 1;
-  if (!w.rules.tagsCompared) return s.epochOf(tag) === s.epochOf(cursor) && s.offsetOf(tag) === s.offsetOf(cursor) + 1;
-  return before === cursor;
+  if (s.epochOf(connectionPosition) === 0) return s.offsetOf(tag) === 1;
+  if (!w.rules.tagsCompared)
+    return s.epochOf(tag) === s.epochOf(connectionPosition) && s.offsetOf(tag) === s.offsetOf(connectionPosition) + 1;
+  return before === connectionPosition;
 }
 
 /** A page is read, one entry long, with the state of the mailbox in the same step. */
 export function readPage(w: Scenario, s: MailboxState, c: number): void {
-  const cursor = s.cursor(c);
+  const connectionPosition = s.connectionPosition(c);
   s.setHeard(c, 0);
-  const verdict = judge(w.rules, s, cursor, FLOOR);
+  const verdict = check(w.rules, s, connectionPosition, FLOOR);
   if (verdict === 'other') {
     s.setPage(c, Page.reset, s.at(s.acked), true, s.head);
     return;
   }
-  const next = entryAfter(s, s.offsetOf(cursor));
-  const gap = verdict === 'gone' && w.rules.trimIsTold;
+  const next = entryAfter(s, s.offsetOf(connectionPosition));
+  const gap = verdict === 'gone' && w.rules.trimIsReported;
   if (next === 0) s.setPage(c, Page.empty, gap ? s.at(s.head) : 0, gap, s.head);
   else s.setPage(c, Page.entry, next, gap, s.head);
 }
@@ -176,19 +178,20 @@ export function onPage(w: Scenario, s: MailboxState, c: number): void {
     write(w, s, c, at);
   } else if (gap) {
     announceGap(w, s, c, at);
-    s.setCursor(c, at);
+    s.setConnectionPosition(c, at);
   }
-  if (s.offsetOf(s.cursor(c)) < head) return;
+  if (s.offsetOf(s.connectionPosition(c)) < head) return;
   s.setHeard(c, 0);
   s.setPhase(c, Phase.open);
 }
 
 /** The sweep, and each return from an interruption, reads the head (L4): whatever differs is for a page to judge. */
 export function lagsBehind(w: Scenario, s: MailboxState, c: number): boolean {
-  const cursor = s.cursor(c);
-  if (!w.rules.L1) return s.head > s.offsetOf(cursor);
-  if (!w.rules.tagsCompared) return s.epoch !== s.epochOf(cursor) || s.head !== s.offsetOf(cursor);
-  return s.at(s.head) !== cursor;
+  const connectionPosition = s.connectionPosition(c);
+  if (!w.rules.L1) return s.head > s.offsetOf(connectionPosition);
+  if (!w.rules.tagsCompared)
+    return s.epoch !== s.epochOf(connectionPosition) || s.head !== s.offsetOf(connectionPosition);
+  return s.at(s.head) !== connectionPosition;
 }
 
 /** An acknowledgement reaches its node, and ack.lua runs (L8). */
@@ -197,9 +200,9 @@ export function runAck(w: Scenario, s: MailboxState, c: number): void {
   let given = s.ack(c);
   s.setAck(c, 0);
   if (rules.L8 && s.owner !== c) return;
-  if (rules.ackSent && isThere(s, c) && s.offsetOf(given) > s.offsetOf(s.cursor(c))) {
+  if (rules.ackSent && isThere(s, c) && s.offsetOf(given) > s.offsetOf(s.connectionPosition(c))) {
     if (rules.ackIgnored) return;
-    given = s.cursor(c);
+    given = s.connectionPosition(c);
   }
   if (s.epochOf(given) !== s.epoch) return;
   const offset = rules.ackIgnored ? s.offsetOf(given) : Math.min(s.offsetOf(given), s.head);
@@ -210,7 +213,7 @@ export function runAck(w: Scenario, s: MailboxState, c: number): void {
   if (w.faults.forge === undefined && (owed(s, offset) & ~s.ever) !== 0) s.setFlaw(Flaw.acked);
   const { owner } = s;
   if (owner === NONE || s.forgot || s.phase(owner) < Phase.claimed || s.phase(owner) > Phase.reclaiming) return;
-  if (offset > s.offsetOf(s.cursor(owner))) s.setFlaw(Flaw.acked);
+  if (offset > s.offsetOf(s.connectionPosition(owner))) s.setFlaw(Flaw.acked);
 }
 
 /** The bus or the command link of a node was interrupted (C12). */

@@ -18,7 +18,7 @@ export class MailboxModel implements Model {
   readonly widths = MAILBOX_WIDTHS;
   private readonly from = new MailboxState();
   private readonly to = new MailboxState();
-  private readonly judged = new MailboxState();
+  private readonly found = new MailboxState();
   private emit: Emit = () => undefined;
   private resting = true;
   /** While a step is emitted: it happens by itself. */
@@ -39,13 +39,13 @@ export class MailboxModel implements Model {
   }
 
   violation(state: Uint8Array): Invariant | undefined {
-    this.judged.bytes.set(state);
-    return this.asked(invariantOf(this.judged.flaw));
+    this.found.bytes.set(state);
+    return this.asked(invariantOf(this.found.flaw));
   }
 
-  violationAtRest(state: Uint8Array): Invariant | undefined {
-    this.judged.bytes.set(state);
-    return this.isBehind(this.judged) ? this.asked('behind') : undefined;
+  violationAtEnd(state: Uint8Array): Invariant | undefined {
+    this.found.bytes.set(state);
+    return this.isBehind(this.found) ? this.asked('behind') : undefined;
   }
 
   private asked(broken: Invariant | undefined): Invariant | undefined {

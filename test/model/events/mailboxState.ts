@@ -13,7 +13,7 @@ const LAYOUT = {
   answerTo: [1, 2],
   phase: [3, 4],
   resume: [3, 5],
-  cursor: [3, 5],
+  connectionPosition: [3, 5],
   /** Highest offset heard of since the last page was asked for. */
   heard: [3, 3],
   /** hello has to say: 0 full or fresh, 1 partial or none. */
@@ -47,7 +47,7 @@ export const MAILBOX_REFERENCES = {
   positions: [
     ...SHARED_POSITIONS,
     AT.answer,
-    ...[AT.resume, AT.cursor, AT.pageAt, AT.ack].flatMap((at) => range(at, CONNS.length)),
+    ...[AT.resume, AT.connectionPosition, AT.pageAt, AT.ack].flatMap((at) => range(at, CONNS.length)),
   ],
   masks: range(AT.live, NODES.length),
 };
@@ -115,11 +115,11 @@ export class MailboxState extends EventState {
   setResume(c: number, position: number): void {
     this.set(AT.resume + c, position);
   }
-  cursor(c: number): number {
-    return this.get(AT.cursor + c);
+  connectionPosition(c: number): number {
+    return this.get(AT.connectionPosition + c);
   }
-  setCursor(c: number, position: number): void {
-    this.set(AT.cursor + c, position);
+  setConnectionPosition(c: number, position: number): void {
+    this.set(AT.connectionPosition + c, position);
   }
   heard(c: number): number {
     return this.get(AT.heard + c);

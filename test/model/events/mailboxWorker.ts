@@ -16,8 +16,8 @@ export function appendToOther(w: Scenario, s: MailboxState): void {
 export function appendToOurs(w: Scenario, s: MailboxState): boolean {
   const tag = append(w.rules, s, s.job, w.shape.size);
   if (tag === undefined) return false;
-  const told = tag > 0 || (w.rules.duplicateTold && s.head > 0);
-  const reached = told && s.owner !== NONE && !s.oldLease;
+  const reported = tag > 0 || (w.rules.duplicateReported && s.head > 0);
+  const reached = reported && s.owner !== NONE && !s.oldLease;
   s.answer = !reached ? 0 : tag > 0 ? tag : s.at(s.head);
   s.answerTo = reached ? (w.shape.nodes[s.owner] as number) : NONE;
   s.stage = Stage.answered;

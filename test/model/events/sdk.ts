@@ -8,7 +8,7 @@ import { Flaw } from './vocabulary.js';
 export function forget(s: EventState, client: number): void {
   s.setPosition(client, 0);
   s.setGot(client, 0);
-  s.setTold(client, 0);
+  s.setReported(client, 0);
   s.setAgain(client, 0);
 }
 
@@ -32,8 +32,8 @@ export function tell(s: EventState, client: number, start: number): void {
 export function begin(s: EventState, client: number, start: number): void {
   // Of a history that is gone again nothing is promised: the server has to notice, and to tell.
   if (isInHistory(s, start)) {
-    s.setTold(client, s.told(client) | owed(s, s.offsetOf(start)));
-    s.ever |= s.told(client);
+    s.setReported(client, s.reported(client) | owed(s, s.offsetOf(start)));
+    s.ever |= s.reported(client);
   }
   s.setPosition(client, start);
 }
@@ -44,7 +44,7 @@ export function hasAll(s: EventState, client: number): boolean {
 }
 
 function known(s: EventState, client: number): number {
-  return s.got(client) | s.told(client);
+  return s.got(client) | s.reported(client);
 }
 
 /** Bit per event at the offsets up to this one. */

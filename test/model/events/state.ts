@@ -52,7 +52,7 @@ export const EVENT_LAYOUT = {
   /** Per SDK instance: the newest position it holds, and a bit per event that it received, was told of, may receive again. */
   position: [2, 5],
   got: [2, 4],
-  told: [2, 4],
+  reported: [2, 4],
   again: [2, 4],
   /** Bit per event that some instance received or was told of. */
   ever: [1, 4],
@@ -203,11 +203,11 @@ export class EventState extends Bytes {
   setGot(client: number, events: number): void {
     this.set(AT.got + client, events);
   }
-  told(client: number): number {
-    return this.get(AT.told + client);
+  reported(client: number): number {
+    return this.get(AT.reported + client);
   }
-  setTold(client: number, events: number): void {
-    this.set(AT.told + client, events);
+  setReported(client: number, events: number): void {
+    this.set(AT.reported + client, events);
   }
   again(client: number): number {
     return this.get(AT.again + client);

@@ -12,21 +12,21 @@ export const SWITCHES = {
 export const REFINEMENTS = {
   tagsCompared: 'L1: equal epochs and a head that is not lower do not do, the tags decide',
   tagsJoin: 'L1, L5: a reader has caught up when its tag is the position’s, not when the offsets meet',
-  goneIsTold: 'L1: where the entry at the cursor is gone, nothing proves that the next one follows: announced',
-  aheadIsJudged: 'L4, L5: a reader ahead of its node is judged against Redis in the check of the tail as well',
+  goneIsReported: 'L1: where the entry at the cursor is gone, nothing proves that the next one follows: announced',
+  aheadIsChecked: 'L4, L5: a reader ahead of its node is judged against Redis in the check of the tail as well',
   movedWhileReading: 'L5: a reader that finds nothing waits only if its node did not move since it asked',
-  judgedByRedis: 'L5: a resume position is judged against the head in Redis, not the node’s',
-  cursorIsOwn: 'L6: a heartbeat tells the cursor of the connection, not the position of the node',
+  decidedByRedis: 'L5: a resume position is judged against the head in Redis, not the node’s',
+  positionIsOwn: 'L6: a heartbeat tells the cursor of the connection, not the position of the node',
   liveFollows: 'L3: a live message is written only when the cursor is the entry before it',
   oldIsDropped: 'L3: a live message at or before the cursor is dropped',
   heardWhileReading: 'L3: what is heard while a page is read counts: the head of the page alone does not',
-  duplicateTold: 'L2: the answer to a repeated append is published as the first would have been',
+  duplicateReported: 'L2: the answer to a repeated append is published as the first would have been',
   headAfterLease: 'C10, C12: the head is read when the new lease is in the entry, not before',
   ackSent: 'L8: an acknowledgement of what was not sent does not count',
   ackIgnored: 'L8: such a one is ignored: clamped, it acknowledges the events of another history',
   ackTagged: 'L8: an acknowledgement counts only if the entry there has its tag',
-  ackedIsTold: 'L8: what another device acknowledged meanwhile is announced (partial)',
-  trimIsTold: 'L8: what was trimmed before it was replayed is announced (gap)',
+  ackedIsReported: 'L8: what another device acknowledged meanwhile is announced (partial)',
+  trimIsReported: 'L8: what was trimmed before it was replayed is announced (gap)',
 } as const;
 
 export type Switch = keyof typeof SWITCHES | keyof typeof REFINEMENTS;

@@ -78,8 +78,8 @@ describe('authentication', function () {
   it('a carrier that the server does not know keeps a whole kind of client out', async () => {
     for (const [name, dial] of Object.entries(carriers(good('carried')))) {
       const client = dial();
-      const hello = await client.established();
-      expect(hello.user_id, name).to.equal('carried');
+      const establishedData = await client.established();
+      expect(establishedData.user_id, name).to.equal('carried');
       expect(client.frames[0]?.reply_to, name).to.equal(name === 'first message' ? 'first' : undefined);
       // It never names the other subprotocol: that would send the token back.
       expect(client.ws.protocol, name).to.equal(name === 'subprotocol' ? 'unified.v1' : '');
@@ -119,8 +119,8 @@ describe('authentication', function () {
     const odd = await world.connect(node, 'odd', [], {
       token: good('odd', { roles: ['superuser', 'constructor', '__proto__'] }),
     });
-    expect(odd.hello?.permissions).to.deep.equal([]);
-    expect(odd.hello?.subscriptions).to.deep.equal([]);
+    expect(odd.establishedData?.permissions).to.deep.equal([]);
+    expect(odd.establishedData?.subscriptions).to.deep.equal([]);
     const claims = { sub: 'u', is_admin: 'yes', iss: ISSUER, aud: 'cluster', exp: nowS + 3600 };
     const text = world.dial(node, { token: forged({ alg: 'HS256' }, claims) });
     expect((await text.closed()).code).to.equal(4100);
@@ -137,9 +137,9 @@ describe('authentication', function () {
     for (const [claims, roles, isAdmin] of expected) {
       const text = forged({ alg: 'HS256' }, { ...base, sub: world.user(), ...claims });
       const client = world.dial(node, { token: text });
-      const hello = await client.established();
-      expect(hello.roles).to.deep.equal(roles);
-      expect(hello.is_admin).to.equal(isAdmin);
+      const establishedData = await client.established();
+      expect(establishedData.roles).to.deep.equal(roles);
+      expect(establishedData.is_admin).to.equal(isAdmin);
     }
   });
 
@@ -222,8 +222,8 @@ describe('authentication', function () {
     client.ws.once('open', () => {
       client.send('authenticate', { token: good(user), client: 'abcdefgh.3', resume: 'abcdefgh.1.x~' });
     });
-    const hello = await client.established();
-    expect(hello.resume.broadcast).to.equal('none');
+    const establishedData = await client.established();
+    expect(establishedData.resume.broadcast).to.equal('none');
     const entry = await world.entry(world.redis.client(), user);
     expect(entry).to.include({ client: 'abcdefgh', attempt: '3' });
   });

@@ -21,7 +21,7 @@ const TIMES = { iat: NOW_S, nbf: NOW_S, exp: NOW_S + 3600 };
 interface Issuer {
   readonly env: Readonly<Record<string, string>>;
   readonly token: Readonly<Record<string, unknown>>;
-  readonly hello: Readonly<Record<string, unknown>>;
+  readonly establishedData: Readonly<Record<string, unknown>>;
   /** Other tokens of the same issuer and key, which are no access tokens for this service. */
   readonly others: Readonly<
     Record<string, { readonly reason: string; readonly changes: Readonly<Record<string, unknown>> }>
@@ -60,7 +60,7 @@ const issuers: Record<string, Issuer> = {
       name: 'Ada Lovelace',
       preferred_username: 'ada',
     },
-    hello: { user_id: USER, username: 'ada', roles: ['user', 'operator'], is_admin: false },
+    establishedData: { user_id: USER, username: 'ada', roles: ['user', 'operator'], is_admin: false },
     others: {
       'its ID token': { reason: 'wrong_audience', changes: { typ: 'ID', aud: 'shop-web' } },
       'an ID token for the same audience': { reason: 'wrong_token_use', changes: { typ: 'ID' } },
@@ -98,7 +98,7 @@ const issuers: Record<string, Issuer> = {
       uti: 'fqiBqXLPj0eQa82S-IYFAA',
       ver: '2.0',
     },
-    hello: { user_id: USER, username: 'ada@example.com', roles: ['user', 'operator'], is_admin: false },
+    establishedData: { user_id: USER, username: 'ada@example.com', roles: ['user', 'operator'], is_admin: false },
     others: {
       'its ID token': { reason: 'wrong_audience', changes: { aud: '6e74172b-be56-4843-9ff4-e66a39bb12e4' } },
       'a token of another tenant': {
@@ -132,7 +132,12 @@ const issuers: Record<string, Issuer> = {
       scope: 'openid profile email',
       permissions: ['events:publish', 'admin:queue'],
     },
-    hello: { user_id: 'auth0|5f7c8ec7c33c6c004bbafe82', username: 'ada', roles: ['user', 'operator'], is_admin: false },
+    establishedData: {
+      user_id: 'auth0|5f7c8ec7c33c6c004bbafe82',
+      username: 'ada',
+      roles: ['user', 'operator'],
+      is_admin: false,
+    },
     others: {
       'its ID token': { reason: 'wrong_audience', changes: { aud: 'my_client_id' } },
       'a token for userinfo alone': {
@@ -180,15 +185,15 @@ describe('tokens of real issuers', function () {
   const sign = (claims: Readonly<Record<string, unknown>>, key: KeyObject = privateKey): string =>
     signToken(key, claims as { sub: string }, { algorithm: 'RS256', keyId: 'k1' });
 
-  for (const [name, { token, hello, others }] of Object.entries(issuers)) {
+  for (const [name, { token, establishedData, others }] of Object.entries(issuers)) {
     const node = (): LocalNode => nodes.get(name) as LocalNode;
 
     it(`must say who the user of ${name} is and what he may, and grant nothing beyond the cap`, async () => {
       const client = world.dial(node(), { token: sign(token) });
-      const told = await client.established();
-      expect(told).to.deep.include(hello);
-      expect(told.permissions).to.include('events:publish');
-      expect(told.permissions).not.to.include('admin:queue_write').and.not.include('admin:broadcast');
+      const reported = await client.established();
+      expect(reported).to.deep.include(establishedData);
+      expect(reported.permissions).to.include('events:publish');
+      expect(reported.permissions).not.to.include('admin:queue_write').and.not.include('admin:broadcast');
       const client2 = world.dial(node(), { token: sign(token) });
       await client2.established();
       expect((await client.ended).code).to.equal(CLOSE.SUPERSEDED);

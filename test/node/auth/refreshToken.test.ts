@@ -41,7 +41,7 @@ describe('refresh_token', function () {
       expect(frame.data).to.deep.include({ error_code: code, recoverable: true, details: { reason } });
     }
     const { subscriptions } = await client.ask('get_subscription_info', {}, 'subscription_info');
-    expect(subscriptions).to.deep.equal(client.hello?.subscriptions);
+    expect(subscriptions).to.deep.equal(client.establishedData?.subscriptions);
   });
 
   it('new roles must be in force with the reply, and what they took away be named in it', async () => {
@@ -52,8 +52,8 @@ describe('refresh_token', function () {
     expect(frame.data.permissions).to.deep.equal(['events:receive']);
     expect(frame.data.removed_subscriptions).to.include('user_login').and.not.include('zone_created');
     expect(Date.parse(frame.data.expires_at as string) - Date.now()).to.be.within(55_000, 60_000);
-    const told = await client.waitFor('subscription_updated');
-    expect(told.data.reason).to.equal('token_refreshed');
+    const reported = await client.waitFor('subscription_updated');
+    expect(reported.data.reason).to.equal('token_refreshed');
     expect((await client.request('disconnect_user', { user_id: 'x' })).data.error_code).to.equal('PERMISSION_DENIED');
     await refresh(client, token(user, { roles: ['admin'] }));
     const status = await client.ask('get_connection_status', {}, 'connection_status');

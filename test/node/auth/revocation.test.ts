@@ -41,7 +41,7 @@ describe('revoked tokens and bans', function () {
   async function refusal(text: string, node = two): Promise<Received['data'] & { close: number }> {
     const client = world.dial(node, { token: text });
     const { code } = await client.ended;
-    expect(client.hello).to.equal(null);
+    expect(client.establishedData).to.equal(null);
     return { ...client.frames.at(-1)?.data, close: code };
   }
 

@@ -38,10 +38,10 @@ describe('the end of a token', function () {
     const user = world.user();
     const exp = nowS() + 3;
     const client = await world.connect(node, user, [], { token: endingAt(user, exp) });
-    expect(client.hello?.expires_at).to.equal(new Date(exp * 1000).toISOString());
-    const told = await client.waitFor('token_expiring');
-    expectMessage(told, 'token_expiring');
-    expect(told.data).to.deep.equal({ expires_at: client.hello?.expires_at });
+    expect(client.establishedData?.expires_at).to.equal(new Date(exp * 1000).toISOString());
+    const reported = await client.waitFor('token_expiring');
+    expectMessage(reported, 'token_expiring');
+    expect(reported.data).to.deep.equal({ expires_at: client.establishedData?.expires_at });
     expect(exp * 1000 - Date.now()).to.be.within(NOTICE_MS - 400, NOTICE_MS);
   });
 
@@ -108,7 +108,7 @@ describe('the end of a token', function () {
   it('an end beyond the reach of the wheel, or of timers, must be waited for and not fire at once', async () => {
     const user = world.user();
     const forever = await world.connect(node, user, [], { token: endingAt(user, 253_402_300_799) });
-    expect(forever.hello?.expires_at).to.equal('9999-12-31T23:59:59.000Z');
+    expect(forever.establishedData?.expires_at).to.equal('9999-12-31T23:59:59.000Z');
     const started = Date.now();
     await until(() => Date.now() > started + 500, { what: 'several turns of the wheel' });
     expect(forever.isOpen).to.equal(true);
@@ -118,8 +118,8 @@ describe('the end of a token', function () {
   it('a token that lives shorter than the notice must be told at half its life, not the moment that it comes', async () => {
     const user = world.user();
     const client = await world.connect(node, user, [], { token: token(user, { lifetimeS: 2 }) });
-    const told = await client.waitFor('token_expiring');
-    expect(Date.parse(String(told.data.expires_at)) - Date.now()).to.be.within(500, 1000);
+    const reported = await client.waitFor('token_expiring');
+    expect(Date.parse(String(reported.data.expires_at)) - Date.now()).to.be.within(500, 1000);
   });
 
   it('an issuer that hands out the same token again must not make the client refresh in a circle', async () => {

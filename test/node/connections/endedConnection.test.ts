@@ -30,7 +30,7 @@ describe('messages of a connection that has ended', function () {
       banned.send('publish_event', { event_type: 'zone_updated', data: { id }, id });
     }
     banned.send('pause_event_queue', {});
-    banned.send('disconnect_user', { user_id: subscriber.hello?.user_id });
+    banned.send('disconnect_user', { user_id: subscriber.establishedData?.user_id });
     // Behind these in the socket: when it is answered to, they are with the node.
     const ponged = new Promise((resolve) => banned.ws.once('pong', resolve));
     banned.ws.ping();

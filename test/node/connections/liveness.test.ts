@@ -26,7 +26,7 @@ describe('liveness', function () {
     const first = await client.waitFor('heartbeat');
     expectMessage(first, 'heartbeat');
     expect(first.data.connection_healthy).to.equal(true);
-    expect(first.data.positions).to.deep.equal(client.hello?.positions);
+    expect(first.data.positions).to.deep.equal(client.establishedData?.positions);
     // Not subscribed to: nothing comes but the cursor.
     const [at] = (await logOf(world.redis).append([storedEvent({}, { type: 'zone_imported' })])).offsets;
     const later = await client.waitFor('heartbeat', ({ data }) => {
@@ -61,7 +61,7 @@ describe('liveness', function () {
     const log = logOf(world.redis);
     for (let n = 0; n < 200; n += 1) await log.append([storedEvent({ n })]);
     await client.waitFor('custom_event', (frame) => frame.data.n === 199);
-    let written = client.hello?.positions.broadcast;
+    let written = client.establishedData?.positions.broadcast;
     for (const frame of client.frames) {
       if (frame.type === 'custom_event') written = frame.position ?? '';
       if (frame.type === 'heartbeat')

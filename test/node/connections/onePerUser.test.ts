@@ -25,9 +25,9 @@ describe('one connection per user', function () {
   after(() => world.stop());
 
   /** The registry names this connection and no other. */
-  async function expectOwner(user: string, hello: { connection_id: string; fence: number }): Promise<void> {
+  async function expectOwner(user: string, establishedData: { connection_id: string; fence: number }): Promise<void> {
     const entry = await world.entry(redis, user);
-    expect(entry).to.include({ conn: hello.connection_id, fence: String(hello.fence) });
+    expect(entry).to.include({ conn: establishedData.connection_id, fence: String(establishedData.fence) });
     expect(entry).to.not.have.property('displaced');
   }
 
@@ -37,8 +37,8 @@ describe('one connection per user', function () {
       const old = await world.connect(node, user);
       const newer = await world.connect(second, user);
       expect(await old.closed()).to.include({ code: 4001, reason: 'superseded by a newer connection' });
-      expect(newer.hello?.fence).to.be.greaterThan(old.hello?.fence ?? 0);
-      if (newer.hello) await expectOwner(user, newer.hello);
+      expect(newer.establishedData?.fence).to.be.greaterThan(old.establishedData?.fence ?? 0);
+      if (newer.establishedData) await expectOwner(user, newer.establishedData);
       expect(old.tap.afterClose).to.equal(0);
     }
   });
@@ -52,7 +52,7 @@ describe('one connection per user', function () {
     await old.close();
     expect((await newer.request('ping')).type).to.equal('pong');
     expect((await bystander.request('ping')).type).to.equal('pong');
-    if (newer.hello) await expectOwner(user, newer.hello);
+    if (newer.establishedData) await expectOwner(user, newer.establishedData);
   });
 
   it('ten logins at once must leave one, the one that the registry names', async () => {
@@ -63,7 +63,7 @@ describe('one connection per user', function () {
     const open = await until(
       () => {
         const left = clients.filter((client) => client.ending === null);
-        return left.length === 1 && left[0]?.hello && left[0];
+        return left.length === 1 && left[0]?.establishedData && left[0];
       },
       { what: () => JSON.stringify(clients.map((client) => client.ending)) },
     );
@@ -71,7 +71,7 @@ describe('one connection per user', function () {
       if (client !== open) expect(client.ending?.code, JSON.stringify(client.ending)).to.be.oneOf([4001, 4207]);
       expect(client.tap.afterClose).to.equal(0);
     }
-    if (open.hello) await expectOwner(user, open.hello);
+    if (open.establishedData) await expectOwner(user, open.establishedData);
   });
 
   it('user ids that differ only by what keys must escape are different users', async () => {
@@ -92,10 +92,10 @@ describe('one connection per user', function () {
     expect((await newer.request('ping')).type).to.equal('pong');
     const newest = await world.connect(other, user, ['user'], { client: 'device-one.3' });
     expect(await newer.closed(), 'its own later attempt, nobody else').to.include({ code: 4206 });
-    if (newest.hello) await expectOwner(user, newest.hello);
+    if (newest.establishedData) await expectOwner(user, newest.establishedData);
     const foreign = await world.connect(other, user, ['user'], { client: 'device-two.1' });
     expect(await newest.closed()).to.include({ code: 4001 });
-    if (foreign.hello) await expectOwner(user, foreign.hello);
+    if (foreign.establishedData) await expectOwner(user, foreign.establishedData);
   });
 
   /** An owner on a node that does not answer: nobody beats for its lease, and nobody has judged it yet. */
@@ -113,10 +113,10 @@ describe('one connection per user', function () {
       world.dial(node, { token: token(foreign), client: 'device-two.1' }),
     ];
     await quick.established();
-    expect(quick.helloAt - startedAt).to.be.lessThan(1000);
+    expect(quick.establishedAt - startedAt).to.be.lessThan(1000);
     await slow.established();
-    expect(slow.helloAt - startedAt).to.be.within(3500, 5500);
-    if (slow.hello) await expectOwner(foreign, slow.hello);
+    expect(slow.establishedAt - startedAt).to.be.within(3500, 5500);
+    if (slow.establishedData) await expectOwner(foreign, slow.establishedData);
     await until(async () => !('displaced' in (await world.entry(redis, own))), { what: 'the own attempt is settled' });
   });
 
@@ -128,10 +128,10 @@ describe('one connection per user', function () {
     const startedAt = systemClock.mono();
     const third = world.dial(other, { token: token(user) });
     expect(await second.closed()).to.include({ code: 4001 });
-    expect(second.hello).to.equal(null);
+    expect(second.establishedData).to.equal(null);
     await third.established();
-    expect(third.helloAt - startedAt).to.be.within(3000, 5500);
-    if (third.hello) await expectOwner(user, third.hello);
+    expect(third.establishedAt - startedAt).to.be.within(3000, 5500);
+    if (third.establishedData) await expectOwner(user, third.establishedData);
   });
 
   it('an order against a login that still waits must end it for good, and not with a code that brings it back (C15)', async () => {
@@ -152,7 +152,7 @@ describe('one connection per user', function () {
     const store = new RegistryStore({ redis, keys: new Keys('uws'), policy: 'replace' });
     expect(await store.kick(user, { conn, fence, lease }, 4002, 'go')).to.equal(null);
     expect(await client.closed()).to.include({ code: 4002 });
-    expect(client.hello).to.equal(null);
+    expect(client.establishedData).to.equal(null);
   });
 
   it('policy reject must refuse the second device and let the first one come back', async () => {
@@ -189,11 +189,11 @@ describe('one connection per user', function () {
       async () => {
         const client = world.dial(node, { token: token(user) });
         await Promise.race([client.ended, client.established()]);
-        return client.hello && client;
+        return client.establishedData && client;
       },
       { what: 'the ban is over', everyMs: 100 },
     );
-    expect(back.helloAt - bannedAt).to.be.within(800, 3000);
+    expect(back.establishedAt - bannedAt).to.be.within(800, 3000);
   });
 
   it('a ban of somebody who is away must hold when he comes', async () => {
@@ -210,8 +210,8 @@ describe('one connection per user', function () {
     const fence = Date.now() + 60_000;
     await redis.hset(`uws:{u:${user}}:conn`, { conn: '', lease: '', fence: String(fence), code: '4002', reason: 'x' });
     const client = await world.connect(node, user);
-    expect(client.hello?.fence, 'fences never go back (C4)').to.equal(fence + 1);
-    if (client.hello) await expectOwner(user, client.hello);
+    expect(client.establishedData?.fence, 'fences never go back (C4)').to.equal(fence + 1);
+    if (client.establishedData) await expectOwner(user, client.establishedData);
   });
 });
 
@@ -263,10 +263,10 @@ describe('one connection per user, when Redis answers late', function () {
     await claimed(user);
     const startedAt = systemClock.mono();
     const newer = await world.connect(near, user);
-    expect(newer.helloAt - startedAt, 'the acknowledgement waited for the reply').to.be.lessThan(500);
+    expect(newer.establishedAt - startedAt, 'the acknowledgement waited for the reply').to.be.lessThan(500);
     expect(await early.closed()).to.include({ code: 4001 });
     for (const link of proxy.commands) link.release();
-    expect(early.hello).to.equal(null);
+    expect(early.establishedData).to.equal(null);
     // The late reply leads to a release, which must find another's entry and leave it (I3).
     await until(() => delisted(user), { what: 'the far node has released' });
     const status = await newer.ask('get_connection_status', {}, 'connection_status');

@@ -56,20 +56,20 @@ describe('the end of a node process', function () {
       const ending = await client.closed();
       expect(ending.code).to.equal(4200);
       const [, delay] = /^reconnect_after_ms=(\d+)$/.exec(ending.reason) ?? [];
-      const told = client.frames.at(-1);
-      expect(told?.type).to.equal('server_draining');
-      expect(told?.data).to.deep.equal({ reconnect_after_ms: Number(delay) });
+      const reported = client.frames.at(-1);
+      expect(reported?.type).to.equal('server_draining');
+      expect(reported?.data).to.deep.equal({ reconnect_after_ms: Number(delay) });
     }
     expect(await stubborn.closed()).to.equal(4200);
     // While it still drains: what it has closed is free.
     const heirs = await Promise.all(users.map((one) => world.connect(heir, one)));
-    for (const one of heirs) expect(one.helloAt - one.startedAt).to.be.lessThan(2000);
+    for (const one of heirs) expect(one.establishedAt - one.startedAt).to.be.lessThan(2000);
     expect(await stopped).to.equal(0);
     expect(systemClock.mono() - startedAt).to.be.lessThan(10_000);
     expect(await redis.hget('uws:nodes', lease)).to.equal('ended');
     expect(await redis.smembers(`uws:{n:${lease}}:users`)).to.deep.equal([]);
     const entries = await Promise.all(users.map((one) => world.entry(redis, one)));
-    expect(entries.map(({ conn }) => conn)).to.deep.equal(heirs.map((one) => one.hello?.connection_id));
+    expect(entries.map(({ conn }) => conn)).to.deep.equal(heirs.map((one) => one.establishedData?.connection_id));
   });
 
   it('a Redis that hangs must not keep it from ending in time', async () => {

@@ -94,10 +94,10 @@ describe('the start of a node', function () {
       };
       const started = node.start();
       await until(() => made > healthy + 3, { what: 'further tries' });
-      const toldAt = performance.now();
+      const reportedAt = performance.now();
       await node.stop();
       await within(started, 1000, 'the start ends');
-      expect(performance.now() - toldAt).to.be.below(4000);
+      expect(performance.now() - reportedAt).to.be.below(4000);
       const after = made;
       await until(() => proxy.links.size === 0, { what: 'no link is left' });
       expect(made).to.equal(after);

@@ -153,7 +153,7 @@ describe('WebSocket messages as asyncapi.json says', function () {
     }
     await admin.ask('broadcast_admin_message', { message: 'hello' }, 'admin_broadcast_sent');
     await client.waitFor('admin_broadcast');
-    const positions = (client.hello?.positions ?? {}) as Record<string, string | null>;
+    const positions = (client.establishedData?.positions ?? {}) as Record<string, string | null>;
     await client.close();
     const resume = `${positions.broadcast ?? ''}~${positions.user ?? ''}`;
     const again = world.dial(node, { token: token('user-5'), resume, onFrame: check });

@@ -178,8 +178,8 @@ describe('REST refuses as openapi.json says', function () {
     const [response] = (await once(get(`${at.http}${WS_PATH}`, { headers: sent }), 'response')) as [IncomingMessage];
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(chunk as Buffer);
-    const told = new Headers(Object.entries(response.headers).map(([name, value]) => [name, `${value}`]));
-    return { status: response.statusCode ?? 0, headers: told, text: Buffer.concat(chunks).toString() };
+    const reported = new Headers(Object.entries(response.headers).map(([name, value]) => [name, `${value}`]));
+    return { status: response.statusCode ?? 0, headers: reported, text: Buffer.concat(chunks).toString() };
   }
 
   it('a refused upgrade is answered as described, although express never sees it', async () => {

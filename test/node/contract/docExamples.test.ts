@@ -115,9 +115,9 @@ describe('the examples of the docs', function () {
   for (const block of written('json')) {
     it(`${block.place}: the message is one`, () => {
       const value: unknown = JSON.parse(block.text);
-      const judged = Object.entries(faultsOf(value));
-      const fits = judged.some(([, faults]) => faults.length === 0);
-      expect(fits, judged.map(([kind, faults]) => `as ${kind}: ${faults}`).join('\n')).to.equal(true);
+      const found = Object.entries(faultsOf(value));
+      const fits = found.some(([, faults]) => faults.length === 0);
+      expect(fits, found.map(([kind, faults]) => `as ${kind}: ${faults}`).join('\n')).to.equal(true);
     });
   }
 

@@ -34,31 +34,31 @@ describe('messages of an open connection', function () {
     const [frame] = admin.frames;
     if (!frame) throw new Error('no hello');
     expectMessage(frame, 'connection_established');
-    const { hello } = admin;
+    const { establishedData } = admin;
     const entry = await world.entry(redis, 'the-admin');
-    expect(hello).to.include({ user_id: 'the-admin', is_admin: true, node_id: 'n1', protocol: '1' });
-    expect(hello?.roles).to.deep.equal(['admin']);
-    expect(hello?.permissions).to.include.members(['events:receive', 'events:sensitive', 'admin:disconnect']);
-    expect(hello?.connection_id).to.equal(entry.conn);
-    expect(String(hello?.fence)).to.equal(entry.fence);
-    expect(hello?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
-    expect(hello?.positions.broadcast).to.match(/^[\w-]+\.\d+\./);
-    expect(hello?.positions.user).to.equal(null);
-    expect(hello?.limits).to.deep.equal({
+    expect(establishedData).to.include({ user_id: 'the-admin', is_admin: true, node_id: 'n1', protocol: '1' });
+    expect(establishedData?.roles).to.deep.equal(['admin']);
+    expect(establishedData?.permissions).to.include.members(['events:receive', 'events:sensitive', 'admin:disconnect']);
+    expect(establishedData?.connection_id).to.equal(entry.conn);
+    expect(String(establishedData?.fence)).to.equal(entry.fence);
+    expect(establishedData?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
+    expect(establishedData?.positions.broadcast).to.match(/^[\w-]+\.\d+\./);
+    expect(establishedData?.positions.user).to.equal(null);
+    expect(establishedData?.limits).to.deep.equal({
       max_payload: 65_536,
       max_subscriptions: 200,
       message_rate: 100,
       message_burst: 10_000,
     });
-    expect(Date.parse(hello?.expires_at ?? '')).to.be.greaterThan(Date.now());
-    expect(user.hello?.permissions).to.deep.equal(['events:receive']);
+    expect(Date.parse(establishedData?.expires_at ?? '')).to.be.greaterThan(Date.now());
+    expect(user.establishedData?.permissions).to.deep.equal(['events:receive']);
   });
 
   it('a position from before the server could replay must read as lost, or missed events go unnoticed', async () => {
     const client = await world.connect(node, world.user(), ['user'], { resume: 'abcdefgh.7.tag~' });
-    expect(client.hello?.resume).to.deep.equal({ broadcast: 'none', user: 'fresh' });
+    expect(client.establishedData?.resume).to.deep.equal({ broadcast: 'none', user: 'fresh' });
     const malformed = await world.connect(node, world.user(), ['user'], { resume: 'nonsense' });
-    expect(malformed.hello?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
+    expect(malformed.establishedData?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
   });
 
   it('a reply without reply_to cannot be told from the reply to another request', async () => {
@@ -77,7 +77,7 @@ describe('messages of an open connection', function () {
   });
 
   it('a pong for another connection must not pass for a sign of life of this one', async () => {
-    const id = user.hello?.connection_id;
+    const id = user.establishedData?.connection_id;
     user.send('pong');
     user.send('pong', { connection_id: id });
     const before = user.frames.length;
@@ -93,8 +93,11 @@ describe('messages of an open connection', function () {
     const frame = await client.request('get_connection_status');
     expectMessage(frame, 'connection_status');
     const { subscriptions } = await client.ask('get_subscription_info', {}, 'subscription_info');
-    expect(frame.data).to.include({ user_id: client.hello?.user_id, status: 'connected', is_healthy: true });
-    expect(frame.data).to.include({ connection_id: client.hello?.connection_id, fence: client.hello?.fence });
+    expect(frame.data).to.include({ user_id: client.establishedData?.user_id, status: 'connected', is_healthy: true });
+    expect(frame.data).to.include({
+      connection_id: client.establishedData?.connection_id,
+      fence: client.establishedData?.fence,
+    });
     expect(frame.data.subscriptions).to.deep.equal(subscriptions);
     expect(frame.data.message_count).to.equal(2);
   });
@@ -235,7 +238,7 @@ describe('messages of an open connection', function () {
     const none = await admin.ask('disconnect_user', { user_id: 'nobody-of-that-name' }, 'user_disconnected');
     expect(none).to.include({ result: 'not_connected', node_id: null, reason: null });
     const victim = await world.connect(node);
-    const id = victim.hello?.user_id;
+    const id = victim.establishedData?.user_id;
     const done = await admin.ask('disconnect_user', { user_id: id, reason: 'maintenance' }, 'user_disconnected');
     expect(done).to.include({ user_id: id, result: 'closed', node_id: 'n1', reason: 'maintenance' });
     expect(done.took_ms).to.be.within(0, 2000);
@@ -245,14 +248,14 @@ describe('messages of an open connection', function () {
   it('a close reason longer than a close frame must be cut, or the library throws instead of closing', async () => {
     const victim = await world.connect(node);
     const reason = 'ж'.repeat(100);
-    await admin.ask('disconnect_user', { user_id: victim.hello?.user_id, reason }, 'user_disconnected');
+    await admin.ask('disconnect_user', { user_id: victim.establishedData?.user_id, reason }, 'user_disconnected');
     expect(await victim.closed()).to.include({ code: 4002, reason: 'ж'.repeat(61) });
   });
 
   it('an admin action that leaves no record cannot be answered for', async () => {
     const redis = world.redis.client();
     const victim = await world.connect(node);
-    const target = victim.hello?.user_id ?? '';
+    const target = victim.establishedData?.user_id ?? '';
     await admin.ask('disconnect_user', { user_id: target, reason: 'audited' }, 'user_disconnected');
     const record = await until(
       async () => {

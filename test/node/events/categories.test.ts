@@ -41,7 +41,7 @@ describe('subscriptions by category', function () {
     expect(info.data.subscribed_categories).to.deep.equal(['security']);
     await client.close();
     const again = await world.connect(world.two, user);
-    expect(again.hello?.subscriptions).to.deep.equal(frame.data.subscriptions);
+    expect(again.establishedData?.subscriptions).to.deep.equal(frame.data.subscriptions);
   });
 
   it('the five groups of the predecessor stand for their categories', async () => {
@@ -85,7 +85,7 @@ describe('subscriptions by category', function () {
     expect(subscriptions).to.include('phishing_blocked');
     await client.close();
     const again = await world.connect(world.two, user);
-    expect(again.hello?.subscriptions).to.deep.equal(subscriptions);
+    expect(again.establishedData?.subscriptions).to.deep.equal(subscriptions);
     await single(again, 'subscribe_events', 'malware_blocked');
     expect(await world.received(again, ['malware_blocked', 'rpz_update'])).to.deep.equal(['malware_blocked']);
   });
@@ -93,7 +93,7 @@ describe('subscriptions by category', function () {
   it('a category that is dropped must take its defaults and single types along, and stay dropped', async () => {
     const user = world.user();
     const client = await world.connect(world.one, user);
-    const defaults = client.hello?.subscriptions ?? [];
+    const defaults = client.establishedData?.subscriptions ?? [];
     await single(client, 'subscribe_events', 'malware_blocked');
     const { subscriptions, categories } = await unsubscribe(client, 'security');
     expect(categories).to.deep.equal([]);
@@ -102,7 +102,7 @@ describe('subscriptions by category', function () {
     expect((await unsubscribe(client, 'security')).subscriptions).to.deep.equal(subscriptions);
     await client.close();
     const again = await world.connect(world.two, user);
-    expect(again.hello?.subscriptions).to.deep.equal(subscriptions);
+    expect(again.establishedData?.subscriptions).to.deep.equal(subscriptions);
     expect((await subscribe(again, 'security')).subscriptions).to.include.members(SECURITY);
   });
 
@@ -121,12 +121,12 @@ describe('subscriptions by category', function () {
   it('a change that Redis did not store must not be confirmed, nor made (L7)', async () => {
     const client = await world.connect(world.one);
     const redis = world.redis.client();
-    const key = `uws:{u:${client.hello?.user_id}}:subs`;
+    const key = `uws:{u:${client.establishedData?.user_id}}:subs`;
     await redis.set(key, 'not a hash');
     const answer = await client.request('subscribe_category', { categories: ['security'] });
     expect(answer.data).to.include({ error_code: 'UNAVAILABLE' });
     await redis.del(key);
     const info = await client.ask('get_subscription_info', {}, 'subscription_info');
-    expect(info).to.deep.include({ subscriptions: client.hello?.subscriptions, subscribed_categories: [] });
+    expect(info).to.deep.include({ subscriptions: client.establishedData?.subscriptions, subscribed_categories: [] });
   });
 });

@@ -18,11 +18,11 @@ describe('delivery of events', function () {
     await logOf(world.redis).append(Array.from({ length: 5 }, (_, n) => storedEvent({ n })));
     await client.waitFor('custom_event', (frame) => frame.data.n === 4);
     const offsets = client.events.map((frame) => offsetOf(frame.position));
-    const start = offsetOf(client.hello?.positions.broadcast);
+    const start = offsetOf(client.establishedData?.positions.broadcast);
     expect(offsets).to.deep.equal([1, 2, 3, 4, 5].map((n) => start + n));
     const next = await world.connect(world.two);
-    expect(offsetOf(next.hello?.positions.broadcast), 'hello carries the cursor').to.equal(start + 5);
-    expect(next.hello?.positions.broadcast).to.equal(client.events.at(-1)?.position);
+    expect(offsetOf(next.establishedData?.positions.broadcast), 'hello carries the cursor').to.equal(start + 5);
+    expect(next.establishedData?.positions.broadcast).to.equal(client.events.at(-1)?.position);
   });
 
   it('several events of one turn must share one write per socket, in order', async () => {

@@ -34,12 +34,12 @@ describe('mailboxes', function () {
     await until(async () => (await mailOf(world.redis).head(user))?.offset === 80, { what: 'all in the mailbox' });
     const client = await world.connect(world.two, user);
     expectMessage(client.frames[0] as never, 'connection_established');
-    expect(client.hello?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
+    expect(client.establishedData?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
     await client.waitFor('custom_event', last(79));
     expect(mailNumbers(client)).to.deep.equal(upTo(80));
     expect(gapsOf(client)).to.deep.equal([]);
     const first = client.events[0];
-    expect(parsePosition(String(client.hello?.positions.user))).to.include({ offset: 0 });
+    expect(parsePosition(String(client.establishedData?.positions.user))).to.include({ offset: 0 });
     expect(parsePosition(String(first?.position))).to.include({ offset: 1 });
   });
 
@@ -53,7 +53,7 @@ describe('mailboxes', function () {
     expectMessage(gap as never, 'gap');
     expect(gap?.data).to.deep.equal({
       scope: 'user',
-      from: client.hello?.positions.user,
+      from: client.establishedData?.positions.user,
       to: client.events[0]?.position,
       reason: 'trimmed',
     });
@@ -95,7 +95,7 @@ describe('mailboxes', function () {
   it('the first event of a user without a mailbox must come live', async () => {
     const user = world.user();
     const client = await world.connect(world.two, user);
-    expect(client.hello?.positions.user).to.equal(null);
+    expect(client.establishedData?.positions.user).to.equal(null);
     await mailOf(world.redis).append(user, events(1));
     await client.waitFor('custom_event');
     expect(mailNumbers(client)).to.deep.equal([0]);
@@ -130,7 +130,7 @@ describe('mailboxes', function () {
     await until(async () => (await mail.read(user, 1, 1))?.acked === 7, { what: 'the newest acknowledgement counts' });
     await first.close();
     const second = await world.connect(world.two, user);
-    expect(second.hello?.positions.user).to.equal(first.events[6]?.position);
+    expect(second.establishedData?.positions.user).to.equal(first.events[6]?.position);
     await second.waitFor('custom_event', last(9));
     expect(mailNumbers(second)).to.deep.equal([7, 8, 9]);
     expect(gapsOf(second)).to.deep.equal([]);
@@ -156,7 +156,7 @@ describe('mailboxes', function () {
     ];
     for (const [position, result, expected] of cases) {
       const client = await world.connect(world.two, user, ['user'], { resume: resumeUser(position) });
-      expect(client.hello?.resume.user, String(position)).to.equal(result);
+      expect(client.establishedData?.resume.user, String(position)).to.equal(result);
       await until(() => mailNumbers(client).length >= expected.length, { what: `replay from ${String(position)}` });
       await client.close();
       expect(mailNumbers(client), String(position)).to.deep.equal(expected);
@@ -167,19 +167,19 @@ describe('mailboxes', function () {
     await until(async () => (await mail.read(user, 1, 1))?.acked === 5, { what: 'acknowledged' });
     await acking.close();
     const older = await world.connect(world.two, user, ['user'], { resume: resumeUser(positions[1]) });
-    expect(older.hello?.resume.user).to.equal('partial');
+    expect(older.establishedData?.resume.user).to.equal('partial');
     await older.waitFor('custom_event');
     expect(mailNumbers(older)).to.deep.equal([5]);
     await older.close();
     const exact = await world.connect(world.two, user, ['user'], { resume: resumeUser(positions[4]) });
-    expect(exact.hello?.resume.user).to.equal('full');
+    expect(exact.establishedData?.resume.user).to.equal('full');
   });
 
   it('a position of a mailbox that is no more must not pass for a good one', async () => {
     const resume = resumeUser('gone.4.tag');
     const client = await world.connect(world.one, world.user(), ['user'], { resume });
-    expect(client.hello?.resume.user).to.equal('none');
-    expect(client.hello?.positions.user).to.equal(null);
+    expect(client.establishedData?.resume.user).to.equal('none');
+    expect(client.establishedData?.positions.user).to.equal(null);
   });
 
   it('subscription and permission must be judged at delivery, and the cursor be told when nothing was', async () => {
@@ -196,10 +196,13 @@ describe('mailboxes', function () {
     ];
     await mail.append(user, [storedEvent({ n: 0 }, { type: 'notification_sent' }), ...hidden]);
     await client.waitFor('notification_sent');
-    const told = await client.waitFor('heartbeat', ({ data }) => (data.positions as { user: unknown }).user !== null);
-    expectMessage(told, 'heartbeat');
-    const { user: cursor } = told.data.positions as { user: string };
-    expect(parsePosition(cursor)?.offset).to.equal(6);
+    const reported = await client.waitFor(
+      'heartbeat',
+      ({ data }) => (data.positions as { user: unknown }).user !== null,
+    );
+    expectMessage(reported, 'heartbeat');
+    const { user: position } = reported.data.positions as { user: string };
+    expect(parsePosition(position)?.offset).to.equal(6);
     const beats = client.frames.filter(({ type }) => type === 'heartbeat').length;
     await until(() => client.frames.filter(({ type }) => type === 'heartbeat').length > beats + 1, {
       what: 'heartbeats',
@@ -211,8 +214,8 @@ describe('mailboxes', function () {
     await client.waitFor('custom_event', last(7));
     expect(mailNumbers(client)).to.deep.equal([0, 7]);
     await client.close();
-    const again = await world.connect(world.two, user, ['user'], { resume: resumeUser(cursor) });
-    expect(again.hello?.resume.user).to.equal('full');
+    const again = await world.connect(world.two, user, ['user'], { resume: resumeUser(position) });
+    expect(again.establishedData?.resume.user).to.equal('full');
     await again.waitFor('custom_event');
     expect(mailNumbers(again)).to.deep.equal([7]);
   });

@@ -75,7 +75,7 @@ describe('mailboxes under faults', function () {
       await mail.append(user, events(1, waiting + 1));
       // Redis wrote them to the node before it wrote them here, and on the way to the node is only this process.
       await until(() => heard === 2, { what: 'the messages' });
-      expect(client.hello).to.equal(null);
+      expect(client.establishedData).to.equal(null);
       proxy.heal();
       await client.waitFor('custom_event', last(waiting + 1));
       expect(mailNumbers(client)).to.deep.equal(upTo(2, waiting));

@@ -43,7 +43,7 @@ describe('mailboxes that are lost, or cut off from those whom they are for', fun
     // Nobody owns the user now: what is appended is told to nobody, until the sweep claims again.
     await redis.del(`uws:{u:${user}}:conn`);
     await lost.append(user, events(2, 2));
-    await until(async () => (await world.entry(redis, user)).conn === client.hello?.connection_id, {
+    await until(async () => (await world.entry(redis, user)).conn === client.establishedData?.connection_id, {
       what: 'claimed again',
     });
     await heard.append(user, events(1, 4));
@@ -85,7 +85,7 @@ describe('mailboxes that are lost, or cut off from those whom they are for', fun
     await mail.append(user, events(3));
     const before = await client.waitFor('custom_event', last(2));
     await redis.flushall();
-    await until(async () => (await world.entry(redis, user)).conn === client.hello?.connection_id, {
+    await until(async () => (await world.entry(redis, user)).conn === client.establishedData?.connection_id, {
       what: 'claimed again',
     });
     await mail.append(user, events(2, 3));
@@ -96,6 +96,6 @@ describe('mailboxes that are lost, or cut off from those whom they are for', fun
     expect(gaps[0]).to.include({ reason: 'log_reset', from: before.position });
     await client.close();
     const again = await world.connect(world.one, user, ['user'], { resume: resumeUser(before.position) });
-    expect(again.hello?.resume.user).to.equal('none');
+    expect(again.establishedData?.resume.user).to.equal('none');
   });
 });

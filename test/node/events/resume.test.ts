@@ -49,9 +49,9 @@ describe('a client that comes back with its position', function () {
       const start = await published(1);
       await published(300, 1);
       const client = await back(where(), start);
-      expect(client.hello?.resume.broadcast).to.equal('full');
+      expect(client.establishedData?.resume.broadcast).to.equal('full');
       // The cursor, not the head: nothing after it was written yet.
-      expect(client.hello?.positions.broadcast).to.equal(start);
+      expect(client.establishedData?.positions.broadcast).to.equal(start);
       await logOf(world.redis).append([storedEvent({ n: 301 })]);
       await client.waitFor('custom_event', ({ data }) => data.n === 301);
       expect(numbers(client)).to.deep.equal(upTo(301, 1));
@@ -82,7 +82,7 @@ describe('a client that comes back with its position', function () {
   it('a position of the head must bring nothing, or the last event comes twice', async () => {
     const start = await published(3);
     const client = await back(node, start);
-    expect(client.hello?.resume.broadcast).to.equal('full');
+    expect(client.establishedData?.resume.broadcast).to.equal('full');
     await logOf(world.redis).append([storedEvent({ n: 'next' })]);
     await client.waitFor('custom_event', ({ data }) => data.n === 'next');
     expect(numbers(client)).to.deep.equal(['next']);
@@ -97,8 +97,8 @@ describe('a client that comes back with its position', function () {
     const position = formatPosition(String(epoch), Number(offset), String(tag));
     const ahead = await back(node, position);
     expect(client.events, 'the node stands behind').to.deep.equal([]);
-    expect(ahead.hello?.resume.broadcast).to.equal('full');
-    expect(ahead.hello?.positions.broadcast).to.equal(position);
+    expect(ahead.establishedData?.resume.broadcast).to.equal('full');
+    expect(ahead.establishedData?.positions.broadcast).to.equal(position);
     await client.waitFor('custom_event', ({ data }) => data.n === 'ahead');
     await logOf(world.redis).append([storedEvent({ n: 'next' })]);
     await ahead.waitFor('custom_event', ({ data }) => data.n === 'next');
@@ -113,7 +113,7 @@ describe('a client that comes back with its position', function () {
     await logOf(world.redis, 'lost').append([storedEvent({ n: 'lost' })]);
     const [, ahead, aheadTag] = await redis.hmget('uws:{log}:meta', 'epoch', 'offset', 'tag');
     const client = await back(node, formatPosition(epoch, Number(ahead), String(aheadTag)));
-    expect(client.hello?.resume.broadcast).to.equal('full');
+    expect(client.establishedData?.resume.broadcast).to.equal('full');
     // A fail-over to a replica that lacked it; another takes its place.
     await redis.xdel('uws:{log}:s', `${ahead}-0`);
     await redis.call('XSETID', 'uws:{log}:s', `${offset}-0`);
@@ -139,11 +139,11 @@ describe('a client that comes back with its position', function () {
     });
     const fresh = await world.node({ NODE_ID: 'knows-nothing' });
     const resumed = await back(fresh, before?.position);
-    expect(resumed.hello?.resume.broadcast).to.equal('full');
+    expect(resumed.establishedData?.resume.broadcast).to.equal('full');
     await resumed.waitFor('custom_event', ({ data }) => data.n === 39);
     expect(gaps(resumed)).to.deep.equal([]);
     const older = await back(fresh, client.events[0]?.position);
-    expect(older.hello?.resume.broadcast).to.equal('partial');
+    expect(older.establishedData?.resume.broadcast).to.equal('partial');
   });
 
   // Seen red when an entry that joins by its offset was enough: the one before it is gone, and may have been another.
@@ -176,13 +176,13 @@ describe('a client that comes back with its position', function () {
         formatPosition(epoch, offset + 1000, tag),
       ]) {
         const client = await back(to, position);
-        results.push(client.hello?.resume.broadcast);
-        expect(client.hello?.positions.broadcast).to.not.equal(position);
+        results.push(client.establishedData?.resume.broadcast);
+        expect(client.establishedData?.positions.broadcast).to.not.equal(position);
       }
     }
     expect(results).to.deep.equal(Array.from({ length: 10 }, () => 'none'));
     const malformed = await back(node, 'junk');
-    expect(malformed.hello?.resume.broadcast).to.equal('fresh');
+    expect(malformed.establishedData?.resume.broadcast).to.equal('fresh');
   });
 
   it('what is trimmed must be told: partial in hello, and a gap before the rest', async () => {
@@ -191,8 +191,8 @@ describe('a client that comes back with its position', function () {
     const redis = world.redis.client();
     await redis.xtrim('uws:{log}:s', 'MAXLEN', 12);
     const client = await back(small, start);
-    expect(client.hello?.resume.broadcast).to.equal('partial');
-    expect(client.hello?.positions.broadcast).to.equal(start);
+    expect(client.establishedData?.resume.broadcast).to.equal('partial');
+    expect(client.establishedData?.positions.broadcast).to.equal(start);
     await client.waitFor('custom_event', ({ data }) => data.n === 30);
     const gap = await client.waitFor('gap');
     expect(gap.data).to.include({ scope: 'broadcast', from: start, reason: 'trimmed' });
@@ -206,7 +206,7 @@ describe('a client that comes back with its position', function () {
     await world.redis.client().del('uws:{log}:s');
     const fresh = await world.node({ NODE_ID: 'late' });
     const client = await back(fresh, start);
-    expect(client.hello?.resume.broadcast).to.equal('full');
+    expect(client.establishedData?.resume.broadcast).to.equal('full');
   });
 
   it('a replay must not show what the user may not see', async () => {
@@ -226,13 +226,13 @@ describe('a client that comes back with its position', function () {
   it('a cursor that moves without events must be told, or who receives rarely ages out of the log (L6)', async () => {
     const quiet = await world.connect(node);
     await quiet.ask('unsubscribe_events', { event_types: ['custom_event'] }, 'subscription_updated');
-    const start = quiet.hello?.positions.broadcast;
+    const start = quiet.establishedData?.positions.broadcast;
     const last = await published(20);
     expect(last).to.not.equal(start);
-    const told = await quiet.waitFor('heartbeat', ({ data }) => {
+    const reported = await quiet.waitFor('heartbeat', ({ data }) => {
       return (data.positions as { broadcast: string }).broadcast === last;
     });
-    expect(told.data.positions).to.deep.equal({ broadcast: last, user: null });
+    expect(reported.data.positions).to.deep.equal({ broadcast: last, user: null });
     expect(quiet.events).to.deep.equal([]);
   });
 });

@@ -41,10 +41,10 @@ describe('legacy endpoints', function () {
       for (const path of [`/ws/${group}`, `/api/websocket/ws/${group}`]) {
         const client = clients.dial(one, group, { path, token: token(world.user()) });
         expect([...(await client.established())].sort()).to.deep.equal([...types].sort());
-        const [hello] = client.frames;
-        expect(hello?.type).to.equal('connection_established');
-        expect(hello?.data).to.have.all.keys('connection_type', 'subscribed_events');
-        expect(hello?.data?.connection_type).to.equal(group);
+        const [establishedData] = client.frames;
+        expect(establishedData?.type).to.equal('connection_established');
+        expect(establishedData?.data).to.have.all.keys('connection_type', 'subscribed_events');
+        expect(establishedData?.data?.connection_type).to.equal(group);
         const { data } = await client.waitFor('deprecation');
         expect(data).to.include({ replacement: '/api/unified/ws', group, assigned: 'legacy', enforced: false });
         expect(data?.categories).to.include(group === 'dns_management' ? 'dns' : group);
@@ -99,10 +99,10 @@ describe('legacy endpoints', function () {
       priority: 'high',
     };
     await publish(one, event);
-    const told = await user.waitFor('security_alert');
-    expect(JSON.parse(told.text)).to.have.all.keys('type', 'data', 'timestamp');
-    expect(told.data).to.deep.equal({ title: 'T', nested: { keyword: 'kept' } });
-    expect(told.timestamp).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    const reported = await user.waitFor('security_alert');
+    expect(JSON.parse(reported.text)).to.have.all.keys('type', 'data', 'timestamp');
+    expect(reported.data).to.deep.equal({ title: 'T', nested: { keyword: 'kept' } });
+    expect(reported.timestamp).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     expect((await admin.waitFor('security_alert')).data).to.deep.equal(event.data);
     const frame = await unified.waitFor('security_alert');
     expect(frame).to.include({ scope: 'broadcast', priority: 'high' });
@@ -117,8 +117,8 @@ describe('legacy endpoints', function () {
     await publish(one, { event_type: 'zone_created', data: { n: 2 } });
     await publish(one, { event_type: 'health_update', data: { n: 3 }, delivery: 'ephemeral' });
     await publish(one, { event_type: 'health_update', data: { n: 4 } });
-    const told = await client.waitFor('health_update', ({ data }) => data?.n === 3);
-    expect(JSON.parse(told.text)).to.have.all.keys('type', 'data', 'timestamp');
+    const reported = await client.waitFor('health_update', ({ data }) => data?.n === 3);
+    expect(JSON.parse(reported.text)).to.have.all.keys('type', 'data', 'timestamp');
     await client.waitFor('health_update', ({ data }) => data?.n === 4);
     await unified.waitFor('health_update', ({ data }) => data.n === 1);
     await client.settled();

@@ -106,9 +106,9 @@ describe('the life of a legacy connection', function () {
     await until(async () => ((await statsOf(two)).delivery.congested ?? 0) > 0, { what: 'it is congested' });
     client.ws.resume();
     await client.waitFor('system_status', ({ data }) => data?.n === many - 1);
-    const told = client.frames.filter(({ type }) => type === 'system_status');
-    expect(told.map(({ data }) => data?.n)).to.deep.equal(Array.from({ length: many }, (_, n) => n));
-    expect(told.every((frame) => Object.keys(JSON.parse(frame.text)).length === 3)).to.equal(true);
+    const reported = client.frames.filter(({ type }) => type === 'system_status');
+    expect(reported.map(({ data }) => data?.n)).to.deep.equal(Array.from({ length: many }, (_, n) => n));
+    expect(reported.every((frame) => Object.keys(JSON.parse(frame.text)).length === 3)).to.equal(true);
     expect(new Set(client.types)).to.deep.equal(new Set(['connection_established', 'deprecation', 'system_status']));
   });
 
@@ -144,8 +144,8 @@ describe('the life of a legacy connection', function () {
     const { body } = await call(two, 'catalogue/reload', { method: 'POST', token: adminToken() });
     writeFileSync(catalogue, JSON.stringify(raw));
     expect(body.result).to.equal('applied');
-    const told = await client.waitFor('subscription_updated');
-    expect(told.data?.subscribed_events).to.not.include('health_update');
+    const reported = await client.waitFor('subscription_updated');
+    expect(reported.data?.subscribed_events).to.not.include('health_update');
     await call(two, 'catalogue/reload', { method: 'POST', token: adminToken() });
     await client.waitFor('subscription_updated', ({ data }) =>
       (data?.subscribed_events as string[]).includes('health_update'),

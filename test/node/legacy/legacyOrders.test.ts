@@ -113,9 +113,9 @@ describe('orders of admins and legacy connections', function () {
     const ordered = order(`users/${user}/permissions-changed`, { roles: ['user'] });
     expect((await admin.closed()).code).to.equal(1008);
     expect(admin.frames.at(-1)?.data).to.include({ error_code: 'PERMISSION_DENIED' });
-    const told = await system.waitFor('subscription_updated');
+    const reported = await system.waitFor('subscription_updated');
     expect(performance.now() - startedAt).to.be.lessThan(1000);
-    expect(told.data?.subscribed_events).to.have.members(['bind_reload', 'config_change', 'system_status']);
+    expect(reported.data?.subscribed_events).to.have.members(['bind_reload', 'config_change', 'system_status']);
     expect((await ordered).body).to.include({ result: 'applied' });
     await publish(one, { event_type: 'security_alert', data: { title: 'T', source_ip: '10.0.0.1' } });
     expect((await security.waitFor('security_alert')).data).to.deep.equal({ title: 'T' });

@@ -54,7 +54,7 @@ describe('faults of the predecessor', function () {
       what: 'all are appended',
     });
     const [user, admin] = await Promise.all([world.connect(node), world.admin(node)]);
-    expect(user.hello?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
+    expect(user.establishedData?.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
     await publish({ event_type: 'zone_created', data: {} });
     await Promise.all([user, admin].map((client) => client.waitFor('zone_created')));
     for (const client of [user, admin]) expect(client.events.map(({ type }) => type)).to.deep.equal(['zone_created']);
@@ -98,7 +98,7 @@ describe('faults of the predecessor', function () {
   // Seen red with frames that lack the metadata.
   it('an event must come in a replay as it came live, with all its fields (F13)', async () => {
     const witness = await world.connect(node);
-    const position = String(witness.hello?.positions.broadcast);
+    const position = String(witness.establishedData?.positions.broadcast);
     const event = {
       event_type: 'zone_updated',
       data: { a: { b: [1] } },

@@ -222,20 +222,20 @@ describe('the roll-out', function () {
       // He came to the unified endpoint although he is assigned to the legacy ones.
       const first = await other.waitFor('rollout_changed');
       expect(first.data).to.deep.equal({ endpoint: 'legacy', reason: 'not_listed', enforced: false });
-      const told = (client: typeof listed): unknown[] =>
+      const reported = (client: typeof listed): unknown[] =>
         client.frames.filter(({ type }) => type === 'rollout_changed').map(({ data }) => data);
-      expect(told(listed)).to.deep.equal([]);
+      expect(reported(listed)).to.deep.equal([]);
       await set(one, { mode: 'gradual', percentage: 50, user_list: ['listed'] });
       await set(one, { mode: 'full' });
       await set(one, { mode: 'full', enforce: true });
       await rollBack(one);
       await listed.waitFor('rollout_changed', ({ data }) => data.endpoint === 'legacy');
       await other.waitFor('rollout_changed', ({ data }) => data.reason === 'disabled');
-      expect(told(listed)).to.deep.equal([
+      expect(reported(listed)).to.deep.equal([
         { endpoint: 'unified', reason: 'full', enforced: true },
         { endpoint: 'legacy', reason: 'disabled', enforced: false },
       ]);
-      expect(told(other)).to.deep.equal([
+      expect(reported(other)).to.deep.equal([
         first.data,
         { endpoint: 'unified', reason: 'full', enforced: false },
         { endpoint: 'unified', reason: 'full', enforced: true },

@@ -41,8 +41,8 @@ describe('the roll-out when something fails', function () {
     await set(one, { mode: 'full', enforce: true });
     const client = await world.connect(two);
     await world.redis.client().flushall();
-    const told = await client.waitFor('rollout_changed');
-    expect(told.data).to.deep.equal({ endpoint: 'legacy', reason: 'disabled', enforced: false });
+    const reported = await client.waitFor('rollout_changed');
+    expect(reported.data).to.deep.equal({ endpoint: 'legacy', reason: 'disabled', enforced: false });
     await until(async () => (await inForce(one)).version === 0 && (await inForce(two)).version === 0, {
       timeoutMs: 10_000,
       what: 'both nodes know',

@@ -42,7 +42,7 @@ describe('bad input', function () {
     const client = await opened(input, index);
     try {
       client.socket.write(input.bytes);
-      return await judged(client, input.expected);
+      return await found(client, input.expected);
     } catch (error) {
       return `${String(error)}; ${tale(client)}`;
     } finally {
@@ -62,7 +62,7 @@ describe('bad input', function () {
     return client;
   }
 
-  async function judged(client: RawClient, expected: Expected): Promise<string | null> {
+  async function found(client: RawClient, expected: Expected): Promise<string | null> {
     if ('status' in expected) {
       const status = await until(() => client.status ?? (client.ended && -1), { what: 'an answer' });
       const [from, to] = expected.status;
@@ -90,8 +90,8 @@ describe('bad input', function () {
   }
 
   function tale(client: RawClient): string {
-    const told = { status: client.status, close: client.closeCode, ended: client.ended };
-    return `${JSON.stringify(told)} ${JSON.stringify(answers(client)).slice(0, 300)}`;
+    const reported = { status: client.status, close: client.closeCode, ended: client.ended };
+    return `${JSON.stringify(reported)} ${JSON.stringify(answers(client)).slice(0, 300)}`;
   }
 
   /** All of it once. Returns what went wrong. */

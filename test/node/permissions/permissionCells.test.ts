@@ -23,11 +23,11 @@ function rowsBelow(heading: string): readonly Row[] {
     .filter((line) => line.startsWith('| ') || line.startsWith('|-'))
     .map((line) => line.split('|').map((cell) => cell.trim()));
   return rows.map((cells) => {
-    const judged = head.flatMap((column, at) => {
+    const found = head.flatMap((column, at) => {
       const cell = cells[at];
       return cell === 'yes' || cell === 'no' ? [[column, cell === 'yes'] as const] : [];
     });
-    return { name: (cells[1] ?? '').replaceAll('`', ''), cells: new Map(judged) };
+    return { name: (cells[1] ?? '').replaceAll('`', ''), cells: new Map(found) };
   });
 }
 

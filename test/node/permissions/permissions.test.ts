@@ -69,12 +69,12 @@ describe('permissions in force', function () {
     })();
     const startedAt = systemClock.mono();
     const answered = order(user, { roles: ['user'] });
-    const told = await client.waitFor('subscription_updated');
-    expect(told.at - startedAt).to.be.lessThan(1000);
-    expectMessage(told, 'subscription_updated');
-    expect(told.data.reason).to.equal('permissions_changed');
-    expect(told.data.subscriptions).to.include('zone_created').and.not.include('user_login');
-    expect(told.data.errors).to.deep.include({ event_type: 'user_login', error: 'permission_denied' });
+    const reported = await client.waitFor('subscription_updated');
+    expect(reported.at - startedAt).to.be.lessThan(1000);
+    expectMessage(reported, 'subscription_updated');
+    expect(reported.data.reason).to.equal('permissions_changed');
+    expect(reported.data.subscriptions).to.include('zone_created').and.not.include('user_login');
+    expect(reported.data.errors).to.deep.include({ event_type: 'user_login', error: 'permission_denied' });
     const { status, body } = await answered;
     expect(status).to.equal(200);
     expect(body).to.include({ user_id: user, result: 'applied', node_id: 'two', renew_by: null });
@@ -82,7 +82,7 @@ describe('permissions in force', function () {
     running = false;
     await appended;
     await received(client);
-    const late = client.frames.slice(client.frames.indexOf(told)).filter((frame) => frame.type === 'user_login');
+    const late = client.frames.slice(client.frames.indexOf(reported)).filter((frame) => frame.type === 'user_login');
     expect(late).to.deep.equal([]);
     expect(changes(client)).to.have.length(1);
     const denied = await client.ask('subscribe_events', { event_types: ['user_login'] }, 'subscription_updated');
@@ -97,9 +97,9 @@ describe('permissions in force', function () {
     await order(user, { roles: ['user'], permissions: [] });
     await client.close();
     const again = await world.connect(one, user, [], { token: old });
-    expect(again.hello?.roles).to.deep.equal(['user']);
-    expect(again.hello?.is_admin).to.equal(false);
-    expect(again.hello?.permissions).to.deep.equal(['events:receive']);
+    expect(again.establishedData?.roles).to.deep.equal(['user']);
+    expect(again.establishedData?.is_admin).to.equal(false);
+    expect(again.establishedData?.permissions).to.deep.equal(['events:receive']);
     expect(await received(again, 'user_login', 'zone_created')).to.deep.equal(['zone_created']);
     const refused = await again.request('disconnect_user', { user_id: 'nobody' });
     expect(refused.data.error_code).to.equal('PERMISSION_DENIED');
@@ -107,7 +107,7 @@ describe('permissions in force', function () {
     await again.close();
     // Issued after the answer, be it in the same moment: what it says holds.
     const renewed = await world.connect(two, user, ['admin']);
-    expect(renewed.hello?.roles).to.deep.equal(['admin']);
+    expect(renewed.establishedData?.roles).to.deep.equal(['admin']);
     expect(await received(renewed, 'user_login')).to.deep.equal(['user_login']);
   });
 
@@ -154,7 +154,7 @@ describe('permissions in force', function () {
     const old = token(user, { roles: ['admin'] });
     expect((await order(user, { roles: ['user'] })).body).to.include({ result: 'not_connected', node_id: null });
     const client = await world.connect(two, user, [], { token: old });
-    expect(client.hello?.roles).to.deep.equal(['user']);
+    expect(client.establishedData?.roles).to.deep.equal(['user']);
   });
 
   it('an order that came between claim and hello must not be lost', async () => {
@@ -206,12 +206,12 @@ describe('permissions in force', function () {
     const { body } = await order(user);
     const startedAt = Date.parse(body.as_of);
     expect(body).to.include({ result: 'applied', renew_by: new Date(startedAt + GRACE_MS).toISOString() });
-    const told = await client.waitFor('token_expiring');
-    expectMessage(told, 'token_expiring');
-    expect(told.data).to.deep.equal({ expires_at: body.as_of });
+    const reported = await client.waitFor('token_expiring');
+    expectMessage(reported, 'token_expiring');
+    expect(reported.data).to.deep.equal({ expires_at: body.as_of });
     // Let in while the grace lasts, and told the same.
     const again = await world.connect(one, user, [], { token: old });
-    expect(again.hello?.expires_at).to.equal(body.as_of);
+    expect(again.establishedData?.expires_at).to.equal(body.as_of);
     await again.waitFor('token_expiring');
     expect((await again.ended).code).to.equal(4101);
     expect(Date.now() - startedAt).to.be.within(GRACE_MS, GRACE_MS + 700);

@@ -59,7 +59,7 @@ for (const minutes of [10, -10]) {
       const reader = await world.connect(node);
       await sent({ id: 'first', data: { n: 1 } });
       await reader.waitFor('custom_event', ({ data }) => data.n === 1);
-      resume = `${String(reader.hello?.positions.broadcast)}~`;
+      resume = `${String(reader.establishedData?.positions.broadcast)}~`;
       await until(async () => (await redis.exists(keys.box(away))) === 1, { what: 'the mailbox' });
       // A fail-over to a machine that is off.
       redisClock.set(minutes * MINUTES);
@@ -107,14 +107,14 @@ for (const minutes of [10, -10]) {
     });
 
     it('must be told', async () => {
-      const told = await until(
+      const reported = await until(
         async () => {
           const { notices } = (await (await fetch(`${node.http}/readyz`)).json()) as { notices: string[] };
           return notices.find((text) => text.includes('the clock of Redis (main)')) ?? null;
         },
         { what: 'a notice', timeoutMs: 8000, everyMs: 100 },
       );
-      expect(told).to.match(minutes > 0 ? /10 min ahead/ : /10 min behind/);
+      expect(reported).to.match(minutes > 0 ? /10 min ahead/ : /10 min behind/);
     });
   });
 }

@@ -95,7 +95,7 @@ describe('a shard of a Redis Cluster that broke', function () {
     expect((await older.closed(20_000)).code).to.equal(4001);
     const received = newer.events.length;
     await until(() => newer.events.length > received, { what: 'the newer one goes on' });
-    return (older.events.at(-1)?.at ?? 0) - newer.helloAt;
+    return (older.events.at(-1)?.at ?? 0) - newer.establishedAt;
   }
 
   async function metric(node: LocalNode, name: string): Promise<number> {

@@ -36,17 +36,17 @@ describe('nodes whose settings differ while a deploy rolls', function () {
   };
 
   const notices = async (node: LocalNode): Promise<string[]> => {
-    const { notices: told } = (await (await fetch(`${node.http}/readyz`)).json()) as { notices: string[] };
-    return told.filter((text) => text.startsWith('settings: '));
+    const { notices: reported } = (await (await fetch(`${node.http}/readyz`)).json()) as { notices: string[] };
+    return reported.filter((text) => text.startsWith('settings: '));
   };
 
   // Seen red: nothing told of it.
   it('must both serve, and be told of when it lasts longer than a deploy: each setting by its name, with both values', async () => {
-    const old = await world.node({}, { differencesToldMs: 0 });
+    const old = await world.node({}, { differencesReportedMs: 0 });
     const changed = await world.node(CHANGED);
     const names = AGREEMENTS.filter(({ rule, value }) => rule === 'told' && value).map(({ name }) => name);
     expect(Object.keys(CHANGED), 'one change for each').to.have.members(names);
-    const told = await until(
+    const reported = await until(
       async () => {
         const all = await notices(old);
         return all.length >= names.length && all;
@@ -54,7 +54,7 @@ describe('nodes whose settings differ while a deploy rolls', function () {
       { timeoutMs: 10_000, what: 'all are told' },
     );
     for (const name of names) {
-      const text = told.find((one) => one.startsWith(`settings: ${name} differs`)) ?? '';
+      const text = reported.find((one) => one.startsWith(`settings: ${name} differs`)) ?? '';
       expect(text, name).to.include(`${CHANGED[name]} (${changed.node.id})`).and.to.include(`(${old.node.id})`);
     }
     expect(await notices(changed), 'a deploy may take 10 min').to.deep.equal([]);

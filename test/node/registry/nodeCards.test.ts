@@ -33,15 +33,15 @@ describe('the cards of the nodes', function () {
   it('each process must be told apart, and Redis that lost its data must have the cards again with the next beats', async () => {
     await world.node({ NODE_ID: 'same' });
     await world.node({ NODE_ID: 'same', LEASE_TTL_MS: '7000' });
-    const told = async (): Promise<string[]> => {
+    const reported = async (): Promise<string[]> => {
       const { [MARK]: _, ...all } = await redis.hgetall(keys.nodeCards());
       return Object.values(all).map((text) => String((JSON.parse(text) as NodeCard).process));
     };
-    const before = await told();
+    const before = await reported();
     expect(new Set(before)).to.have.length(2);
     await redis.flushall();
-    await until(async () => (await told()).length === 2, { what: 'both are there again' });
-    expect(await told(), 'the processes are the same').to.have.members(before);
+    await until(async () => (await reported()).length === 2, { what: 'both are there again' });
+    expect(await reported(), 'the processes are the same').to.have.members(before);
     expect((await cards()).same?.lease_ttl_ms).to.be.oneOf([5000, 7000]);
   });
 

@@ -90,7 +90,7 @@ describe('a node that missed something', function () {
     }
     await client.waitFor('custom_event', (frame) => frame.data.n === 299);
     expect(numbers(client)).to.deep.equal(upTo(300));
-    expect((await world.entry(redis, user)).conn).to.equal(client.hello?.connection_id);
+    expect((await world.entry(redis, user)).conn).to.equal(client.establishedData?.connection_id);
     expect((await client.request('subscribe_events', { event_types: ['zone_imported'] })).type).to.be.oneOf([
       'subscription_updated',
       'error',
@@ -136,7 +136,7 @@ describe('a node that missed something', function () {
     expect(numbers(client)).to.deep.equal([0, 1, 2, 'other 1', 'other 2', 'next']);
     // The epoch is another: a position of the lost part must not pass for one of what took its place.
     const old = await world.connect(node, world.user(), ['user'], { resume: `${client.events[2]?.position}~` });
-    expect(old.hello?.resume.broadcast).to.equal('none');
+    expect(old.establishedData?.resume.broadcast).to.equal('none');
     expect(parsePosition(String(client.events.at(-1)?.position))?.epoch).to.not.equal(back?.epoch);
   });
 
@@ -145,7 +145,7 @@ describe('a node that missed something', function () {
     const [client, admin] = await Promise.all([world.connect(node, user), world.admin(node)]);
     await logOf(world.redis).append([storedEvent({ n: 0 })]);
     const before = await client.waitFor('custom_event');
-    const fence = client.hello?.fence ?? 0;
+    const fence = client.establishedData?.fence ?? 0;
     await redis.flushall();
     const gap = await client.waitFor('gap');
     expect(gap.data).to.include({ scope: 'broadcast', reason: 'log_reset', from: before.position });
@@ -156,7 +156,7 @@ describe('a node that missed something', function () {
       },
       { what: 'the entry is written again' },
     );
-    expect(entry.conn).to.equal(client.hello?.connection_id);
+    expect(entry.conn).to.equal(client.establishedData?.connection_id);
     expect(Number(entry.fence)).to.be.at.least(fence);
     const published = await until(
       async () => {
@@ -262,7 +262,7 @@ describe('a node that is cut off', function () {
     proxy.partition();
     const newer = world.dial(near, { token: token(gone) });
     await newer.established();
-    const establishedAt = newer.helloAt;
+    const establishedAt = newer.establishedAt;
     for (let n = 1; n <= 10; n += 1) await log.append([storedEvent({ n })]);
     await newer.waitFor('custom_event', (frame) => frame.data.n === 10);
     expect(old.ending).to.equal(null);
@@ -274,7 +274,10 @@ describe('a node that is cut off', function () {
     const late = old.frames.filter((frame) => frame.at > establishedAt);
     expect(late, 'nothing for the replaced one').to.deep.equal([]);
     const entry = await world.entry(redis, gone);
-    expect(entry).to.include({ conn: newer.hello?.connection_id, fence: String(newer.hello?.fence) });
+    expect(entry).to.include({
+      conn: newer.establishedData?.connection_id,
+      fence: String(newer.establishedData?.fence),
+    });
   });
 
   // Seen red without the comparison of fences in judgeEntry and claim.lua: the older connection took its place back.
@@ -291,7 +294,10 @@ describe('a node that is cut off', function () {
     expect(await old.closed()).to.include({ code: 4001 });
     await newer.request('ping');
     const entry = await world.entry(redis, user);
-    expect(entry).to.include({ conn: newer.hello?.connection_id, fence: String(newer.hello?.fence) });
+    expect(entry).to.include({
+      conn: newer.establishedData?.connection_id,
+      fence: String(newer.establishedData?.fence),
+    });
   });
 
   it('while it waits for Redis, what needs it must be refused, and the rest answered', async () => {

@@ -23,7 +23,7 @@ describe('message preferences', function () {
     return frame.data.preferences as MessagePreferences;
   }
 
-  const keyOf = (client: TestClient): string => `uws:{u:${client.hello?.user_id}}:prefs`;
+  const keyOf = (client: TestClient): string => `uws:{u:${client.establishedData?.user_id}}:prefs`;
 
   it('what a user chose must stand after a reconnect, on whatever node, and a later change must not undo an earlier one', async () => {
     const user = world.user();

@@ -35,7 +35,7 @@ describe('subscriptions against a model', function () {
     rmSync(dir, { recursive: true });
   });
 
-  it(`whatever a user does and an admin changes, he is told and sent what he is subscribed to, no less and no more (${run.told})`, async () => {
+  it(`whatever a user does and an admin changes, he is told and sent what he is subscribed to, no less and no more (${run.reported})`, async () => {
     const lanes = Array.from({ length: LANES }, (_, lane) => {
       const seed = run.seed + lane;
       const property = fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: MAX_COMMANDS }), async (commands) => {
@@ -43,7 +43,7 @@ describe('subscriptions against a model', function () {
         const model = new SubscriptionModel(['user']);
         await user.connect(lane % 2, model.roles);
         try {
-          expect(user.current.hello?.subscriptions).to.have.members(model.subscriptions);
+          expect(user.current.establishedData?.subscriptions).to.have.members(model.subscriptions);
           await fc.asyncModelRun(() => ({ model, real: user }), commands);
           expect((await user.received(false)).sort()).to.deep.equal(model.delivered);
         } finally {

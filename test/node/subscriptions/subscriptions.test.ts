@@ -36,10 +36,14 @@ describe('subscriptions', function () {
 
   it('defaults that hello lists and nobody delivers lie to every user (F4)', async () => {
     const client = await world.connect(world.one);
-    expect(client.hello?.subscriptions).to.deep.equal(USER_DEFAULTS);
+    expect(client.establishedData?.subscriptions).to.deep.equal(USER_DEFAULTS);
     expect(await world.received(client, USER_DEFAULTS)).to.deep.equal(USER_DEFAULTS);
     const admin = await world.admin(world.one);
-    expect(admin.hello?.subscriptions).to.include.members([...USER_DEFAULTS, 'user_login', 'session_expired']);
+    expect(admin.establishedData?.subscriptions).to.include.members([
+      ...USER_DEFAULTS,
+      'user_login',
+      'session_expired',
+    ]);
   });
 
   it('a reply that lists the additions alone leaves the client guessing at its subscriptions (F5)', async () => {
@@ -103,12 +107,12 @@ describe('subscriptions', function () {
     const { subscriptions } = await unsubscribe(client, 'zone_created', 'custom_event');
     await client.close();
     const again = await world.connect(world.two, user);
-    expect(again.hello?.subscriptions).to.deep.equal(subscriptions);
+    expect(again.establishedData?.subscriptions).to.deep.equal(subscriptions);
     expect(await world.received(again, ['zone_created', 'zone_imported'])).to.deep.equal(['zone_imported']);
     await subscribe(again, 'zone_created', 'custom_event');
     await unsubscribe(again, 'zone_imported');
     await again.close();
-    expect((await world.connect(world.one, user)).hello?.subscriptions).to.deep.equal(USER_DEFAULTS);
+    expect((await world.connect(world.one, user)).establishedData?.subscriptions).to.deep.equal(USER_DEFAULTS);
   });
 
   it('all defaults dropped must not read as "never chosen" at the next connect', async () => {
@@ -117,7 +121,7 @@ describe('subscriptions', function () {
     expect((await unsubscribe(client, ...USER_DEFAULTS)).subscriptions).to.deep.equal([]);
     await client.close();
     const again = await world.connect(world.one, user);
-    expect(again.hello?.subscriptions).to.deep.equal([]);
+    expect(again.establishedData?.subscriptions).to.deep.equal([]);
   });
 
   it('a saved subscription must not outlive the permission for it', async () => {
@@ -126,11 +130,11 @@ describe('subscriptions', function () {
     await subscribe(admin, 'audit_log', 'zone_imported');
     await admin.close();
     const demoted = await world.connect(world.one, user, ['user']);
-    expect(demoted.hello?.subscriptions).to.include('zone_imported').and.not.include('audit_log');
+    expect(demoted.establishedData?.subscriptions).to.include('zone_imported').and.not.include('audit_log');
     expect(await world.received(demoted, ['audit_log'])).to.deep.equal([]);
     await demoted.close();
     const promoted = await world.connect(world.one, user, ['admin']);
-    expect(promoted.hello?.subscriptions).to.include('audit_log');
+    expect(promoted.establishedData?.subscriptions).to.include('audit_log');
   });
 
   it('a permission in the token itself is as good as one of a role', async () => {
@@ -155,7 +159,7 @@ describe('subscriptions', function () {
     const client = await world.connect(world.one);
     const redis = world.redis.client();
     // A key of another kind: the server can only fail to write.
-    const key = `uws:{u:${client.hello?.user_id}}:subs`;
+    const key = `uws:{u:${client.establishedData?.user_id}}:subs`;
     await redis.set(key, 'not a hash');
     const answer = await client.request('subscribe_events', { event_types: ['zone_imported'] });
     expectMessage(answer, 'error');

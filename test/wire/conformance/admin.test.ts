@@ -13,7 +13,7 @@ describe('administration', () => {
       const user_id = user.userId;
       const order = { user_id, reason: 'maintenance — Wartung' };
       const done = await admin.ask('disconnect_user', order, 'user_disconnected');
-      expect(done).to.include({ ...order, result: 'closed', node_id: user.hello.node_id });
+      expect(done).to.include({ ...order, result: 'closed', node_id: user.establishedData.node_id });
       expect(done.took_ms).to.be.a('number').that.is.at.least(0);
       expect(await user.closed()).to.include({ code: 4002, reason: order.reason });
       const again = await admin.ask('disconnect_user', { user_id }, 'user_disconnected');
@@ -70,10 +70,10 @@ describe('administration', () => {
       const admin = await t.admin();
       const stats = await admin.ask('get_connection_stats', undefined, 'connection_stats');
       expect(stats.missing_nodes).to.deep.equal([]);
-      expect(stats.node_id).to.equal(admin.hello.node_id);
+      expect(stats.node_id).to.equal(admin.establishedData.node_id);
       const nodes = stats.nodes as Data[];
       expect(nodes.length).to.be.at.least(t.target.urls.length);
-      expect(nodes.map((node) => node.node_id)).to.include(admin.hello.node_id);
+      expect(nodes.map((node) => node.node_id)).to.include(admin.establishedData.node_id);
       const sum = nodes.reduce((total, node) => total + Number(node.total_connections), 0);
       expect(stats.total_connections).to.equal(sum).and.to.be.at.least(2);
     },
@@ -130,14 +130,14 @@ describe('administration', () => {
         cursor = page.next_cursor;
       } while (cursor !== null);
       for (const client of [user, admin]) {
-        const { user_id, connection_id, node_id, fence, is_admin, roles } = client.hello;
+        const { user_id, connection_id, node_id, fence, is_admin, roles } = client.establishedData;
         expect(found[String(user_id)]).to.deep.include({ user_id, connection_id, node_id, fence, is_admin, roles });
       }
       const filters: [Data, boolean][] = [
         [{ user: user.userId }, true],
         [{ user: user.userId, role: 'user' }, true],
         [{ user: user.userId, role: 'admin' }, false],
-        [{ user: user.userId, node_id: user.hello.node_id }, true],
+        [{ user: user.userId, node_id: user.establishedData.node_id }, true],
         [{ user: user.userId, node_id: 'no-such-node' }, false],
         [{ user: user.userId, category: 'dns' }, true],
         [{ user: user.userId, category: 'audit' }, false],

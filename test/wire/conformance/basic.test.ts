@@ -24,7 +24,7 @@ describe('messages that everybody may send', () => {
     const client = await t.user();
     client.send('pong');
     client.send('pong', {});
-    client.send('pong', { connection_id: client.hello.connection_id });
+    client.send('pong', { connection_id: client.establishedData.connection_id });
     await client.settled();
     expect(client.frames.filter(({ type }) => type === 'error')).to.deep.equal([]);
     expect(client.frames.filter(({ type }) => type === 'pong')).to.have.length(1);
@@ -44,7 +44,7 @@ describe('messages that everybody may send', () => {
     async (t) => {
       const client = await t.user();
       const status = await client.ask('get_connection_status', undefined, 'connection_status');
-      const { user_id, username, connection_id, node_id, fence, connected_at, subscriptions } = client.hello;
+      const { user_id, username, connection_id, node_id, fence, connected_at, subscriptions } = client.establishedData;
       expect(status).to.include({ user_id, username, connection_id, node_id, fence, connected_at });
       expect(status.subscriptions).to.have.members(subscriptions as string[]);
       expect(status).to.include({ status: 'connected', is_healthy: true });
@@ -59,7 +59,7 @@ describe('messages that everybody may send', () => {
       const client = await t.user();
       const health = await client.ask('health_check', undefined, 'health_check_response');
       expect(health).to.include({ connection_healthy: true, websocket_state: 'connected', consecutive_errors: 0 });
-      expect(health.node).to.equal(client.hello.node_id);
+      expect(health.node).to.equal(client.establishedData.node_id);
       // The last message was an error: a reason, which the next good message takes away.
       await client.request('no_such_message');
       const after = await client.ask('health_check', undefined, 'health_check_response');

@@ -14,24 +14,24 @@ describe('connecting', () => {
     'the first message is hello, and says all there is to know',
     async (t) => {
       const client = await t.user();
-      const { hello } = client;
+      const { establishedData } = client;
       expect(client.frames[0]).to.not.have.property('reply_to');
-      expect(hello).to.include({ is_admin: false, protocol: '1' });
-      expect(hello.roles).to.deep.equal(['user']);
-      expect(hello.permissions).to.deep.equal(['events:receive']);
-      expect(hello.subscriptions).to.be.an('array').that.is.not.empty;
-      expect(hello.fence).to.be.a('number').that.is.greaterThan(0);
-      expect(hello.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
-      expect(hello.positions).to.have.all.keys('broadcast', 'user');
-      expect(hello.connected_at).to.match(TIME);
-      expect(hello.expires_at).to.match(TIME);
+      expect(establishedData).to.include({ is_admin: false, protocol: '1' });
+      expect(establishedData.roles).to.deep.equal(['user']);
+      expect(establishedData.permissions).to.deep.equal(['events:receive']);
+      expect(establishedData.subscriptions).to.be.an('array').that.is.not.empty;
+      expect(establishedData.fence).to.be.a('number').that.is.greaterThan(0);
+      expect(establishedData.resume).to.deep.equal({ broadcast: 'fresh', user: 'fresh' });
+      expect(establishedData.positions).to.have.all.keys('broadcast', 'user');
+      expect(establishedData.connected_at).to.match(TIME);
+      expect(establishedData.expires_at).to.match(TIME);
       const { limits } = await t.target.info();
       const { max_payload, max_subscriptions, message_rate, message_burst, heartbeat_interval_ms } = limits;
-      expect(hello.limits).to.deep.equal({ max_payload, max_subscriptions, message_rate, message_burst });
-      expect(hello.heartbeat_interval_ms).to.equal(heartbeat_interval_ms);
+      expect(establishedData.limits).to.deep.equal({ max_payload, max_subscriptions, message_rate, message_burst });
+      expect(establishedData.heartbeat_interval_ms).to.equal(heartbeat_interval_ms);
       const admin = await t.admin();
-      expect(admin.hello.is_admin).to.equal(true);
-      expect(admin.hello.permissions).to.include.members(['events:receive', 'events:publish', 'admin:stats']);
+      expect(admin.establishedData.is_admin).to.equal(true);
+      expect(admin.establishedData.permissions).to.include.members(['events:receive', 'events:publish', 'admin:stats']);
     },
   );
 
@@ -135,10 +135,10 @@ describe('one connection per user', () => {
         await after.established();
         const { code } = await before.closed();
         expect(code).to.equal(4001);
-        expect(after.hello.fence).to.be.a('number').that.is.greaterThan(Number(before.hello.fence));
+        expect(after.establishedData.fence).to.be.a('number').that.is.greaterThan(Number(before.establishedData.fence));
         const got = before.frames.length;
         const status = await after.ask('get_connection_status', undefined, 'connection_status');
-        expect(status.fence).to.equal(after.hello.fence);
+        expect(status.fence).to.equal(after.establishedData.fence);
         expect(before.frames.length, 'frames after the close').to.equal(got);
         before = after;
       }
@@ -153,13 +153,13 @@ describe('one connection per user', () => {
       let before: Client | null = null;
       for (const url of t.target.urls) {
         const user = await t.user({}, url);
-        nodes.add(user.hello.node_id);
+        nodes.add(user.establishedData.node_id);
         if (before) expect((await before.closed()).code).to.equal(4001);
         const admin = await t.admin(
           {},
           t.target.urls.find((other) => other !== url),
         );
-        expect(admin.hello.node_id).to.not.equal(user.hello.node_id);
+        expect(admin.establishedData.node_id).to.not.equal(user.establishedData.node_id);
         const event = { event_type: 'custom_event', data: {} };
         const { event_id } = await admin.ask('publish_event', event, 'event_accepted');
         await user.event(event_id);
@@ -182,7 +182,7 @@ describe('one connection per user', () => {
     await last?.established();
     for (const { ending } of clients) expect(ending?.code ?? 4001).to.equal(4001);
     const status = await last?.ask('get_connection_status', undefined, 'connection_status');
-    expect(status?.connection_id).to.equal(last?.hello.connection_id);
+    expect(status?.connection_id).to.equal(last?.establishedData.connection_id);
   });
 
   covers(

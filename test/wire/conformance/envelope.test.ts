@@ -113,7 +113,7 @@ describe('the envelope', () => {
     async (t) => {
       const { supported_messages } = await t.target.info();
       for (const client of [await t.user(), await t.admin()]) {
-        const permissions = client.hello.permissions as string[];
+        const permissions = client.establishedData.permissions as string[];
         const may = supported_messages.client_to_server.filter(({ type, permission }) => {
           return type !== 'authenticate' && (permission === null || permissions.includes(permission));
         });
@@ -132,7 +132,7 @@ describe('the envelope', () => {
     'a message that needs a permission is refused to whoever lacks it, whatever its data',
     async (t) => {
       const client = await t.user();
-      const permissions = client.hello.permissions as string[];
+      const permissions = client.establishedData.permissions as string[];
       const { supported_messages } = await t.target.info();
       const denied = supported_messages.client_to_server.filter(({ permission }) => {
         return permission !== null && !permissions.includes(permission);

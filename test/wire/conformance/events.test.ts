@@ -124,7 +124,7 @@ describe('events', () => {
     'what was targeted at a user waits until it is acknowledged, and ack has no answer',
     async (t) => {
       const admin = await t.admin();
-      const { user_id } = (await t.user()).hello;
+      const { user_id } = (await t.user()).establishedData;
       const path = `/users/${encodeURIComponent(String(user_id))}/mailbox`;
       const event = { event_type: TYPE, data: {}, target_user_ids: [user_id] };
       const ids = [await t.publish(event), await t.publish(event)];

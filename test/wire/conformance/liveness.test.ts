@@ -14,7 +14,7 @@ describe('liveness', () => {
     const { broadcast } = data.positions as { broadcast: string | null };
     if (broadcast === null) return;
     const back = await t.user({ query: { resume: `${broadcast}~` } });
-    expect(back.hello.resume).to.deep.include({ broadcast: 'full' });
+    expect(back.establishedData.resume).to.deep.include({ broadcast: 'full' });
   });
 
   covers({ closes: [4202] }, 'a peer that answers no ping is ended; one that says anything is not', async (t) => {

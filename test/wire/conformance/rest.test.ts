@@ -202,7 +202,7 @@ describe('the REST interface', () => {
       }
       const names = (path: string): unknown[] => (answers.get(path)?.nodes as Data[]).map(({ node_id }) => node_id);
       for (const path of ['/stats', '/health', '/nodes']) {
-        expect(names(path), path).to.include(admin.hello.node_id);
+        expect(names(path), path).to.include(admin.establishedData.node_id);
         expect(names(path).length, path).to.be.at.least(t.target.urls.length);
       }
       for (const node of answers.get('/nodes')?.nodes as Data[]) expect(node).to.include({ state: 'ready' });
@@ -215,7 +215,7 @@ describe('the REST interface', () => {
     async (t) => {
       const user = await t.user();
       const id = encodeURIComponent(user.userId);
-      const { connection_id, node_id, fence } = user.hello;
+      const { connection_id, node_id, fence } = user.establishedData;
       const single = await t.rest('GET', `/user/${id}`);
       expect(single.status).to.equal(200);
       expect(single.body).to.include({ user_id: user.userId, connection_id, node_id, ban: null });
@@ -235,7 +235,12 @@ describe('the REST interface', () => {
       const { body } = await t.rest('POST', `/disconnect/${encodeURIComponent(user.userId)}`, {
         body: { reason: 'r' },
       });
-      expect(body).to.include({ user_id: user.userId, result: 'closed', node_id: user.hello.node_id, reason: 'r' });
+      expect(body).to.include({
+        user_id: user.userId,
+        result: 'closed',
+        node_id: user.establishedData.node_id,
+        reason: 'r',
+      });
       expect(await user.closed()).to.include({ code: 4002, reason: 'r' });
       const again = await t.rest('POST', `/disconnect/${encodeURIComponent(user.userId)}`);
       expect(again.body).to.include({ result: 'not_connected' });

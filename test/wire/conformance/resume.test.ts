@@ -16,7 +16,7 @@ async function publish(t: Case, count: number, more: Data = {}): Promise<string[
   return ids;
 }
 
-const resumed = (client: Client): Data => client.hello.resume as Data;
+const resumed = (client: Client): Data => client.establishedData.resume as Data;
 const got = (client: Client, ids: readonly string[]): unknown[] =>
   client.events.map(({ id }) => id).filter((id) => ids.includes(String(id)));
 

@@ -16,9 +16,9 @@ describe('the life of a session', () => {
     async (t) => {
       const client = await t.user();
       const reply = await client.ask('refresh_token', { token: userToken() }, 'token_refreshed');
-      expect(reply.permissions).to.have.members(client.hello.permissions as string[]);
+      expect(reply.permissions).to.have.members(client.establishedData.permissions as string[]);
       expect(reply.removed_subscriptions).to.deep.equal([]);
-      expect(reply.expires_at).to.equal(client.hello.expires_at);
+      expect(reply.expires_at).to.equal(client.establishedData.expires_at);
     },
   );
 
@@ -51,7 +51,9 @@ describe('the life of a session', () => {
       const reply = await client.ask('refresh_token', { token: next }, 'token_refreshed');
       expect(reply.permissions).to.deep.equal(['events:receive']);
       expect(reply.removed_subscriptions).to.include('audit_log');
-      expect(Date.parse(String(reply.expires_at))).to.be.greaterThan(Date.parse(String(client.hello.expires_at)));
+      expect(Date.parse(String(reply.expires_at))).to.be.greaterThan(
+        Date.parse(String(client.establishedData.expires_at)),
+      );
       const denied = await client.request('get_connection_stats');
       expect(denied.data).to.include({ error_code: 'PERMISSION_DENIED' });
     },
@@ -91,7 +93,7 @@ describe('the life of a session', () => {
       const order = (user: string): ReturnType<typeof t.rest> =>
         t.rest('POST', `/users/${user}/permissions-changed`, { body: {} });
       const { body } = await order(bad);
-      expect(body).to.include({ user_id: bad, result: 'applied', node_id: clients.bad.hello.node_id });
+      expect(body).to.include({ user_id: bad, result: 'applied', node_id: clients.bad.establishedData.node_id });
       await clients.bad.waitFor('token_expiring');
       await order(good);
       await clients.good.waitFor('token_expiring');
@@ -127,7 +129,7 @@ describe('the life of a session', () => {
       const denied = await client.request('get_connection_stats');
       expect(denied.data).to.include({ error_code: 'PERMISSION_DENIED' });
       const again = await t.connect({ token: token(sub, { roles: ['admin'], iat: nowS() - 60 }) });
-      expect(again.hello.roles, 'an older token counts for no more elsewhere').to.deep.equal(['user']);
+      expect(again.establishedData.roles, 'an older token counts for no more elsewhere').to.deep.equal(['user']);
     },
   );
 
@@ -234,10 +236,10 @@ describe('wrong tokens', () => {
     'an unknown role gives nothing, and a single permission no more than itself',
     async (t) => {
       const odd = await t.stranger({ roles: ['superuser', 'constructor'] });
-      expect(odd.hello.permissions).to.deep.equal([]);
-      expect(odd.hello.subscriptions).to.deep.equal([]);
+      expect(odd.establishedData.permissions).to.deep.equal([]);
+      expect(odd.establishedData.subscriptions).to.deep.equal([]);
       const one = await t.stranger({ roles: ['user'], permissions: ['admin:stats'] });
-      expect(one.hello.permissions).to.have.members(['events:receive', 'admin:stats']);
+      expect(one.establishedData.permissions).to.have.members(['events:receive', 'admin:stats']);
       await one.ask('get_connection_stats', undefined, 'connection_stats');
       expect((await one.request('get_event_queue_status')).data).to.include({ error_code: 'PERMISSION_DENIED' });
     },

@@ -65,7 +65,7 @@ describe('subscriptions', () => {
     'a default can be dropped, an unknown type is named, and what is dropped stays dropped on the next connection',
     async (t) => {
       const client = await subscriber(t);
-      const [dropped] = typesOf(client.hello) as [string];
+      const [dropped] = typesOf(client.establishedData) as [string];
       const reply = await client.ask(
         'unsubscribe_events',
         { event_types: [dropped, 'no_such_type'] },
@@ -74,7 +74,7 @@ describe('subscriptions', () => {
       expect(typesOf(reply)).to.not.include(dropped);
       expect(reply.errors).to.deep.equal([{ event_type: 'no_such_type', error: 'unknown_event_type' }]);
       const again = await t.user();
-      expect(typesOf(again.hello)).to.have.members(typesOf(reply));
+      expect(typesOf(again.establishedData)).to.have.members(typesOf(reply));
     },
   );
 
@@ -126,9 +126,9 @@ describe('subscriptions', () => {
     async (t) => {
       const client = await t.user();
       const info = await client.ask('get_subscription_info', undefined, 'subscription_info');
-      expect(typesOf(info)).to.have.members(typesOf(client.hello));
+      expect(typesOf(info)).to.have.members(typesOf(client.establishedData));
       const { event_types, limits } = await t.target.info();
-      const permissions = client.hello.permissions as string[];
+      const permissions = client.establishedData.permissions as string[];
       const mine = Object.entries(event_types).filter(([, { permission }]) => permissions.includes(permission));
       expect(info.available).to.have.members(mine.map(([type]) => type));
       expect(info.limit).to.equal(limits.max_subscriptions);

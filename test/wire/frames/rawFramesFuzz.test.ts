@@ -79,7 +79,7 @@ describe('raw frames: anything', () => {
   }
 
   /** What is wrong with the answers; null: nothing. */
-  function judged(client: RawClient, { phase }: Stream): string | null {
+  function found(client: RawClient, { phase }: Stream): string | null {
     const words = wordsOf(client);
     const code = client.closeCode;
     if (words.some((word) => word.startsWith('after the close'))) return 'something came behind the close frame';
@@ -92,7 +92,7 @@ describe('raw frames: anything', () => {
     return null;
   }
 
-  it(`whatever comes over TCP, in whatever segments, must be answered by frames of this protocol, and nobody else notice (${run.told})`, async function () {
+  it(`whatever comes over TCP, in whatever segments, must be answered by frames of this protocol, and nobody else notice (${run.reported})`, async function () {
     this.timeout(20_000 + run.runs * 100);
     const wrong: string[] = [];
     const waiting = fc.sample(streams, { seed: run.seed, numRuns: run.runs });
@@ -101,7 +101,7 @@ describe('raw frames: anything', () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const client = await bench.connect(next.phase, HEADERS);
         await send(client, next);
-        const fault = judged(client, next);
+        const fault = found(client, next);
         if (fault !== null) wrong.push(`${fault}: ${next.phase} ${next.bytes.toString('hex')} cut at ${next.cuts}`);
         if (client.closeCode !== null) ends += 1;
       }

@@ -283,8 +283,8 @@ describe('raw frames: handshake', function () {
   });
 
   it('authenticate in the segment of the upgrade is hello, and what follows it waits (RFC 6455 §4.1)', async () => {
-    const hello = JSON.stringify({ type: 'authenticate', id: 'a', data: { token: token('in-a-hurry-too') } });
-    const client = await send(Buffer.concat([Buffer.from(upgradeRequest()), text(hello), text(ask('1'))]));
+    const establishedData = JSON.stringify({ type: 'authenticate', id: 'a', data: { token: token('in-a-hurry-too') } });
+    const client = await send(Buffer.concat([Buffer.from(upgradeRequest()), text(establishedData), text(ask('1'))]));
     await until(() => client.messages.length === 2, { what: 'hello and an answer' });
     expect(client.messages.map(({ reply_to }) => reply_to)).to.deep.equal(['a', '1']);
   });

@@ -69,7 +69,7 @@ describe('fuzzed messages', function () {
     if (findings.length < MAX_FINDINGS) findings.push(finding);
   }
 
-  it(`must neither break a node, nor leak, nor go without the one answer that the protocol names (${run.told})`, async () => {
+  it(`must neither break a node, nor leak, nor go without the one answer that the protocol names (${run.reported})`, async () => {
     const roleOf = (index: number): string => ROLES[index % ROLES.length] as string;
     const userOf = (index: number): string => `fuzz-${roleOf(index)}-${index}`;
     const tokens = ROLES.map((role, index) => {

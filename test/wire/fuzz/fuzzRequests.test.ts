@@ -74,7 +74,7 @@ describe('fuzzed requests', function () {
     expect(unknownRoutes(routes)).to.deep.equal([]);
   });
 
-  it(`must neither break a node, nor leak, nor be answered otherwise than by a documented status and code (${run.told})`, async () => {
+  it(`must neither break a node, nor leak, nor be answered otherwise than by a documented status and code (${run.reported})`, async () => {
     const tokens = { admin: token('fuzz-admin', { roles: ['admin'] }), user: token('fuzz-user') };
     const badTokens = [
       token('fuzz-admin', { roles: ['admin'], secret: 'another-secret-of-more-than-thirty-two-bytes' }),
@@ -125,12 +125,12 @@ describe('fuzzed requests', function () {
     async function part(some: readonly FuzzedRequest[]): Promise<void> {
       const waiting = [...some];
       const worker = async (): Promise<void> => {
-        for (let next = waiting.pop(); next; next = waiting.pop()) await judged(next);
+        for (let next = waiting.pop(); next; next = waiting.pop()) await found(next);
       };
       await Promise.all(Array.from({ length: AT_A_TIME }, worker));
     }
 
-    async function judged(request: FuzzedRequest): Promise<void> {
+    async function found(request: FuzzedRequest): Promise<void> {
       const { bytes, unfinished } = request;
       const what = shown(bytes.toString('latin1').replaceAll(tokens.admin, '<admin>'));
       const startedAt = performance.now();

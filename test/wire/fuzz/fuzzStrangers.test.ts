@@ -84,7 +84,7 @@ describe('fuzzed strangers', function () {
     );
   }
 
-  it(`a first message must either let in whom its token names, or be answered by one error and a close code (${first.told})`, async () => {
+  it(`a first message must either let in whom its token names, or be answered by one error and a close code (${first.reported})`, async () => {
     const good = Array.from({ length: AT_A_TIME }, (_, worker) => token(`stranger-${worker}`));
     const forged = token('stranger-0', { secret: 'another-secret-of-more-than-thirty-two-bytes' });
     const expired = token('stranger-0', { lifetimeS: -100 });
@@ -108,21 +108,24 @@ describe('fuzzed strangers', function () {
       const wellFormed = Object.entries(queries).map(([name, value]) => [name, Buffer.from(value).toString()]);
       const client = new TestClient(node.ws, { query: Object.fromEntries(wellFormed) });
       client.ws.on('open', () => client.ws.send(sent));
-      await until(() => client.hello !== null || client.ending !== null, { timeoutMs: 20_000, what: shown(sent) });
-      const { hello, ending, frames } = client;
+      await until(() => client.establishedData !== null || client.ending !== null, {
+        timeoutMs: 20_000,
+        what: shown(sent),
+      });
+      const { establishedData, ending, frames } = client;
       await client.close();
       for (const { at: _, ...frame } of frames) {
         const fault = faultOfFrame(frame) ?? leakIn(JSON.stringify(frame), [TEST_SECRET, own, forged, expired], sent);
         if (fault !== null) find(`${fault} in ${JSON.stringify(frame)}, the answer to ${shown(sent)}`);
       }
-      const outcome = hello === null ? String(ending?.code) : 'in';
+      const outcome = establishedData === null ? String(ending?.code) : 'in';
       met.set(outcome, (met.get(outcome) ?? 0) + 1);
       const due = dueOf(sent, own);
-      const told = frames.map(({ type }) => type).join();
+      const reported = frames.map(({ type }) => type).join();
       if (!due.includes(outcome)) find(`${outcome} instead of ${due}: ${shown(sent)}`);
       // 1009 is said by the parser of frames, 4206 to a socket that its client reads no more.
-      if (!['in', '1009', '4206'].includes(outcome) && told !== 'error' && told !== 'validation_error') {
-        find(`told ${told || 'nothing'} before the end with ${outcome}: ${shown(sent)}`);
+      if (!['in', '1009', '4206'].includes(outcome) && reported !== 'error' && reported !== 'validation_error') {
+        find(`told ${reported || 'nothing'} before the end with ${outcome}: ${shown(sent)}`);
       }
     });
     expectNothingFound();
@@ -143,7 +146,7 @@ describe('fuzzed strangers', function () {
     return message.data?.token === own ? ['in', '4206'] : ['4100', '4101'];
   }
 
-  it(`an old client must be answered in its own shape, whatever it sends (${old.told})`, async () => {
+  it(`an old client must be answered in its own shape, whatever it sends (${old.reported})`, async () => {
     const list = fc.array(fc.oneof(fc.constantFrom('zone_created', 'health_update', 'user_login'), nastyString));
     const types = fc.constantFrom('ping', 'get_system_info', 'subscribe_events', 'subscribe', 'get_stats');
     const message = fc.oneof(

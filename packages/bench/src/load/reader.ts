@@ -29,7 +29,7 @@ export interface Connected {
   readonly failed: number;
   readonly ms: number;
   /** From connect(2) to the last greeting, milliseconds. */
-  readonly hello: Spread | null;
+  readonly establishedData: Spread | null;
 }
 
 export interface Counted {

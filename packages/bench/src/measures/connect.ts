@@ -99,7 +99,7 @@ async function measure(context: Context, name: string, server: Server, requests:
   try {
     await inspector?.startProfile();
     meter.start();
-    const { connected, ms, hello } = await reader.connect();
+    const { connected, ms, establishedData } = await reader.connect();
     await delay(SETTLE_MS);
     const usage = meter.stop(ms);
     if (inspector) writeFileSync(fileIn(context, `connect-${name}.cpuprofile`), await inspector.stopProfile());
@@ -114,8 +114,8 @@ async function measure(context: Context, name: string, server: Server, requests:
       redis_us_per_connect: per(usage.cpuMs.redis),
       reader_us_per_connect: per(usage.cpuMs.reader),
       connects_per_s: (connected * 1000) / ms,
-      hello_p50_ms: hello?.p50 ?? null,
-      hello_p99_ms: hello?.p99 ?? null,
+      established_p50_ms: establishedData?.p50 ?? null,
+      established_p99_ms: establishedData?.p99 ?? null,
       server_us_per_close: per(closing.cpuMs.server),
       redis_us_per_close: per(closing.cpuMs.redis),
       foreign_cpus: usage.foreign,
@@ -124,7 +124,7 @@ async function measure(context: Context, name: string, server: Server, requests:
     context.say(
       `connect  ${name.padEnd(15)} ${figure(values.server_us_per_connect)} us server, ` +
         `${figure(values.redis_us_per_connect)} us Redis, ${figure(values.connects_per_s)} connects/s, ` +
-        `hello p50 ${figure(values.hello_p50_ms)} ms, p99 ${figure(values.hello_p99_ms)} ms; ` +
+        `hello p50 ${figure(values.established_p50_ms)} ms, p99 ${figure(values.established_p99_ms)} ms; ` +
         `close ${figure(values.server_us_per_close)} us${noise(usage)}`,
     );
     const cap = usage.bottleneck || `${CONCURRENCY} connects at a time`;

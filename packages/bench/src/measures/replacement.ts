@@ -35,7 +35,7 @@ export async function replacement(context: Context): Promise<Row[]> {
       reader: () => moving.cpuMs + staying.cpuMs,
     });
     meter.start();
-    const { connected, hello, ms } = await moving.connect();
+    const { connected, establishedData, ms } = await moving.connect();
     const usage = meter.stop();
     const left: Counted = await staying.report();
     const replaced = left.closes[REPLACED] ?? 0;
@@ -43,9 +43,9 @@ export async function replacement(context: Context): Promise<Row[]> {
       moves: connected,
       replaced,
       moves_per_s: (connected * 1000) / ms,
-      hello_p50_ms: hello?.p50 ?? null,
-      hello_p99_ms: hello?.p99 ?? null,
-      hello_max_ms: hello?.max ?? null,
+      established_p50_ms: establishedData?.p50 ?? null,
+      established_p99_ms: establishedData?.p99 ?? null,
+      established_max_ms: establishedData?.max ?? null,
       server_us_per_move: ((usage.cpuMs.server ?? 0) * 1000) / connected,
       redis_us_per_move: ((usage.cpuMs.redis ?? 0) * 1000) / connected,
       foreign_cpus: usage.foreign,
@@ -53,8 +53,8 @@ export async function replacement(context: Context): Promise<Row[]> {
     const wrong = replaced === connected ? '' : `, ONLY ${replaced} closed with ${REPLACED}`;
     const figure = (value: number | null): string => short(value ?? Number.NaN);
     context.say(
-      `replacement ours      ${figure(values.hello_p50_ms)} ms p50, ${figure(values.hello_p99_ms)} ms p99, ` +
-        `${figure(values.hello_max_ms)} ms max at ${figure(values.moves_per_s)} moves/s; ` +
+      `replacement ours      ${figure(values.established_p50_ms)} ms p50, ${figure(values.established_p99_ms)} ms p99, ` +
+        `${figure(values.established_max_ms)} ms max at ${figure(values.moves_per_s)} moves/s; ` +
         `${figure(values.server_us_per_move)} us both nodes, ${figure(values.redis_us_per_move)} us Redis${wrong}${noise(usage)}`,
     );
     const cap = usage.bottleneck || 'the offered rate';

@@ -62,7 +62,7 @@ async function measure(context: Context, source: string, env: Readonly<Record<st
     const meanwhile = paced(live, publisher);
     await delay(RETURN_AFTER_MS);
     meter.start();
-    const { ms, hello } = await client.connect();
+    const { ms, establishedData } = await client.connect();
     const usage = meter.stop(ms);
     const during = await meanwhile;
     const deliveries = returning * missed;
@@ -71,8 +71,8 @@ async function measure(context: Context, source: string, env: Readonly<Record<st
       missed,
       all_back_ms: ms,
       deliveries_per_s: (deliveries * 1000) / ms,
-      client_p50_ms: hello?.p50 ?? null,
-      client_p99_ms: hello?.p99 ?? null,
+      client_p50_ms: establishedData?.p50 ?? null,
+      client_p99_ms: establishedData?.p99 ?? null,
       server_us_per_delivery: ((usage.cpuMs.server ?? 0) * 1000) / deliveries,
       redis_us_per_delivery: ((usage.cpuMs.redis ?? 0) * 1000) / deliveries,
       live_p99_alone_ms: alone.latency?.p99 ?? null,

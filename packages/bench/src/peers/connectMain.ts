@@ -47,17 +47,17 @@ function register(user: string, done: () => void): void {
 
 server.on('connection', (ws, request) => {
   ws.on('error', () => ws.terminate());
-  const hello = (user: string): void => {
+  const establishedData = (user: string): void => {
     ws.send(JSON.stringify({ type: 'connection_established', data: { connection_id: randomUUID(), user_id: user } }));
   };
   if (!redis) {
-    hello('anybody');
+    establishedData('anybody');
     return;
   }
   const token = (request.headers.authorization ?? '').slice('Bearer '.length);
   const claims = jwt.verify(token, key, { algorithms: ['HS256'] });
   const user = String(claims.sub);
-  register(user, () => hello(user));
+  register(user, () => establishedData(user));
 });
 
 server.on('listening', () => {

@@ -43,8 +43,8 @@ export function compose(settings: Settings, options: NodeOptions, calls: DrainCa
       // Users whose own shards are there must not wait for the log's: what is known of it stays until it answers again.
       if (starts || !cluster.shards.isAway(keys.logMeta())) await follower.readHead();
     },
-    onStanding: (standing) => {
-      if (standing === 'serving') {
+    onStateChange: (recoveryState) => {
+      if (recoveryState === 'serving') {
         follower.resume();
         userScope.resume();
       } else follower.pause();

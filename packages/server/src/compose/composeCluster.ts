@@ -44,7 +44,7 @@ interface ClusterCalls {
   /** Read the logs up to their heads. */
   readonly catchUp: () => Promise<void>;
   /** Delivery was stopped, or goes on. */
-  readonly onStanding: (standing: Standing) => void;
+  readonly onStateChange: (recoveryState: Standing) => void;
   readonly endUnestablished: (code: CloseCode) => void;
 }
 
@@ -113,7 +113,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     liveLeases: () => failureDetector.live(),
     nameMissing: (answered, missing) => nodeProcesses.missing(answered, missing),
   });
-  const differences = new Differences({ failureDetector, cards, clock, toldAfterMs: core.differencesToldMs });
+  const differences = new Differences({ failureDetector, cards, clock, reportAfterMs: core.differencesReportedMs });
   core.notices.add(() => differences.notices());
   const oldBuildWatch = new OldBuildWatch({ failureDetector, cards, clock: clusterTime });
   const nodeProcesses = new NodeProcesses({ failureDetector, cards, lease: () => lease.id });
@@ -190,10 +190,10 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
       await core.unregistered.reconcile();
     },
     catchUp: calls.catchUp,
-    onStanding: (standing) => {
-      counts.standing(standing);
-      calls.onStanding(standing);
-      if (standing === 'interrupted') calls.endUnestablished(CLOSE.UNAVAILABLE);
+    onStateChange: (recoveryState) => {
+      counts.recoveryState(recoveryState);
+      calls.onStateChange(recoveryState);
+      if (recoveryState === 'interrupted') calls.endUnestablished(CLOSE.UNAVAILABLE);
     },
   });
   // A link that broke may have lost commands and messages alike (C12).

@@ -49,11 +49,11 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
     pingTimeoutMs: settings.pingTimeoutMs,
     heartbeatIntervalMs: settings.heartbeatIntervalMs,
     authTimeoutMs: settings.authTimeoutMs,
-    cursor: () => {
+    position: () => {
       fanout.flush();
       return fanout.positionText;
     },
-    mailboxPosition: (connection) => userScope.untold(connection),
+    mailboxPosition: (connection) => userScope.unreportedPosition(connection),
     positionOf: (connection) => fanout.memberPositionText(connection),
     onAuthTimeout,
   });
@@ -62,7 +62,7 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
     logger,
     delayMs: settings.recoveryDelayMs,
     attempts: settings.recoveryAttempts,
-    onDrained: (connection) => {
+    onWritable: (connection) => {
       fanout.drained(connection);
       userScope.wake(connection);
     },

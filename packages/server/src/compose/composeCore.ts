@@ -47,7 +47,7 @@ export interface NodeOptions {
   readonly siblings?: (answers: Answers) => Siblings;
   readonly extensions?: readonly Extension[];
   /** What may differ between nodes while a deploy rolls is told when it has lasted so long, ms. Default: 10 min. */
-  readonly differencesToldMs?: number;
+  readonly differencesReportedMs?: number;
   /** Where the log goes, a line at a time. Default: to standard output. */
   readonly logTo?: DestinationStream;
 }
@@ -154,7 +154,7 @@ export function composeCore(settings: Settings, options: NodeOptions, { isDraini
     addresses: new ClientAddresses(settings.trustProxy),
     table: new ConnectionTable(),
     unregistered: new Unregistered(),
-    differencesToldMs: options.differencesToldMs ?? DIFFERENCES_TOLD_MS,
+    differencesReportedMs: options.differencesReportedMs ?? DIFFERENCES_TOLD_MS,
     joinSiblings: options.siblings ?? null,
     queueEngine: bullmqEngine,
   };

@@ -147,7 +147,7 @@ export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
     pendingAuth: () => sockets.pendingAuth,
     unavailable: () => {
       if (isDraining()) return DRAINING;
-      return recovery.standing === 'serving' ? AVAILABLE : CUT_OFF;
+      return recovery.recoveryState === 'serving' ? AVAILABLE : CUT_OFF;
     },
     onRefused: (reason, ip) => {
       counts.upgradeRefused(reason);

@@ -60,7 +60,7 @@ export class Fanout {
   private scheduled: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   /** Monotonic ms: the last flush was long, so none begins by itself before this. */
-  private restUntil = 0;
+  private pauseUntil = 0;
   private waiters: (() => void)[] = [];
   private delivered: LogHead = { epoch: '', offset: 0, tag: '' };
   private text: string | null = null;
@@ -120,9 +120,9 @@ export class Fanout {
    *
    * @param cursor where it stands; default: where the cohorts stand.
    */
-  enter(member: Member, cursor?: LogPosition): void {
+  enter(member: Member, position?: LogPosition): void {
     this.flush();
-    if (cursor !== undefined && cursor.offset !== this.delivered.offset) this.readers.add(member, cursor);
+    if (position !== undefined && position.offset !== this.delivered.offset) this.readers.add(member, position);
     else this.settle(member);
   }
 
@@ -138,10 +138,10 @@ export class Fanout {
     this.flush();
     this.ephemeralDelivery.forget(member);
     const { epoch } = this.delivered;
-    const cursor = this.readers.positionOf(member);
-    if (cursor) {
+    const position = this.readers.positionOf(member);
+    if (position) {
       this.readers.remove(member);
-      return { epoch, offset: cursor.offset, tag: cursor.tag };
+      return { epoch, offset: position.offset, tag: position.tag };
     }
     if (!this.cohorts.has(member)) return null;
     this.cohorts.leave(member);
@@ -163,16 +163,16 @@ export class Fanout {
 
   /** The cursor of a member on the wire: all that concerns it up to here was written. Null when it cannot be told. */
   memberPositionText(member: Member): string | null {
-    const cursor = this.readers.positionOf(member);
-    return cursor ? formatLogPosition(this.delivered.epoch, cursor) : this.text;
+    const position = this.readers.positionOf(member);
+    return position ? formatLogPosition(this.delivered.epoch, position) : this.text;
   }
 
   /** Events of the log that were written to the member after that cluster time, ms, as far as the window tells. */
   writtenSince(member: Member, since: number): number {
-    const cursor = this.readers.positionOf(member) ?? (this.cohorts.has(member) ? this.delivered : null);
-    return cursor === null
+    const position = this.readers.positionOf(member) ?? (this.cohorts.has(member) ? this.delivered : null);
+    return position === null
       ? 0
-      : this.writeTimes.eventsOf(member, since, cursor, this.recentEvents, this.parts.catalogue());
+      : this.writeTimes.eventsOf(member, since, position, this.recentEvents, this.parts.catalogue());
   }
 
   /** Jumps: the log before `head` is not, or cannot be, delivered to the cohorts. */
@@ -195,8 +195,8 @@ export class Fanout {
     // The caller tells everybody. Offsets begin anew: measured by those of before, no cursor would be told for long (L6).
     const now = this.parts.clock.mono();
     for (const cohort of this.cohorts.each()) {
-      cohort.toldOffset = head.offset;
-      cohort.toldAt = now;
+      cohort.reportedOffset = head.offset;
+      cohort.reportedAt = now;
     }
     this.readers.reset();
   }
@@ -205,7 +205,7 @@ export class Fanout {
   discard(): void {
     this.pending = [];
     this.ephemeral.discard();
-    this.told();
+    this.resolveWaiters();
   }
 
   /** Resolves when what was taken so far is delivered or discarded. */
@@ -248,10 +248,10 @@ export class Fanout {
     this.counts.events += entries.length;
     this.counts.flushes += 1;
     const endedAt = clock.mono();
-    this.restUntil = endedAt + Math.min(MAX_REST_MS, endedAt - startedAt);
+    this.pauseUntil = endedAt + Math.min(MAX_REST_MS, endedAt - startedAt);
     // When the right to deliver was checked (C6): a process may be stopped in the middle of its writes, and nothing can prevent that.
     if (traced && traced.length > 0) this.parts.logger.trace({ mono: startedAt, conns: traced }, 'flush');
-    this.told();
+    this.resolveWaiters();
   }
 
   /**
@@ -275,7 +275,7 @@ export class Fanout {
    * Tells the cursor to those whose last event is long ago while the log went on: who receives rarely must not age out of a log
    * that he has kept up with (L6). To be called each second.
    */
-  tellCursors(): void {
+  reportPositions(): void {
     this.flush();
     if (!this.parts.mayDeliver() || this.text === null) return;
     const now = this.parts.clock.mono();
@@ -283,15 +283,15 @@ export class Fanout {
     let frames: Buffer[] | null = null;
     for (const cohort of this.cohorts.each()) {
       if (cohort.shape) continue;
-      const ahead = offset - cohort.toldOffset;
-      if (ahead <= 0 || (now - cohort.toldAt < TELL_AFTER_MS && ahead < this.parts.historySize / 4)) continue;
+      const ahead = offset - cohort.reportedOffset;
+      if (ahead <= 0 || (now - cohort.reportedAt < TELL_AFTER_MS && ahead < this.parts.historySize / 4)) continue;
       frames ??= [false, true].map((healthy) => heartbeatFrame(this.parts.clock.now(), this.text, null, healthy));
       const [unwell, well] = frames as [Buffer, Buffer];
       for (const member of [...cohort.members]) {
         if (!member.isCongested()) member.write(member.isHealthy() ? well : unwell);
       }
-      cohort.toldOffset = offset;
-      cohort.toldAt = now;
+      cohort.reportedOffset = offset;
+      cohort.reportedAt = now;
     }
   }
 
@@ -302,7 +302,7 @@ export class Fanout {
     this.discard();
   }
 
-  private told(): void {
+  private resolveWaiters(): void {
     const { waiters } = this;
     this.waiters = [];
     for (const resolve of waiters) resolve();
@@ -310,10 +310,10 @@ export class Fanout {
 
   private schedule(): void {
     if (this.scheduled || this.timer) return;
-    const rest = this.restUntil - this.parts.clock.mono();
+    const pause = this.pauseUntil - this.parts.clock.mono();
     // Timers have steps of a millisecond: a shorter rest is none.
-    if (rest < 1) this.scheduled = setImmediate(() => this.flush());
-    else this.timer = setTimeout(() => this.flush(), rest);
+    if (pause < 1) this.scheduled = setImmediate(() => this.flush());
+    else this.timer = setTimeout(() => this.flush(), pause);
   }
 
   private unschedule(): void {
@@ -334,9 +334,9 @@ export class Fanout {
     }
     const cohort = this.cohorts.join(member, types, clearance, member.compress);
     // A new cohort's first member was told the cursor when it joined.
-    if (cohort.toldAt === 0) {
-      cohort.toldOffset = this.delivered.offset;
-      cohort.toldAt = this.parts.clock.mono();
+    if (cohort.reportedAt === 0) {
+      cohort.reportedOffset = this.delivered.offset;
+      cohort.reportedAt = this.parts.clock.mono();
     }
   }
 
@@ -358,8 +358,8 @@ export class Fanout {
       }
       for (const cohort of this.cohorts.subscribedTo(entry.event.type)) {
         if (!admits(cohort.clearance, entry.event, definition)) continue;
-        cohort.toldOffset = entry.offset;
-        cohort.toldAt = now;
+        cohort.reportedOffset = entry.offset;
+        cohort.reportedAt = now;
         const hidden = hiddenFields(cohort.clearance, definition);
         cohort.run.push(frameOf(entry, hidden, epoch, cohort.compress ? compression : null, cohort.shape));
         touched.add(cohort);

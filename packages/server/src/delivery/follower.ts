@@ -78,7 +78,7 @@ export class Follower {
     const head = await log.head();
     const before = this.headSeen;
     this.headSeen = head;
-    fanout.readers.judgeAhead(head);
+    fanout.readers.checkAhead(head);
     if (!this.following) {
       this.fill();
       return;

@@ -7,14 +7,14 @@ import type { Fanout } from './fanout.js';
 export interface Resumed {
   readonly result: ResumeResult;
   /** Where it stands, in the epoch of `epoch`; null: where the cohorts stand when it enters. */
-  readonly cursor: LogPosition | null;
+  readonly position: LogPosition | null;
   readonly epoch: string;
   /** The cursor for hello; null: that of the cohorts. */
   readonly text: string | null;
 }
 
-const FRESH: Resumed = { result: 'fresh', cursor: null, epoch: '', text: null };
-const NONE: Resumed = { result: 'none', cursor: null, epoch: '', text: null };
+const FRESH: Resumed = { result: 'fresh', position: null, epoch: '', text: null };
+const NONE: Resumed = { result: 'none', position: null, epoch: '', text: null };
 
 /**
  * Judges a position: it is good only when the log has the same epoch, is as long, and its entry carries the same tag (L1).
@@ -34,7 +34,7 @@ export class Resumes {
    * @param given the client's position; null: none, or one that was malformed.
    * @throws whatever the connection to Redis says.
    */
-  judge(given: string | null): Resumed | Promise<Resumed> {
+  check(given: string | null): Resumed | Promise<Resumed> {
     const position = given === null ? null : parsePosition(given);
     if (position === null) return FRESH;
     const { position: head, recentEvents } = this.fanout;
@@ -65,5 +65,5 @@ export class Resumes {
 }
 
 function resumed(result: ResumeResult, { epoch, offset, tag }: Position): Resumed {
-  return { result, cursor: { offset, tag }, epoch, text: formatPosition(epoch, offset, tag) };
+  return { result, position: { offset, tag }, epoch, text: formatPosition(epoch, offset, tag) };
 }

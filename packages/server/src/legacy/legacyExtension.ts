@@ -17,7 +17,7 @@ export function legacyExtension({ idleMs = IDLE_MS } = {}): Extension {
     metrics: LEGACY_METRICS,
     extend: (node) => {
       const { settings, redis, keys, report, recovery } = node;
-      const isServing = (): boolean => recovery.standing === 'serving';
+      const isServing = (): boolean => recovery.recoveryState === 'serving';
       const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints, isServing });
       return [composeLegacyConnections(node, rollouts, idleMs), composeRollout(node, rollouts)];
     },

@@ -220,16 +220,16 @@ export class Dispatcher {
 
   private fail(connection: Connection, error: unknown, replyTo: string | undefined, asked = ''): void {
     if (!connection.isOpen()) return;
-    let told: AppError;
+    let refusal: AppError;
     if (error instanceof AppError) {
-      told = error;
+      refusal = error;
     } else {
       this.parts.report(error, 'dispatch.handle');
-      told = new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be worked on.');
+      refusal = new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be worked on.');
     }
-    this.parts.onRefused(connection, told, asked);
-    this.sendError(connection, told, replyTo);
-    if (!CLIENT_FAULTS.has(told.code)) return;
+    this.parts.onRefused(connection, refusal, asked);
+    this.sendError(connection, refusal, replyTo);
+    if (!CLIENT_FAULTS.has(refusal.code)) return;
     // F7 of the predecessor: its count was reset by each frame before parsing, so junk was answered for ever.
     connection.consecutiveErrors += 1;
     if (connection.consecutiveErrors >= this.parts.maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);

@@ -130,12 +130,12 @@ describe('flushes, the rest after them, and cursors', () => {
     fanout.take([entry(1)]);
     await fanout.flushed();
     fanout.take([entry(2)]);
-    let told = false;
+    let reported = false;
     void fanout.flushed().then(() => {
-      told = true;
+      reported = true;
     });
     fanout.stop();
-    await until(() => told, { what: 'the waiter is told' });
+    await until(() => reported, { what: 'the waiter is told' });
     expect(writes).to.equal(1);
   });
 
@@ -147,21 +147,21 @@ describe('flushes, the rest after them, and cursors', () => {
     fanout.restartAt({ epoch: 'e2', offset: 0, tag: '' });
     const before = writes;
     // Of a type that the member does not have.
-    const { event, ...rest } = entry(1);
-    fanout.take([{ ...rest, event: { ...event, type: 'user_login' } }]);
+    const { event, ...pause } = entry(1);
+    fanout.take([{ ...pause, event: { ...event, type: 'user_login' } }]);
     await fanout.flushed();
-    fanout.tellCursors();
+    fanout.reportPositions();
     expect(writes, 'told a moment ago').to.equal(before);
     time += 6000;
-    fanout.tellCursors();
+    fanout.reportPositions();
     expect(writes).to.equal(before + 1);
     expect(last).to.include('"type":"heartbeat"').and.include('"connection_healthy":true');
     // Seen red with a constant.
-    fanout.take([{ ...rest, offset: 2, event: { ...event, type: 'user_login' } }]);
+    fanout.take([{ ...pause, offset: 2, event: { ...event, type: 'user_login' } }]);
     await fanout.flushed();
     time += 6000;
     healthy = false;
-    fanout.tellCursors();
+    fanout.reportPositions();
     expect(last).to.include('"connection_healthy":false');
   });
 

@@ -44,10 +44,10 @@ describe('docs/MIGRATION.md', () => {
       for (const [own] of why.matchAll(/\b4\d{3}\b/g)) {
         named.add(Number(own));
         // TCP is cut before the code is told.
-        const told = code === '1006' ? legacyCode(CLOSE.TOO_SLOW) : Number(code);
+        const reported = code === '1006' ? legacyCode(CLOSE.TOO_SLOW) : Number(code);
         // At connect a token that ended is refused for good, and not by this table.
         if (Number(own) === CLOSE.TOKEN_EXPIRED && why.includes('at connect')) continue;
-        expect(legacyCode(Number(own)), own).to.equal(told);
+        expect(legacyCode(Number(own)), own).to.equal(reported);
       }
     }
     const impossible = [

@@ -17,7 +17,7 @@ describe('faults: a node is taken out of service', () => {
       const world = await FaultWorld.start(t, { nodes: 2 });
       const [first, second] = world.target.urls as [string, string];
       const client = await t.user({}, first);
-      const node = client.hello.node_id;
+      const node = client.establishedData.node_id;
       const { status, body } = await t.rest('POST', `/nodes/${node}/drain`, { body: {}, target: world.target });
       expect(status).to.equal(200);
       expect(body).to.include({ node_id: node, result: 'draining', connections: 1 });
@@ -30,7 +30,7 @@ describe('faults: a node is taken out of service', () => {
       expect(refusal?.status).to.equal(503);
       expect(JSON.parse(refusal?.body ?? '')).to.include({ code: 'UNAVAILABLE' });
       const again = await t.user({}, second);
-      expect(again.hello.node_id).to.not.equal(node);
+      expect(again.establishedData.node_id).to.not.equal(node);
     },
   );
 

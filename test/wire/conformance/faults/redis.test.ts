@@ -78,7 +78,7 @@ describe('faults: Redis is away', () => {
       const redis = world.redis.client();
       const key = `uws:{u:${encodeURIComponent(replaced.userId)}}:conn`;
       await t.eventually(async () => {
-        return (await redis.hget(key, 'conn')) !== replaced.hello.connection_id;
+        return (await redis.hget(key, 'conn')) !== replaced.establishedData.connection_id;
       }, 'the claim has run');
       await redis.del(key);
       node?.resume();
@@ -110,7 +110,7 @@ describe('faults: Redis is away', () => {
       const after = await client.event(id);
       expect(after.position).to.not.equal(position);
       const back = await t.user({ query: { resume: `${position}~` } }, world.url);
-      expect(back.hello.resume).to.deep.include({ broadcast: 'none' });
+      expect(back.establishedData.resume).to.deep.include({ broadcast: 'none' });
     },
   );
 });

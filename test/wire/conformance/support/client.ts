@@ -98,14 +98,14 @@ export class Client {
   }
 
   /** The data of `connection_established`. @throws Error when there was none yet. */
-  get hello(): Data {
+  get establishedData(): Data {
     const [first] = this.frames;
     if (first?.type !== 'connection_established') throw new Error('the connection is not established');
     return first.data;
   }
 
   get userId(): string {
-    return String(this.hello.user_id);
+    return String(this.establishedData.user_id);
   }
 
   async opened(): Promise<void> {
@@ -115,7 +115,7 @@ export class Client {
   /** Resolves with the data of hello. */
   async established(timeoutMs = PATIENCE_MS): Promise<Data> {
     await this.when(() => this.frames[0] ?? null, 'connection_established', timeoutMs);
-    return this.hello;
+    return this.establishedData;
   }
 
   /** The first frame, of those already here too, that fits. */

@@ -81,7 +81,7 @@ function required(name: string): string {
 export class Target {
   readonly urls: readonly string[];
   private turn = 0;
-  private told: Promise<Info> | null = null;
+  private reported: Promise<Info> | null = null;
 
   constructor(text: string) {
     this.urls = text.split(',').map((url) => url.trim().replace(/\/+$/, ''));
@@ -94,11 +94,11 @@ export class Target {
   }
 
   info(): Promise<Info> {
-    this.told ??= fetch(`${this.urls[0]}/api/unified/ws/info`).then(async (response) => {
+    this.reported ??= fetch(`${this.urls[0]}/api/unified/ws/info`).then(async (response) => {
       if (response.status !== 200) throw new Error(`GET /info was answered ${response.status}`);
       return (await response.json()) as Info;
     });
-    return this.told;
+    return this.reported;
   }
 }
 

@@ -116,11 +116,11 @@ export class RawBench {
     const goesOn = alternatives(one).some((words) => words.at(-1) === AFTER);
     if (goesOn) client.socket.write(afterwards(phase, this.world.user('raw')));
     const over = (): boolean => client.ended || (goesOn && wordsOf(client).at(-1) === AFTER);
-    const told = (): string => [...wordsOf(client), ...(client.ended ? ['end'] : [])].join(' | ');
-    await until(() => over() || client.closeCode !== null, { what: () => `${one.name}: ${told()}` });
+    const reported = (): string => [...wordsOf(client), ...(client.ended ? ['end'] : [])].join(' | ');
+    await until(() => over() || client.closeCode !== null, { what: () => `${one.name}: ${reported()}` });
     if (!over() && one.answers !== false) client.send(closeBody(client), { opcode: OPCODE.CLOSE });
-    await until(over, { what: () => `${one.name}: ${told()}` });
-    const words = told();
+    await until(over, { what: () => `${one.name}: ${reported()}` });
+    const words = reported();
     client.destroy();
     return words;
   }

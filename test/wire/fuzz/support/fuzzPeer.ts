@@ -50,8 +50,8 @@ export class FuzzPeer {
   async connect(): Promise<void> {
     const { ws, token } = this.options;
     const client = new TestClient(ws, { token, keep: false, onFrame: (frame) => this.take(frame) });
-    const hello = await client.established();
-    this.permissions = new Set(hello.permissions);
+    const establishedData = await client.established();
+    this.permissions = new Set(establishedData.permissions);
     this.client = client;
     void client.ended.then(({ code, reason }) => {
       if (this.client !== client) return;
@@ -119,11 +119,11 @@ export class FuzzPeer {
     if (scope !== undefined || UNASKED.has(type) || type === 'connection_established') return;
     if (type === 'subscription_updated' && data.reason !== undefined) return;
     if (head === undefined) this.options.onFinding(`nobody asked for ${shown(text)}`);
-    else if (reply_to === head.mark && type === 'pong') this.judge(head);
+    else if (reply_to === head.mark && type === 'pong') this.check(head);
     else head.frames.push(frame);
   }
 
-  private judge(message: Pending): void {
+  private check(message: Pending): void {
     this.pending.shift();
     const expected = expectationOf(message.text, this.permissions);
     const fault = misfit(message.frames, expected);

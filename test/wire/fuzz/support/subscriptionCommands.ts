@@ -125,7 +125,7 @@ const reconnect = fc.tuple(fc.nat(1), fc.boolean()).map(([node, replaces]) =>
     const former = user.current;
     if (!replaces) await former.close();
     await user.connect(node, model.roles);
-    expect(user.current.hello?.subscriptions).to.have.members(model.subscriptions);
+    expect(user.current.establishedData?.subscriptions).to.have.members(model.subscriptions);
     if (replaces) expect((await former.closed()).code).to.equal(4001);
   }),
 );
@@ -136,7 +136,7 @@ const permissionsChanged = grants.map((order) =>
     model.amend(order);
     const seen = user.current.frames.length;
     expect(await user.rest('POST', `users/${user.id}/permissions-changed`, order)).to.include({ result: 'applied' });
-    await told(user, model, before, seen, 'permissions_changed');
+    await reported(user, model, before, seen, 'permissions_changed');
   }),
 );
 
@@ -148,12 +148,12 @@ const refresh = roles.map((names) =>
     const reply = await user.ask('refresh_token', { token: user.tokenOf(names) }, 'token_refreshed');
     const gone = before.filter((type) => !model.subscriptions.includes(type));
     expect(reply.removed_subscriptions).to.have.members(gone);
-    await told(user, model, before, seen, 'token_refreshed');
+    await reported(user, model, before, seen, 'token_refreshed');
   }),
 );
 
 /** One message with the new list when it changed, none when it did not. */
-async function told(
+async function reported(
   user: SubscribedUser,
   model: SubscriptionModel,
   before: readonly string[],

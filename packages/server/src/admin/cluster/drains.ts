@@ -44,9 +44,9 @@ function describe(node: NodeStats): ClusterNode {
   };
 }
 
-type Standing = Pick<ClusterNode, 'node_id' | 'process_id' | 'state' | 'score' | 'reasons'>;
+type HealthSummary = Pick<ClusterNode, 'node_id' | 'process_id' | 'state' | 'score' | 'reasons'>;
 
-function standing({ node_id, process_id, state, score, reasons }: ReturnType<typeof nodeHealth>): Standing {
+function standing({ node_id, process_id, state, score, reasons }: ReturnType<typeof nodeHealth>): HealthSummary {
   return { node_id, process_id, state, score, reasons };
 }
 
@@ -96,10 +96,10 @@ export class Drains {
   drain(id: string, { reason, force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
     const order = { action: 'drain', target: id, reason, ...(force ? { details: { force } } : {}) };
     return this.parts.audit.order(actor, order, async () => {
-      const drained = await this.carryOut(id, force);
-      if (drained === null) return [null, 'not_found', 'refused'];
+      const done = await this.carryOut(id, force);
+      if (done === null) return [null, 'not_found', 'refused'];
       // One that did not answer may have the order all the same.
-      return [drained, drained.result, drained.result === 'node_unreachable' ? 'unknown' : 'done'];
+      return [done, done.result, done.result === 'node_unreachable' ? 'unknown' : 'done'];
     });
   }
 
@@ -147,7 +147,7 @@ export class Drains {
   private entry(): NodeEntry {
     const { isDraining, recovery } = this.parts;
     if (isDraining()) return 'draining';
-    return recovery.standing === 'serving' ? 'open' : 'closed';
+    return recovery.recoveryState === 'serving' ? 'open' : 'closed';
   }
 
   private async present(): Promise<readonly string[]> {

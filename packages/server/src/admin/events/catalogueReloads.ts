@@ -65,8 +65,8 @@ export class CatalogueReloads {
       const { result, nodes, missing_nodes: missing } = reload;
       const errors = nodes.flatMap(({ node_id, error }) => (error === null ? [] : [`${node_id}: ${error}`]));
       const lacking = missing.length === 0 ? '' : `, missing: ${missing.join(' ')}`;
-      const told = `${[result, ...errors].join('; ')}${lacking}`;
-      return [reload, told, result === 'refused' ? 'refused' : 'done'];
+      const summary = `${[result, ...errors].join('; ')}${lacking}`;
+      return [reload, summary, result === 'refused' ? 'refused' : 'done'];
     });
   }
 
@@ -76,9 +76,9 @@ export class CatalogueReloads {
     const sound = [...prepared.nodes.values()].every(({ result }) => result === 'ready');
     const done = sound ? await this.ask([...prepared.nodes.keys()], APPLY, id) : { nodes: prepared.nodes, missing: [] };
     const result = sound ? 'applied' : 'refused';
-    const told = [...done.nodes.values()];
+    const reports = [...done.nodes.values()];
     const missingNodes = [...prepared.missing, ...done.missing].map(nodeOfLease);
-    return { result, nodes: told, missing_nodes: missingNodes };
+    return { result, nodes: reports, missing_nodes: missingNodes };
   }
 
   private async leases(): Promise<string[]> {
@@ -130,8 +130,8 @@ export class CatalogueReloads {
     const progress: Progress = { connections: 0, changed: 0 };
     const answer = this.answer('applied', catalogues.catalogue);
     const { digest, event_types: types } = answer;
-    const judged = authority.reevaluateAll(table.all(), progress).then(() => unregistered.reevaluateAll(progress));
-    const done = judged.then(
+    const check = authority.reevaluateAll(table.all(), progress).then(() => unregistered.reevaluateAll(progress));
+    const done = check.then(
       () => logger.info({ digest, types, ...progress }, 'event catalogue reloaded'),
       (error: unknown) => report(error, 'operations.catalogue'),
     );

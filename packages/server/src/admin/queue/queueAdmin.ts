@@ -137,7 +137,7 @@ export class QueueAdmin {
       by,
       async () => {
         const cleared = await this.clearing.run(request, by.userId, tally);
-        return [cleared, `${cleared.complete ? '' : 'incomplete: '}${toldOf(tally)}`];
+        return [cleared, `${cleared.complete ? '' : 'incomplete: '}${summaryOf(tally)}`];
       },
       tally,
     );
@@ -169,7 +169,7 @@ export class QueueAdmin {
       by,
       order,
       () => this.asked(work, tally),
-      (code) => (tally === null || tally.jobs === 0 ? code : `${code}, after it ${toldOf(tally)}`),
+      (code) => (tally === null || tally.jobs === 0 ? code : `${code}, after it ${summaryOf(tally)}`),
     );
   }
 
@@ -199,6 +199,6 @@ function targetOf(types: readonly string[] | undefined): string {
   return types === undefined ? QUEUE : `${QUEUE} ${types.join(',').slice(0, 200)}`;
 }
 
-function toldOf(tally: ClearTally): string {
+function summaryOf(tally: ClearTally): string {
   return `cleared ${tally.events} events in ${tally.jobs} jobs`;
 }

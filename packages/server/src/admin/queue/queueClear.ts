@@ -97,7 +97,7 @@ export class QueueClear {
     tell: () => Promise<void> | undefined,
   ): Promise<boolean> {
     const { queues, clock, logger, counts } = this.parts;
-    let told = clock.mono();
+    let reportedAt = clock.mono();
     for (const lane of queues.jobs()) {
       for (const state of STATE_ORDER) {
         if (!tally.byState.has(state)) continue;
@@ -110,8 +110,8 @@ export class QueueClear {
           }
           const now = clock.mono();
           if (now >= deadline) return false;
-          if (now - told < TELL_MS) continue;
-          told = now;
+          if (now - reportedAt < TELL_MS) continue;
+          reportedAt = now;
           await tell();
           logger.info(
             { queue: lane.name, state, jobs: tally.jobs, events: tally.events, dryRun },

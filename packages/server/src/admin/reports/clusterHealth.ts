@@ -29,18 +29,18 @@ const MAX_REDIS_OFF_MS = 2000;
  */
 export class ClusterHealth {
   private readonly stats: ClusterStats;
-  private readonly stallToldMs: number;
+  private readonly stallReportedMs: number;
 
   /** @param stallToldMs a queue whose next job nobody starts for so long counts as stalled, ms. */
-  constructor(stats: ClusterStats, stallToldMs: number) {
+  constructor(stats: ClusterStats, stallReportedMs: number) {
     this.stats = stats;
-    this.stallToldMs = stallToldMs;
+    this.stallReportedMs = stallReportedMs;
   }
 
   async read(): Promise<ClusterHealthReport> {
     const report = await this.stats.read();
     const nodes = [...report.nodes.map(nodeHealth), ...report.missing_nodes.map(missingNode)];
-    const queue = queueHealth(report.queue, stalledQueues(report.nodes, this.stallToldMs));
+    const queue = queueHealth(report.queue, stalledQueues(report.nodes, this.stallReportedMs));
     const counted = nodes.some(({ state }) => state === 'ready')
       ? nodes.filter(({ state }) => state !== 'draining')
       : nodes;

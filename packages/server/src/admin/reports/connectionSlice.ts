@@ -73,12 +73,12 @@ function categoryMatcher({ catalogue }: NodeParts, category: string): (types: Ty
   const wanted = catalogue()
     .categoriesOf(category)
     .flatMap((one) => catalogue().typesOf(one));
-  const judged = new Map<TypeSet, boolean>();
+  const found = new Map<TypeSet, boolean>();
   return (types) => {
-    let verdict = judged.get(types);
+    let verdict = found.get(types);
     if (verdict === undefined) {
       verdict = wanted.some((type) => types.set.has(type));
-      judged.set(types, verdict);
+      found.set(types, verdict);
     }
     return verdict;
   };

@@ -43,7 +43,7 @@ export class NodeFacts {
       version: this.version,
       node_version: nodeVersion,
       uptime_seconds: Math.round(counts.uptimeSeconds),
-      standing: recovery.standing,
+      standing: recovery.recoveryState,
       reason: recovery.reason,
       ready,
       draining: parts.isDraining(),

@@ -16,7 +16,7 @@ export interface BackpressureParts {
   /** RECOVERY_ATTEMPTS: tests before the connection is ended. */
   readonly attempts: number;
   /** The socket drained: what it missed meanwhile is due. */
-  readonly onDrained: (connection: Connection) => void;
+  readonly onWritable: (connection: Connection) => void;
 }
 
 interface Test {
@@ -34,14 +34,14 @@ export class Backpressure {
   private readonly parts: BackpressureParts;
   private readonly tests = new Map<Connection, Test>();
   private readonly ofSocket = new WeakMap<Socket, Connection>();
-  private readonly onDrain: (this: Socket) => void;
+  private readonly onEmptied: (this: Socket) => void;
   private timer: NodeJS.Timeout | null = null;
 
   constructor(parts: BackpressureParts) {
     this.parts = parts;
     const self = this;
     // Shared by all sockets: no closure per connection.
-    this.onDrain = function () {
+    this.onEmptied = function () {
       const connection = self.ofSocket.get(this);
       if (connection) self.drained(connection);
     };
@@ -59,14 +59,14 @@ export class Backpressure {
     this.counts.congested += 1;
     this.tests.set(connection, { since: now, attempts: 0, due: now + delayMs });
     this.ofSocket.set(connection.socket, connection);
-    connection.socket.on('drain', this.onDrain);
+    connection.socket.on('drain', this.onEmptied);
     logger.debug({ conn: connection.id, user: connection.userId, buffered: connection.buffered }, 'congested');
     this.timer ??= setInterval(() => this.tick(), TICK_MS);
   }
 
   forget(connection: Connection): void {
     if (!this.tests.delete(connection)) return;
-    connection.socket.off('drain', this.onDrain);
+    connection.socket.off('drain', this.onEmptied);
     if (this.tests.size > 0 || !this.timer) return;
     clearInterval(this.timer);
     this.timer = null;
@@ -85,7 +85,7 @@ export class Backpressure {
     const tookMs = Math.round(clock.mono() - test.since);
     logger.debug({ conn: connection.id, user: connection.userId, tookMs }, 'drained');
     // Suspended meanwhile: it goes on when it is current again.
-    if (connection.signal('drain')) this.parts.onDrained(connection);
+    if (connection.signal('drain')) this.parts.onWritable(connection);
   }
 
   private tick(): void {

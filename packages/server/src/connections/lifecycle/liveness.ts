@@ -21,7 +21,7 @@ export interface LivenessParts {
   readonly heartbeatIntervalMs: number;
   readonly authTimeoutMs: number;
   /** The broadcast cursor of most connections; pending events are flushed before it is told (L4). */
-  readonly cursor: () => string | null;
+  readonly position: () => string | null;
   /** The mailbox cursor of a connection when it moved without an event that told it, else null; told from then on (L6). */
   readonly mailboxPosition: (connection: Connection) => string | null;
   /** The broadcast cursor of this one, without a flush. */
@@ -40,7 +40,7 @@ export class Liveness {
   private readonly slots: Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set());
   private readonly slotOf = new Map<Connection, number>();
   private timer: NodeJS.Timeout | null = null;
-  private cursor = 0;
+  private slotIndex = 0;
   private tickedAt = 0;
 
   constructor(parts: LivenessParts) {
@@ -113,14 +113,14 @@ export class Liveness {
   private schedule(connection: Connection, due: number): void {
     this.forget(connection);
     const ticks = Math.ceil((due - this.parts.clock.mono()) / this.tickMs);
-    const slot = (this.cursor + Math.max(1, Math.min(SLOTS - 1, ticks))) % SLOTS;
+    const slot = (this.slotIndex + Math.max(1, Math.min(SLOTS - 1, ticks))) % SLOTS;
     this.slots[slot]?.add(connection);
     this.slotOf.set(connection, slot);
   }
 
   private tick(): void {
-    this.cursor = (this.cursor + 1) % SLOTS;
-    const slot = this.slots[this.cursor];
+    this.slotIndex = (this.slotIndex + 1) % SLOTS;
+    const slot = this.slots[this.slotIndex];
     if (!slot || slot.size === 0) {
       this.tickedAt = this.parts.clock.mono();
       return;
@@ -131,7 +131,7 @@ export class Liveness {
     // This process was paused: the peers' pongs may lie unread, and their silence is its own.
     const late = now - this.tickedAt > this.tickMs + 1000;
     this.tickedAt = now;
-    let cursor: string | null = null;
+    let position: string | null = null;
     let heartbeat: Buffer | null = null;
     for (const connection of due) {
       this.slotOf.delete(connection);
@@ -151,13 +151,13 @@ export class Liveness {
             const own = connection.ownBeat(now);
             connection.heartbeatDue = own ?? now + this.parts.heartbeatIntervalMs;
             if (own === null && connection.status === 'open' && !connection.isCongested()) {
-              cursor ??= this.parts.cursor();
+              position ??= this.parts.position();
               const broadcast = this.parts.positionOf(connection);
               const user = this.parts.mailboxPosition(connection);
               const healthy = connection.isHealthy();
-              const shared = broadcast === cursor && user === null && healthy;
+              const shared = broadcast === position && user === null && healthy;
               // One frame for all that are due in this tick, are well, and stand where the cohorts stand.
-              if (shared) heartbeat ??= heartbeatFrame(this.parts.clock.now(), cursor, null, true);
+              if (shared) heartbeat ??= heartbeatFrame(this.parts.clock.now(), position, null, true);
               const frame = shared ? heartbeat : null;
               connection.write(frame ?? heartbeatFrame(this.parts.clock.now(), broadcast, user, healthy));
             }

@@ -196,15 +196,15 @@ export class Acceptor {
 
   /** Most positions are judged at once: then hello leaves within this turn. */
   private resume(connection: Connection, held: Held): Promise<void> | undefined {
-    const resumed = this.parts.resumes.judge(connection.resume.broadcast);
+    const resumed = this.parts.resumes.check(connection.resume.broadcast);
     if (!(resumed instanceof Promise)) {
       this.establish(connection, held, resumed);
       return undefined;
     }
-    return resumed.then((judged) => this.establish(connection, held, judged));
+    return resumed.then((found) => this.establish(connection, held, found));
   }
 
-  private establish(connection: Connection, held: Held, judged: Resumed): void {
+  private establish(connection: Connection, held: Held, found: Resumed): void {
     const { saved, preferences, amendment, hasReplaced, mailbox, startedAt } = held;
     const { fanout, userScope, clock, logger, authority, preferenceFormat, mayDeliver, liveness, onEstablished } =
       this.parts;
@@ -219,17 +219,17 @@ export class Acceptor {
     // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
     fanout.flush();
     // The log was replaced while the position was judged.
-    const lost = judged.cursor !== null && judged.epoch !== fanout.position.epoch;
-    const resumed: Resumed = lost ? { ...judged, result: 'none', cursor: null, text: null } : judged;
+    const lost = found.position !== null && found.epoch !== fanout.position.epoch;
+    const resumed: Resumed = lost ? { ...found, result: 'none', position: null, text: null } : found;
     const user = userScope.claimed(connection, mailbox);
-    const hello = this.hello(connection, resumed, user);
-    connection.send('connection_established', hello, connection.authenticateId);
+    const establishedMessage = this.establishedMessage(connection, resumed, user);
+    connection.send('connection_established', establishedMessage, connection.authenticateId);
     connection.authenticateId = undefined;
     // The answer to the upgrade may be held back for this (Upgrades).
     connection.socket.uncork();
     if (!connection.signal('established')) return;
     connection.established = true;
-    fanout.enter(connection, resumed.cursor ?? undefined);
+    fanout.enter(connection, resumed.position ?? undefined);
     userScope.start(connection);
     liveness.watch(connection);
     const mono = clock.mono();
@@ -240,7 +240,11 @@ export class Acceptor {
     onEstablished(connection, mono - startedAt, hasReplaced);
   }
 
-  private hello(connection: Connection, resumed: Resumed, user: ResumeResult): ServerData<'connection_established'> {
+  private establishedMessage(
+    connection: Connection,
+    resumed: Resumed,
+    user: ResumeResult,
+  ): ServerData<'connection_established'> {
     const { fanout, nodeId, limits, heartbeatIntervalMs } = this.parts;
     const identity = connection.identity as Identity;
     return {

@@ -19,19 +19,19 @@ export function verify(
   connection: Connection,
   { verified, refused, failed }: Verdict,
 ): void {
-  let judged: Identity | Promise<Identity>;
+  let identity: Identity | Promise<Identity>;
   try {
-    judged = verifier.verify(token);
+    identity = verifier.verify(token);
   } catch (error) {
     refused(error);
     return;
   }
-  if (!(judged instanceof Promise)) {
-    verified(judged);
+  if (!(identity instanceof Promise)) {
+    verified(identity);
     return;
   }
   connection.handling = true;
-  judged
+  identity
     .finally(() => {
       connection.handling = false;
     })

@@ -31,8 +31,8 @@ export interface Cohort {
   /** Frames of the flush that is being built; empty between flushes. */
   readonly run: Buffer[];
   /** The members' cursor as they were last told it, by an event or otherwise, and when, monotonic ms (L6). */
-  toldOffset: number;
-  toldAt: number;
+  reportedOffset: number;
+  reportedAt: number;
 }
 
 /** All cohorts of a node, found by event type. Changes only between flushes (L5). */
@@ -55,7 +55,7 @@ export class Cohorts {
     const key = keyOf(types, clearance, compress, shape);
     let cohort = this.all.get(key);
     if (!cohort) {
-      cohort = { types, clearance, compress, shape, members: new Set(), run: [], toldOffset: 0, toldAt: 0 };
+      cohort = { types, clearance, compress, shape, members: new Set(), run: [], reportedOffset: 0, reportedAt: 0 };
       this.all.set(key, cohort);
       for (const type of types.names) {
         const set = this.byType.get(type);

@@ -79,7 +79,7 @@ export class Readers {
 
   /** Undefined when it is no reader. */
   positionOf(member: Member): LogPosition | undefined {
-    return this.all.get(member)?.cursor;
+    return this.all.get(member)?.position;
   }
 
   members(): Iterable<Member> {
@@ -87,13 +87,13 @@ export class Readers {
   }
 
   /** @param cursor all that concerns it up to here was written, or is to be left out. */
-  add(member: Member, cursor: LogPosition): void {
+  add(member: Member, position: LogPosition): void {
     this.remove(member);
     const { offset, tag } = this.parts.position();
-    const notBefore = this.pace.take(member.userId, offset - cursor.offset, this.parts.clock.mono());
+    const notBefore = this.pace.take(member.userId, offset - position.offset, this.parts.clock.mono());
     const reader: Reader = {
       member,
-      cursor,
+      position,
       entered: { offset, tag },
       doubted: false,
       reading: false,
@@ -132,7 +132,7 @@ export class Readers {
     for (const reader of this.idle) this.enqueue(reader);
     this.idle.clear();
     for (const reader of this.ahead) {
-      if (reader.cursor.offset > this.parts.position().offset) continue;
+      if (reader.position.offset > this.parts.position().offset) continue;
       this.ahead.delete(reader);
       this.enqueue(reader);
     }
@@ -142,9 +142,9 @@ export class Readers {
    * The head of the log, each second. A cursor ahead of this node that the log does not reach in two readings is of entries that
    * are lost (L1): waiting for it would leave out what took their place.
    */
-  judgeAhead(head: LogHead): void {
+  checkAhead(head: LogHead): void {
     for (const reader of [...this.ahead]) {
-      const lost = head.epoch === this.parts.position().epoch && head.offset < reader.cursor.offset;
+      const lost = head.epoch === this.parts.position().epoch && head.offset < reader.position.offset;
       if (lost && reader.doubted && this.parts.mayDeliver()) this.lost(reader);
       else reader.doubted = lost;
     }
@@ -219,7 +219,7 @@ export class Readers {
     }
     const { recentEvents } = this.parts;
     const position = this.parts.position();
-    if (this.contradicts(reader.cursor, position)) {
+    if (this.contradicts(reader.position, position)) {
       this.lost(reader);
       return;
     }
@@ -227,22 +227,22 @@ export class Readers {
     if (page !== null) {
       reader.page = null;
       this.replay.write(reader, page, true, this.checkedAt);
-    } else if (reader.cursor.offset < position.offset) {
-      if (!recentEvents.covers(reader.cursor.offset)) {
+    } else if (reader.position.offset < position.offset) {
+      if (!recentEvents.covers(reader.position.offset)) {
         this.read(reader);
         return;
       }
-      this.replay.write(reader, this.fromRecentEvents(reader.cursor.offset, position.offset), false, this.checkedAt);
+      this.replay.write(reader, this.fromRecentEvents(reader.position.offset, position.offset), false, this.checkedAt);
     }
     if (this.all.get(member) !== reader) return;
-    if (reader.cursor.offset === position.offset && reader.page === null) {
+    if (reader.position.offset === position.offset && reader.page === null) {
       if (member.individual !== null) {
         this.idle.add(reader);
         return;
       }
       this.all.delete(member);
       this.parts.onCaughtUp(member);
-    } else if (reader.cursor.offset > position.offset) {
+    } else if (reader.position.offset > position.offset) {
       this.ahead.add(reader);
     } else {
       this.enqueue(reader);
@@ -291,12 +291,12 @@ export class Readers {
   private async readPage(reader: Reader): Promise<void> {
     const { pages, position, mayDeliver } = this.parts;
     const { epoch, offset: to } = position();
-    const { cursor } = reader;
+    const from = reader.position;
     reader.reading = true;
     // One that its rate holds back keeps what it read for long: a second's worth, or a few of them would hold all of the log.
     const rate = reader.member.individual?.limit?.rate;
     const count = rate === undefined ? undefined : Math.max(MIN_PAGE, rate);
-    const entries = await pages.after(cursor.offset, to, count).finally(() => {
+    const entries = await pages.after(from.offset, to, count).finally(() => {
       reader.reading = false;
     });
     // It left, or the log was replaced, meanwhile.
@@ -305,7 +305,7 @@ export class Readers {
     if (!mayDeliver()) return;
     const [first] = entries;
     if (first !== undefined) {
-      if (first.offset > cursor.offset + 1) {
+      if (first.offset > from.offset + 1) {
         this.replay.skip(reader, { offset: first.offset - 1, tag: '' }, { ...first, epoch }, 'trimmed');
       }
       reader.page = entries;

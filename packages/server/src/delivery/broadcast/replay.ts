@@ -24,7 +24,7 @@ export interface ReplayParts extends Pick<Core, 'clock' | 'logger'> {
 /** A connection that does not stand where its cohort stands. */
 export interface Reader {
   readonly member: Member;
-  cursor: LogPosition;
+  position: LogPosition;
   /** Where the cohorts stood when it came. */
   readonly entered: LogPosition;
   /** The log was shorter than its cursor when it was last looked at. */
@@ -67,13 +67,13 @@ export class Replay {
     let bytes = 0;
     let written = 0;
     for (const entry of entries) {
-      if (entry.offset <= reader.cursor.offset) continue;
+      if (entry.offset <= reader.position.offset) continue;
       const frame = this.frameFor(member, entry);
       if (bytes >= limit || (frame !== null && !this.mayTake(reader))) {
         if (fromLog) reader.page = entries as readonly LogEntry[];
         break;
       }
-      reader.cursor = { offset: entry.offset, tag: entry.tag };
+      reader.position = { offset: entry.offset, tag: entry.tag };
       if (frame === null) continue;
       frames.push(frame);
       bytes += frame.length;
@@ -109,10 +109,10 @@ export class Replay {
   }
 
   /** What lies between cannot be delivered: told, never skipped in silence (L8). */
-  skip(reader: Reader, cursor: LogPosition, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
+  skip(reader: Reader, after: LogPosition, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
     const { clock, position } = this.parts;
-    const from = formatLogPosition(position().epoch, reader.cursor);
-    reader.cursor = { offset: cursor.offset, tag: cursor.tag };
+    const from = formatLogPosition(position().epoch, reader.position);
+    reader.position = { offset: after.offset, tag: after.tag };
     this.counts.gaps += 1;
     if (reader.member.shape) return;
     const data = { scope: 'broadcast', from, to: formatLogPosition(position().epoch, to), reason };

@@ -24,14 +24,14 @@ export class WriteTimes {
   eventsOf(
     who: Recipient,
     since: number,
-    cursor: LogPosition,
+    position: LogPosition,
     recentEvents: RecentEvents,
     catalogue: EventCatalogue,
   ): number {
     const from = this.offsetAt(since);
     if (from === null) return 0;
     let events = 0;
-    for (let offset = Math.max(from + 1, recentEvents.oldest); offset <= cursor.offset; offset += 1) {
+    for (let offset = Math.max(from + 1, recentEvents.oldest); offset <= position.offset; offset += 1) {
       const event = recentEvents.get(offset)?.event;
       const definition = event && catalogue.get(event.type);
       if (event && definition && isRecipient(who, event, definition)) events += 1;

@@ -20,7 +20,7 @@ export class RateLimit {
   private readonly bucket: TokenBucket;
   private dropped = 0;
   private held = false;
-  private toldAt = Number.NEGATIVE_INFINITY;
+  private reportedAt = Number.NEGATIVE_INFINITY;
 
   constructor(rate: number) {
     this.rate = rate;
@@ -47,14 +47,14 @@ export class RateLimit {
 
   /** Whether the client has something to be told, and when that may be, monotonic ms. */
   get noticeAt(): number | null {
-    return this.held ? this.toldAt + NOTICE_INTERVAL_MS : null;
+    return this.held ? this.reportedAt + NOTICE_INTERVAL_MS : null;
   }
 
   /** What the client is to be told now: once a second at most, and only after something was held back or dropped. */
   notice(now: number): RateNotice | null {
-    if (!this.held || now - this.toldAt < NOTICE_INTERVAL_MS) return null;
+    if (!this.held || now - this.reportedAt < NOTICE_INTERVAL_MS) return null;
     const notice = { retry_after_ms: this.retryAfterMs(now), dropped: this.dropped };
-    this.toldAt = now;
+    this.reportedAt = now;
     this.held = false;
     this.dropped = 0;
     return notice;

@@ -67,7 +67,7 @@ export class Acks {
  * Whether it was sent to this connection. Beyond that it is ignored and not clamped: an acknowledgement from before a mailbox was
  * replaced would take what is written to a dead socket just then (L8).
  */
-function wasSent(position: Position, cursor: MailboxPosition | null): boolean {
-  if (cursor === null || position.offset === 0 || position.epoch !== cursor.epoch) return false;
-  return position.offset < cursor.offset || (position.offset === cursor.offset && position.tag === cursor.tag);
+function wasSent(position: Position, last: MailboxPosition | null): boolean {
+  if (last === null || position.offset === 0 || position.epoch !== last.epoch) return false;
+  return position.offset < last.offset || (position.offset === last.offset && position.tag === last.tag);
 }

@@ -15,7 +15,7 @@ export class MailboxPosition implements Position {
   /** The newest offset known of. */
   head: number;
   /** The offset that the client was told last. */
-  told: number;
+  reported: number;
   /** It is read for: what is heard live only raises `head` (L3). */
   behind = false;
   /** Cluster time of the last writes, ms, a number for each event: to tell what was written after some moment. */
@@ -28,7 +28,7 @@ export class MailboxPosition implements Position {
     this.offset = offset;
     this.tag = tag;
     this.head = head;
-    this.told = offset;
+    this.reported = offset;
   }
 
   /** Null while nothing is known of the mailbox. */
@@ -62,6 +62,6 @@ export class MailboxPosition implements Position {
     this.epoch = epoch;
     this.offset = offset;
     this.tag = tag;
-    this.told = offset;
+    this.reported = offset;
   }
 }

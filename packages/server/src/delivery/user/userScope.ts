@@ -117,133 +117,133 @@ export class UserScope {
 
   /** The head of the mailbox, as the registry was read (L4). It may be older than what was delivered meanwhile. */
   observe(connection: MailRecipient, head: MailboxHead | null): void {
-    const cursor = connection.mail;
-    if (cursor === null) {
+    const position = connection.mail;
+    if (position === null) {
       if (head === null) return;
       connection.mail = new MailboxPosition({ epoch: head.epoch, offset: 0, tag: '' }, head.offset);
-    } else if (head === null || head.epoch !== cursor.epoch || head.offset < cursor.offset) {
-      cursor.doubt = true;
-    } else if (head.offset === cursor.offset && head.tag !== cursor.tag) {
-      cursor.doubt = true;
+    } else if (head === null || head.epoch !== position.epoch || head.offset < position.offset) {
+      position.doubt = true;
+    } else if (head.offset === position.offset && head.tag !== position.tag) {
+      position.doubt = true;
     } else {
-      cursor.raise(head.epoch, head.offset);
+      position.raise(head.epoch, head.offset);
     }
     this.start(connection);
   }
 
   /** The cursor for a heartbeat; null when the client knows it already. */
-  untold({ mail }: MailRecipient): string | null {
-    if (mail === null || mail.told === mail.offset) return null;
-    mail.told = mail.offset;
+  unreportedPosition({ mail }: MailRecipient): string | null {
+    if (mail === null || mail.reported === mail.offset) return null;
+    mail.reported = mail.offset;
     return mail.text;
   }
 
   private hear(connection: MailRecipient, batch: MailBatch): void {
     connection.mail ??= new MailboxPosition({ epoch: batch.epoch, offset: 0, tag: '' }, 0);
-    const cursor = connection.mail;
-    const live = !cursor.behind && isReady(connection) && this.parts.mayDeliver();
-    const next = live ? continuation(cursor, batch) : -1;
+    const position = connection.mail;
+    const live = !position.behind && isReady(connection) && this.parts.mayDeliver();
+    const next = live ? continuation(position, batch) : -1;
     if (next < 0) {
-      cursor.raise(batch.epoch, batch.head);
-      if (next === TORN) cursor.doubt = true;
-      if (live && cursor.wanting) this.counts.holes += 1;
+      position.raise(batch.epoch, batch.head);
+      if (next === TORN) position.doubt = true;
+      if (live && position.wanting) this.counts.holes += 1;
     } else {
       const entries = batch.events.slice(next).map(([tag, event], index) => {
         return { offset: batch.first + next + index, tag, event: event as StoredEvent };
       });
-      this.deliver(connection, cursor, entries);
-      cursor.raise(batch.epoch, batch.head);
+      this.deliver(connection, position, entries);
+      position.raise(batch.epoch, batch.head);
     }
-    if (connection.status === 'open' && cursor.wanting) this.catchUp(connection, cursor);
+    if (connection.status === 'open' && position.wanting) this.catchUp(connection, position);
   }
 
-  private catchUp(connection: MailRecipient, cursor: MailboxPosition): void {
-    if (cursor.behind || connection.status !== 'open') return;
-    cursor.behind = true;
+  private catchUp(connection: MailRecipient, position: MailboxPosition): void {
+    if (position.behind || connection.status !== 'open') return;
+    position.behind = true;
     this.readers.add(connection);
   }
 
   private async read(connection: MailRecipient): Promise<'more' | 'later' | 'done'> {
-    const cursor = connection.mail;
-    if (cursor === null || !connection.isOpen()) return 'done';
-    if (!isReady(connection)) return leave(cursor);
+    const position = connection.mail;
+    if (position === null || !connection.isOpen()) return 'done';
+    if (!isReady(connection)) return leave(position);
     // What is heard from here on may be later than what is read.
-    cursor.doubt = false;
-    cursor.head = cursor.offset;
+    position.doubt = false;
+    position.head = position.offset;
     let page: MailboxPage | null | undefined;
     try {
-      page = await this.parts.mailboxes.read(connection.userId, Math.max(1, cursor.offset), PAGE + 1);
+      page = await this.parts.mailboxes.read(connection.userId, Math.max(1, position.offset), PAGE + 1);
     } finally {
-      if (page === undefined) cursor.doubt = true;
+      if (page === undefined) position.doubt = true;
     }
     if (!connection.isOpen()) return 'done';
-    if (!isReady(connection)) return leave(cursor);
+    if (!isReady(connection)) return leave(position);
     if (!this.parts.mayDeliver()) {
-      cursor.doubt = true;
+      position.doubt = true;
       return 'later';
     }
     this.counts.reads += 1;
-    const before = cursor.offset;
-    this.take(connection, cursor, page);
-    if (!cursor.wanting) {
-      cursor.behind = false;
+    const before = position.offset;
+    this.take(connection, position, page);
+    if (!position.wanting) {
+      position.behind = false;
       return 'done';
     }
     // Without a step ahead its rate is used up.
-    return cursor.doubt || cursor.offset > before ? 'more' : 'later';
+    return position.doubt || position.offset > before ? 'more' : 'later';
   }
 
   /** Delivers what was read, and tells what is not there any more. */
-  private take(connection: MailRecipient, cursor: MailboxPosition, page: MailboxPage | null): void {
+  private take(connection: MailRecipient, position: MailboxPosition, page: MailboxPage | null): void {
     if (page === null) {
-      this.forget(connection, cursor);
+      this.forget(connection, position);
       return;
     }
-    const known = page.entries[0]?.offset === cursor.offset ? page.entries[0].tag : tagAt(cursor.offset, page);
-    const wentBack = cursor.offset > page.offset || (known !== null && known !== cursor.tag);
-    if (page.epoch !== cursor.epoch || wentBack) {
+    const known = page.entries[0]?.offset === position.offset ? page.entries[0].tag : tagAt(position.offset, page);
+    const wentBack = position.offset > page.offset || (known !== null && known !== position.tag);
+    if (page.epoch !== position.epoch || wentBack) {
       // Emptied, or gone back by a fail-over (L1). Nobody can say which of its entries are new, so all that are not
       // acknowledged are delivered: a repeat is told by its id, an event that is left out by nothing.
-      const isNew = cursor.epoch === '';
-      const from = cursor.text;
-      cursor.moveTo({ epoch: page.epoch, offset: page.acked, tag: page.ackedTag });
-      cursor.doubt = true;
-      if (!isNew) this.gap(connection, from, cursor.text, 'log_reset');
+      const isNew = position.epoch === '';
+      const from = position.text;
+      position.moveTo({ epoch: page.epoch, offset: page.acked, tag: page.ackedTag });
+      position.doubt = true;
+      if (!isNew) this.gap(connection, from, position.text, 'log_reset');
       return;
     }
-    const entries = page.entries.filter(({ offset }) => offset > cursor.offset);
+    const entries = page.entries.filter(({ offset }) => offset > position.offset);
     const [first] = entries;
-    const from = cursor.text;
+    const from = position.text;
     if (first === undefined) {
-      if (page.offset > cursor.offset) {
-        cursor.moveTo(page);
-        this.gap(connection, from, cursor.text, 'trimmed');
+      if (page.offset > position.offset) {
+        position.moveTo(page);
+        this.gap(connection, from, position.text, 'trimmed');
       }
     } else {
-      if (first.offset > cursor.offset + 1) {
+      if (first.offset > position.offset + 1) {
         const to = new MailboxPosition({ ...first, epoch: page.epoch }, 0).text;
-        cursor.moveTo({ epoch: page.epoch, offset: first.offset - 1, tag: page.floorTag });
+        position.moveTo({ epoch: page.epoch, offset: first.offset - 1, tag: page.floorTag });
         this.gap(connection, from, to, 'trimmed');
       }
-      this.deliver(connection, cursor, entries);
+      this.deliver(connection, position, entries);
     }
-    cursor.raise(page.epoch, page.offset);
+    position.raise(page.epoch, page.offset);
   }
 
   /** There is no mailbox: it never was, or Redis lost it. */
-  private forget(connection: MailRecipient, cursor: MailboxPosition): void {
-    if (cursor.epoch !== '') this.gap(connection, cursor.text, null, 'log_reset');
-    if (cursor.doubt) {
+  private forget(connection: MailRecipient, position: MailboxPosition): void {
+    if (position.epoch !== '') this.gap(connection, position.text, null, 'log_reset');
+    if (position.doubt) {
       // Heard of a new one meanwhile.
-      cursor.moveTo({ epoch: '', offset: 0, tag: '' });
+      position.moveTo({ epoch: '', offset: 0, tag: '' });
       return;
     }
     connection.mail = null;
-    cursor.head = cursor.offset;
+    position.head = position.offset;
   }
 
   /** Writes entries that follow the cursor, as far as socket and rate take them; what is not wanted is passed over. */
-  private deliver(connection: MailRecipient, cursor: MailboxPosition, entries: readonly DeliveredEntry[]): void {
+  private deliver(connection: MailRecipient, position: MailboxPosition, entries: readonly DeliveredEntry[]): void {
     const { individual } = connection;
     const limit = individual?.batch === false ? 1 : WRITE_BYTES;
     let frames: Buffer[] = [];
@@ -252,20 +252,20 @@ export class UserScope {
       if (frames.length === 0) return;
       connection.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, bytes));
       this.counts.deliveries += frames.length;
-      cursor.wrote(frames.length, this.parts.clusterTime.now());
+      position.wrote(frames.length, this.parts.clusterTime.now());
       frames = [];
       bytes = 0;
     };
     for (const entry of entries) {
-      const frame = this.frameFor(connection, entry, cursor.epoch);
+      const frame = this.frameFor(connection, entry, position.epoch);
       if (frame !== null && individual?.limit && !individual.limit.take(this.parts.clock.mono())) break;
-      cursor.offset = entry.offset;
-      cursor.tag = entry.tag;
+      position.offset = entry.offset;
+      position.tag = entry.tag;
       if (frame === null) {
         this.counts.unwanted += 1;
         continue;
       }
-      cursor.told = entry.offset;
+      position.reported = entry.offset;
       frames.push(frame);
       bytes += frame.length;
       if (bytes < limit) continue;
@@ -300,9 +300,9 @@ function isReady(connection: MailRecipient): boolean {
 }
 
 /** Suspended, or its peer does not keep up: it is read for anew when that is over. */
-function leave(cursor: MailboxPosition): 'done' {
-  cursor.behind = false;
-  cursor.doubt = true;
+function leave(position: MailboxPosition): 'done' {
+  position.behind = false;
+  position.doubt = true;
   return 'done';
 }
 
@@ -312,12 +312,12 @@ const OTHER = -1;
 const TORN = -2;
 
 /** Index of the first event of the batch that follows the cursor, or OTHER, or TORN. */
-function continuation(cursor: MailboxPosition, { epoch, first, prev_tag, events }: MailBatch): number {
-  if (epoch !== cursor.epoch) return TORN;
-  const at = cursor.offset - first;
+function continuation(position: MailboxPosition, { epoch, first, prev_tag, events }: MailBatch): number {
+  if (epoch !== position.epoch) return TORN;
+  const at = position.offset - first;
   if (at < -1 || events.length === 0) return OTHER;
-  if (at === -1) return prev_tag === cursor.tag ? 0 : TORN;
+  if (at === -1) return prev_tag === position.tag ? 0 : TORN;
   if (at >= events.length) return OTHER;
-  if (events[at]?.[0] !== cursor.tag) return TORN;
+  if (events[at]?.[0] !== position.tag) return TORN;
   return at === events.length - 1 ? OTHER : at + 1;
 }

@@ -44,8 +44,8 @@ export class MailCourier {
     }
     if (this.waiting.size === 0) setImmediate(() => this.flush());
     const size = entries.reduce((sum, { text }) => sum + text.length, 0);
-    const told = size > MAX_BATCH_CHARACTERS ? [] : entries;
-    const events = told.map(({ tag, text }) => `["${tag}",${text}]`).join();
+    const reported = size > MAX_BATCH_CHARACTERS ? [] : entries;
+    const events = reported.map(({ tag, text }) => `["${tag}",${text}]`).join();
     const batch =
       `{"user":${JSON.stringify(userId)},"epoch":"${epoch}","first":${first},"prev_tag":"${prevTag}",` +
       `"head":${head},"events":[${events}]}`;

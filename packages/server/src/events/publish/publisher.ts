@@ -95,7 +95,7 @@ export class Publisher {
       if (turn?.isOver()) throw new AppError('UNAVAILABLE', 'the connection has ended: the event was not queued');
       const begun = events.map((event) => (isDurable(event) ? this.queue(event, repeats) : this.sendNow(event)));
       turn?.done();
-      return await this.judged(await receiptsOf(begun), begun);
+      return await this.check(await receiptsOf(begun), begun);
     } finally {
       turn?.done();
     }
@@ -181,7 +181,7 @@ export class Publisher {
   }
 
   /** A repeat of what still waits: its payload is compared with that of the job. */
-  private async judged(
+  private async check(
     receipts: readonly PublishReceipt[],
     begun: readonly (Queued | Promise<PublishReceipt>)[],
   ): Promise<PublishReceipt[]> {

@@ -55,7 +55,7 @@ export class EventQueues {
   private admission: Admission | null = null;
   private readonly workers: NodeWorkers;
   /** What the publishers of a job wait for: one promise for all its events. */
-  private readonly told = new WeakMap<Promise<boolean>, Promise<boolean>>();
+  private readonly jobAnswers = new WeakMap<Promise<boolean>, Promise<boolean>>();
   private readonly reachability: QueueReachability;
   /** Connections are shared by many queues, and each passes the same error on. */
   private readonly reported = new WeakSet<Error>();
@@ -199,12 +199,12 @@ export class EventQueues {
     this.reachability.refuse();
     this.admission?.added();
     const job = lane.batcher.add(item);
-    let told = this.told.get(job);
-    if (!told) {
-      told = job.catch((error: unknown) => this.notAdded(error));
-      this.told.set(job, told);
+    let answer = this.jobAnswers.get(job);
+    if (!answer) {
+      answer = job.catch((error: unknown) => this.notAdded(error));
+      this.jobAnswers.set(job, answer);
     }
-    return told;
+    return answer;
   }
 
   private notAdded(error: unknown): never {

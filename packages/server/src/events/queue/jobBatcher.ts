@@ -105,8 +105,8 @@ export class JobBatcher {
     this.flushing = true;
     const { clock } = this.parts;
     while (this.open.length > 0) {
-      const rest = this.busy ? this.flushedAt + WINDOW_MS - clock.mono() : 0;
-      if (rest > 0) await sleep(rest);
+      const pause = this.busy ? this.flushedAt + WINDOW_MS - clock.mono() : 0;
+      if (pause > 0) await sleep(pause);
       else await new Promise((resolve) => setImmediate(resolve));
       this.flushedAt = clock.mono();
       this.busy = this.open.length > 1 || (this.open[0]?.events.length ?? 0) > 1;

@@ -9,8 +9,8 @@ export function nodeRoutes(router: Router, { drains, reports }: RestParts): void
   router.operation('listNodes', () => listNodes(reports.stats));
   /** 200 when the node does not answer too: the order may reach it yet. */
   router.operation('drainNode', async ({ params, body, ...call }) => {
-    const drained = await drains.drain(params.node_id, body, actorOf(call));
-    if (drained === null) throw new RestProblem(404, 'NOT_FOUND', 'There is no such node.');
-    return drained;
+    const done = await drains.drain(params.node_id, body, actorOf(call));
+    if (done === null) throw new RestProblem(404, 'NOT_FOUND', 'There is no such node.');
+    return done;
   });
 }

@@ -37,9 +37,9 @@ export class Deprecations {
     this.parts = parts;
     this.round = new RolloutRound({
       all: () => parts.table.all(),
-      tell: (connection) => this.judge(connection),
+      tell: (connection) => this.reconsider(connection),
       atOnce: AT_ONCE,
-      restMs: REST_MS,
+      pauseMs: REST_MS,
       report: parts.report,
       where: 'legacy.deprecation',
     });
@@ -79,15 +79,15 @@ export class Deprecations {
   }
 
   /** Whether it had to be told. One that is not established yet is judged before hello. */
-  private judge(connection: LegacyConnection): boolean {
-    const { rollout: told, established } = connection;
-    if (told === null || !established || !connection.isOpen()) return false;
+  private reconsider(connection: LegacyConnection): boolean {
+    const { rollout: reported, established } = connection;
+    if (reported === null || !established || !connection.isOpen()) return false;
     const decision = this.decide(connection.userId);
     if (isClosed(decision)) {
       this.refuse(connection, 'closed');
       return true;
     }
-    if (sameRollout(told, decision)) return false;
+    if (sameRollout(reported, decision)) return false;
     this.notify(connection, decision, 'change');
     return true;
   }

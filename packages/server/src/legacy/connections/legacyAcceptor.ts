@@ -160,7 +160,7 @@ export class LegacyAcceptor {
 
   private fail(connection: LegacyConnection, error: unknown): void {
     this.parts.report(error, 'legacy.accept');
-    const told = new AppError('UNEXPECTED_ERROR', 'The connection could not be accepted.');
-    this.parts.errors.refuse(connection, told, CLOSE.UNAVAILABLE, 'unavailable');
+    const refusal = new AppError('UNEXPECTED_ERROR', 'The connection could not be accepted.');
+    this.parts.errors.refuse(connection, refusal, CLOSE.UNAVAILABLE, 'unavailable');
   }
 }

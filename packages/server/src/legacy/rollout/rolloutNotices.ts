@@ -36,7 +36,7 @@ export class RolloutNotices {
       all: () => parts.table.all(),
       tell: (connection) => this.tell(connection),
       atOnce: TOLD,
-      restMs: REST_MS,
+      pauseMs: REST_MS,
       report: parts.report,
       where: 'operations.rollout',
     });

@@ -10,7 +10,7 @@ export interface RolloutRoundParts<C> {
   readonly tell: (connection: C) => boolean;
   /** So many told before a rest of so many ms. */
   readonly atOnce: number;
-  readonly restMs: number;
+  readonly pauseMs: number;
   readonly report: Report;
   readonly where: string;
 }
@@ -51,23 +51,23 @@ export class RolloutRound<C> {
   }
 
   private async tellAll(changes: number): Promise<void> {
-    const { all, tell, atOnce, restMs } = this.parts;
+    const { all, tell, atOnce, pauseMs } = this.parts;
     let looked = 0;
-    let told = 0;
+    let reported = 0;
     for (const connection of [...all()]) {
       looked += 1;
-      if (tell(connection)) told += 1;
-      if (told === atOnce) {
-        told = 0;
-        await this.rest(restMs);
+      if (tell(connection)) reported += 1;
+      if (reported === atOnce) {
+        reported = 0;
+        await this.pause(pauseMs);
       } else if (looked % LOOKED_AT === 0) {
-        await this.rest(0);
+        await this.pause(0);
       }
       if (changes !== this.changes) return;
     }
   }
 
-  private rest(ms: number): Promise<void> {
+  private pause(ms: number): Promise<void> {
     return pause(ms, undefined, { signal: this.ending.signal });
   }
 }

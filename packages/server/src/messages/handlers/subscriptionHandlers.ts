@@ -66,7 +66,7 @@ export function subscriptionHandlers(
       const changes = new Map<string, boolean | null>();
       const types = new Set((connection.types as TypeSet).names);
       for (const category of expanded(categories, refused)) {
-        const { permitted, denied } = judged(category, clearanceOf(connection));
+        const { permitted, denied } = permittedIn(category, clearanceOf(connection));
         for (const event_type of denied) refused.push({ category, event_type, error: 'permission_denied' });
         // A repeat must not bring back what was dropped since: SDKs repeat after each reconnect.
         if (permitted.length === 0 || connection.choices.get(`c:${category}`) === true) continue;
@@ -132,7 +132,7 @@ export function subscriptionHandlers(
     return categories;
   }
 
-  function judged(category: string, clearance: Clearance): { permitted: string[]; denied: string[] } {
+  function permittedIn(category: string, clearance: Clearance): { permitted: string[]; denied: string[] } {
     const catalogue = parts.catalogue();
     const permitted: string[] = [];
     const denied: string[] = [];

@@ -21,7 +21,7 @@ export interface ReadinessView {
   readonly lease: { readonly ageMs: number; readonly rightMs: number; isValid(): boolean };
   /** Monotonic ms. */
   readonly bus: { readonly heardAt: number };
-  readonly recovery: { readonly standing: Standing };
+  readonly recovery: { readonly recoveryState: Standing };
   readonly queues: { stats(): { readonly lanes: readonly LaneView[] } };
   readonly running: Pick<RunningParts, 'faults' | 'isStarted'>;
   readonly peers: () => PeersView;
@@ -144,12 +144,12 @@ export class Readiness {
 
   private lease(failing: (reason: string) => void): Check {
     const { recovery, lease } = this.view;
-    const { standing } = recovery;
+    const { recoveryState } = recovery;
     // Asked of the lease itself: `recovery.mayDeliver` would act on the answer.
-    const ok = standing === 'serving' && lease.isValid();
-    if (standing !== 'serving') failing(`lease: the node is ${standing}, not serving`);
+    const ok = recoveryState === 'serving' && lease.isValid();
+    if (recoveryState !== 'serving') failing(`lease: the node is ${recoveryState}, not serving`);
     else if (!ok) failing(`lease: ran out, ${this.whatRanOut()}`);
-    return { ok, value: ok || standing !== 'serving' ? standing : 'expired', limit: 'serving' };
+    return { ok, value: ok || recoveryState !== 'serving' ? recoveryState : 'expired', limit: 'serving' };
   }
 
   /** The right to deliver rests on two things (C6): whoever reads this at night wants to know which of them is gone. */

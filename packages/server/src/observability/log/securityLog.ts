@@ -42,7 +42,7 @@ interface Kind {
   left: number;
   at: number;
   omitted: number;
-  toldAt: number;
+  reportedAt: number;
   readonly reasons: Map<string, number>;
 }
 
@@ -68,7 +68,7 @@ export class SecurityLog {
   /** To be called each second: what was left out is told, though nothing more of the kind happens. */
   tick(): void {
     const now = this.parts.clock.mono();
-    for (const [event, kind] of this.kinds) if (now - kind.toldAt >= TELL_MS) this.tell(event, kind, now);
+    for (const [event, kind] of this.kinds) if (now - kind.reportedAt >= TELL_MS) this.tell(event, kind, now);
   }
 
   /** At the end. */
@@ -81,7 +81,7 @@ export class SecurityLog {
     const now = clock.mono();
     let kind = this.kinds.get(event);
     if (!kind) {
-      kind = { left: rate * BURST_S, at: now, omitted: 0, toldAt: now, reasons: new Map() };
+      kind = { left: rate * BURST_S, at: now, omitted: 0, reportedAt: now, reasons: new Map() };
       this.kinds.set(event, kind);
     }
     kind.left = Math.min(rate * BURST_S, kind.left + ((now - kind.at) / 1000) * rate);
@@ -90,7 +90,7 @@ export class SecurityLog {
       kind.left -= 1;
       return true;
     }
-    if (kind.omitted === 0) kind.toldAt = now;
+    if (kind.omitted === 0) kind.reportedAt = now;
     kind.omitted += 1;
     kind.reasons.set(reason, (kind.reasons.get(reason) ?? 0) + 1);
     return false;
@@ -101,7 +101,7 @@ export class SecurityLog {
     const { omitted } = kind;
     const reasons = Object.fromEntries(kind.reasons);
     kind.omitted = 0;
-    kind.toldAt = now;
+    kind.reportedAt = now;
     kind.reasons.clear();
     this.parts.logger.info({ security: { event: 'left_out', of: event, omitted, reasons } }, 'security: left out');
   }

@@ -46,13 +46,13 @@ export class NodeCounts {
   }
 
   /** The node's standing changed. The start and the end of a node are no fencing. */
-  standing(standing: Standing): void {
+  recoveryState(recoveryState: Standing): void {
     const now = this.clock.mono();
-    if (standing === 'serving') {
+    if (recoveryState === 'serving') {
       this.served = true;
       if (this.fencedSince !== null) this.fencedMs += now - this.fencedSince;
       this.fencedSince = null;
-    } else if (standing === 'interrupted' && this.served && this.fencedSince === null) {
+    } else if (recoveryState === 'interrupted' && this.served && this.fencedSince === null) {
       this.fencedPeriods += 1;
       this.fencedSince = now;
     }

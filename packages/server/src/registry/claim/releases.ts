@@ -117,7 +117,7 @@ export class Releases {
   }
 
   /** Tries all that is pending once more and waits for it; used at the end of a node. */
-  async drain(): Promise<void> {
+  async flush(): Promise<void> {
     await Promise.all([...this.queue.values()].map((release) => this.attempt(release)));
   }
 

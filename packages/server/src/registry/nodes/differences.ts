@@ -10,7 +10,7 @@ export interface DifferencesParts {
   readonly cards: Pick<NodeCards, 'of' | 'own'>;
   readonly clock: Pick<Clock, 'mono'>;
   /** What may differ while a deploy rolls is told when it has lasted so long, ms. */
-  readonly toldAfterMs: number;
+  readonly reportAfterMs: number;
 }
 
 /** In what live nodes differ, by their cards, and since when. A node of a version before the cards tells nothing. */
@@ -33,10 +33,10 @@ export class Differences {
   }
 
   notices(): Notice[] {
-    const { clock, toldAfterMs } = this.parts;
+    const { clock, reportAfterMs } = this.parts;
     return AGREEMENTS.flatMap(({ name, rule }) => {
       const since = this.since.get(name);
-      if (since === undefined || (rule === 'told' && clock.mono() - since < toldAfterMs)) return [];
+      if (since === undefined || (rule === 'told' && clock.mono() - since < reportAfterMs)) return [];
       const values = [...this.values(name)]
         .map(([value, nodes]) => `${value} (${[...new Set(nodes)].sort().join(', ')})`)
         .sort();
@@ -52,7 +52,7 @@ export class Differences {
       const own = cards.own.settings[name];
       if (rule !== 'refused' || own === undefined) continue;
       for (const lease of failureDetector.live()) {
-        const other = told(cards.of(lease), name);
+        const other = valueOn(cards.of(lease), name);
         if (typeof other !== 'string' || idOf(other) === idOf(own)) continue;
         return `${name}: this node has ${own}, and ${nodeOfLease(lease)} has ${other}; ${why}`;
       }
@@ -65,7 +65,7 @@ export class Differences {
     const { failureDetector, cards } = this.parts;
     const found = new Map<string, [string, string[]]>();
     for (const lease of failureDetector.live()) {
-      const value = told(cards.of(lease), name);
+      const value = valueOn(cards.of(lease), name);
       if (typeof value !== 'string') continue;
       const id = idOf(value);
       const [text, nodes] = found.get(id) ?? [value, []];
@@ -76,7 +76,7 @@ export class Differences {
 }
 
 /** One that is about to be refused tells nothing: it would keep the right ones out. */
-function told(card: Partial<NodeCard> | undefined, name: string): string | undefined {
+function valueOn(card: Partial<NodeCard> | undefined, name: string): string | undefined {
   return card?.joined === true ? card.settings?.[name] : undefined;
 }
 

@@ -4,7 +4,7 @@ export const ENDED = 'ended';
 interface Observation {
   beat: string;
   /** As `beat`, but stays when Redis forgets it. */
-  told: string;
+  lastBeat: string;
   /** Monotonic ms of the judge when this beat was first seen. */
   since: number;
 }
@@ -50,7 +50,7 @@ export class FailureDetector {
     const dead = new Map<string, number>();
     for (const [lease, beat] of beats) {
       const known = this.seen.get(lease);
-      if (known === undefined || known.beat !== beat) this.seen.set(lease, { beat, told: beat, since: now });
+      if (known === undefined || known.beat !== beat) this.seen.set(lease, { beat, lastBeat: beat, since: now });
       else if (asked - known.since >= this.patienceMs(lease)) dead.set(lease, known.since);
       if (beat === ENDED) dead.set(lease, this.seen.get(lease)?.since ?? now);
     }
@@ -60,7 +60,7 @@ export class FailureDetector {
 
   /** The beat that was seen last; '' when there was none. */
   beatOf(lease: string): string {
-    return this.seen.get(lease)?.told ?? '';
+    return this.seen.get(lease)?.lastBeat ?? '';
   }
 
   isDead(lease: string): boolean {
@@ -69,7 +69,7 @@ export class FailureDetector {
 
   /** Whether a lease that some entry names has been heard of at all; unknown ones are watched from now on. */
   watch(lease: string, now: number): void {
-    if (!this.seen.has(lease)) this.seen.set(lease, { beat: '', told: '', since: now });
+    if (!this.seen.has(lease)) this.seen.set(lease, { beat: '', lastBeat: '', since: now });
   }
 
   /** All leases known dead, for claim.lua: their entries read as absent (C11). */

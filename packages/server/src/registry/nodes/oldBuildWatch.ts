@@ -21,7 +21,7 @@ export class OldBuildWatch {
   private readonly parts: OldBuildWatchParts;
   private readonly startedAt: number;
   private seenAt = Number.NEGATIVE_INFINITY;
-  private toldAt = Number.NEGATIVE_INFINITY;
+  private reportedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: OldBuildWatchParts) {
     this.parts = parts;
@@ -37,8 +37,8 @@ export class OldBuildWatch {
       const seen = card === undefined ? now : card.old_seen;
       if (seen !== undefined) this.seenAt = Math.max(this.seenAt, seen);
     }
-    if (this.seenAt - this.toldAt < TELL_EVERY_MS) return;
-    this.toldAt = this.seenAt;
+    if (this.seenAt - this.reportedAt < TELL_EVERY_MS) return;
+    this.reportedAt = this.seenAt;
     cards.declare({ old_seen: this.seenAt });
   }
 

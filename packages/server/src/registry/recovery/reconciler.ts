@@ -28,7 +28,7 @@ export type Verdict =
  * Judges one connection by what the registry holds (C4, C12, C15). Pure. An entry of a dead lease counts here as any other: it
  * reads as absent to claims and look-ups alone, or an older connection would replace the newest one.
  */
-export function judgeEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry: Entry, lease: string): Verdict {
+export function decideEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry: Entry, lease: string): Verdict {
   if (entry.revokedCode !== 0) return { action: 'end', code: entry.revokedCode };
   if (entry.conn === who.id) return entry.lease === lease ? { action: 'keep' } : { action: 'reclaim' };
   // An empty entry of the own fence is this one's own, reaped while its node was away.
@@ -119,7 +119,7 @@ export class Reconciler {
     }
     const entry = await this.entry(who);
     if (entry === null) return;
-    const verdict = judgeEntry(who, entry, lease());
+    const verdict = decideEntry(who, entry, lease());
     if (verdict.action !== 'end') who.amend(entry.amendment);
     if (verdict.action === 'end') {
       duplicates.look(who, verdict.code, entry.since);

@@ -38,7 +38,7 @@ export interface RecoveryParts {
   /** Read the logs up to their heads; delivery follows. */
   readonly catchUp: () => Promise<void>;
   /** Delivery was stopped, or goes on. */
-  readonly onStanding: (standing: Standing, reason: string) => void;
+  readonly onStateChange: (recoveryState: Standing, reason: string) => void;
 }
 
 /**
@@ -58,7 +58,7 @@ export class Recovery {
     this.parts = parts;
   }
 
-  get standing(): Standing {
+  get recoveryState(): Standing {
     return this.state;
   }
 
@@ -115,7 +115,7 @@ export class Recovery {
     if (next === undefined) return false;
     this.state = next;
     this.why = reason;
-    this.parts.onStanding(next, reason);
+    this.parts.onStateChange(next, reason);
     return true;
   }
 

@@ -122,7 +122,7 @@ export class Shards {
       return;
     }
     const [found, master, promoted] = answer;
-    const reason = this.judge(mark, Number(found), master, promoted === 1);
+    const reason = this.check(mark, Number(found), master, promoted === 1);
     mark.confirmed = beat;
     mark.master = master;
     mark.provenAt = sentAt;
@@ -130,7 +130,7 @@ export class Shards {
     if (reason !== null) changed(reason);
   }
 
-  private judge(mark: Mark, found: number, master: string, promoted: boolean): string | null {
+  private check(mark: Mark, found: number, master: string, promoted: boolean): string | null {
     // '' is 0 too. One that was sent and never answered may be there instead of the confirmed one.
     if (found < mark.confirmed) return 'a Redis shard lost its data';
     if (master !== mark.master && mark.master !== FIRST && promoted && !this.isKnown(master, mark)) {

@@ -39,7 +39,7 @@ export class ClusterTime implements Clock {
   private readonly parts: ClusterTimeParts;
   private readonly script = LuaScript.load('time', new URL('./lua/time.lua', import.meta.url));
   private reckoning: Reckoning | null = null;
-  private told = 0;
+  private reported = 0;
 
   constructor(parts: ClusterTimeParts) {
     this.parts = parts;
@@ -49,8 +49,8 @@ export class ClusterTime implements Clock {
   now(): number {
     const { clock } = this.parts;
     if (this.reckoning === null) return clock.now();
-    this.told = Math.max(this.told, Math.floor(this.at(this.reckoning, clock.mono())));
-    return this.told;
+    this.reported = Math.max(this.reported, Math.floor(this.at(this.reckoning, clock.mono())));
+    return this.reported;
   }
 
   /** The monotonic clock of this machine. */
@@ -78,30 +78,37 @@ export class ClusterTime implements Clock {
    */
   async sample(): Promise<number> {
     const first = await this.ask('');
-    const sample = first.unjudged ? await this.ask(this.judge(first)) : first;
+    const sample = first.isDoubtful ? await this.ask(this.check(first)) : first;
     const behind = this.reckoning === null ? 0 : sample.time - this.at(this.reckoning, sample.received);
     this.take(sample);
     return Math.max(0, behind);
   }
 
-  private async ask(judgement: 'passed' | 'stepped' | ''): Promise<Sample> {
+  private async ask(decision: 'passed' | 'stepped' | ''): Promise<Sample> {
     const { redis, keys, clock } = this.parts;
     const sent = clock.mono();
     const { reckoning } = this;
     const least = reckoning === null ? '' : (this.at(reckoning, sent) - spreadAt(reckoning, sent)).toFixed(3);
-    const answer = await this.script.run(redis, [keys.time()], [least, judgement]);
-    const [time, raw, told, unjudged] = answer as [string, string, string, number];
+    const answer = await this.script.run(redis, [keys.time()], [least, decision]);
+    const [time, raw, reported, isDoubtful] = answer as [string, string, string, number];
     const shift = Number(time) - Number(raw);
-    return { time: Number(time), shift, told: Number(told), unjudged: unjudged === 1, sent, received: clock.mono() };
+    return {
+      time: Number(time),
+      shift,
+      reported: Number(reported),
+      isDoubtful: isDoubtful === 1,
+      sent,
+      received: clock.mono(),
+    };
   }
 
   /** Whether the time that Redis tells has really passed, or its clock was set: two of three clocks decide. */
-  private judge({ time, told, received }: Sample): 'passed' | 'stepped' {
+  private check({ time, reported, received }: Sample): 'passed' | 'stepped' {
     const { clock } = this.parts;
     const { reckoning } = this;
     if (reckoning === null) {
       // No node was there to tell: the whole cluster was away, or this is the first to come after a step.
-      return Math.abs(clock.now() - time) <= Math.abs(clock.now() - told) ? 'passed' : 'stepped';
+      return Math.abs(clock.now() - time) <= Math.abs(clock.now() - reported) ? 'passed' : 'stepped';
     }
     const slack = STEP_MS + spreadAt(reckoning, received);
     const own = this.at(reckoning, received);
@@ -134,8 +141,8 @@ interface Sample {
   readonly time: number;
   readonly shift: number;
   /** Cluster time that Redis told last before, ms. */
-  readonly told: number;
-  readonly unjudged: boolean;
+  readonly reported: number;
+  readonly isDoubtful: boolean;
   /** Monotonic ms. */
   readonly sent: number;
   readonly received: number;

@@ -15,7 +15,7 @@ describe('congested connections', () => {
       logger: createLogger('silent', 'n1'),
       delayMs: 1000,
       attempts: 5,
-      onDrained: (connection) => drained.push(connection),
+      onWritable: (connection) => drained.push(connection),
     });
     const socket = new EventEmitter();
     const connection = { id: 'c', userId: 'u', buffered: 0, socket, signal: () => true } as unknown as Connection;
@@ -46,7 +46,7 @@ describe('congested connections', () => {
       logger: createLogger('silent', 'n1'),
       delayMs: 1000,
       attempts: 5,
-      onDrained: () => undefined,
+      onWritable: () => undefined,
     });
     const pings: number[] = [];
     const ended: unknown[] = [];

@@ -16,7 +16,7 @@ describe('the end of a token', () => {
     pingTimeoutMs: 100,
     heartbeatIntervalMs: PING_INTERVAL_MS,
     authTimeoutMs: PING_INTERVAL_MS,
-    cursor: () => null,
+    position: () => null,
     mailboxPosition: () => null,
     positionOf: () => null,
     onAuthTimeout: () => undefined,

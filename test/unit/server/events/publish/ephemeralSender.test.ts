@@ -73,12 +73,12 @@ describe('sending ephemeral events', () => {
     await redis.hset(keys.conn('gone'), { conn: '', lease: 'b.1' });
     await sender.send({ event: storedEvent('e1'), users: ['ann', 'eve', 'ben', 'ann', 'gone', 'nobody'] });
     await until(() => heard.length === 2, { what: 'both messages' });
-    const told = new Map(heard.map(({ channel, text }) => [channel, withoutTime(JSON.parse(text))]));
-    expect(told.get('uws:n:a.1')).to.deep.equal({
+    const reported = new Map(heard.map(({ channel, text }) => [channel, withoutTime(JSON.parse(text))]));
+    expect(reported.get('uws:n:a.1')).to.deep.equal({
       t: 'ephemeral',
       events: [{ users: ['ann', 'ben'], event: storedEvent('e1') }],
     });
-    expect(told.get('uws:n:b.1')).to.have.nested.property('events[0].users').that.deep.equals(['eve']);
+    expect(reported.get('uws:n:b.1')).to.have.nested.property('events[0].users').that.deep.equals(['eve']);
     expect(sender.counts).to.include({ absent: 2, messages: 2 });
   });
 

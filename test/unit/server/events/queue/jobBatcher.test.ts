@@ -9,9 +9,9 @@ import { expect } from 'chai';
 import { failure, storedEvent, until } from '../support.js';
 
 function item(id: string, changes: Partial<QueuedEvent> & { readonly type?: string } = {}): QueuedEvent {
-  const { type = 'zone_updated', ...rest } = changes;
+  const { type = 'zone_updated', ...pause } = changes;
   const event = { ...storedEvent(id), type };
-  return { event, bytes: 200, publisher: 'p', orderingKey: 'k', dueAt: null, call: null, ...rest };
+  return { event, bytes: 200, publisher: 'p', orderingKey: 'k', dueAt: null, call: null, ...pause };
 }
 
 const ids = new EventIds(systemClock, randomBytes);

@@ -124,7 +124,7 @@ describe('REST about the cluster', () => {
     const [high] = body.high_error_rate_connections;
     expect(high).to.include({
       user_id: user,
-      connection_id: client.hello?.connection_id,
+      connection_id: client.establishedData?.connection_id,
       node_id: 'n2',
       error_count: 4,
       error_rate_per_minute: 4,
@@ -135,7 +135,7 @@ describe('REST about the cluster', () => {
     expect(recent).to.include({
       code: 'UNKNOWN_MESSAGE_TYPE',
       via: 'websocket',
-      connection_id: client.hello?.connection_id,
+      connection_id: client.establishedData?.connection_id,
       node_id: 'n2',
     });
     expect(JSON.stringify(body)).not.to.include('no_such_secret');

@@ -44,9 +44,9 @@ describe('REST about single users', () => {
       user_id: user,
       username: user,
       is_admin: false,
-      connection_id: client.hello?.connection_id,
+      connection_id: client.establishedData?.connection_id,
       node_id: 'n2',
-      fence: client.hello?.fence,
+      fence: client.establishedData?.fence,
       ip: '127.0.0.1',
       node_reachable: true,
       status: 'connected',
@@ -55,11 +55,11 @@ describe('REST about single users', () => {
       error_count: 1,
       consecutive_errors: 1,
       buffered_bytes: 0,
-      expires_at: client.hello?.expires_at,
+      expires_at: client.establishedData?.expires_at,
     });
     expect(body.roles).to.deep.equal(['user']);
     expect(body.health_reasons, 'why it is not healthy').to.deep.equal(['errors']);
-    expect(body.subscriptions).to.deep.equal(client.hello?.subscriptions);
+    expect(body.subscriptions).to.deep.equal(client.establishedData?.subscriptions);
     expect(Date.parse(body.last_activity)).to.be.closeTo(Date.now(), 60_000);
     expect(JSON.stringify(body)).not.to.match(/eyJ[\w-]{17,}/);
   });
@@ -68,7 +68,7 @@ describe('REST about single users', () => {
     const user = 'ä/b c%{}:☃';
     const client = await world.connect(second, user);
     const { body } = await lookup(encodeURIComponent(user));
-    expect(body.connection_id).to.equal(client.hello?.connection_id);
+    expect(body.connection_id).to.equal(client.establishedData?.connection_id);
     expect(body.user_id).to.equal(user);
   });
 

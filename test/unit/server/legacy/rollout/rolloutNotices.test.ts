@@ -10,7 +10,7 @@ import { until } from '../../../../support/wait.js';
 class Crowd {
   state: RolloutState = DEFAULT_ROLLOUT;
   /** What each was told, in order. */
-  readonly told: RolloutDecision[][];
+  readonly reported: RolloutDecision[][];
   readonly notices: RolloutNotices;
   readonly faults: unknown[] = [];
   /** The most that were told in one turn of the event loop. */
@@ -19,12 +19,12 @@ class Crowd {
   private listener: (before: RolloutState) => void = () => undefined;
 
   constructor(size: number) {
-    this.told = Array.from({ length: size }, () => []);
-    const connections = this.told.map((told, n) => ({
+    this.reported = Array.from({ length: size }, () => []);
+    const connections = this.reported.map((reported, n) => ({
       userId: `user-${n}`,
       isOpen: () => true,
       send: (_type: string, decision: RolloutDecision) => {
-        told.push(decision);
+        reported.push(decision);
         this.count();
       },
     }));
@@ -64,7 +64,7 @@ class Crowd {
   }
 
   last(): (RolloutDecision | undefined)[] {
-    return this.told.map((told) => told.at(-1));
+    return this.reported.map((reported) => reported.at(-1));
   }
 }
 
@@ -84,12 +84,12 @@ describe('notices of a roll-out', () => {
     const crowd = new Crowd(1200);
     crowd.change({ mode: 'full', enforce: true });
     await until(() => crowd.notices.sent >= 500, { what: 'some are told' });
-    const moved = crowd.told.filter((told) => told.length > 0).length;
+    const moved = crowd.reported.filter((reported) => reported.length > 0).length;
     crowd.change({ mode: 'disabled', enforce: false });
     await until(() => crowd.notices.sent >= 2 * moved, { what: 'they are told of the roll-back' });
     await crowd.notices.stop();
-    for (const told of crowd.told) {
-      expect(told.map(({ endpoint }) => endpoint).join()).to.be.oneOf(['', 'unified,legacy']);
+    for (const reported of crowd.reported) {
+      expect(reported.map(({ endpoint }) => endpoint).join()).to.be.oneOf(['', 'unified,legacy']);
     }
     expect(crowd.faults).to.deep.equal([]);
   });

@@ -12,7 +12,7 @@ const SERVING = {
   redisStatus: 'ready',
   ageMs: 200,
   heardAgeMs: 300,
-  standing: 'serving',
+  recoveryState: 'serving',
   isValid: true,
   p50: 1,
   retryingMs: null as number | null,
@@ -37,7 +37,7 @@ function readinessOf(changes: Partial<typeof SERVING>): Readiness {
     redis: { status: state.redisStatus },
     lease: { ageMs: state.ageMs, rightMs: 4000, isValid: () => state.isValid },
     bus: { heardAt: 5000 - state.heardAgeMs },
-    recovery: { standing: state.standing, reason: 'connect ECONNREFUSED 10.0.0.1' },
+    recovery: { recoveryState: state.recoveryState, reason: 'connect ECONNREFUSED 10.0.0.1' },
     queues: { stats: () => ({ standingAside: false, lanes: [{ queue: 'events-0', retrying }] }) },
     notices: { read: () => [] },
     running: { isStarted: state.started, faults: () => state.faults },
@@ -63,7 +63,7 @@ describe('Readiness', () => {
     ['redis', { ageMs: Number.POSITIVE_INFINITY }, { ok: false, value: null }],
     ['bus', { heardAgeMs: 3001 }, { ok: false, value: 3001 }],
     ['bus', { heardAgeMs: Number.POSITIVE_INFINITY }, { ok: false, value: null }],
-    ['lease', { standing: 'interrupted' }, { ok: false, value: 'interrupted' }],
+    ['lease', { recoveryState: 'interrupted' }, { ok: false, value: 'interrupted' }],
     ['lease', { isValid: false }, { ok: false, value: 'expired' }],
     ['event_loop', { p50: 251 }, { ok: false, value: 251 }],
     ['parts', { faults: ['the event workers do not run'] }, { ok: false, value: 'the event workers do not run' }],
@@ -142,19 +142,19 @@ describe('Counts of a node', () => {
   it('tell fenced time from the start and the end', () => {
     let mono = 0;
     const counts = new NodeCounts({ now: () => 0, mono: () => mono });
-    for (const standing of ['rejoining', 'serving'] as const) counts.standing(standing);
+    for (const recoveryState of ['rejoining', 'serving'] as const) counts.recoveryState(recoveryState);
     expect(counts.fencedPeriods).to.equal(0);
     mono = 1000;
-    counts.standing('interrupted');
+    counts.recoveryState('interrupted');
     mono = 1500;
     expect(counts.fencedSeconds, 'while it lasts').to.equal(0.5);
-    counts.standing('rejoining');
-    counts.standing('interrupted');
+    counts.recoveryState('rejoining');
+    counts.recoveryState('interrupted');
     mono = 3000;
-    counts.standing('rejoining');
-    counts.standing('serving');
+    counts.recoveryState('rejoining');
+    counts.recoveryState('serving');
     mono = 9000;
-    counts.standing('stopped');
+    counts.recoveryState('stopped');
     expect(counts.fencedPeriods).to.equal(1);
     expect(counts.fencedSeconds).to.equal(2);
     expect(counts.uptimeSeconds).to.equal(9);

@@ -1,5 +1,5 @@
 import { Keys } from '@unified-ws/server/redis/keys';
-import { judgeEntry } from '@unified-ws/server/registry/recovery/reconciler';
+import { decideEntry } from '@unified-ws/server/registry/recovery/reconciler';
 import { RegistryStore } from '@unified-ws/server/registry/store/registryStore';
 import type { ClaimAnswer, Claimant } from '@unified-ws/server/registry/store/registryTypes';
 import { expect } from 'chai';
@@ -125,9 +125,9 @@ describe('the registry scripts', () => {
     const earlier = claimant('device-a', 1);
     await claim(earlier);
     const entry = await store.entry(later);
-    expect(judgeEntry(later, entry, 'a.1')).to.deep.equal({ action: 'reclaim' });
+    expect(decideEntry(later, entry, 'a.1')).to.deep.equal({ action: 'reclaim' });
     expect(replacedIn(await claim(later, 'a.1', [], later.fence))).to.deep.equal([earlier.id]);
-    expect(judgeEntry(earlier, await store.entry(earlier), 'a.1')).to.deep.equal({ action: 'end', code: 4206 });
+    expect(decideEntry(earlier, await store.entry(earlier), 'a.1')).to.deep.equal({ action: 'end', code: 4206 });
   });
 
   it('keep a kicked owner on the replaced list: until its node wakes it may deliver (C15)', async () => {
@@ -136,7 +136,7 @@ describe('the registry scripts', () => {
     expect(await store.kick(user, { conn: owner.id, fence: owner.fence, lease: 'paused.1' }, 4002, 'out')).to.equal(
       null,
     );
-    expect(judgeEntry(owner, await store.entry(owner), 'paused.1')).to.deep.equal({ action: 'end', code: 4002 });
+    expect(decideEntry(owner, await store.entry(owner), 'paused.1')).to.deep.equal({ action: 'end', code: 4002 });
     expect(replacedIn(await claim(claimant(), 'b.1'))).to.deep.equal([owner.id]);
     expect(await claim(owner, 'paused.2', [], owner.fence)).to.deep.equal({ status: 'refused', code: 4001 });
   });
@@ -145,12 +145,12 @@ describe('the registry scripts', () => {
     const who = claimant();
     await claim(who, 'cut.1');
     await store.release(user, who.id, who.fence, 'cut.1');
-    expect(judgeEntry(who, await store.entry(who), 'cut.2')).to.deep.equal({ action: 'reclaim' });
+    expect(decideEntry(who, await store.entry(who), 'cut.2')).to.deep.equal({ action: 'reclaim' });
     expect((await claim(who, 'cut.2', [], who.fence)).status).to.equal('ok');
     const newer = claimant();
     await claim(newer, 'b.1');
     await store.release(user, newer.id, newer.fence, '');
-    expect(judgeEntry(who, await store.entry(who), 'cut.2')).to.deep.equal({ action: 'end', code: 4001 });
+    expect(decideEntry(who, await store.entry(who), 'cut.2')).to.deep.equal({ action: 'end', code: 4001 });
   });
 
   it('refuse a re-claim that a broken link held back, or a lost lease takes the place of the one after it (C10)', async () => {

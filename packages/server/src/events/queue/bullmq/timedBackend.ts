@@ -31,7 +31,7 @@ export function timedBackend(clock: Pick<Clock, 'now'>): BackendFactory<RedisQue
       const at = TIME_AT[commandName];
       if (at === undefined) return execCommand(client, commandName, args);
       const timed = [...args];
-      timed[at] = told(commandName, args[at], clock.now());
+      timed[at] = withCurrentTime(commandName, args[at], clock.now());
       const result: unknown = execCommand(client, commandName, timed);
       return result instanceof Promise ? result.then(answered) : result;
     };
@@ -50,7 +50,7 @@ export function timedBackend(clock: Pick<Clock, 'now'>): BackendFactory<RedisQue
   };
 }
 
-function told(command: string, argument: unknown, now: number): unknown {
+function withCurrentTime(command: string, argument: unknown, now: number): unknown {
   const wall = Number(argument);
   if (!(Math.abs(wall - Date.now()) < JUST_BEFORE_MS))
     throw new Error(`BullMQ gives ${command} its time in another place`);
