@@ -26,42 +26,42 @@ export const AGREEMENTS: readonly Agreement[] = [
   {
     name: 'EVENT_QUEUE_PARTITIONS',
     rule: 'refused',
-    why: 'a key would go to another queue (Q7)',
+    why: 'the events of one key would be spread over two queues (Q7)',
     value: ({ eventQueuePartitions }) => eventQueuePartitions,
   },
   {
     name: QUEUE_AGREEMENT,
     rule: 'refused',
-    why: 'the queue of one installation would be worked on by another, or one installation would have two queues',
+    why: 'one installation would process the queue of another, or one installation would have two queues',
   },
   {
     name: 'LEASE_TTL_MS',
     rule: 'peer',
-    why: 'a node is called dead, and a replaced connection no longer waited for, by the value of the node that has it',
+    why: 'a node counts as dead, and a replaced connection is no longer waited for, after the time of that node itself',
     value: ({ leaseTtlMs }) => leaseTtlMs,
   },
   {
     name: 'REPLACE_TIMEOUT_MS',
     rule: 'peer',
-    why: "a node with a longer lease is waited for until that is over, whatever one's own value",
+    why: "a claimer waits for a node with a longer lease until that lease has ended, whatever its own value is",
     value: ({ replaceTimeoutMs }) => replaceTimeoutMs,
   },
-  { name: 'version', rule: 'told', why: 'of the product' },
+  { name: 'version', rule: 'told', why: 'nodes of different versions should not run together for long' },
   {
     name: 'event catalogue',
     rule: 'told',
-    why: 'types, roles and permissions would depend on the node (a hash of it)',
+    why: 'types, roles and permissions would depend on the node (nodes compare a hash)',
   },
   {
     name: 'CONNECTION_POLICY',
     rule: 'told',
-    why: 'whether the second connection wins would depend on its node',
+    why: 'whether the second connection wins would depend on the node',
     value: ({ connectionPolicy }) => connectionPolicy,
   },
   {
     name: 'JWT_ISSUER',
     rule: 'told',
-    why: 'a token would be good on some nodes alone',
+    why: 'a token would be valid on some nodes only',
     value: ({ jwtIssuer }) => jwtIssuer,
   },
   { name: 'JWT_AUDIENCE', rule: 'told', why: 'as JWT_ISSUER', value: ({ jwtAudience }) => jwtAudience },
@@ -91,7 +91,7 @@ export const AGREEMENTS: readonly Agreement[] = [
 ];
 
 function limits(values: Readonly<Record<string, NonNullable<Agreement['value']>>>): Agreement[] {
-  const why = 'a limit would depend on the node, or on whose worker appends';
+  const why = 'a limit would depend on the node, or on the node whose worker appends';
   return Object.entries(values).map(([name, value]) => ({ name, rule: 'told', why, value }));
 }
 

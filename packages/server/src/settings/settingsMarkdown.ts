@@ -20,12 +20,12 @@ export function settingsMarkdown(): string {
 
 const INTRODUCTION = `# Settings
 
-Made from \`packages/server/src/settings/table/entries.ts\`; do not edit.
+For operators: every setting of a node. Generated from \`packages/server/src/settings/table/entries.ts\`; do not edit.
 
 Each setting is an environment variable and a command-line flag (\`--port 9000\` or \`--port=9000\`); the flag wins. An empty
-variable counts as unset. Variables that are not listed are ignored, unknown flags are errors. All problems are reported at
-once, and a node that has any does not start. Prefer the environment for the secrets (marked 🔒): the command line of a
-process can be read by others on its machine.
+variable counts as unset. Unknown variables are ignored, unknown flags are errors. A node with wrong settings does not start,
+and reports all problems at once. Give secrets (marked 🔒) by environment, because other users of the machine can read the
+command line of a process.
 
 In production (\`NODE_ENV=production\`) a node refuses to start with the development secret or without a key, with a secret of
 less than 32 bytes, without \`JWT_ISSUER\` and \`JWT_AUDIENCE\`, and with \`ALLOWED_ORIGINS\` empty or \`*\`.`;
@@ -35,11 +35,11 @@ function agreements(): string {
   return [
     '## Settings that must agree',
     '',
-    'A node tells the others of these by its card (`settings/agreement.ts`). `refused`: a node with another value does not start, and',
-    'says both. `peer`: each node is judged by its own value. `told`: may differ while a deploy rolls; after 10 minutes `/health` and the',
+    'Each node publishes these values in its card (`settings/agreement.ts`). `refused`: a node with another value does not start, and',
+    'names both. `peer`: for each node its own value counts. `told`: may differ during a rolling deploy; after 10 minutes `/health` and the',
     'notices of `/readyz` name both values and their nodes.',
     '',
-    '| setting | other values are | since otherwise |',
+    '| setting | a different value is | because otherwise |',
     '|---|---|---|',
     ...AGREEMENTS.map(({ name, rule, why }) => `| ${name.replaceAll(/[A-Z_]{5,}/g, '`$&`')} | ${rule} | ${why} |`),
   ].join('\n');

@@ -11,18 +11,18 @@ export const EDGE = [
     default: ['*'],
     productionDefault: [],
     meaning:
-      'Who may connect, by the `Origin` header, which each browser sends; without one nobody is refused. `same-host` adds every origin whose host and port are those that the request asks for: some libraries make an `Origin` of the URL (`websocket-client` of Python).',
+      'Web pages that may connect, by the `Origin` header, which every browser sends. A request without `Origin` is accepted. `same-host` adds every origin with the host and port of the request: some libraries derive `Origin` from the URL (Python: `websocket-client`).',
   }),
   proxy('TRUST_PROXY', {
     section: 'Edge and limits',
-    meaning: 'Whose `X-Forwarded-For` is believed: nobody, the last so many hops, or proxies at these addresses.',
+    meaning: 'Whose `X-Forwarded-For` is trusted: nobody, a number of hops from the end, or proxies at these addresses.',
   }),
   integer('MAX_CONNECTIONS', {
     section: 'Edge and limits',
     min: 1,
     max: 1_000_000,
     default: 50_000,
-    meaning: 'Connections that one node takes.',
+    meaning: 'Connections that one node accepts.',
   }),
   integer('MAX_PENDING_AUTH', {
     section: 'Edge and limits',
@@ -30,14 +30,14 @@ export const EDGE = [
     max: 1_000_000,
     default: 1000,
     meaning:
-      'Connections of a node that may be waiting for their authentication at one time; beyond it those alone are taken that bring a token in their upgrade, up to twice as many.',
+      'Connections of a node that may wait for authentication at the same time. Beyond it only upgrades with a token are accepted, up to twice as many.',
   }),
   integer('AUTH_TIMEOUT_MS', {
     section: 'Edge and limits',
     min: 50,
     max: 300_000,
     default: 10_000,
-    meaning: 'Time that a connection has to present its token, in milliseconds.',
+    meaning: 'Time that a connection has to send its token, in milliseconds.',
   }),
   integer('CONNECT_RATE_PER_IP', {
     section: 'Edge and limits',
@@ -45,7 +45,7 @@ export const EDGE = [
     max: 100_000,
     default: 0,
     productionDefault: 50,
-    meaning: 'Connection attempts per second and client address (IPv6: /64 network) that a node takes; 0 = no limit.',
+    meaning: 'Connection attempts per second and client address (IPv6: /64 network); 0 = no limit.',
   }),
   integer('CONNECT_BURST_PER_IP', {
     section: 'Edge and limits',
@@ -61,7 +61,7 @@ export const EDGE = [
     default: 0,
     productionDefault: 5,
     meaning:
-      'Forged tokens per second and client address (IPv6: /64 network) that a node answers in full; further ones get HTTP 429 before the upgrade. Good tokens are never refused for it. 0 = no limit.',
+      'Forged tokens per second and client address (IPv6: /64 network) that are answered after an upgrade; more get HTTP 429 before it. Valid tokens are never refused because of this. 0 = no limit.',
   }),
   integer('AUTH_FAILURE_BURST', {
     section: 'Edge and limits',
@@ -76,7 +76,7 @@ export const EDGE = [
     max: 1_000_000,
     default: 100,
     meaning:
-      'Plain HTTP requests per second and client address (IPv6: /64 network) that bring no good token, and five times as many at once; further ones get 429 before any work, and probes the answer of the last second. 0 = no limit.',
+      'Plain HTTP requests per second and client address (IPv6: /64 network) without a valid token, and five times as many at once. More get 429 before any work; probes get the answer of the last second. 0 = no limit.',
   }),
   integer('HTTP_RATE_PER_CALLER', {
     section: 'Edge and limits',
@@ -84,7 +84,7 @@ export const EDGE = [
     max: 1_000_000,
     default: 500,
     meaning:
-      'Plain HTTP requests per second of one user with a good token, and five times as many at once; further ones get 429. Publishes do not count: the queue bounds them. 0 = no limit.',
+      'Plain HTTP requests per second of one user with a valid token, and five times as many at once. More get 429. Publishes do not count, because the queue limits them. 0 = no limit.',
   }),
   integer('KEEP_ALIVE_TIMEOUT_MS', {
     section: 'Edge and limits',
@@ -92,14 +92,14 @@ export const EDGE = [
     max: 3_600_000,
     default: 75_000,
     meaning:
-      'Time for which an idle HTTP connection is kept open, in milliseconds; longer than the balancer keeps it (60 s as a rule), or requests meet a connection that is just being closed.',
+      'Time for which an idle HTTP connection is kept open, in milliseconds; longer than the balancer keeps it (usually 60 s), or some requests meet a connection that is just being closed.',
   }),
   choice('COMPRESSION', {
     section: 'Edge and limits',
     values: ['on', 'off'],
     default: 'on',
     meaning:
-      '`on` negotiates permessage-deflate with clients that offer it, and compresses the events of users who want it (`compress_data`). Browsers then compress what they send: about 11 kB of memory more per connection that did.',
+      '`on` negotiates permessage-deflate with clients that offer it, and compresses events for users who chose `compress_data`. Browsers then compress what they send, which costs about 11 kB of memory per connection.',
   }),
   integer('MAX_PAYLOAD', {
     section: 'Edge and limits',
@@ -142,7 +142,7 @@ export const EDGE = [
     max: 1024 * MIB,
     default: MIB,
     meaning:
-      'Bytes of replies that may wait for a peer which does not read them, before it is ended as too slow. Events do not wait there: a slow connection keeps a position.',
+      'Bytes of unread replies that may wait for a client, before its connection is closed as too slow. Events do not wait there: a slow connection keeps a position.',
   }),
   integer('RECOVERY_DELAY_MS', {
     section: 'Edge and limits',
@@ -150,14 +150,14 @@ export const EDGE = [
     max: 30_000,
     default: 1000,
     meaning:
-      'Until the first test of a connection whose peer takes less than it is sent, in milliseconds; doubles with each test, up to 30 s.',
+      'Time until the first test of a connection that reads too slowly, in milliseconds; doubles with each test, up to 30 s.',
   }),
   integer('RECOVERY_ATTEMPTS', {
     section: 'Edge and limits',
     min: 1,
     max: 20,
     default: 5,
-    meaning: 'Tests of such a connection before it is ended as too slow (4201).',
+    meaning: 'Tests of such a connection before it is closed as too slow (4201).',
   }),
   boolean('LEGACY_ENDPOINTS', {
     section: 'Edge and limits',

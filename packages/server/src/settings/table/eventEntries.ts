@@ -8,7 +8,7 @@ export const EVENTS = [
     min: 1,
     max: 100_000_000,
     default: 100_000,
-    meaning: 'Broadcast events kept in the log for catching up.',
+    meaning: 'Broadcast events kept in the log, for clients that come back.',
   }),
   integer('HISTORY_BYTES', {
     section: 'Events',
@@ -29,7 +29,7 @@ export const EVENTS = [
     min: 1,
     max: 10_000,
     default: 100,
-    meaning: 'Events kept in the mailbox of a user until they are acknowledged; of more the newest.',
+    meaning: 'Unacknowledged events kept in the mailbox of a user; if there are more, the newest are kept.',
   }),
   integer('MAILBOX_BYTES', {
     section: 'Events',
@@ -43,7 +43,7 @@ export const EVENTS = [
     min: 1000,
     max: 30 * 86_400_000,
     default: 86_400_000,
-    meaning: 'Time that an event stays in a mailbox, in milliseconds; the oldest go when another comes.',
+    meaning: 'Time that an event stays in a mailbox, in milliseconds; old events are removed when a new one is appended.',
   }),
   integer('IDEMPOTENCY_WINDOW_MS', {
     section: 'Events',
@@ -51,7 +51,7 @@ export const EVENTS = [
     max: 7 * 86_400_000,
     default: 900_000,
     meaning:
-      'Time for which the id of an event, and so the idempotency key of a publish, is remembered at least, in milliseconds; at most twice as long. Costs memory for each event of that time: OPERATIONS.md has the arithmetic.',
+      'Minimum time for which the id of an event, and so the idempotency key of a publish, is remembered, in milliseconds; the maximum is twice as long. Each event of that time costs memory: see OPERATIONS.md.',
   }),
   integer('WINDOW_SIZE', {
     section: 'Events',
@@ -59,41 +59,41 @@ export const EVENTS = [
     max: 1_000_000,
     default: 10_000,
     meaning:
-      'Newest broadcast events that a node keeps in memory for connections that are behind; older ones come from Redis.',
+      'Recent broadcast events that a node keeps in memory for connections that are behind; older events are read from Redis.',
   }),
   integer('WINDOW_BYTES', {
     section: 'Events',
     min: 1024,
     max: 1024 * MIB,
     default: 16 * MIB,
-    meaning: 'Bytes of those events, as JSON; the frames made of them come on top.',
+    meaning: 'Bytes of those events, as JSON; the frames made from them are extra.',
   }),
   integer('EVENT_QUEUE_PARTITIONS', {
     section: 'Events',
     min: 1,
     max: 64,
     default: 8,
-    meaning: 'Queues that the events are spread over by ordering key; fixed when the cluster first starts (Q7).',
+    meaning: 'Number of queues over which events are spread by ordering key; fixed at the first start of the cluster (Q7).',
   }),
   integer('EVENT_QUEUE_MAX', {
     section: 'Events',
     min: 1,
     max: 10_000_000,
     default: 100_000,
-    meaning: 'Waiting jobs above which publishing is refused; a soft bound.',
+    meaning: 'Waiting jobs above which publishing is refused; a soft limit.',
   }),
   integer('WORKER_STALL_MS', {
     section: 'Events',
     min: 1000,
     max: 600_000,
     default: 15_000,
-    meaning: 'A queue whose next job nobody starts for this long gets a new worker, and shows in /readyz.',
+    meaning: 'If no worker starts the next job of a queue for this long, the queue gets a new worker and a notice in /readyz, in milliseconds.',
   }),
   optionalText('EVENT_CATALOGUE', {
     section: 'Events',
     schema: { pattern: '^[^\\u0000-\\u001f]{1,4096}$' },
     allowed: 'the path of a JSON file',
     meaning:
-      'Event catalogue of your own; unset: the one that comes with the product. Read at start, on SIGHUP and on `POST /catalogue/reload`.',
+      'Your own event catalogue; unset: the default catalogue. Read at start, on SIGHUP and on `POST /catalogue/reload`.',
   }),
 ] as const;

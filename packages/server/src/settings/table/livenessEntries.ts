@@ -15,7 +15,7 @@ export const LIVENESS = [
     min: 50,
     max: MAX_TIMER_MS,
     default: 10_000,
-    meaning: 'Time after a ping without any byte from the client, after which the connection is lost, in milliseconds.',
+    meaning: 'Time without any byte from the client after a ping until the connection is closed, in milliseconds.',
   }),
   integer('HEARTBEAT_INTERVAL_MS', {
     section: 'Liveness',

@@ -11,7 +11,7 @@ export const OWNERSHIP = [
     values: ['replace', 'reject'],
     default: 'replace',
     meaning:
-      'What a second connection of a user does: it replaces the first, or it is refused, with 4010 when the first one answers a ping, with 4203 (come back) while it does not.',
+      '`replace`: a second connection of a user replaces the first. `reject`: the second is refused, with 4010 if the first answers a ping, otherwise with 4203 (come back).',
   }),
   integer('LEASE_TTL_MS', {
     section: 'One connection per user',
@@ -19,7 +19,7 @@ export const OWNERSHIP = [
     min: 3000,
     max: 60_000,
     default: 5000,
-    meaning: "Time after which a node that does not renew its lease has lost its users' connections, in milliseconds.",
+    meaning: "Time after which a node that does not renew its lease may no longer deliver, in milliseconds.",
   }),
   integer('REPLACE_TIMEOUT_MS', {
     section: 'One connection per user',
@@ -29,20 +29,20 @@ export const OWNERSHIP = [
       derive: (known) => Number(known.leaseTtlMs) + REPLACE_MARGIN_MS,
       text: `\`LEASE_TTL_MS\` + ${REPLACE_MARGIN_MS}`,
     },
-    meaning: `Time that a new connection waits for the confirmed end of the replaced one, in milliseconds; at least \`LEASE_TTL_MS\` + ${REPLACE_MARGIN_MS}.`,
+    meaning: `Time that a new connection waits for the replaced one to be confirmed closed, in milliseconds; at least \`LEASE_TTL_MS\` + ${REPLACE_MARGIN_MS}.`,
   }),
   integer('COMMAND_TIMEOUT_MS', {
     section: 'One connection per user',
     min: 100,
     max: 60_000,
     default: 2000,
-    meaning: 'Time within which an admin command to the node that owns a user is answered, in milliseconds.',
+    meaning: 'Time within which an admin order to the node of a user is answered, in milliseconds.',
   }),
   integer('SWEEP_INTERVAL_MS', {
     section: 'One connection per user',
     min: 100,
     max: MAX_TIMER_MS,
     default: 30_000,
-    meaning: 'Time in which a node compares all its users with the registry once, in milliseconds.',
+    meaning: 'Time in which a node compares each of its users with the registry once, in milliseconds.',
   }),
 ] as const;

@@ -10,7 +10,7 @@ export const PROCESS = [
     min: 0,
     max: 65_535,
     default: 8080,
-    meaning: 'TCP port for WebSocket, REST and metrics; 0 takes a free one.',
+    meaning: 'TCP port for WebSocket, REST and metrics; 0 chooses a free port.',
   }),
   text('HOST', {
     section: 'Node',
@@ -18,7 +18,7 @@ export const PROCESS = [
     allowed: 'an IP address or a host name',
     default: { derive: hostOf, text: '`0.0.0.0`; `127.0.0.1` with the development secret' },
     meaning:
-      'Address to listen on (`::` adds IPv6). With a key it is every IPv4 interface by default, because in a container the loopback address cannot be reached from outside.',
+      'Address to listen on (`::` adds IPv6). With a key the default is every IPv4 interface, because the loopback address of a container cannot be reached from outside.',
   }),
   text('NODE_ID', {
     section: 'Node',
@@ -40,14 +40,14 @@ export const PROCESS = [
     values: ['development', 'test', 'production'],
     default: 'development',
     meaning:
-      '`production` turns the safety rules on: no development secret, no open origins, issuer and audience compulsory. The container image sets it.',
+      '`production` turns the safety rules on: no development secret, no open origins, issuer and audience required. The container image sets it.',
   }),
   integer('DRAIN_MS', {
     section: 'Node',
     min: 0,
     max: 600_000,
     default: 5000,
-    meaning: 'Time given to closing the connections after SIGTERM, in milliseconds.',
+    meaning: 'Time to close the connections after SIGTERM, in milliseconds.',
   }),
 ] as const;
 

@@ -16,7 +16,7 @@ export const REDIS = [
     section: 'Redis',
     schema: { format: 'redis-url' },
     allowed: REDIS_URL_FORMS,
-    meaning: 'A Redis of its own for the event queue; without it the queue is in `REDIS_URL`.',
+    meaning: 'A separate Redis for the event queue; without it the queue is in `REDIS_URL`.',
   }),
   text('REDIS_PREFIX', {
     section: 'Redis',
@@ -31,6 +31,6 @@ export const REDIS = [
     min: 50,
     max: 60_000,
     default: 1500,
-    meaning: 'Time after which a Redis command counts as unanswered, in milliseconds.',
+    meaning: 'Time-out of a Redis command, in milliseconds.',
   }),
 ] as const;

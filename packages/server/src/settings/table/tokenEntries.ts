@@ -20,13 +20,13 @@ export const TOKENS = [
     allowed: 'one or more texts without commas, comma-separated; in production each of at least 32 bytes',
     default: [],
     meaning:
-      'Secrets for the HS algorithms, newest first: the first signs, all verify. When no key is configured at all, a development secret that everybody knows stands in, outside production and on a loopback `HOST` alone.',
+      'Secrets for the HS algorithms, newest first: the first signs, all verify. If no key is configured at all, a publicly known development secret is used, but only outside production and on a loopback `HOST`.',
   }),
   boolean('ALLOW_DEVELOPMENT_SECRET', {
     section: 'Tokens',
     default: false,
     meaning:
-      'Lets a node that other machines can reach trust the development secret. Whoever reaches the port is then an admin if he likes; never in production.',
+      'Allows the development secret on a node that other machines can reach. Everybody who reaches the port can then act as an admin. Never in production.',
   }),
   optionalText('JWT_PUBLIC_KEY', {
     section: 'Tokens',
@@ -45,7 +45,7 @@ export const TOKENS = [
     section: 'Tokens',
     schema: { maxLength: 512 },
     allowed: 'a text of up to 512 characters',
-    meaning: 'Required value of the `iss` claim; not checked when unset, compulsory in production.',
+    meaning: 'Required value of the `iss` claim; not checked if unset, required in production.',
   }),
   list('JWT_AUDIENCE', {
     section: 'Tokens',
@@ -53,14 +53,14 @@ export const TOKENS = [
     allowed: 'texts of up to 512 characters, comma-separated',
     default: [],
     meaning:
-      'Accepted values of the `aud` claim, one of which must be there; not checked when unset, compulsory in production.',
+      'Accepted values of the `aud` claim; a token needs one of them; not checked if unset, required in production.',
   }),
   list<'JWT_ALGORITHMS', Algorithm>('JWT_ALGORITHMS', {
     section: 'Tokens',
     items: { enum: ALGORITHMS },
     allowed: `any of ${ALGORITHMS.join(', ')}, comma-separated`,
     default: ALGORITHMS,
-    meaning: 'Accepted signature algorithms; each key verifies those of them that fit its kind, and no other.',
+    meaning: 'Accepted signature algorithms; each key verifies only those that fit its kind.',
   }),
   text('JWT_USER_CLAIM', {
     section: 'Tokens',
@@ -74,21 +74,21 @@ export const TOKENS = [
     ...CLAIM,
     default: DEFAULT_CLAIM_NAMES.username,
     meaning:
-      'Claim with the name that is shown; without it the user id is. Keycloak and Entra ID: `preferred_username`.',
+      'Claim with the name to show; without it the user id is shown. Keycloak and Entra ID: `preferred_username`.',
   }),
   list('JWT_ROLES_CLAIM', {
     section: 'Tokens',
     ...CLAIMS,
     default: DEFAULT_CLAIM_NAMES.roles,
     meaning:
-      'Claims with the roles, all of which count: lists, or (unless it is `roles`) a text with one. Keycloak: `realm_access.roles`; Auth0: a namespaced claim such as `https://example.com/roles`. Unless set, `role` and `is_admin` stand in for `roles`.',
+      'Claims with the roles; all count. A claim is a list, or (unless it is `roles`) a text with one role. Keycloak: `realm_access.roles`; Auth0: a namespaced claim such as `https://example.com/roles`. If unset, `role` and `is_admin` are read where `roles` is missing.',
   }),
   list('JWT_PERMISSIONS_CLAIM', {
     section: 'Tokens',
     ...CLAIMS,
     default: DEFAULT_CLAIM_NAMES.permissions,
     meaning:
-      'Claims with permissions besides those of the roles, all of which count: lists, or a text; a text of `scope` or `scp` lists them between blanks.',
+      'Claims with permissions besides those of the roles; all count. A claim is a list or a text; a text of `scope` or `scp` separates them by blanks.',
   }),
   text('JWT_SESSION_CLAIM', {
     section: 'Tokens',
@@ -103,20 +103,20 @@ export const TOKENS = [
       'permissions such as events:publish and roles such as role:viewer, either with a * at the end, or * for all',
     default: ['*'],
     meaning:
-      'The most that a token may grant. What it asks for beyond it is refused and logged, and it is good for the rest. A role brings all that the catalogue gives it.',
+      'The most that a token may grant. Roles and permissions beyond it are ignored and logged; the token stays valid for the others. A role brings everything that the catalogue gives it.',
   }),
   optionalText('JWT_ISSUERS', {
     section: 'Tokens',
     schema: { minLength: 1 },
     allowed: 'the path of a JSON file with a list of issuers (see OPERATIONS.md)',
     meaning:
-      'Further issuers, each with keys, audience, claim names and a cap of its own; the settings above are those of `JWT_ISSUER` alone.',
+      'More issuers, each with its own keys, audience, claim names and limit of grants; the settings above hold only for `JWT_ISSUER`.',
   }),
   boolean('TOKEN_IN_QUERY', {
     section: 'Tokens',
     default: true,
     meaning:
-      'Whether `?token=` in the URL of an upgrade is taken. URLs stand in the logs of proxies; clients of the legacy endpoints often know no other way.',
+      'Whether `?token=` in the URL of an upgrade is accepted. URLs appear in the logs of proxies, but clients of the legacy endpoints often know no other way.',
   }),
   integer('MAX_TOKEN_AGE_MS', {
     section: 'Tokens',
@@ -125,7 +125,7 @@ export const TOKENS = [
     // A week is a common life of tokens that apps keep, a month about the longest.
     default: 2_592_000_000,
     meaning:
-      'How long it is remembered what was said of tokens (revocations, `permissions-changed`), in milliseconds. Set it longer than your longest token lives: one that outlives it comes back to life.',
+      'How long revocations and `permissions-changed` are remembered, in milliseconds. Set it longer than the life of your longest token: a revoked token that lives longer becomes valid again.',
   }),
   integer('TOKEN_NOTICE_MS', {
     section: 'Tokens',
@@ -133,7 +133,7 @@ export const TOKENS = [
     max: 3_600_000,
     default: 60_000,
     meaning:
-      'How long before the end of its token a connection is told (`token_expiring`), in milliseconds; at most half of the life of the token.',
+      'How long before the end of its token a connection gets `token_expiring`, in milliseconds; at most half of the life of the token.',
   }),
   integer('TOKEN_GRACE_MS', {
     section: 'Tokens',
@@ -141,6 +141,6 @@ export const TOKENS = [
     max: 3_600_000,
     default: 30_000,
     meaning:
-      'Time that a connection has to bring a new token (`refresh_token`) after its own has ended, in milliseconds; then it is closed with 4101. After the `exp` of a token it is never less than the 5 seconds that clocks may differ by.',
+      'Time for `refresh_token` after the token of a connection has ended, in milliseconds; then the connection is closed with 4101. Never less than 5 seconds after `exp`, because clocks may differ by that.',
   }),
 ] as const;
