@@ -79,7 +79,7 @@ ${table(
 
 ## Messages
 
-\`authenticate\` is for a connection without a token alone.
+\`authenticate\` is only for a connection without a token.
 
 ${table(
   ['message', ...head],
@@ -93,7 +93,7 @@ ${table(
 
 ## Event types
 
-Every type needs its \`permission\` to be received and \`events:publish\` to be published, but for these:
+To receive an event type, a user needs its \`permission\`. To publish it, a caller needs \`events:publish\`, except for these types:
 
 ${table(
   ['event type', 'to publish', 'filled in by the server', ...roles],

@@ -11,7 +11,7 @@ export const LEGACY_METRICS: readonly ReadMetric[] = [
   ),
   counter(
     'uws_legacy_upgrades_total',
-    'Upgrades on those endpoints that became a WebSocket, by group; those that were refused for their token or by the roll-out too.',
+    'Upgrades on those endpoints that became a WebSocket, by group, including connections then refused for their token or by the roll-out.',
     ({ stats }) => each(stats.legacy.upgrades, 'group'),
     ['group'],
   ),
@@ -23,34 +23,34 @@ export const LEGACY_METRICS: readonly ReadMetric[] = [
   ),
   counter(
     'uws_legacy_messages_total',
-    'Messages of clients on those endpoints, by type; what the old protocol does not know is other.',
+    'Messages of clients on those endpoints, by type; types that the old protocol does not know are other.',
     ({ stats }) => each(stats.legacy.messages, 'type'),
     ['type'],
   ),
   counter(
     'uws_legacy_notices_total',
-    'Deprecation notices: at connect, when the roll-out of the user changed (`change`), and where it closed the endpoint to him, at connect (`refused`) or while connected (`closed`).',
+    'Deprecation notices by occasion: at connect, when the roll-out of the user changed (`change`), and when the endpoint refused the user at connect (`refused`) or closed the connection (`closed`).',
     ({ stats }) => each(stats.legacy.notices, 'occasion'),
     ['occasion'],
   ),
   counter(
     'uws_legacy_replaced_total',
-    'Connections to those endpoints that a newer one of their user and group ended.',
+    'Connections to those endpoints that were replaced by a newer one of the same user and group.',
     ({ stats }) => one(stats.legacy.replaced),
   ),
 
   gauge(
     'uws_rollout_mode',
-    '1 for the mode of the roll-out that is in force on this node, 0 for the others.',
+    '1 for the roll-out mode in force on this node, 0 for the others.',
     ({ stats: { rollout } }) => ROLLOUT_MODES.map((mode) => [Number(rollout.mode === mode), { mode }]),
     ['mode'],
   ),
-  gauge('uws_rollout_percentage', 'Percentage of the roll-out, in force in mode gradual.', ({ stats }) =>
+  gauge('uws_rollout_percentage', 'Percentage of the roll-out; it applies in mode gradual.', ({ stats }) =>
     one(stats.rollout.percentage),
   ),
   gauge(
     'uws_rollout_version',
-    'Version of the roll-out that is in force on this node; nodes that differ for more than 2 s do not hear the cluster.',
+    'Version of the roll-out in force on this node; a node that differs for more than 2 s does not hear the cluster.',
     ({ stats }) => one(stats.rollout.version),
   ),
   gauge(
@@ -58,8 +58,8 @@ export const LEGACY_METRICS: readonly ReadMetric[] = [
     '1 while the legacy endpoints refuse users who are assigned to the unified one.',
     ({ stats }) => one(stats.rollout.enforce),
   ),
-  gauge('uws_rollout_rolled_back', '1 from a roll-back until it is taken back or a roll-out is set.', ({ stats }) =>
+  gauge('uws_rollout_rolled_back', '1 from a roll-back until it is undone or a roll-out is set.', ({ stats }) =>
     one(stats.rollout.rolled_back),
   ),
-  counter('uws_rollout_notices_total', 'Messages rollout_changed.', ({ stats }) => one(stats.rollout.notices)),
+  counter('uws_rollout_notices_total', 'Messages rollout_changed sent.', ({ stats }) => one(stats.rollout.notices)),
 ];

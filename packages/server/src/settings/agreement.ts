@@ -43,7 +43,7 @@ export const AGREEMENTS: readonly Agreement[] = [
   {
     name: 'REPLACE_TIMEOUT_MS',
     rule: 'peer',
-    why: "a claimer waits for a node with a longer lease until that lease has ended, whatever its own value is",
+    why: 'a claimer waits for a node with a longer lease until that lease has ended, whatever its own value is',
     value: ({ replaceTimeoutMs }) => replaceTimeoutMs,
   },
   { name: 'version', rule: 'told', why: 'nodes of different versions should not run together for long' },

@@ -26,7 +26,7 @@ interface Test {
 }
 
 /**
- * Connections whose peers take less than they are sent. Nothing more is written to them; each is tested with a ping, more and more
+ * Connections whose client reads more slowly than the node sends. Nothing more is written to them; each is tested with a ping, more and more
  * rarely, and ended when it has not drained after the last test: a close frame would wait behind the backlog.
  */
 export class Backpressure {

@@ -26,13 +26,13 @@ export const DISTRIBUTIONS = {
   connect: {
     type: 'histogram',
     name: 'uws_connect_seconds',
-    help: 'From a verified token to connection_established, the wait for replaced connections included, seconds.',
+    help: 'From a verified token to connection_established, including the wait for replaced connections, seconds.',
     buckets: UP_TO_10_S,
   },
   replacing: {
     type: 'histogram',
     name: 'uws_handover_seconds',
-    help: 'As uws_connect_seconds, of the connections that replaced another alone, seconds.',
+    help: 'As uws_connect_seconds, but only for connections that replaced another one, seconds.',
     buckets: UP_TO_10_S,
   },
   rest: {

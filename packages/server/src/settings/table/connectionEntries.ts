@@ -15,7 +15,8 @@ export const EDGE = [
   }),
   proxy('TRUST_PROXY', {
     section: 'Edge and limits',
-    meaning: 'Whose `X-Forwarded-For` is trusted: nobody, a number of hops from the end, or proxies at these addresses.',
+    meaning:
+      'Whose `X-Forwarded-For` is trusted: nobody, a number of hops from the end, or proxies at these addresses.',
   }),
   integer('MAX_CONNECTIONS', {
     section: 'Edge and limits',

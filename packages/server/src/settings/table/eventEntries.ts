@@ -43,7 +43,8 @@ export const EVENTS = [
     min: 1000,
     max: 30 * 86_400_000,
     default: 86_400_000,
-    meaning: 'Time that an event stays in a mailbox, in milliseconds; old events are removed when a new one is appended.',
+    meaning:
+      'Time that an event stays in a mailbox, in milliseconds; old events are removed when a new one is appended.',
   }),
   integer('IDEMPOTENCY_WINDOW_MS', {
     section: 'Events',
@@ -73,7 +74,8 @@ export const EVENTS = [
     min: 1,
     max: 64,
     default: 8,
-    meaning: 'Number of queues over which events are spread by ordering key; fixed at the first start of the cluster (Q7).',
+    meaning:
+      'Number of queues over which events are spread by ordering key; fixed at the first start of the cluster (Q7).',
   }),
   integer('EVENT_QUEUE_MAX', {
     section: 'Events',
@@ -87,7 +89,8 @@ export const EVENTS = [
     min: 1000,
     max: 600_000,
     default: 15_000,
-    meaning: 'If no worker starts the next job of a queue for this long, the queue gets a new worker and a notice in /readyz, in milliseconds.',
+    meaning:
+      'If no worker starts the next job of a queue for this long, the queue gets a new worker and a notice in /readyz, in milliseconds.',
   }),
   optionalText('EVENT_CATALOGUE', {
     section: 'Events',

@@ -20,7 +20,7 @@ export const OPERATIONS = [
     values: ['full', 'short', 'none'],
     default: 'full',
     meaning:
-      "Client addresses in the log (security and audit records): complete, cut to their network (IPv4 /24, IPv6 /48), or left out.",
+      'Client addresses in the log (security and audit records): complete, cut to their network (IPv4 /24, IPv6 /48), or left out.',
   }),
   integer('SECURITY_LOG_RATE', {
     section: 'Operations',

@@ -19,7 +19,7 @@ export const OWNERSHIP = [
     min: 3000,
     max: 60_000,
     default: 5000,
-    meaning: "Time after which a node that does not renew its lease may no longer deliver, in milliseconds.",
+    meaning: 'Time after which a node that does not renew its lease may no longer deliver, in milliseconds.',
   }),
   integer('REPLACE_TIMEOUT_MS', {
     section: 'One connection per user',

@@ -5,20 +5,20 @@ import { age, counter, gauge, one, type ReadMetric } from './metric.js';
 export const CLUSTER_METRICS: readonly ReadMetric[] = [
   gauge(
     'uws_build_info',
-    'Always 1; what runs here.',
+    'Always 1; the labels say what runs here.',
     ({ stats }) => [[1, { version: stats.version, node_version: stats.node_version, node_id: stats.node_id }]],
     ['version', 'node_version', 'node_id'],
   ),
   gauge('uws_ready', '1 when /readyz answers 200.', ({ stats }) => one(stats.ready)),
   gauge(
     'uws_check_ok',
-    '1 for each check of /readyz that holds.',
+    '1 for each check of /readyz that passes.',
     ({ stats }) => Object.entries(stats.checks).map(([check, { ok }]) => [Number(ok), { check }]),
     ['check'],
   ),
   gauge(
     'uws_standing',
-    '1 for the standing of the node in the cluster, 0 for the others; only a serving node delivers.',
+    '1 for the state of the node in the cluster, 0 for the other states; only a serving node delivers.',
     ({ stats }) => STANDINGS.map((standing) => [Number(stats.standing === standing), { standing }]),
     ['standing'],
   ),
@@ -28,11 +28,13 @@ export const CLUSTER_METRICS: readonly ReadMetric[] = [
   counter('uws_fenced_seconds_total', 'Time without the right to deliver, seconds.', ({ stats }) =>
     one(stats.registry.fenced_seconds),
   ),
-  gauge('uws_lease_age_seconds', 'Time since the last confirmed renewal of the lease was sent, seconds.', ({ stats }) =>
+  gauge('uws_lease_age_seconds', 'Age of the last confirmed renewal of the lease, seconds.', ({ stats }) =>
     age(stats.checks.redis.value),
   ),
-  gauge('uws_bus_age_seconds', 'Age of the last own message that came back over the bus, seconds.', ({ stats }) =>
-    age(stats.checks.bus.value),
+  gauge(
+    'uws_bus_age_seconds',
+    'Age of the last message that the node sent to itself over the bus and heard, seconds.',
+    ({ stats }) => age(stats.checks.bus.value),
   ),
   counter(
     'uws_foreign_messages_total',
@@ -41,7 +43,7 @@ export const CLUSTER_METRICS: readonly ReadMetric[] = [
   ),
   gauge(
     'uws_redis_connected',
-    '1 while the connection to Redis stands.',
+    '1 while the connection to Redis is up.',
     ({ connected }) => Object.entries(connected).map(([connection, up]) => [Number(up), { connection }]),
     ['connection'],
   ),
@@ -52,13 +54,13 @@ export const CLUSTER_METRICS: readonly ReadMetric[] = [
   ),
   gauge(
     'uws_redis_clock_offset_seconds',
-    'The clock of each Redis minus cluster time, seconds; of a Redis Cluster each master by its address.',
+    'The clock of each Redis minus cluster time, seconds; for a Redis Cluster each master by its address.',
     ({ stats: { clock } }) => Object.entries(clock.redis_offset_ms).map(([redis, ms]) => [ms / 1000, { redis }]),
     ['redis'],
   ),
   gauge(
     'uws_leases',
-    'Leases in the cluster as this node judges them.',
+    'Leases in the cluster by state, as this node sees them.',
     ({ stats: { registry } }) => [
       [registry.live_leases, { state: 'live' }],
       [registry.dead_leases, { state: 'dead' }],

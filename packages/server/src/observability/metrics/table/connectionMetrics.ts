@@ -12,18 +12,18 @@ export const CONNECTION_METRICS: readonly ReadMetric[] = [
     one(stats.connections.pending_auth),
   ),
   gauge('uws_connections_max', 'MAX_CONNECTIONS.', ({ stats }) => one(stats.connections.max)),
-  gauge('uws_socket_buffered_bytes', 'Bytes that wait in the sockets of all connections.', ({ stats }) =>
+  gauge('uws_socket_buffered_bytes', 'Bytes waiting in the sockets of all connections.', ({ stats }) =>
     one(stats.connections.buffered_bytes),
   ),
   counter('uws_connections_accepted_total', 'Upgrades that became a WebSocket.', ({ stats }) =>
     one(stats.connections.accepted),
   ),
-  counter('uws_connections_established_total', 'Connections that became current and were told so.', ({ stats }) =>
+  counter('uws_connections_established_total', 'Connections that were established.', ({ stats }) =>
     one(stats.connections.established),
   ),
   counter(
     'uws_connections_closed_total',
-    'Connections that ended, by close code; a code that means nothing is other.',
+    'Closed connections by close code; an unknown code is other.',
     ({ stats }) => each(stats.connections.closed, 'code'),
     ['code'],
   ),
@@ -39,15 +39,15 @@ export const CONNECTION_METRICS: readonly ReadMetric[] = [
   gauge('uws_takeovers_waiting', 'Connections that wait for replaced ones to end.', ({ stats }) =>
     one(stats.registry.waiting_takeovers),
   ),
-  counter('uws_evictions_total', 'Connections of this node that a newer claim ended.', ({ stats }) =>
+  counter('uws_evictions_total', 'Connections of this node that a newer connection replaced.', ({ stats }) =>
     one(stats.registry.evictions),
   ),
   counter(
     'uws_duplicates_found_total',
-    'Events that were written on a connection after a newer one of its user was established: 0, but for a Redis Cluster shard that lost data.',
+    'Events that were written to a connection after a newer connection of its user was established; 0 unless a Redis Cluster shard lost data.',
     ({ stats }) => one(stats.registry.duplicates_found),
   ),
-  gauge('uws_releases_pending', 'Closed connections that the registry has not let go yet.', ({ stats }) =>
+  gauge('uws_releases_pending', 'Closed connections that are not yet released in the registry.', ({ stats }) =>
     one(stats.registry.pending_releases),
   ),
 ];

@@ -4,31 +4,31 @@ import { counter, each, type ReadMetric } from './metric.js';
 export const REQUEST_METRICS: readonly ReadMetric[] = [
   counter(
     'uws_messages_received_total',
-    'Messages of clients by type; those of an unknown type are errors with the code UNKNOWN_MESSAGE_TYPE.',
+    'Messages of clients by type; unknown types count as errors with the code UNKNOWN_MESSAGE_TYPE.',
     ({ stats }) => each(stats.messages_by_type, 'type'),
     ['type'],
   ),
   counter(
     'uws_errors_total',
-    'Errors that clients were told, over WebSocket and REST.',
+    'Errors sent to clients, over WebSocket and REST.',
     ({ stats }) => each(stats.errors.by_code, 'code'),
     ['code'],
   ),
   counter(
     'uws_http_refused_total',
-    'Plain HTTP requests beyond the limit of their address or caller: answered with 429 before any work, probes with the answer of the last second.',
+    'Plain HTTP requests over the limit of their address or caller: answered with 429 before any work; probes get the answer of the last second.',
     ({ requestsRefused }) => each(requestsRefused, 'bucket'),
     ['bucket'],
   ),
   counter(
     'uws_log_lines_astray_total',
-    'Log lines that standard output did not take, by where they went: stderr, or nowhere.',
+    'Log lines that standard output did not accept, by where they went: stderr or nowhere.',
     ({ logLines }) => each(logLines, 'to'),
     ['to'],
   ),
   counter(
     'uws_reports_total',
-    'Failures that had no caller to be told, by place.',
+    'Failures outside of any request, by place in the code.',
     ({ reported }) => each(bounded(reported), 'where'),
     ['where'],
   ),
