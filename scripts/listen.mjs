@@ -38,7 +38,7 @@ entry(async (args) => {
   const given = token ?? signToken({ sub, roles, lifetime: parseLifetime('12h') });
   const socket = new WebSocket(url, { headers: { authorization: `Bearer ${given}` } });
   socket.on('message', (data) => show(data.toString()));
-  // Hello: until then the server takes nothing but a token.
+  // connection_established: until then the server takes nothing but a token.
   socket.once('message', () => {
     const types = subscribe?.split(',');
     if (types) socket.send(JSON.stringify({ type: 'subscribe_events', data: { event_types: types } }));

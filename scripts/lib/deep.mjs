@@ -31,7 +31,7 @@ export const CHAOS_PARTS = [
   'clocks-stopped',
 ];
 
-/** Those of CHAOS_PARTS that judge how long something took. */
+/** Those of CHAOS_PARTS that check how long something took. */
 const MEASURING = ['replacement', 'slow', 'connections'];
 
 const ESTIMATE_PER_RUN_MS = 20_000;

@@ -72,14 +72,14 @@ function everyMessage({ clientMessages, serverMessages }, claims) {
   ]);
   const row = (from, name, { permission, there }) => {
     const kind = from === 'client' ? 'client' : 'server';
-    const [fate = 'new', remark = ''] = known.get(`${kind} ${name}`) ?? [];
-    if (there !== (fate !== 'gone'))
-      throw new Stop(`${name} of the ${from}: ${fate}, but ${there ? 'there' : 'not there'}`);
-    const told = remark === '' ? fate : `${fate}: ${remark}`;
+    const [outcome = 'new', remark = ''] = known.get(`${kind} ${name}`) ?? [];
+    if (there !== (outcome !== 'gone'))
+      throw new Stop(`${name} of the ${from}: ${outcome}, but ${there ? 'there' : 'not there'}`);
+    const told = remark === '' ? outcome : `${outcome}: ${remark}`;
     const schema = there ? `[${kind}.${name}](${SCHEMA})` : 'none';
     return [code(name), from, permission, schema, told, testsOf(claims, there ? kind : `gone_${kind}`, name)];
   };
-  const gone = (list) => list.filter(([, fate]) => fate === 'gone').map(([name]) => name);
+  const gone = (list) => list.filter(([, outcome]) => outcome === 'gone').map(([name]) => name);
   return table(
     ['message', 'from', 'permission', 'schema', 'predecessor', 'test'],
     [

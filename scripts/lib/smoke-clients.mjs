@@ -24,7 +24,7 @@ export class SmokeUser {
   #token;
   #wanted = true;
   socket;
-  hello;
+  establishedData;
   events = [];
   closes = [];
   replies = [];
@@ -37,7 +37,7 @@ export class SmokeUser {
   }
 
   get nodeId() {
-    return this.hello?.node_id;
+    return this.establishedData?.node_id;
   }
 
   connect() {
@@ -52,13 +52,13 @@ export class SmokeUser {
 
   #read(message) {
     if (message.scope) this.events.push(message.id);
-    else if (message.type === 'connection_established') this.hello = message.data;
+    else if (message.type === 'connection_established') this.establishedData = message.data;
     else if (message.reply_to) this.replies.push(message);
   }
 
   #closed(code) {
-    if (this.hello) this.closes.push(code);
-    this.hello = undefined;
+    if (this.establishedData) this.closes.push(code);
+    this.establishedData = undefined;
     // As the protocol says: 4000-4099 stays away. A refused upgrade closes with 1006.
     if (this.#wanted && (code === 1006 || code >= 4200)) setTimeout(() => this.#wanted && this.connect(), 200);
   }

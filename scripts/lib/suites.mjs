@@ -12,7 +12,7 @@ const built = path.join(root, 'build', 'test');
  * - waits: most of the time it waits for a node, a timer or Redis. Many run side by side.
  * - computes: it keeps a core busy.
  *
- * `measures` names the files that judge how long something took: they never run beside a process that computes, and beside few others.
+ * `measures` names the files that check how long something took: they never run beside a process that computes, and beside few others.
  * `covered`: its tests meet the code in their own process, so that `--coverage` counts them.
  */
 export const SUITES = [

@@ -143,7 +143,7 @@ if (plays('connections')) {
       expect(after.seen, 'those of the node that joined').to.include.members(late);
     });
 
-    // Seen to fail without Judge.diedSince: the node is forgotten 6 s after its death, and the list looks whole.
+    // Seen to fail without FailureDetector.diedSince: the node is forgotten 6 s after its death, and the list looks whole.
     it('a node that dies half-way is named to the end of the listing, and the rest comes exactly once', async () => {
       const victim = cluster.node(2);
       nodes = nodes.filter((node) => node !== victim);

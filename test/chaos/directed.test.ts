@@ -37,7 +37,7 @@ if (plays('directed')) {
     });
 
     // With the replaced list taken out of claim.lua the third waits for the second alone, and two are current for 2 s.
-    it('says hello to the third only when the first is closed, not when the second is (C2)', async () => {
+    it('establishes the third only when the first is closed, not when the second is (C2)', async () => {
       const signed = token('user-1');
       const registry = redis.client();
       const key = 'uws:{u:user-1}:conn';
@@ -55,14 +55,14 @@ if (plays('directed')) {
       const c2 = new TestClient(node2.ws, { token: signed });
       const second = await c1.closed();
       await sleep(Math.max(0, pausedAt + PAUSE_MS - systemClock.mono()));
-      expect(c2.establishedData, 'hello of c2 while c0 is not closed').to.equal(null);
+      expect(c2.establishedData, 'connection_established of c2 while c0 is not closed').to.equal(null);
       node0.resume();
       const resumedAt = systemClock.mono();
 
       const establishedData = await c2.established();
       const first = await c0.closed();
       expect([first.code, second.code]).to.deep.equal([4001, 4001]);
-      expect(c1.establishedData, 'hello of c1').to.equal(null);
+      expect(c1.establishedData, 'connection_established of c1').to.equal(null);
       expect(c2.establishedAt).to.be.above(resumedAt);
       const logged = (): boolean =>
         ledger.closedOf(establishedData0.connection_id) !== undefined && ledger.isOpen(establishedData.connection_id);

@@ -80,12 +80,12 @@ if (plays('events')) {
       expect(verdict.excused, text()).to.be.above(0);
     });
 
-    it('the judge sees a loss: of a build that takes every position for good and replays nothing', async () => {
+    it('the check sees a loss: of a build that takes every position for good and replays nothing', async () => {
       mutant = new Mutant([
         {
           file: 'delivery/resumes.js',
           from: 'const { position: head, recentEvents } = this.fanout;',
-          to: "return { result: 'full', cursor: null, epoch: '', text: given };",
+          to: "return { result: 'full', position: null, epoch: '', text: given };",
         },
         {
           file: 'delivery/user/userScope.js',

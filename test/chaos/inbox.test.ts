@@ -5,7 +5,7 @@ import { Inbox } from './support/inbox.js';
 
 const at = (offset: number, epoch = 'e'): string => formatPosition(epoch, offset, offset === 0 ? '' : `t${offset}`);
 
-/** A judge that never says guilty proves nothing: each of these must be seen. */
+/** A check that never fails proves nothing: each of these must be seen. */
 describe('what the chaos suite counts as delivered', () => {
   let inbox: Inbox;
   const establishedData = (result: 'fresh' | 'full' | 'partial' | 'none', position: string | null): void =>
@@ -37,7 +37,7 @@ describe('what the chaos suite counts as delivered', () => {
     expect(inbox.violations).to.have.length(2);
   });
 
-  it('sees a cursor that ran ahead of the events', () => {
+  it('sees a position that ran ahead of the events', () => {
     event(1);
     inbox.onHeartbeat({ broadcast: at(2), user: null }, '');
     expect(inbox.violations).to.have.length(1);
@@ -55,7 +55,7 @@ describe('what the chaos suite counts as delivered', () => {
     expect(inbox.violations).to.have.length(1);
   });
 
-  it('takes nothing of a log that begins anew for excused but what came before its cursor', () => {
+  it('takes nothing of a log that begins anew for excused but what came before its position', () => {
     event(1);
     establishedData('none', at(2, 'f'));
     event(3, 'id3', 'f');

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { FrameTap } from '../support/frameTap.js';
 import { Ledger } from './support/ledger.js';
 
-/** A judge that never says guilty proves nothing: each of these must be seen. */
-describe('what the chaos suite judges by', () => {
+/** A check that never fails proves nothing: each of these must be seen. */
+describe('what the chaos suite checks by', () => {
   let ledger: Ledger;
   const opens = (node: number, conn: string, mono: number, client: string | null = null): void =>
     ledger.take(node, { event: 'established', mono, conn, user: 'u', fence: String(mono), client });

@@ -21,7 +21,7 @@ const { seed, rounds, plays } = chaosConfig();
  * That these tests can fail was seen with builds of the node from which a rule was taken (UWS_NODE_MAIN names the build):
  * - the replaced list in claim.lua (C2): `plain` and the directed case, two at a time within the first rounds;
  * - the wait for acknowledgements in pendingReplacements.ts: the same two;
- * - the comparison of fences in judgeEntry and in the re-claim of claim.lua (C4): `pause`, a woken node takes the user back.
+ * - the comparison of fences in decideEntry and in the re-claim of claim.lua (C4): `pause`, a woken node takes the user back.
  *   In one of the two places alone nothing is seen: the other refuses;
  * - the marks that each second leaves on the shards (C12): `shard`, 200 rounds. In fewer the broken links of a fail-over may find all;
  * - the comparison in release.lua (I3): `plain`. Of the fence alone nothing is seen: a connection id never comes again.

@@ -19,14 +19,14 @@ const READERS = full ? 400 : 120;
 const SLOW = full ? 100 : 30;
 /** The best of each kind is compared beside other work: one pair more of them is one chance less that all were disturbed. */
 const PAIRS = full ? 3 : 4;
-/** Bounds waits for what has to come at last; how long it took is judged elsewhere. */
+/** Bounds waits for what has to come at last; how long it took is checked elsewhere. */
 const PATIENCE_MS = 60_000;
 const RATE = 50;
 const MEASURED_MS = full ? 8000 : 2500;
 /** What the kernel takes of a connection that is not read is filled with these; only the slow ones are to have them. */
 const FAT_BYTES = 200_000;
 const FAT_EVERY_MS = 500;
-/** A node keeps a position of a slow one, and what is on its way; the fat events lie in its window in either case. */
+/** A node keeps a position of a slow one, and what is on its way; the fat events lie in its ring of recent events in either case. */
 const MEMORY_MARGIN_MIB = 96;
 
 interface Run {
@@ -188,7 +188,7 @@ if (plays('slow')) {
 
 /**
  * By how much slow ones made the others wait longer than they may, milliseconds. Issue "Events": 1.25 times, or 5 ms more, in the
- * median of the pairs. Short runs beside other work, which can only add, are judged by the best of each kind, and allowed more.
+ * median of the pairs. Short runs beside other work, which can only add, are checked by the best of each kind, and allowed more.
  */
 function excess(pairs: readonly { without: Run; with: Run }[]): number {
   if (full) {

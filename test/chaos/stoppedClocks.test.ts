@@ -13,7 +13,7 @@ import { Publisher } from './support/publisher.js';
 import { Random } from './support/random.js';
 
 const PRELOAD = new URL('../support/stoppedClocks.js', import.meta.url).href;
-/** Least that is allowed. A judge takes a lease for dead one second later. */
+/** Least that is allowed. A failure detector takes a lease for dead one second later. */
 const LEASE_MS = 3000;
 const STOP_MS = LEASE_MS + 3500;
 const USERS = 5;

@@ -77,7 +77,7 @@ describe('an order to disconnect (G4)', function () {
     const { body } = await world.rest(world.node(0), 'POST', `/disconnect/${user}`);
     expect(body).to.include({ result: 'node_unreachable' });
     const beat = await world.store.hget('uws:nodes', lease);
-    // Seven seconds of the lease's life by the other nodes' beats: everybody has judged it dead.
+    // Seven seconds of the lease's life by the other nodes' beats: everybody calls it dead.
     const other = (await world.store.hkeys('uws:nodes')).find((one) => one !== lease) ?? '';
     const beats = async (): Promise<number> => Number.parseInt((await world.store.hget('uws:nodes', other)) ?? '', 10);
     const start = await beats();

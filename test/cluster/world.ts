@@ -49,7 +49,7 @@ export class ClusterWorld {
     return client;
   }
 
-  /** Resolves when hello has come. */
+  /** Resolves when connection_established has come. */
   async connect(
     node: NodeProcess,
     user: string,

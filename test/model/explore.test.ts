@@ -47,7 +47,7 @@ describe('the breadth-first explorer', () => {
     expect([...(finding?.trace.at(-1)?.state ?? [])]).to.deep.equal([2, 1]);
   });
 
-  it('judges states at rest by the invariants of rest', () => {
+  it('checks states at rest by the invariants of rest', () => {
     const { finding } = explore(new Counters(1, [9, 9]), 2000);
     expect(finding?.invariant).to.equal('rest');
     expect(finding?.trace).to.have.lengthOf(3);

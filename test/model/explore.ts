@@ -28,7 +28,7 @@ interface Finding {
 export interface Exploration {
   readonly states: number;
   readonly transitions: number;
-  /** States in which nothing was left to do: the invariants of rest were judged there. */
+  /** States in which nothing was left to do: the invariants of rest were checked there. */
   readonly atEnd: number;
   /** Steps from the initial state to the farthest one. */
   readonly depth: number;

@@ -77,7 +77,7 @@ export function kill(w: World, s: State, n: number): void {
   unbindWaits(w, s, n);
 }
 
-/** SIGTERM: every socket is closed (4200), then the lease is marked as ended: judges need not wait for its beats. */
+/** SIGTERM: every socket is closed (4200), then the lease is marked as ended: failure detectors need not wait for its beats. */
 export function stop(w: World, s: State, n: number): void {
   kill(w, s, n);
   s.setDead(n, true);

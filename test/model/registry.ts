@@ -6,7 +6,7 @@ import { CONNS, Lease, NODES, NONE, Replaced, Run, Wait } from './vocabulary.js'
 /** The scripts, each atomic. They see of the world what their real twins see: the entry and the caller's arguments. */
 export type ClaimResult = 'granted' | 'olderAttempt' | 'replaced' | 'kicked' | 'overflow';
 
-/** `entry.lease` belongs to the judges' dead ones. Whether the caller knows it yet is the caller's argument. */
+/** `entry.lease` belongs to the leases known dead. Whether the caller knows it yet is the caller's argument. */
 export function ownerIsDead(w: World, s: State): boolean {
   if (s.owner === NONE) return false;
   return s.lease === Lease.dead || (s.lease === Lease.current && s.dead(w.node(s.owner)));

@@ -20,7 +20,7 @@ const ENTRY = {
 const LAYOUT = {
   phase: [3, 4],
   why: [3, 2],
-  /** Was established once: hello is sent. */
+  /** Was established once: connection_established is sent. */
   establishedData: [3, 1],
   /** On the release list of its node. */
   releasing: [3, 1],

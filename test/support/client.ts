@@ -63,7 +63,7 @@ export class TestClient {
   establishedData: EstablishedData | null = null;
   /** Monotonic ms when the upgrade was answered: the node claims in that moment. 0 before. */
   openedAt = 0;
-  /** Monotonic ms when hello was read; 0 before. */
+  /** Monotonic ms when connection_established was read; 0 before. */
   establishedAt = 0;
   readonly tap = new FrameTap();
   private readonly keep: boolean;

@@ -60,7 +60,7 @@ static struct sockaddr_in server;
 static char buffer[READ_BYTES];
 static uint64_t wanted, frames, bytes, reads, complete;
 static double first_at, last_at;
-static list_t latencies, hellos;
+static list_t latencies, establish_times;
 static int codes[CODES], code_counts[CODES];
 static int counting, connecting, closing;
 static double closing_since;
@@ -105,7 +105,7 @@ static void print_spread(const char *name, list_t *list) {
 static void tell_connected(void) {
   connecting = 0;
   printf("{\"event\":\"connected\",\"connected\":%d,\"failed\":%d,\"ms\":%.3f,", connected, failed, finished - began);
-  print_spread("hello", &hellos);
+  print_spread("establishTimes", &establish_times);
   printf("}\n");
   fflush(stdout);
 }
@@ -169,7 +169,7 @@ static void end_of_frame(conn_t *c) {
         if (++c->greeted < (uint64_t)greetings) return;
         c->connected = 1;
         c->connected_at = finished = now_ms();
-        add(&hellos, c->connected_at - c->started);
+        add(&establish_times, c->connected_at - c->started);
         connected++;
         pending--;
         settle();
@@ -255,7 +255,7 @@ static void parse_answer(conn_t *c, const unsigned char *data, size_t length) {
     if (greetings == 0) {
       c->connected = 1;
       c->connected_at = finished = now_ms();
-      add(&hellos, c->connected_at - c->started);
+      add(&establish_times, c->connected_at - c->started);
       connected++;
       pending--;
       settle();

@@ -69,7 +69,7 @@ function tellCounts(event: string): void {
 function settle(): void {
   if (!connecting || connected + failed < requests.length) return;
   connecting = false;
-  tell('connected', { connected, failed, ms: finished - began, establishedData: spread(establishedCount) });
+  tell('connected', { connected, failed, ms: finished - began, establishTimes: spread(establishedCount) });
 }
 
 function startNext(): void {

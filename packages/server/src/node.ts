@@ -201,7 +201,7 @@ class Node implements ClusterNode {
     if (this.draining) return connections;
     this.draining = true;
     logger.info({ connections }, 'draining');
-    this.drained = sockets.drain(this.settings.drainMs, () => Math.floor(random() * RECONNECT_SPREAD_MS));
+    this.drained = sockets.closeAll(this.settings.drainMs, () => Math.floor(random() * RECONNECT_SPREAD_MS));
     return connections;
   }
 

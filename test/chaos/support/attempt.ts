@@ -44,7 +44,7 @@ export class Attempt {
     return this.socket.openedAt > 0;
   }
 
-  /** The fence that hello named; null before. */
+  /** The fence that connection_established named; null before. */
   get fence(): number | null {
     return this.socket.establishedData?.fence ?? null;
   }
@@ -70,7 +70,7 @@ export class Attempt {
     const { code, status, at } = this.ending ?? { code: 'open', status: null, at: 0 };
     const times = [startedAt, openedAt, establishedAt, at].map((time) => time.toFixed(2)).join(' ');
     const end = `${code}${status === null ? '' : `/${status}`}${this.ownClose ? ' (own close)' : ''}`;
-    return `${this.conn ?? 'no hello'} on ${this.node}${client} fence ${this.fence} ${end}; ${times}`;
+    return `${this.conn ?? 'no connection_established'} on ${this.node}${client} fence ${this.fence} ${end}; ${times}`;
   }
 
   private receive(frame: Received): void {
@@ -89,7 +89,8 @@ export class Attempt {
 
   private follow(frame: Received): void {
     const position = parsePosition(frame.position ?? '');
-    if (this.socket.establishedData === null) this.violations.push(`an event before hello on ${this.describe()}`);
+    if (this.socket.establishedData === null)
+      this.violations.push(`an event before connection_established on ${this.describe()}`);
     if (position === null) {
       this.violations.push(`an event without position on ${this.describe()}`);
       return;

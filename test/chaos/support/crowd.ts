@@ -11,7 +11,7 @@ export interface CrowdOrder {
 
 export interface CrowdAnswer {
   readonly order?: number;
-  /** Connection ids by user: of those that got hello. */
+  /** Connection ids by user: of those that got connection_established. */
   readonly opened?: Readonly<Record<string, string>>;
   readonly failure?: string;
   /** A user whose connection ended without an order. */
@@ -40,11 +40,12 @@ export class Crowd {
     }
   }
 
-  /** Opens connections of users who have none. @throws Error when one gets no hello. */
+  /** Opens connections of users who have none. @throws Error when one gets no connection_established. */
   async enter(users: readonly (readonly [user: string, port: number])[]): Promise<void> {
     await this.change([], users);
     const missing = users.filter(([user]) => !this.open.has(user));
-    if (missing.length > 0) throw new Error(`${missing.length} got no hello; ${[...this.fault].join()}`);
+    if (missing.length > 0)
+      throw new Error(`${missing.length} got no connection_established; ${[...this.fault].join()}`);
   }
 
   /** Ends the connections of some users, and opens those of others. */

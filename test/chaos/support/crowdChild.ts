@@ -16,7 +16,7 @@ function tell(answer: CrowdAnswer): void {
   process.send?.(answer);
 }
 
-/** Resolves with the connection's id when hello has come; null when it ended before. */
+/** Resolves with the connection's id when connection_established has come; null when it ended before. */
 function open(user: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' });

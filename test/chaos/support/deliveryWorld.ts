@@ -75,7 +75,7 @@ export class DeliveryWorld {
         nodes,
         ...(main === undefined ? {} : { main }),
         ...(onRecord === undefined ? {} : { onRecord }),
-        // Without the trace of every flush. The cursor is told often. As many partitions as there are by default.
+        // Without the trace of every flush. The position is told often. As many partitions as there are by default.
         env: { LOG_LEVEL: 'info', HEARTBEAT_INTERVAL_MS: '2000', EVENT_QUEUE_PARTITIONS: '8', ...env },
       });
       world = new DeliveryWorld(options, redis, proxy, cluster);

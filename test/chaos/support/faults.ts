@@ -11,7 +11,7 @@ export interface Fault {
   readonly strict: Strictness;
   /** Over a Redis Cluster. */
   readonly shards?: boolean;
-  /** From dial to hello, milliseconds. */
+  /** From dial to connection_established, milliseconds. */
   readonly longestWaitMs: number;
   /** Resolves when the cause is gone; the cluster may still be on its way back. */
   readonly strike: (world: World, wave: number) => Promise<void>;

@@ -9,7 +9,7 @@ export interface Reported {
   readonly scope: Scope;
   /** `partial`, `none`, or the reason of a `gap`. */
   readonly what: string;
-  /** Its cursor when it was told. */
+  /** Its position when it was told. */
   readonly from: Position | null;
   /** The last position that it cannot have; null while nothing came after. */
   to: Position | null;
@@ -60,7 +60,7 @@ export class Inbox {
         this.begin(scope, position);
       } else if (result === 'full') {
         if (position !== null && position !== given) {
-          this.violations.push(`${scope} full, but the cursor went from ${given} to ${position}, ${where}`);
+          this.violations.push(`${scope} full, but the position went from ${given} to ${position}, ${where}`);
         }
       } else if (result === 'fresh') {
         this.violations.push(`${scope} fresh though ${given} was given, ${where}`);
@@ -83,7 +83,7 @@ export class Inbox {
       const last = this.last[scope];
       // All that concerns the client up to here was written before; here everything concerns it.
       if (!this.filtered && last !== null && (position.epoch !== last.epoch || position.offset > last.offset)) {
-        this.violations.push(`${scope} cursor ${text} while ${describe(last)} was the last event, ${where}`);
+        this.violations.push(`${scope} position ${text} while ${describe(last)} was the last event, ${where}`);
       }
       this.positions[scope] = text;
     }

@@ -8,7 +8,7 @@ import type { World } from './world.js';
 export class Played {
   rounds = 0;
   connects = 0;
-  /** From dial to hello, of those that got one; milliseconds. */
+  /** From dial to connection_established, of those that got one; milliseconds. */
   longestWaitMs = 0;
 
   add(user: User): void {

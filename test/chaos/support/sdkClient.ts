@@ -32,7 +32,7 @@ export class SdkClient {
   readonly inbox: Inbox;
   /** Connections that were established. */
   connects = 0;
-  /** Monotonic ms of the last hello. */
+  /** Monotonic ms of the last connection_established. */
   connectedAt = 0;
   /** And of the first. */
   connectedFirstAt = 0;

@@ -70,7 +70,7 @@ async function findSurvivor(world: Watched, user: User, strict: Strictness): Pro
     });
     if (survivor.isEstablished) return survivor;
     // The claim of a peer that left at once may run after its end: a claim under way cannot be called back (C1). And that the
-    // survivor was closed may be read last of all: the logs judge whether that was in time.
+    // survivor was closed may be read last of all: the logs check whether that was in time.
     const late = user.attempts.filter(({ ownClose, conn }) => ownClose && conn === null).length;
     if (round > late + 1) throw new Error('the survivor did not stay');
   }

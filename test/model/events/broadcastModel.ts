@@ -196,7 +196,7 @@ export class BroadcastModel implements Model {
       s.setMode(n, Mode.starting);
       s.setWritten(n, 0);
       s.setTail(n, 0);
-      s.setWindow(n, 0);
+      s.setRecent(n, 0);
       for (const c of CONNS) if (this.node(c) === n && s.phase(c) !== Phase.idle) s.setPhase(c, Phase.closed);
       this.mayHappen(Step.kill, n);
     }
@@ -274,7 +274,7 @@ export class BroadcastModel implements Model {
         return;
       case Phase.found:
         fanout.establishedData(world, this.next(), c, n);
-        this.goesOn(Step.hello, c);
+        this.goesOn(Step.established, c);
         break;
       case Phase.member:
         if (!this.mayFail('congestion')) break;
@@ -317,10 +317,10 @@ export class BroadcastModel implements Model {
       this.goesOn(Step.page, c);
       return;
     }
-    const held = fanout.inWindow(from, c, n);
+    const held = fanout.inRecent(from, c, n);
     if (held !== 0) {
       fanout.serve(world, this.next(), c, n, held);
-      this.goesOn(Step.window, c);
+      this.goesOn(Step.recent, c);
     } else if (!from.stale(n)) {
       if (!this.ensureEpoch(this.next())) return;
       fanout.readPage(world, this.to, c);
@@ -328,7 +328,7 @@ export class BroadcastModel implements Model {
     }
   }
 
-  /** L6: tells the cursor, which the client keeps for its resume. */
+  /** L6: tells the position, which the client keeps for its resume. */
   private heartbeat(c: number, n: number): void {
     const { world, from } = this;
     const phase = from.phase(c);
@@ -385,7 +385,7 @@ export class BroadcastModel implements Model {
       s.setMode(n, Mode.following);
       s.setWritten(n, START);
       s.setTail(n, START);
-      s.setWindow(n, 0);
+      s.setRecent(n, 0);
     }
     if (this.forgets) compact(s, BROADCAST_REFERENCES);
   }

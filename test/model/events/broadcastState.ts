@@ -15,7 +15,7 @@ const LAYOUT = {
   /** A live batch came since the head was asked for. */
   arrived: [2, 1],
   /** Entries up to the position that the node holds in memory. */
-  window: [2, 2],
+  recent: [2, 2],
   live: [2, 8],
   stale: [2, 1],
   phase: [3, 3],
@@ -54,20 +54,20 @@ export const Mode = {
 
 export const Phase = {
   idle: 0,
-  /** The resume position was judged in Redis, the answer is in flight. */
+  /** The resume position was checked in Redis, the answer is in flight. */
   found: 1,
-  /** In its cohort: the cursor is the node's position. */
+  /** In its cohort: the position is the node's position. */
   member: 2,
-  /** Served singly, from window or log. */
+  /** Served individually, from the recent events or the log. */
   reader: 3,
-  /** A reader that found nothing more, and waits for its node to come to its cursor. */
+  /** A reader that found nothing more, and waits for its node to come to its position. */
   parked: 4,
   /** Its socket takes nothing. */
   congested: 5,
   closed: 6,
 } as const;
 
-/** What a read found after the cursor. `gone`: an entry, but not what lay before it. */
+/** What a read found after the position. `gone`: an entry, but not what lay before it. */
 export const Found = { none: 0, entry: 1, gone: 2, reset: 3 } as const;
 
 /** Verdict on a resume position. */
@@ -117,11 +117,11 @@ export class BroadcastState extends EventState {
   setArrived(n: number, arrived: boolean): void {
     this.set(AT.arrived + n, arrived ? 1 : 0);
   }
-  window(n: number): number {
-    return this.get(AT.window + n);
+  recent(n: number): number {
+    return this.get(AT.recent + n);
   }
-  setWindow(n: number, entries: number): void {
-    this.set(AT.window + n, entries);
+  setRecent(n: number, entries: number): void {
+    this.set(AT.recent + n, entries);
   }
   live(n: number): number {
     return this.get(AT.live + n);

@@ -26,7 +26,7 @@ function announceGap(s: BroadcastState, start: number): void {
   tell(s, CLIENT, start);
 }
 
-/** Writes what was taken to those whose cursor is where it begins (L5). */
+/** Writes what was taken to those whose position is where it begins (L5). */
 export function flush(w: Scenario, s: BroadcastState, n: number): void {
   const from = s.written(n);
   const to = s.tail(n);
@@ -43,14 +43,14 @@ export function flush(w: Scenario, s: BroadcastState, n: number): void {
     if (s.phase(c) !== Phase.member && (w.rules.L5 || s.phase(c) === Phase.congested)) continue;
     for (const tag of run) receive(s, CLIENT, tag);
   }
-  moveTo(w, s, n, to, Math.min(WINDOW, s.window(n) + run.length));
+  moveTo(w, s, n, to, Math.min(WINDOW, s.recent(n) + run.length));
 }
 
 /** The position changes: readers may have been waiting for it. */
-function moveTo(w: Scenario, s: BroadcastState, n: number, position: number, window: number): void {
+function moveTo(w: Scenario, s: BroadcastState, n: number, position: number, recent: number): void {
   s.setWritten(n, position);
   s.setTail(n, position);
-  s.setWindow(n, window);
+  s.setRecent(n, recent);
   for (const c of CONNS) {
     if (w.shape.nodes[c] !== n) continue;
     if (s.page(c) !== 0) s.setMoved(c);
@@ -71,7 +71,7 @@ function joins(w: Scenario, s: BroadcastState, c: number, n: number): boolean {
   return caughtUp;
 }
 
-/** What cannot be delivered is announced to the cohorts; readers are judged by their own cursors. */
+/** What cannot be delivered is announced to the cohorts; readers are checked by their own positions. */
 function gap(w: Scenario, s: BroadcastState, n: number, to: number): void {
   flush(w, s, n);
   for (const c of CONNS) if (w.shape.nodes[c] === n && s.phase(c) === Phase.member) announceGap(s, to);
@@ -144,7 +144,7 @@ export function onEntries(w: Scenario, s: BroadcastState, n: number): void {
   flush(w, s, n);
 }
 
-/** hello: full and partial go on from the client's position, the others from the node's. */
+/** connection_established: full and partial go on from the client's position, the others from the node's. */
 export function establishedData(w: Scenario, s: BroadcastState, c: number, n: number): void {
   const verdict = s.verdict(c);
   s.setVerdict(c, 0);
@@ -161,7 +161,7 @@ export function establishedData(w: Scenario, s: BroadcastState, c: number, n: nu
   joins(w, s, c, n);
 }
 
-/** The resume position is judged: by Redis (L5). */
+/** The resume position is checked: by Redis (L5). */
 export function decideResume(w: Scenario, s: BroadcastState, c: number, n: number): void {
   const held = s.position(CLIENT);
   s.setPhase(c, Phase.found);
@@ -175,10 +175,10 @@ export function decideResume(w: Scenario, s: BroadcastState, c: number, n: numbe
   }
 }
 
-/** The entry after a reader's cursor, when the node holds it; 0 when it does not. */
-export function inWindow(s: BroadcastState, c: number, n: number): number {
+/** The entry after a reader's position, when the node holds it; 0 when it does not. */
+export function inRecent(s: BroadcastState, c: number, n: number): number {
   let entry = s.written(n);
-  for (let held = s.window(n); held > 0; held -= 1) {
+  for (let held = s.recent(n); held > 0; held -= 1) {
     if (entry === 0 || entry >= START) return 0;
     const before = s.prevOf(entry);
     if (before === s.connectionPosition(c)) return entry;

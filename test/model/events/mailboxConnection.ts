@@ -51,7 +51,7 @@ export function runClaim(w: Scenario, s: MailboxState, c: number): void {
   s.setPage(c, Page.none, 0, false, s.head);
 }
 
-/** Nobody replaced delivers any more: hello, then replay, unless the answer of the claim said that nothing was missed. */
+/** Nobody replaced delivers any more: connection_established, then replay, unless the answer of the claim said that nothing was missed. */
 export function establish(w: Scenario, s: MailboxState, c: number): void {
   const reader = client(w, s, c);
   const head = s.pageHead(c);
@@ -185,7 +185,7 @@ export function onPage(w: Scenario, s: MailboxState, c: number): void {
   s.setPhase(c, Phase.open);
 }
 
-/** The sweep, and each return from an interruption, reads the head (L4): whatever differs is for a page to judge. */
+/** The sweep, and each return from an interruption, reads the head (L4): whatever differs is for a page to check. */
 export function lagsBehind(w: Scenario, s: MailboxState, c: number): boolean {
   const connectionPosition = s.connectionPosition(c);
   if (!w.rules.L1) return s.head > s.offsetOf(connectionPosition);

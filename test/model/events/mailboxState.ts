@@ -16,7 +16,7 @@ const LAYOUT = {
   connectionPosition: [3, 5],
   /** Highest offset heard of since the last page was asked for. */
   heard: [3, 3],
-  /** hello has to say: 0 full or fresh, 1 partial or none. */
+  /** connection_established has to say: 0 full or fresh, 1 partial or none. */
   announce: [3, 1],
   broken: [3, 1],
   /** The answer of a claim or a page under way: what it is, entry or start, whether something is gone, the head. */
@@ -61,7 +61,7 @@ export const Phase = {
   claimed: 2,
   /** Waits until nobody replaced delivers any more. */
   waiting: 3,
-  /** Established; reads pages until the cursor is the head. */
+  /** Established; reads pages until the position is the head. */
   replaying: 4,
   /** Established; live messages are written. */
   open: 5,

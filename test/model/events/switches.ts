@@ -4,7 +4,7 @@ export const SWITCHES = {
   L2: 'an id that was appended is not appended again',
   L3: 'from before the claim on, a live message raises the head that is replayed to',
   L4: 'the head in Redis is read now and then: a lost last message is seen by nobody',
-  L5: 'a flush is written to those whose cursor is where it begins, nobody else',
+  L5: 'a flush is written to those whose position is where it begins, nobody else',
   L8: 'an acknowledgement counts only from the current connection',
 } as const;
 
@@ -12,13 +12,13 @@ export const SWITCHES = {
 export const REFINEMENTS = {
   tagsCompared: 'L1: equal epochs and a head that is not lower do not do, the tags decide',
   tagsJoin: 'L1, L5: a reader has caught up when its tag is the position’s, not when the offsets meet',
-  goneIsReported: 'L1: where the entry at the cursor is gone, nothing proves that the next one follows: announced',
-  aheadIsChecked: 'L4, L5: a reader ahead of its node is judged against Redis in the check of the tail as well',
+  goneIsReported: 'L1: where the entry at the position is gone, nothing proves that the next one follows: announced',
+  aheadIsChecked: 'L4, L5: a reader ahead of its node is checked against Redis in the check of the tail as well',
   movedWhileReading: 'L5: a reader that finds nothing waits only if its node did not move since it asked',
-  decidedByRedis: 'L5: a resume position is judged against the head in Redis, not the node’s',
-  positionIsOwn: 'L6: a heartbeat tells the cursor of the connection, not the position of the node',
-  liveFollows: 'L3: a live message is written only when the cursor is the entry before it',
-  oldIsDropped: 'L3: a live message at or before the cursor is dropped',
+  decidedByRedis: 'L5: a resume position is checked against the head in Redis, not the node’s',
+  positionIsOwn: 'L6: a heartbeat tells the position of the connection, not the position of the node',
+  liveFollows: 'L3: a live message is written only when the position is the entry before it',
+  oldIsDropped: 'L3: a live message at or before the position is dropped',
   heardWhileReading: 'L3: what is heard while a page is read counts: the head of the page alone does not',
   duplicateReported: 'L2: the answer to a repeated append is published as the first would have been',
   headAfterLease: 'C10, C12: the head is read when the new lease is in the entry, not before',

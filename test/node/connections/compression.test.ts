@@ -110,7 +110,7 @@ describe('compression', function () {
     };
     await check(first, 'first');
     await first.close();
-    // In force from hello on, for what is replayed too.
+    // In force from connection_established on, for what is replayed too.
     await check(await connect(), 'second');
     // A batch of its own for each event is the single path.
     const third = await connect();

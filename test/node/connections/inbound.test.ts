@@ -77,7 +77,7 @@ describe('what clients send', function () {
     expect(replies.find((frame) => frame.reply_to === '3')?.data.subscriptions).to.not.include('zone_imported');
   });
 
-  it('what is sent before hello must wait for it and keep its order', async () => {
+  it('what is sent before connection_established must wait for it and keep its order', async () => {
     const raw = await world.raw(node, { token: token(world.user()) });
     raw.send('{"type":"subscribe_events","data":{"event_types":["zone_imported"]},"id":"1"}');
     raw.send('{"type":"ping","id":"2"}');

@@ -21,13 +21,13 @@ describe('liveness', function () {
   afterEach(() => world.endClients());
   after(() => world.stop());
 
-  it('a heartbeat without the cursor lets a client that receives rarely age out of the log (L4, L6)', async () => {
+  it('a heartbeat without the position lets a client that receives rarely age out of the log (L4, L6)', async () => {
     const client = await world.connect(node);
     const first = await client.waitFor('heartbeat');
     expectMessage(first, 'heartbeat');
     expect(first.data.connection_healthy).to.equal(true);
     expect(first.data.positions).to.deep.equal(client.establishedData?.positions);
-    // Not subscribed to: nothing comes but the cursor.
+    // Not subscribed to: nothing comes but the position.
     const [at] = (await logOf(world.redis).append([storedEvent({}, { type: 'zone_imported' })])).offsets;
     const later = await client.waitFor('heartbeat', ({ data }) => {
       const { broadcast } = data.positions as { broadcast: string };

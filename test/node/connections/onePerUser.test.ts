@@ -98,7 +98,7 @@ describe('one connection per user', function () {
     if (foreign.establishedData) await expectOwner(user, foreign.establishedData);
   });
 
-  /** An owner on a node that does not answer: nobody beats for its lease, and nobody has judged it yet. */
+  /** An owner on a node that does not answer: nobody beats for its lease, and nobody has called it dead yet. */
   async function silentOwner(user: string, client: string): Promise<void> {
     const entry = { conn: 'silent', lease: `gone.${user}`, fence: '1', client, attempt: '1' };
     await redis.hset(`uws:{u:${user}}:conn`, entry);

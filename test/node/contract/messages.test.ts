@@ -29,10 +29,10 @@ describe('messages of an open connection', function () {
     return frame.data;
   }
 
-  it('hello that lacks a field leaves the client without what it needs to resume and to obey limits', async () => {
+  it('connection_established that lacks a field leaves the client without what it needs to resume and to obey limits', async () => {
     const redis = world.redis.client();
     const [frame] = admin.frames;
-    if (!frame) throw new Error('no hello');
+    if (!frame) throw new Error('no connection_established');
     expectMessage(frame, 'connection_established');
     const { establishedData } = admin;
     const entry = await world.entry(redis, 'the-admin');

@@ -75,7 +75,7 @@ describe('subscriptions by category', function () {
     expect(await world.received(client, ['service_started', 'backup_failed'])).to.deep.equal(['backup_failed']);
   });
 
-  it('a type that was dropped singly must stay dropped, also when the SDK repeats the category', async () => {
+  it('a type that was dropped one by one must stay dropped, also when the SDK repeats the category', async () => {
     const user = world.user();
     const client = await world.connect(world.one, user);
     await subscribe(client, 'security');

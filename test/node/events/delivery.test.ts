@@ -21,7 +21,9 @@ describe('delivery of events', function () {
     const start = offsetOf(client.establishedData?.positions.broadcast);
     expect(offsets).to.deep.equal([1, 2, 3, 4, 5].map((n) => start + n));
     const next = await world.connect(world.two);
-    expect(offsetOf(next.establishedData?.positions.broadcast), 'hello carries the cursor').to.equal(start + 5);
+    expect(offsetOf(next.establishedData?.positions.broadcast), 'connection_established carries the position').to.equal(
+      start + 5,
+    );
     expect(next.establishedData?.positions.broadcast).to.equal(client.events.at(-1)?.position);
   });
 

@@ -182,7 +182,7 @@ describe('mailboxes', function () {
     expect(client.establishedData?.positions.user).to.equal(null);
   });
 
-  it('subscription and permission must be judged at delivery, and the cursor be told when nothing was', async () => {
+  it('subscription and permission must be checked at delivery, and the position be told when nothing was', async () => {
     const user = world.user();
     const client = await world.connect(world.one, user);
     await client.ask('unsubscribe_events', { event_types: ['custom_event'] }, 'subscription_updated');

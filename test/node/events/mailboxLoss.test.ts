@@ -34,7 +34,7 @@ describe('mailboxes that are lost, or cut off from those whom they are for', fun
     expect(gapsOf(client)).to.deep.equal([]);
   });
 
-  it('a connection that is claimed again must go on from its own cursor, without a gap', async () => {
+  it('a connection that is claimed again must go on from its own position, without a gap', async () => {
     const user = world.user();
     const client = await world.connect(world.one, user);
     const [heard, lost] = [mailOf(world.redis), mailOf(world.redis, { bus: 'lost' })];

@@ -11,7 +11,7 @@ const numbers = (client: TestClient): unknown[] => client.events.map(({ data }) 
 const gaps = (client: TestClient): unknown[] => client.frames.filter(({ type }) => type === 'gap');
 
 // Each of these was seen to fail with its mechanism taken out of a copy of the build: the comparison of the tags (window, Redis), the
-// reader's own cursor, the gap, the wait until a reader has caught up, the bound of the socket, the telling of the cursor.
+// reader's own position, the gap, the wait until a reader has caught up, the bound of the socket, the telling of the position.
 describe('a client that comes back with its position', function () {
   this.timeout(20_000);
   const world = new World();
@@ -50,7 +50,7 @@ describe('a client that comes back with its position', function () {
       await published(300, 1);
       const client = await back(where(), start);
       expect(client.establishedData?.resume.broadcast).to.equal('full');
-      // The cursor, not the head: nothing after it was written yet.
+      // The position, not the head: nothing after it was written yet.
       expect(client.establishedData?.positions.broadcast).to.equal(start);
       await logOf(world.redis).append([storedEvent({ n: 301 })]);
       await client.waitFor('custom_event', ({ data }) => data.n === 301);
@@ -88,7 +88,7 @@ describe('a client that comes back with its position', function () {
     expect(numbers(client)).to.deep.equal(['next']);
   });
 
-  it('a position ahead of this node must be judged by Redis, and nothing come twice (L5)', async () => {
+  it('a position ahead of this node must be checked by Redis, and nothing come twice (L5)', async () => {
     const client = await world.connect(node);
     // The bus loses it: `node` does not stand there until it looks for the tail.
     await logOf(world.redis, 'lost').append([storedEvent({ n: 'ahead' })]);
@@ -185,7 +185,7 @@ describe('a client that comes back with its position', function () {
     expect(malformed.establishedData?.resume.broadcast).to.equal('fresh');
   });
 
-  it('what is trimmed must be told: partial in hello, and a gap before the rest', async () => {
+  it('what is trimmed must be told: partial in connection_established, and a gap before the rest', async () => {
     const start = await published(1);
     await published(30, 1);
     const redis = world.redis.client();
@@ -223,7 +223,7 @@ describe('a client that comes back with its position', function () {
     expect(numbers(client)).to.deep.equal(['for all']);
   });
 
-  it('a cursor that moves without events must be told, or who receives rarely ages out of the log (L6)', async () => {
+  it('a position that moves without events must be told, or who receives rarely ages out of the log (L6)', async () => {
     const quiet = await world.connect(node);
     await quiet.ask('unsubscribe_events', { event_types: ['custom_event'] }, 'subscription_updated');
     const start = quiet.establishedData?.positions.broadcast;
@@ -245,7 +245,7 @@ describe('a peer that reads slowly', function () {
 
   before(async () => {
     await world.start();
-    // Long enough that nobody is ended here, and a window that is far too small for what is missed.
+    // Long enough that nobody is ended here, and a ring of recent events that is far too small for what is missed.
     node = await world.node({ RECOVERY_DELAY_MS: '10000', WINDOW_SIZE: '20' });
   });
   afterEach(() => world.endClients());

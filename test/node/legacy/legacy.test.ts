@@ -4,7 +4,7 @@ import { token } from '../../support/tokens.js';
 import { LegacyClients, publish } from '../support/legacy.js';
 import { type LocalNode, World } from '../support/world.js';
 
-// Seen red: without the permission or the group in typesOf (hello, subscribe_events), without mayUse in LegacyAcceptor (F19), without the
+// Seen red: without the permission or the group in typesOf (connection_established, subscribe_events), without mayUse in LegacyAcceptor (F19), without the
 // cohort's shape in Fanout and EphemeralDelivery (old shape, ephemeral), with the list echoed and not kept (subscribe_events), without
 // the count of errors in a row (few messages), with MAX_ROW never reached (F15).
 describe('legacy endpoints', function () {
@@ -37,7 +37,7 @@ describe('legacy endpoints', function () {
   };
 
   for (const [group, types] of Object.entries(EXPECTED)) {
-    it(`a client of ${group} must get hello first, with the old default list as far as it is permitted`, async () => {
+    it(`a client of ${group} must get connection_established first, with the old default list as far as it is permitted`, async () => {
       for (const path of [`/ws/${group}`, `/api/websocket/ws/${group}`]) {
         const client = clients.dial(one, group, { path, token: token(world.user()) });
         expect([...(await client.established())].sort()).to.deep.equal([...types].sort());

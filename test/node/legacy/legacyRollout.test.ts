@@ -52,7 +52,7 @@ describe('the roll-out and legacy connections', function () {
     );
   });
 
-  // Seen red: without `isClosed` in Deprecations.judge (live), and in LegacyAcceptor.establish (at connect).
+  // Seen red: without `isClosed` in Deprecations.reconsider (live), and in LegacyAcceptor.establish (at connect).
   it('an endpoint that is closed to a user must say where to go, to the live client too, and open again after a roll-back', async () => {
     const [moved, other] = [world.user(), world.user()];
     const [client, bystander] = await Promise.all([

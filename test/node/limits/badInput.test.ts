@@ -84,7 +84,7 @@ describe('bad input', function () {
     return client.closeCode === null ? null : tale(client);
   }
 
-  /** Without hello, and without the events that others have published. */
+  /** Without connection_established, and without the events that others have published. */
   function answers(client: RawClient): RawClient['messages'] {
     return client.messages.filter(({ type, scope }) => type !== 'connection_established' && scope === undefined);
   }

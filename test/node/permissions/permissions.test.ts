@@ -157,7 +157,7 @@ describe('permissions in force', function () {
     expect(client.establishedData?.roles).to.deep.equal(['user']);
   });
 
-  it('an order that came between claim and hello must not be lost', async () => {
+  it('an order that came between claim and connection_established must not be lost', async () => {
     const proxy = await RedisProxy.start(world.redis.port);
     try {
       const slow = await world.node({ NODE_ID: 'slow', REDIS_URL: proxy.url });

@@ -90,7 +90,7 @@ describe('a shard of a Redis Cluster that broke', function () {
     })();
   }
 
-  /** How long both received the same events: from the newer one's hello to the older one's last event, ms. */
+  /** How long both received the same events: from the newer one's connection_established to the older one's last event, ms. */
   async function bothReceived(older: TestClient, newer: TestClient): Promise<number> {
     expect((await older.closed(20_000)).code).to.equal(4001);
     const received = newer.events.length;

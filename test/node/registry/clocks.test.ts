@@ -53,7 +53,7 @@ describe('nodes whose wall clocks are wrong', function () {
   after(() => world.stop());
 
   // By the clock of the node it was void on the one that is behind, and held for an hour on the one that is ahead.
-  it('must hold a ban for as long as it was meant, on whichever node it is given and judged', async () => {
+  it('must hold a ban for as long as it was meant, on whichever node it is given and checked', async () => {
     for (const [by, at] of [
       [behind, right],
       [right, ahead],

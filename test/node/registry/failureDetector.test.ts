@@ -3,10 +3,10 @@ import { expect } from 'chai';
 
 /** LEASE_TTL_MS. */
 const TTL = 5000;
-/** A lease is dead after this, by the judge's own clock. */
+/** A lease is dead after this, by the failure detector's own clock. */
 const PATIENCE = TTL + 1000;
 
-describe('judging leases by their beats (C9)', () => {
+describe('the state of leases by their beats (C9)', () => {
   let failureDetector: FailureDetector;
   let now: number;
   beforeEach(() => {
@@ -49,7 +49,7 @@ describe('judging leases by their beats (C9)', () => {
     expect(failureDetector.isDead('a')).to.equal(false);
   });
 
-  it('a node that just started must judge nobody for a whole patience', () => {
+  it('a node that just started must call nobody dead for a whole patience', () => {
     now += 10 * PATIENCE;
     beats({ old: '7' });
     expect(failureDetector.isDead('old')).to.equal(false);
@@ -82,7 +82,7 @@ describe('judging leases by their beats (C9)', () => {
   });
 
   // Seen red with one time for all: a node that a deploy gave a longer lease was called dead while it delivered.
-  it('a lease must be judged by the time of its own node, and by that of the judge where it is not known', () => {
+  it('a lease must be checked by the time of its own node, and by that of the failure detector where it is not known', () => {
     const ttls: Readonly<Record<string, number>> = { longer: 20_000, shorter: 3000 };
     failureDetector = new FailureDetector(TTL, (lease) => ttls[lease]);
     const still = { longer: '1', shorter: '1', unknown: '1' };

@@ -58,7 +58,7 @@ describe('housekeeping (C11)', function () {
 
   const conn = (user: string): Promise<string | null> => redis.hget(keys.conn(user), 'conn');
 
-  /** The judge reads the beats, and again after `ms`; those named have beaten meanwhile. */
+  /** The failure detector reads the beats, and again after `ms`; those named have beaten meanwhile. */
   async function pass(ms: number, ...alive: string[]): Promise<void> {
     const read = async (): Promise<Map<string, string>> => new Map(Object.entries(await redis.hgetall(keys.nodes())));
     failureDetector.observe(await read(), now, now);

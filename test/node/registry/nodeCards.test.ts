@@ -97,7 +97,7 @@ describe('the cards of the nodes', function () {
     all.take([]);
     expect(all.of('d.1'), 'an empty answer says that nothing changed').to.deep.equal(own);
     all.take([MARK, 'm2']);
-    expect(all.of('d.1'), 'the lease may be judged by it yet').to.deep.equal(own);
+    expect(all.of('d.1'), 'the lease may be checked by it yet').to.deep.equal(own);
     for (let n = 0; n < 2000; n += 1) all.take([`gone.${n}`, '{}', MARK, String(n)]);
     expect(all.of('d.1'), 'what is gone does not add up').to.equal(undefined);
     expect(all.of('gone.1999')).to.deep.equal({});

@@ -280,7 +280,7 @@ describe('a node that is cut off', function () {
     });
   });
 
-  // Seen red without the comparison of fences in judgeEntry and claim.lua: the older connection took its place back.
+  // Seen red without the comparison of fences in decideEntry and claim.lua: the older connection took its place back.
   it('from Redis, where the evict got lost too, it must not take the place of who is connected elsewhere by now (C4, C12)', async () => {
     const user = world.user();
     const old = await world.connect(far, user);

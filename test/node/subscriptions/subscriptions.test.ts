@@ -34,7 +34,7 @@ describe('subscriptions', function () {
   const unsubscribe = (client: TestClient, ...event_types: string[]) =>
     client.ask('unsubscribe_events', { event_types }, 'subscription_updated');
 
-  it('defaults that hello lists and nobody delivers lie to every user (F4)', async () => {
+  it('defaults that connection_established lists and nobody delivers lie to every user (F4)', async () => {
     const client = await world.connect(world.one);
     expect(client.establishedData?.subscriptions).to.deep.equal(USER_DEFAULTS);
     expect(await world.received(client, USER_DEFAULTS)).to.deep.equal(USER_DEFAULTS);

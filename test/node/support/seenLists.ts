@@ -1,6 +1,6 @@
 type Json = { readonly [key: string]: Json };
 
-/** Which lists of objects in the answers of a document came with something in them: of what never comes nothing was judged. */
+/** Which lists of objects in the answers of a document came with something in them: of what never comes nothing was checked. */
 export class SeenLists {
   private readonly root: Json;
   private readonly lists = new Map<string, boolean>();

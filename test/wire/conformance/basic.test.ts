@@ -40,7 +40,7 @@ describe('messages that everybody may send', () => {
 
   covers(
     { client: ['get_connection_status'], server: ['connection_status'] },
-    'the status of a connection agrees with its hello',
+    'the status of a connection agrees with its connection_established',
     async (t) => {
       const client = await t.user();
       const status = await client.ask('get_connection_status', undefined, 'connection_status');

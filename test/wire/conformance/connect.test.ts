@@ -11,7 +11,7 @@ const instance = (): string => `conformance_${Math.random().toString(36).slice(2
 describe('connecting', () => {
   covers(
     { server: ['connection_established'] },
-    'the first message is hello, and says all there is to know',
+    'the first message is connection_established, and says all there is to know',
     async (t) => {
       const client = await t.user();
       const { establishedData } = client;

@@ -3,7 +3,7 @@ import { covers } from './support/coverage.js';
 import { TIME } from './support/frames.js';
 
 describe('liveness', () => {
-  covers({ server: ['heartbeat'] }, 'a quiet connection is told its cursor from time to time', async (t) => {
+  covers({ server: ['heartbeat'] }, 'a quiet connection is told its position from time to time', async (t) => {
     const interval = (await t.target.info()).limits.heartbeat_interval_ms ?? 0;
     t.extend(interval);
     const client = await t.user();

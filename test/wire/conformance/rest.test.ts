@@ -211,7 +211,7 @@ describe('the REST interface', () => {
 
   covers(
     { routes: ['GET /user/:user_id', 'GET /connections'] },
-    'a connection is found by its user, alike singly and in the list',
+    'a connection is found by its user, alike one by one and in the list',
     async (t) => {
       const user = await t.user();
       const id = encodeURIComponent(user.userId);
@@ -249,7 +249,7 @@ describe('the REST interface', () => {
 
   covers(
     { routes: ['POST /events', 'POST /broadcast', 'GET /events/:event_id'] },
-    'events are published singly and in arrays, once per key, and their fate can be asked for',
+    'events are published one by one and in arrays, once per key, and their outcome can be asked for',
     async (t) => {
       const user = await t.user();
       const key = t.name();

@@ -44,7 +44,7 @@ describe('subscriptions', () => {
 
   covers(
     { client: ['subscribe_events'], server: ['subscription_updated'] },
-    'each type is judged for itself: one that is unknown or not permitted does not spoil the others',
+    'each type is checked for itself: one that is unknown or not permitted does not spoil the others',
     async (t) => {
       const client = await subscriber(t);
       const reply = await client.ask(
@@ -122,7 +122,7 @@ describe('subscriptions', () => {
 
   covers(
     { client: ['get_subscription_info'], server: ['subscription_info'] },
-    'what is subscribed, what could be, and how much can be, agrees with hello',
+    'what is subscribed, what could be, and how much can be, agrees with connection_established',
     async (t) => {
       const client = await t.user();
       const info = await client.ask('get_subscription_info', undefined, 'subscription_info');

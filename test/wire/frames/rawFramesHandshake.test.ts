@@ -270,10 +270,10 @@ describe('raw frames: handshake', function () {
     await client.waitFor('connection_established');
   });
 
-  it('frames in the segment of the upgrade are answered after hello (RFC 6455 §4.1)', async () => {
+  it('frames in the segment of the upgrade are answered after connection_established (RFC 6455 §4.1)', async () => {
     const request = upgradeRequest({ token: token('in-a-hurry') });
     const client = await send(Buffer.concat([Buffer.from(request), ping('early'), text(ask('1')), text(ask('2'))]));
-    await until(() => client.messages.length === 3, { what: 'hello and two answers' });
+    await until(() => client.messages.length === 3, { what: 'connection_established and two answers' });
     expect(client.messages.map(({ reply_to, type }) => reply_to ?? type)).to.deep.equal([
       'connection_established',
       '1',
@@ -282,10 +282,10 @@ describe('raw frames: handshake', function () {
     expect(client.frames[0]?.payload.toString(), 'the pong waits for nothing').to.equal('early');
   });
 
-  it('authenticate in the segment of the upgrade is hello, and what follows it waits (RFC 6455 §4.1)', async () => {
+  it('authenticate in the segment of the upgrade is connection_established, and what follows it waits (RFC 6455 §4.1)', async () => {
     const establishedData = JSON.stringify({ type: 'authenticate', id: 'a', data: { token: token('in-a-hurry-too') } });
     const client = await send(Buffer.concat([Buffer.from(upgradeRequest()), text(establishedData), text(ask('1'))]));
-    await until(() => client.messages.length === 2, { what: 'hello and an answer' });
+    await until(() => client.messages.length === 2, { what: 'connection_established and an answer' });
     expect(client.messages.map(({ reply_to }) => reply_to)).to.deep.equal(['a', '1']);
   });
 

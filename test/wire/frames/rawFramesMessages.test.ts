@@ -249,7 +249,7 @@ const utf8: readonly RawCase[] = [
     back: ['pong p', '1', ...ON],
   },
   {
-    name: 'a message that comes byte by byte is judged as a whole',
+    name: 'a message that comes byte by byte is checked as a whole',
     rule: UTF8,
     send: chopped(text(sign)),
     back: ['1', ...ON],
@@ -260,7 +260,7 @@ const utf8: readonly RawCase[] = [
     send: [start(broken.subarray(0, at + 1)), last(broken.subarray(at + 1))],
     back: fails(1007),
   },
-  // The RFC leaves open when: here a message is judged when it is whole.
+  // The RFC leaves open when: here a message is checked when it is whole.
   {
     name: 'a first fragment that is invalid already is refused with the last one',
     rule: UTF8,

@@ -34,7 +34,7 @@ export function monoMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** What a stranger needs to judge the figures. */
+/** What a stranger needs to check the figures. */
 export function machine(): Record<string, unknown> {
   const [cpu] = cpus();
   return {

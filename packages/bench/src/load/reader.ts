@@ -29,7 +29,7 @@ export interface Connected {
   readonly failed: number;
   readonly ms: number;
   /** From connect(2) to the last greeting, milliseconds. */
-  readonly establishedData: Spread | null;
+  readonly establishTimes: Spread | null;
 }
 
 export interface Counted {

@@ -9,7 +9,7 @@ import { short } from '../load/stats.js';
 import { script } from '../load/target.js';
 import { type Context, fileIn, type Row, wanted } from './context.js';
 
-/** Connects under way at a time: enough to keep the server busy, few enough that the time to hello is not a queue's. */
+/** Connects under way at a time: enough to keep the server busy, few enough that the time to connection_established is not a queue's. */
 const CONCURRENCY = 100;
 const START_MS = 10_000;
 const SETTLE_MS = 300;
@@ -56,7 +56,7 @@ async function byHand(registry: boolean): Promise<Server> {
   };
 }
 
-/** CPU per connect with a token and a claim until hello is read, and per close, as fast as it goes. */
+/** CPU per connect with a token and a claim until connection_established is read, and per close, as fast as it goes. */
 export async function connects(context: Context): Promise<Row[]> {
   const rows: Row[] = [];
   const requests = fileIn(context, 'requests.txt');
@@ -99,7 +99,7 @@ async function measure(context: Context, name: string, server: Server, requests:
   try {
     await inspector?.startProfile();
     meter.start();
-    const { connected, ms, establishedData } = await reader.connect();
+    const { connected, ms, establishTimes } = await reader.connect();
     await delay(SETTLE_MS);
     const usage = meter.stop(ms);
     if (inspector) writeFileSync(fileIn(context, `connect-${name}.cpuprofile`), await inspector.stopProfile());
@@ -114,8 +114,8 @@ async function measure(context: Context, name: string, server: Server, requests:
       redis_us_per_connect: per(usage.cpuMs.redis),
       reader_us_per_connect: per(usage.cpuMs.reader),
       connects_per_s: (connected * 1000) / ms,
-      established_p50_ms: establishedData?.p50 ?? null,
-      established_p99_ms: establishedData?.p99 ?? null,
+      established_p50_ms: establishTimes?.p50 ?? null,
+      established_p99_ms: establishTimes?.p99 ?? null,
       server_us_per_close: per(closing.cpuMs.server),
       redis_us_per_close: per(closing.cpuMs.redis),
       foreign_cpus: usage.foreign,
@@ -124,7 +124,7 @@ async function measure(context: Context, name: string, server: Server, requests:
     context.say(
       `connect  ${name.padEnd(15)} ${figure(values.server_us_per_connect)} us server, ` +
         `${figure(values.redis_us_per_connect)} us Redis, ${figure(values.connects_per_s)} connects/s, ` +
-        `hello p50 ${figure(values.established_p50_ms)} ms, p99 ${figure(values.established_p99_ms)} ms; ` +
+        `established p50 ${figure(values.established_p50_ms)} ms, p99 ${figure(values.established_p99_ms)} ms; ` +
         `close ${figure(values.server_us_per_close)} us${noise(usage)}`,
     );
     const cap = usage.bottleneck || `${CONCURRENCY} connects at a time`;

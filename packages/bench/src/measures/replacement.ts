@@ -11,7 +11,7 @@ const MOVES_PER_S = 250;
 const REPLACED = '4001';
 const CONCURRENCY = 100;
 
-/** From connect(2) on one node to hello: the other node has closed its connection of the user by then. */
+/** From connect(2) on one node to connection_established: the other node has closed its connection of the user by then. */
 export async function replacement(context: Context): Promise<Row[]> {
   if (!wanted(context, 'ours')) return [];
   const redis = await RedisProcess.start();
@@ -35,7 +35,7 @@ export async function replacement(context: Context): Promise<Row[]> {
       reader: () => moving.cpuMs + staying.cpuMs,
     });
     meter.start();
-    const { connected, establishedData, ms } = await moving.connect();
+    const { connected, establishTimes, ms } = await moving.connect();
     const usage = meter.stop();
     const left: Counted = await staying.report();
     const replaced = left.closes[REPLACED] ?? 0;
@@ -43,9 +43,9 @@ export async function replacement(context: Context): Promise<Row[]> {
       moves: connected,
       replaced,
       moves_per_s: (connected * 1000) / ms,
-      established_p50_ms: establishedData?.p50 ?? null,
-      established_p99_ms: establishedData?.p99 ?? null,
-      established_max_ms: establishedData?.max ?? null,
+      established_p50_ms: establishTimes?.p50 ?? null,
+      established_p99_ms: establishTimes?.p99 ?? null,
+      established_max_ms: establishTimes?.max ?? null,
       server_us_per_move: ((usage.cpuMs.server ?? 0) * 1000) / connected,
       redis_us_per_move: ((usage.cpuMs.redis ?? 0) * 1000) / connected,
       foreign_cpus: usage.foreign,

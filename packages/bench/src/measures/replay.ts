@@ -53,7 +53,7 @@ async function measure(context: Context, source: string, env: Readonly<Record<st
     const position = await headOf(redis.url);
     await flow(live, publisher, MISSED);
     const alone = await paced(live, publisher);
-    // The last of these too were missed: a client waits for hello and exactly MISSED events.
+    // The last of these too were missed: a client waits for connection_established and exactly MISSED events.
     writeUserRequests(returningRequests, returning, { first: staying, resume: `${position}~` });
     const missed = MISSED + LIVE_RATE * LIVE_SECONDS;
     const client = new Reader({ ...common, requests: returningRequests, greetings: 1 + missed });
@@ -62,7 +62,7 @@ async function measure(context: Context, source: string, env: Readonly<Record<st
     const meanwhile = paced(live, publisher);
     await delay(RETURN_AFTER_MS);
     meter.start();
-    const { ms, establishedData } = await client.connect();
+    const { ms, establishTimes } = await client.connect();
     const usage = meter.stop(ms);
     const during = await meanwhile;
     const deliveries = returning * missed;
@@ -71,8 +71,8 @@ async function measure(context: Context, source: string, env: Readonly<Record<st
       missed,
       all_back_ms: ms,
       deliveries_per_s: (deliveries * 1000) / ms,
-      client_p50_ms: establishedData?.p50 ?? null,
-      client_p99_ms: establishedData?.p99 ?? null,
+      client_p50_ms: establishTimes?.p50 ?? null,
+      client_p99_ms: establishTimes?.p99 ?? null,
       server_us_per_delivery: ((usage.cpuMs.server ?? 0) * 1000) / deliveries,
       redis_us_per_delivery: ((usage.cpuMs.redis ?? 0) * 1000) / deliveries,
       live_p99_alone_ms: alone.latency?.p99 ?? null,

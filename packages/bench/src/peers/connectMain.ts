@@ -6,7 +6,7 @@ import { WebSocketServer } from 'ws';
 import { SECRET } from '../load/requests.js';
 
 /**
- * What a connect costs with `ws` when it is done well by hand: a token checked with a KeyObject, a field in Redis, a hello.
+ * What a connect costs with `ws` when it is done well by hand: a token checked with a KeyObject, a field in Redis, connection_established.
  * No claim: nobody is replaced and nothing is awaited but the write.
  *
  * Environment: REDIS_URL, else the token is not looked at and nothing is registered.
@@ -47,17 +47,17 @@ function register(user: string, done: () => void): void {
 
 server.on('connection', (ws, request) => {
   ws.on('error', () => ws.terminate());
-  const establishedData = (user: string): void => {
+  const sendEstablished = (user: string): void => {
     ws.send(JSON.stringify({ type: 'connection_established', data: { connection_id: randomUUID(), user_id: user } }));
   };
   if (!redis) {
-    establishedData('anybody');
+    sendEstablished('anybody');
     return;
   }
   const token = (request.headers.authorization ?? '').slice('Bearer '.length);
   const claims = jwt.verify(token, key, { algorithms: ['HS256'] });
   const user = String(claims.sub);
-  register(user, () => establishedData(user));
+  register(user, () => sendEstablished(user));
 });
 
 server.on('listening', () => {

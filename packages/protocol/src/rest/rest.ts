@@ -17,7 +17,7 @@ export const ASYNCAPI_PATH = '/api/unified/asyncapi.json';
 export const SUBPROTOCOL = 'unified.v1';
 /** A browser can't set headers: it sends its token as a further subprotocol, `bearer.<jwt>`, which is never selected. */
 export const BEARER_PREFIX = 'bearer.';
-/** `protocol` in hello. */
+/** `protocol` in connection_established. */
 export const PROTOCOL_VERSION = '1';
 
 /** Body of `POST /disconnect/:user_id`; may be left out. */

@@ -17,7 +17,7 @@ export type ConnectionStatus = (typeof CONNECTION_STATUSES)[number];
 const connectionFaults = {
   establishing: 'it is not established yet',
   suspended: 'its node was cut off from the cluster, and nothing is delivered until it is known to be current',
-  congested: 'its peer takes less than it is sent; nothing is written until that has drained',
+  congested: 'its peer takes less than it is sent; nothing is written until that has emptied',
   backlog: 'more than half of MAX_BUFFERED_BYTES waits in the socket',
   unanswered_ping: 'nothing was heard from the peer for more than half of PING_TIMEOUT_MS after a ping',
   errors: 'the last message of the client was answered with an error',

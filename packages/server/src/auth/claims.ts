@@ -52,7 +52,7 @@ export interface ClaimRules {
 }
 
 /**
- * Judges the claims of a token whose signature is good.
+ * Checks the claims of a token whose signature is good.
  *
  * @throws AppError with the reason; of several the first in this order: form, issuer, audience, use, time.
  */

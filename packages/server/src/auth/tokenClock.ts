@@ -1,7 +1,7 @@
 import type { Clock } from '../util/clock.js';
 
 /**
- * The time by which tokens are judged. Their issuer is a third machine, and neither the wall clock of this one nor cluster time is
+ * The time by which tokens are checked. Their issuer is a third machine, and neither the wall clock of this one nor cluster time is
  * surely right: a token is refused for its time only when both refuse it.
  */
 export interface TokenClock {

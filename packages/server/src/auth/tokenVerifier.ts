@@ -144,7 +144,7 @@ export class TokenVerifier {
 const COMPACT = /^([\w-]+)\.([\w-]+)\.[\w-]*$/;
 
 /**
- * jsonwebtoken is asked for the signature alone. It tells its reasons by texts that may change; the claims are judged in
+ * jsonwebtoken is asked for the signature alone. It tells its reasons by texts that may change; the claims are checked in
  * claims.ts, with reasons of ours.
  *
  * @returns null when this key did not sign the token.

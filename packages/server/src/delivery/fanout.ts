@@ -17,11 +17,11 @@ import type { TypeSets } from './selection/typeSets.js';
 /**
  * After a flush the next one waits as long as that one took, at most this long, milliseconds. Else a node that works on
  * the queue as well flushes event by event, because the next job gets on only between two flushes: with 2,000 sockets
- * and 300 events a second it fell 2 s behind; with the rest p50 is 35 ms, and half of the event loop stays free.
+ * and 300 events a second it fell 2 s behind; with the pause p50 is 35 ms, and half of the event loop stays free.
  */
 const MAX_REST_MS = 20;
 
-/** A cursor that moved without an event is told after this long, milliseconds, or after a quarter of HISTORY_SIZE (L6). */
+/** A position that moved without an event is told after this long, milliseconds, or after a quarter of HISTORY_SIZE (L6). */
 const TELL_AFTER_MS = 5000;
 
 export interface FanoutParts
@@ -34,7 +34,7 @@ export interface FanoutParts
 
 /**
  * Delivers the broadcast log to the local connections: all entries that came within a turn of the event loop become one buffer
- * per cohort, written once to each member's socket. `position` is the cursor of every cohort's members: whoever joins
+ * per cohort, written once to each member's socket. `position` is the position of every cohort's members: whoever joins
  * does so between flushes, so that nothing is sent twice and nothing is left out (L5). Who stands elsewhere is a reader.
  */
 export class Fanout {
@@ -118,7 +118,7 @@ export class Fanout {
   /**
    * From now on the member is delivered to.
    *
-   * @param cursor where it stands; default: where the cohorts stand.
+   * @param position where it stands; default: where the cohorts stand.
    */
   enter(member: Member, position?: LogPosition): void {
     this.flush();
@@ -133,7 +133,7 @@ export class Fanout {
     else this.readers.wake(member);
   }
 
-  /** The member is delivered to no more. Returns its cursor; null when it was not delivered to. */
+  /** The member is delivered to no more. Returns its position; null when it was not delivered to. */
   leave(member: Member): LogHead | null {
     this.flush();
     this.ephemeralDelivery.forget(member);
@@ -148,7 +148,7 @@ export class Fanout {
     return this.delivered;
   }
 
-  /** Its socket drained: what it missed is due. */
+  /** Its socket emptied: what it missed is due. */
   drained(member: Member): void {
     this.readers.wake(member);
     this.ephemeralDelivery.catchUp(member);
@@ -161,13 +161,13 @@ export class Fanout {
     this.readers.remove(member);
   }
 
-  /** The cursor of a member on the wire: all that concerns it up to here was written. Null when it cannot be told. */
+  /** The position of a member on the wire: all that concerns it up to here was written. Null when it cannot be told. */
   memberPositionText(member: Member): string | null {
     const position = this.readers.positionOf(member);
     return position ? formatLogPosition(this.delivered.epoch, position) : this.text;
   }
 
-  /** Events of the log that were written to the member after that cluster time, ms, as far as the window tells. */
+  /** Events of the log that were written to the member after that cluster time, ms, as far as the recent events tell. */
   writtenSince(member: Member, since: number): number {
     const position = this.readers.positionOf(member) ?? (this.cohorts.has(member) ? this.delivered : null);
     return position === null
@@ -187,12 +187,12 @@ export class Fanout {
     this.readers.moved();
   }
 
-  /** The log is another one (L1): every cursor of the old one is worth nothing. The caller announces it. */
+  /** The log is another one (L1): every position of the old one is worth nothing. The caller announces it. */
   restartAt(head: LogHead): void {
     this.recentEvents.clear();
     this.writeTimes.clear();
     this.moveTo(head);
-    // The caller tells everybody. Offsets begin anew: measured by those of before, no cursor would be told for long (L6).
+    // The caller tells everybody. Offsets begin anew: measured by those of before, no position would be told for long (L6).
     const now = this.parts.clock.mono();
     for (const cohort of this.cohorts.each()) {
       cohort.reportedOffset = head.offset;
@@ -272,7 +272,7 @@ export class Fanout {
   }
 
   /**
-   * Tells the cursor to those whose last event is long ago while the log went on: who receives rarely must not age out of a log
+   * Tells the position to those whose last event is long ago while the log went on: who receives rarely must not age out of a log
    * that he has kept up with (L6). To be called each second.
    */
   reportPositions(): void {
@@ -311,7 +311,7 @@ export class Fanout {
   private schedule(): void {
     if (this.scheduled || this.timer) return;
     const pause = this.pauseUntil - this.parts.clock.mono();
-    // Timers have steps of a millisecond: a shorter rest is none.
+    // Timers have steps of a millisecond: a shorter pause is none.
     if (pause < 1) this.scheduled = setImmediate(() => this.flush());
     else this.timer = setTimeout(() => this.flush(), pause);
   }
@@ -323,7 +323,7 @@ export class Fanout {
     this.timer = null;
   }
 
-  /** To the cohort of its types, clearance and compression, or served singly for good. */
+  /** To the cohort of its types, clearance and compression, or served individually for good. */
   private settle(member: Member): void {
     const { delivered: types, clearance } = member;
     if (types === null || clearance === null) throw new Error('a member without types and clearance');
@@ -333,7 +333,7 @@ export class Fanout {
       return;
     }
     const cohort = this.cohorts.join(member, types, clearance, member.compress);
-    // A new cohort's first member was told the cursor when it joined.
+    // A new cohort's first member was told the position when it joined.
     if (cohort.reportedAt === 0) {
       cohort.reportedOffset = this.delivered.offset;
       cohort.reportedAt = this.parts.clock.mono();

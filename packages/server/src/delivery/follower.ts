@@ -226,7 +226,7 @@ export class Follower {
     for (let at = Math.max(0, Math.min(recentEvents.oldest, head.offset) - 2); ; at = last.offset) {
       const entries = await log.read(at, recentEvents.newest, CHUNK);
       for (const { offset, tag } of entries) {
-        // Before the window nothing can be compared, but it lies before what was set back.
+        // Before the recent events nothing can be compared, but it lies before what was set back.
         if (offset >= recentEvents.oldest && recentEvents.get(offset)?.tag !== tag) return last;
         last = { offset, tag };
       }

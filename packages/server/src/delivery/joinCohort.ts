@@ -17,7 +17,7 @@ export interface Subscriber extends Member {
   individual: IndividualDelivery | null;
 }
 
-/** Works out what is delivered of the subscriptions within the preferences, and whether it has to be served singly. */
+/** Works out what is delivered of the subscriptions within the preferences, and whether it has to be served individually. */
 export function fit(connection: Subscriber, catalogue: EventCatalogue, typeSets: TypeSets): void {
   const { types, preferences } = connection;
   if (types === null) return;

@@ -9,7 +9,7 @@ export interface Resumed {
   /** Where it stands, in the epoch of `epoch`; null: where the cohorts stand when it enters. */
   readonly position: LogPosition | null;
   readonly epoch: string;
-  /** The cursor for hello; null: that of the cohorts. */
+  /** The position for connection_established; null: that of the cohorts. */
   readonly text: string | null;
 }
 
@@ -17,8 +17,8 @@ const FRESH: Resumed = { result: 'fresh', position: null, epoch: '', text: null 
 const NONE: Resumed = { result: 'none', position: null, epoch: '', text: null };
 
 /**
- * Judges a position: it is good only when the log has the same epoch, is as long, and its entry carries the same tag (L1).
- * The window tells of most at once; else Redis is asked, never this node's own head, which may be behind the one that the client
+ * Checks a position: it is good only when the log has the same epoch, is as long, and its entry carries the same tag (L1).
+ * The ring of recent events tells of most at once; else Redis is asked, never this node's own head, which may be behind the one that the client
  * comes from (L5).
  */
 export class Resumes {

@@ -92,7 +92,7 @@ export class Dispatcher {
     let asked = '';
     try {
       const message = parseMessage(text);
-      // Before the envelope is judged: who awaits the reply to this id is to hear of the error.
+      // Before the envelope is checked: who awaits the reply to this id is to hear of the error.
       id = idOf(message);
       const { type, data: given } = this.checked(message);
       if (!isClientMessageType(type) || type === 'authenticate') throw this.unknownType(connection, type);
@@ -145,7 +145,7 @@ export class Dispatcher {
     return this.validated('authenticate', data) as ClientData<'authenticate'>;
   }
 
-  /** Tells the client of a failure. Before hello it answers the `authenticate` message, if there was one. */
+  /** Tells the client of a failure. Before connection_established it answers the `authenticate` message, if there was one. */
   sendError(connection: Connection, error: AppError, replyTo = connection.authenticateId): void {
     connection.errors += 1;
     this.parts.onError(connection, error);

@@ -4,7 +4,7 @@ import type { Settings } from './settings.js';
  * What becomes of nodes of one cluster whose values differ.
  *
  * - `refused`: the node does not start, and says both values: with both in force events would be lost, or their order.
- * - `peer`: each node is judged by its own value, which its card tells.
+ * - `peer`: each node is checked by its own value, which its card tells.
  * - `told`: may differ while a deploy rolls; told in `/health` when it lasts.
  */
 type AgreementRule = 'refused' | 'peer' | 'told';

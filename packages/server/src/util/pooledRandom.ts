@@ -5,7 +5,7 @@ const POOL_BYTES = 4096;
 
 /**
  * Draws random bytes by the page and hands out slices, none twice. A call of `crypto.randomBytes` costs 3 µs however little it
- * asks for: drawn singly, ids and tags took 15 % of the CPU of a publish in batches.
+ * asks for: drawn one by one, ids and tags took 15 % of the CPU of a publish in batches.
  */
 export function pooledRandom(draw: RandomBytes): RandomBytes {
   let pool = new Uint8Array(0);

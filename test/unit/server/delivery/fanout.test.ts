@@ -11,7 +11,7 @@ import { until } from '../../../support/wait.js';
 
 const TYPE = 'system_status';
 
-describe('flushes, the rest after them, and cursors', () => {
+describe('flushes, the pause after them, and positions', () => {
   let time = 0;
   let writes = 0;
   /** What a write costs, ms of the clock. */
@@ -140,7 +140,7 @@ describe('flushes, the rest after them, and cursors', () => {
   });
 
   // Seen red when the cohort was measured by the offsets of the log that is gone.
-  it('a log that begins anew must not keep a quiet connection from being told its cursor (L6)', async () => {
+  it('a log that begins anew must not keep a quiet connection from being told its position (L6)', async () => {
     const fanout = make();
     fanout.take(Array.from({ length: 50 }, (_, n) => entry(n + 1)));
     await fanout.flushed();

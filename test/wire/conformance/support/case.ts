@@ -129,7 +129,7 @@ export class Case {
     const before = await read(client);
     this.undo(async () => {
       const again = await reopen();
-      // A category that is chosen as a whole would hide what is chosen singly.
+      // A category that is chosen as a whole would hide what is chosen one by one.
       const chosen = (await read(again)).categories.filter((category) => !before.categories.includes(category));
       if (chosen.length > 0) {
         await again.ask('unsubscribe_category', { categories: chosen }, 'category_subscription_updated');

@@ -112,7 +112,7 @@ export class Client {
     await this.when(() => (this.isOpen ? true : null), 'the upgrade', PATIENCE_MS);
   }
 
-  /** Resolves with the data of hello. */
+  /** Resolves with the data of connection_established. */
   async established(timeoutMs = PATIENCE_MS): Promise<Data> {
     await this.when(() => this.frames[0] ?? null, 'connection_established', timeoutMs);
     return this.establishedData;

@@ -31,7 +31,7 @@ const PATIENCE_MS = 30_000;
 const UNASKED: ReadonlySet<string> = new Set(['heartbeat', 'gap', 'rate_limited', 'token_expiring', 'server_draining']);
 
 /**
- * Sends anything and judges the answers. Behind each message goes a ping with an id of its own, its mark: messages are answered in
+ * Sends anything and checks the answers. Behind each message goes a ping with an id of its own, its mark: messages are answered in
  * order, so what comes before the pong answers the message, and a good message between two bad ones keeps the connection open.
  */
 export class FuzzPeer {

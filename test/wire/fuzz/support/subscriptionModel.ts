@@ -65,7 +65,7 @@ export class SubscriptionModel {
     this.roles = roles;
   }
 
-  /** What hello, replies and reports list. */
+  /** What connection_established, replies and reports list. */
   get subscriptions(): string[] {
     return TYPES.filter((type) => this.permits(type) && this.chosen(type)).sort();
   }

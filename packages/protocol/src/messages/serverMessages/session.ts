@@ -3,7 +3,7 @@ import type { JSONSchema } from '../../schemas/schema.js';
 import { count, flag, text, textOrNull, texts, time } from '../../schemas/schemaParts.js';
 import type { ServerMessageDefinition } from './definition.js';
 
-/** The cursor: all that concerns the connection up to here was written before this frame (L4). */
+/** The position: all that concerns the connection up to here was written before this frame (L4). */
 const positions = {
   type: 'object',
   properties: { broadcast: textOrNull, user: textOrNull },
@@ -15,7 +15,7 @@ const RESUME_RESULTS = ['fresh', 'full', 'partial', 'none'] as const;
 export type ResumeResult = (typeof RESUME_RESULTS)[number];
 const resumeResult = { enum: RESUME_RESULTS } as const satisfies JSONSchema;
 
-/** What holds for each connection, told in hello so that a client need not find out by errors. */
+/** What holds for each connection, told in connection_established so that a client need not find out by errors. */
 export const limitsSchema = {
   type: 'object',
   properties: {
@@ -36,7 +36,7 @@ const errorProperties = {
   supported_types: { ...texts, description: 'with UNKNOWN_MESSAGE_TYPE' },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
 
-/** What holds the session together: hello, signs of life, errors and what is lost. */
+/** What holds the session together: connection_established, signs of life, errors and what is lost. */
 export const sessionMessages = {
   connection_established: {
     meaning: 'the connection is open, and every older connection of the user is closed',

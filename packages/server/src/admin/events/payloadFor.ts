@@ -20,7 +20,7 @@ const EVERYTHING = ['events:receive', 'events:admin', 'events:sensitive'];
 
 /**
  * The payload of an event for who looks at it where it is stored, whichever door he comes by: the mailbox, the queue. Null: he may not
- * see it. The judgement is that of the sockets (`maySee`).
+ * see it. The decision is that of the sockets (`maySee`).
  *
  * @param event as it lies in Redis: it may have come another way than through `publish`.
  */

@@ -68,7 +68,7 @@ function isNamed({ userId, identity }: Connection, part: string): boolean {
   return userId.toLowerCase().includes(part) || (identity?.username.toLowerCase().includes(part) ?? false);
 }
 
-/** Sets of types are interned: most connections share one of a few, so each is judged once. */
+/** Sets of types are interned: most connections share one of a few, so each is checked once. */
 function categoryMatcher({ catalogue }: NodeParts, category: string): (types: TypeSet) => boolean {
   const wanted = catalogue()
     .categoriesOf(category)

@@ -8,7 +8,7 @@ import { merge } from './clusterStats.js';
 const ERRORS = 'errors';
 /** A connection with more errors per minute than this is listed; the predecessor's bound. */
 const HIGH_RATE_PER_MINUTE = 2;
-/** A young connection is judged as if it had lived this long, ms: its first error is no rate. */
+/** A young connection is checked as if it had lived this long, ms: its first error is no rate. */
 const MIN_LIFE_MS = 60_000;
 /** Listed per node, and of the newest errors in all. */
 const MAX_LISTED = 50;

@@ -129,7 +129,7 @@ export class Inbound {
 
   /**
    * Control frames come out of the same bucket, or they would be a way around it: each costs about what a message does, and those
-   * within a message in fragments keep the memory of all that came with it. None is refused singly, there is nothing to refuse.
+   * within a message in fragments keep the memory of all that came with it. None is refused alone, there is nothing to refuse.
    */
   private control(connection: Connection): void {
     if (connection.isOpen() && this.take(connection) < -this.parts.messageBurst) endFlood(connection);

@@ -32,7 +32,7 @@ export interface AuthorityParts extends TokenTimes {
   readonly maxSubscriptions: number;
 }
 
-/** Connections judged again in one turn of the event loop: about 5 ms. */
+/** Connections checked again in one turn of the event loop: about 5 ms. */
 const CHUNK = 500;
 
 export interface Progress {
@@ -44,7 +44,7 @@ export interface Progress {
 type Removed = ServerData<'subscription_updated'>['errors'];
 
 /**
- * What a connection may see and is subscribed to. The one place where it is decided: at hello, and again whenever its token, an
+ * What a connection may see and is subscribed to. The one place where it is decided: at connection_established, and again whenever its token, an
  * order of permissions-changed, or the catalogue says something else (G8). Deny by default.
  */
 export class Authority {
@@ -54,7 +54,7 @@ export class Authority {
     this.parts = parts;
   }
 
-  /** Of a connection whose claim is held, before hello. @param saved subscriptions, as claim.lua returns them. */
+  /** Of a connection whose claim is held, before connection_established. @param saved subscriptions, as claim.lua returns them. */
   admit(connection: Connection, saved: readonly string[], amendment: Amendment): void {
     connection.choices = choicesOf(saved);
     const isAmended = this.take(connection, amendment);
@@ -91,7 +91,7 @@ export class Authority {
   }
 
   /**
-   * Judges a connection anew by its identity, its choices and the catalogue, and tells it when its subscriptions changed.
+   * Checks a connection anew by its identity, its choices and the catalogue, and tells it when its subscriptions changed.
    *
    * @param frames what others were told, where many change alike.
    * @returns the event types that went.

@@ -15,7 +15,7 @@ export interface BackpressureParts {
   readonly delayMs: number;
   /** RECOVERY_ATTEMPTS: tests before the connection is ended. */
   readonly attempts: number;
-  /** The socket drained: what it missed meanwhile is due. */
+  /** The socket emptied: what it missed meanwhile is due. */
   readonly onWritable: (connection: Connection) => void;
 }
 
@@ -27,7 +27,7 @@ interface Test {
 
 /**
  * Connections whose client reads more slowly than the node sends. Nothing more is written to them; each is tested with a ping, more and more
- * rarely, and ended when it has not drained after the last test: a close frame would wait behind the backlog.
+ * rarely, and ended when it has not emptied after the last test: a close frame would wait behind the backlog.
  */
 export class Backpressure {
   readonly counts = { congested: 0, drained: 0, ended: 0 };
@@ -43,7 +43,7 @@ export class Backpressure {
     // Shared by all sockets: no closure per connection.
     this.onEmptied = function () {
       const connection = self.ofSocket.get(this);
-      if (connection) self.drained(connection);
+      if (connection) self.emptied(connection);
     };
   }
 
@@ -76,7 +76,7 @@ export class Backpressure {
     for (const connection of [...this.tests.keys()]) this.forget(connection);
   }
 
-  private drained(connection: Connection): void {
+  private emptied(connection: Connection): void {
     const test = this.tests.get(connection);
     if (!test) return;
     this.forget(connection);

@@ -85,7 +85,7 @@ export class Connection implements Holder, Member, MailRecipient {
   compress = false;
   /** What its user chose, as it is saved. */
   choices: Choices = NO_CHOICES;
-  /** The `id` of the `authenticate` message, until hello answers it. */
+  /** The `id` of the `authenticate` message, until connection_established answers it. */
   authenticateId: string | undefined = undefined;
   fence = '';
   lease = '';
@@ -115,7 +115,7 @@ export class Connection implements Holder, Member, MailRecipient {
   tokenCloseAt = 0;
   /** What it is told then. */
   tokenEndsAt = 0;
-  /** The cursor when it was suspended. */
+  /** The position when it was suspended. */
   suspendedAt: LogHead | null = null;
   /** Where it stands in its user's mailbox; null while there is none. */
   mail: MailboxPosition | null = null;

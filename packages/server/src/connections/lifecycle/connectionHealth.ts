@@ -3,7 +3,7 @@ import type { Clock } from '../../util/clock.js';
 import type { Connection } from './connection.js';
 import type { ConnectionState } from './connectionState.js';
 
-/** What a connection is judged by: MAX_BUFFERED_BYTES, PING_TIMEOUT_MS and a clock. */
+/** What a connection is checked by: MAX_BUFFERED_BYTES, PING_TIMEOUT_MS and a clock. */
 export interface HealthLimits {
   readonly maxBufferedBytes: number;
   readonly pingTimeoutMs: number;
@@ -32,7 +32,7 @@ export function faultsOf(connection: Connection, limits: HealthLimits): Connecti
   return faults;
 }
 
-/** Any byte is an answer, and who is not read from cannot give one (as the liveness wheel judges). */
+/** Any byte is an answer, and who is not read from cannot give one (as the liveness wheel checks). */
 function owesPong(connection: Connection, { clock, pingTimeoutMs }: HealthLimits): boolean {
   const { pongDue, socket, bytesSeen, ws } = connection;
   return pongDue !== 0 && clock.mono() > pongDue - pingTimeoutMs / 2 && socket.bytesRead === bytesSeen && !ws.isPaused;

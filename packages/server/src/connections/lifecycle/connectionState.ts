@@ -3,7 +3,7 @@ import type { ConnectionStatus } from '@unified-ws/protocol';
 /**
  * The life of a connection as a table. `open` alone receives events. `recovering`: established, but not known to be
  * current, so nothing is delivered until the registry says so. `congested`: its peer takes less than it is sent, so nothing is
- * written until that has drained.
+ * written until that has emptied.
  */
 export type ConnectionState =
   | 'authenticating'

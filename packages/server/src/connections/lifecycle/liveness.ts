@@ -20,11 +20,11 @@ export interface LivenessParts {
   readonly pingTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly authTimeoutMs: number;
-  /** The broadcast cursor of most connections; pending events are flushed before it is told (L4). */
+  /** The broadcast position of most connections; pending events are flushed before it is told (L4). */
   readonly position: () => string | null;
-  /** The mailbox cursor of a connection when it moved without an event that told it, else null; told from then on (L6). */
+  /** The mailbox position of a connection when it moved without an event that told it, else null; told from then on (L6). */
   readonly mailboxPosition: (connection: Connection) => string | null;
-  /** The broadcast cursor of this one, without a flush. */
+  /** The broadcast position of this one, without a flush. */
   readonly positionOf: (connection: Connection) => string | null;
   readonly onAuthTimeout: (connection: Connection) => void;
 }
@@ -67,7 +67,7 @@ export class Liveness {
     this.schedule(connection, connection.deadline);
   }
 
-  /** Open: pinged and told its cursor from now on, out of step with the others that connected with it. */
+  /** Open: pinged and told its position from now on, out of step with the others that connected with it. */
   watch(connection: Connection): void {
     const { clock, random, pingIntervalMs, heartbeatIntervalMs } = this.parts;
     const now = clock.mono();

@@ -118,7 +118,7 @@ export class Sockets implements ConnectionHost {
   }
 
   /** Closes everything with the hint to come back later; resolves when all sockets are gone or the time is over. */
-  async drain(timeoutMs: number, reconnectAfterMs: () => number): Promise<void> {
+  async closeAll(timeoutMs: number, reconnectAfterMs: () => number): Promise<void> {
     for (const connection of [...this.all]) {
       if (!connection.isOpen()) continue;
       const delay = reconnectAfterMs();

@@ -74,7 +74,7 @@ interface Held {
   readonly startedAt: number;
 }
 
-/** The first half of a connection's life: authenticate, claim, hello. */
+/** The first half of a connection's life: authenticate, claim, connection_established. */
 export class Acceptor {
   private readonly parts: AcceptorParts;
   constructor(parts: AcceptorParts) {
@@ -194,7 +194,7 @@ export class Acceptor {
     connection.end(CLOSE.CONNECTION_LIMIT, `reconnect_after_ms=${SECOND_RETRY_MS}`);
   }
 
-  /** Most positions are judged at once: then hello leaves within this turn. */
+  /** Most positions are checked at once: then connection_established leaves within this turn. */
   private resume(connection: Connection, held: Held): Promise<void> | undefined {
     const resumed = this.parts.resumes.check(connection.resume.broadcast);
     if (!(resumed instanceof Promise)) {
@@ -216,9 +216,9 @@ export class Acceptor {
     authority.admit(connection, saved, amendment);
     connection.preferences = preferenceFormat.read(preferences);
     fit(connection, fanout.catalogue, fanout.typeSets);
-    // L3, L5: flushed, told the cursor, and in the cohort within one turn: what comes next is live.
+    // L3, L5: flushed, told the position, and in the cohort within one turn: what comes next is live.
     fanout.flush();
-    // The log was replaced while the position was judged.
+    // The log was replaced while the position was checked.
     const lost = found.position !== null && found.epoch !== fanout.position.epoch;
     const resumed: Resumed = lost ? { ...found, result: 'none', position: null, text: null } : found;
     const user = userScope.claimed(connection, mailbox);

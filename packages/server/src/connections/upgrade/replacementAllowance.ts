@@ -42,7 +42,7 @@ export class ReplacementAllowance {
   }
 }
 
-/** The client is told of the full node, and its token is judged when it comes again. */
+/** The client is told of the full node, and its token is checked when it comes again. */
 function untold(): void {
   return;
 }

@@ -64,7 +64,7 @@ export type RefusalReason =
   | 'auth_failures';
 
 /**
- * The answer to an upgrade with a token is held back at most this long, milliseconds, to leave together with hello: one system
+ * The answer to an upgrade with a token is held back at most this long, milliseconds, to leave together with connection_established: one system
  * call less per connect, a tenth of what it costs. Long enough for a claim in a connect storm.
  */
 const HOLD_MS = 50;
@@ -107,7 +107,7 @@ export class Upgrades {
   private readonly parts: UpgradesParts;
   private readonly wss: Server<typeof PeerSocket>;
   private readonly origins: Origins;
-  /** Sockets whose answer is held back; hello lets go of most of them before the timer does. */
+  /** Sockets whose answer is held back; connection_established lets go of most of them before the timer does. */
   private held: Socket[] = [];
   private warned = false;
   private random = Buffer.alloc(0);

@@ -1,16 +1,16 @@
 import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
 import type { Connection } from '../lifecycle/connection.js';
 
-/** What becomes of a connection whose token was judged. */
+/** What becomes of a connection whose token was checked. */
 export interface Verdict {
   readonly verified: (identity: Identity) => void;
   readonly refused: (error: unknown) => void;
-  /** One of the two has thrown when the token was judged later; what it throws at once goes to the caller. */
+  /** One of the two has thrown when the token was checked later; what it throws at once goes to the caller. */
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * Judges the token of a connection. Most are judged at once; while a key has to be fetched first, the connection counts as being
+ * Checks the token of a connection. Most are checked at once; while a key has to be fetched first, the connection counts as being
  * worked on, and what it sends meanwhile waits.
  */
 export function verify(

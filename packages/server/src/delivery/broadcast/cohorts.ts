@@ -14,13 +14,13 @@ export interface Member extends Recipient {
   write(frames: Buffer): void;
   /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */
   isCongested(): boolean;
-  /** What it is told of itself with its cursor. */
+  /** What it is told of itself with its position. */
   isHealthy(): boolean;
 }
 
 /**
  * The local connections that are to receive the same bytes. The key is (types, clearance, compression, shape) alone; anything
- * else, such as `exclude`, is served singly (L5).
+ * else, such as `exclude`, is served individually (L5).
  */
 export interface Cohort {
   readonly types: TypeSet;
@@ -30,7 +30,7 @@ export interface Cohort {
   readonly members: Set<Member>;
   /** Frames of the flush that is being built; empty between flushes. */
   readonly run: Buffer[];
-  /** The members' cursor as they were last told it, by an event or otherwise, and when, monotonic ms (L6). */
+  /** The members' position as they were last told it, by an event or otherwise, and when, monotonic ms (L6). */
   reportedOffset: number;
   reportedAt: number;
 }

@@ -30,7 +30,7 @@ export interface ReadersParts extends ReplayParts, Pick<Core, 'report'> {
 
 /**
  * Connections that do not stand where their cohort stands: they came back with a position, were suspended, or were too slow.
- * Each has a cursor of its own and is served singly, from the window or the log, until it has caught up (L5).
+ * Each has a position of its own and is served individually, from the recent events or the log, until it has caught up (L5).
  */
 export class Readers {
   private readonly parts: ReadersParts;
@@ -38,9 +38,9 @@ export class Readers {
   private readonly all = new Map<Member, Reader>();
   /** To be served, in turn. */
   private readonly queue = new Set<Reader>();
-  /** Their cursor is ahead of this node, which another node was not: they wait for it. */
+  /** Their position is ahead of this node, which another node was not: they wait for it. */
   private readonly ahead = new Set<Reader>();
-  /** Served singly, and caught up: they go on with the next event. */
+  /** Served individually, and caught up: they go on with the next event. */
   private readonly idle = new Set<Reader>();
   /** May not be served before a time of their own. */
   private readonly delayed = new Set<Reader>();
@@ -86,7 +86,7 @@ export class Readers {
     return this.all.keys();
   }
 
-  /** @param cursor all that concerns it up to here was written, or is to be left out. */
+  /** @param position all that concerns it up to here was written, or is to be left out. */
   add(member: Member, position: LogPosition): void {
     this.remove(member);
     const { offset, tag } = this.parts.position();
@@ -115,7 +115,7 @@ export class Readers {
     this.pageReads.forget(reader);
   }
 
-  /** Its socket drained. */
+  /** Its socket emptied. */
   wake(member: Member): void {
     const reader = this.all.get(member);
     if (reader) this.enqueue(reader);
@@ -139,7 +139,7 @@ export class Readers {
   }
 
   /**
-   * The head of the log, each second. A cursor ahead of this node that the log does not reach in two readings is of entries that
+   * The head of the log, each second. A position ahead of this node that the log does not reach in two readings is of entries that
    * are lost (L1): waiting for it would leave out what took their place.
    */
   checkAhead(head: LogHead): void {
@@ -210,9 +210,9 @@ export class Readers {
 
   private step(reader: Reader): void {
     const { member } = reader;
-    // A page that is on its way is judged by the cursor that it was asked for.
+    // A page that is on its way is checked by the position that it was asked for.
     if (this.all.get(member) !== reader || reader.reading) return;
-    // `wake` follows when it drained. What was read for it is read again: nothing is kept for a slow one.
+    // `wake` follows when it emptied. What was read for it is read again: nothing is kept for a slow one.
     if (member.isCongested()) {
       reader.page = null;
       return;

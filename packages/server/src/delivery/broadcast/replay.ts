@@ -27,7 +27,7 @@ export interface Reader {
   position: LogPosition;
   /** Where the cohorts stood when it came. */
   readonly entered: LogPosition;
-  /** The log was shorter than its cursor when it was last looked at. */
+  /** The log was shorter than its position when it was last looked at. */
   doubted: boolean;
   /** A page is asked for; what comes of it goes on by itself. */
   reading: boolean;
@@ -37,14 +37,14 @@ export interface Reader {
   notBefore: number;
 }
 
-/** What is written to readers: entries from their cursor on, or that there are none. Each write moves the cursor. */
+/** What is written to readers: entries from their position on, or that there are none. Each write moves the position. */
 export class Replay {
   readonly counts = {
     /** Events written to connections that were behind. */
     replayed: 0,
     writes: 0,
     bytes: 0,
-    /** Of those: from the log in Redis, not from the window. */
+    /** Of those: from the log in Redis, not from the recent events. */
     fromLog: 0,
     gaps: 0,
   };
@@ -57,7 +57,7 @@ export class Replay {
   /**
    * Writes what fits into a turn; the rest of a page waits for the next.
    *
-   * @param fromLog `entries` is a page of the log, not of the window.
+   * @param fromLog `entries` is a page of the log, not of the recent events.
    * @param checkedAt when the right to deliver was checked (C6), monotonic ms.
    */
   write(reader: Reader, entries: Iterable<Entry>, fromLog: boolean, checkedAt: number): void {

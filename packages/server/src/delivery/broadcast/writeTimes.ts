@@ -8,7 +8,7 @@ const KEPT_MS = 300_000;
 /** At most so many; of more every second one is forgotten, so that a time stands for those shortly after it. */
 const MAX_KEPT = 4096;
 
-/** When a cursor reached which offset, by cluster time: to tell what was written after some moment. */
+/** When a position reached which offset, by cluster time: to tell what was written after some moment. */
 export class WriteTimes {
   private times: { readonly time: number; readonly from: number }[] = [];
 
@@ -20,7 +20,7 @@ export class WriteTimes {
     this.times = kept;
   }
 
-  /** Events that were written to a recipient after `since`, up to its cursor, as far as the window tells. */
+  /** Events that were written to a recipient after `since`, up to its position, as far as the recent events tell. */
   eventsOf(
     who: Recipient,
     since: number,

@@ -28,7 +28,7 @@ interface Behind {
 const TURN_BYTES = 64 * 1024;
 
 /**
- * Brings ephemeral events to the connections: with the flush of their cohorts, or singly. One that is congested, or over its message
+ * Brings ephemeral events to the connections: with the flush of their cohorts, or one by one. One that is congested, or over its message
  * rate, gets the latest value of each key when it can take it, and is told how many it missed (`rate_limited`).
  */
 export class EphemeralDelivery {
@@ -98,7 +98,7 @@ export class EphemeralDelivery {
     }
   }
 
-  /** Its socket drained, or its rate allows more: the latest values of what it missed. */
+  /** Its socket emptied, or its rate allows more: the latest values of what it missed. */
   catchUp(member: Member): void {
     const behind = this.behind.get(member);
     if (!behind) return;

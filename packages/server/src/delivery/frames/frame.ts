@@ -29,7 +29,7 @@ export function messageFrame(type: string, data: unknown, timestamp: string, rep
 }
 
 /**
- * A sign of life with the cursor of a connection.
+ * A sign of life with the position of a connection.
  *
  * @param now wall clock, ms.
  * @param broadcast what was written of the log; `user`: of the mailbox. Null leaves what the client has.

@@ -2,7 +2,7 @@ import type { StoredEvent } from '../../events/event/storedEvent.js';
 import { needsIndividualDelivery, type Preferences, passes } from './preferences.js';
 import { RateLimit } from './rateLimit.js';
 
-/** What keeps a connection out of the cohorts for good: it is served singly (L5). */
+/** What keeps a connection out of the cohorts for good: it is served individually (L5). */
 export interface IndividualDelivery {
   /** False: each event is a write of its own. */
   readonly batch: boolean;

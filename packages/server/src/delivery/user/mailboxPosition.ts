@@ -20,7 +20,7 @@ export class MailboxPosition implements Position {
   behind = false;
   /** Cluster time of the last writes, ms, a number for each event: to tell what was written after some moment. */
   private written: number[] = [];
-  /** What was heard does not fit to this cursor, or may be lost: nothing is live before the mailbox was read. */
+  /** What was heard does not fit to this position, or may be lost: nothing is live before the mailbox was read. */
   doubt = false;
 
   constructor({ epoch, offset, tag }: Position, head: number) {

@@ -25,7 +25,7 @@ export interface MailRecipient extends Recipient {
   /** Null while its user has no mailbox. */
   mail: MailboxPosition | null;
   isOpen(): boolean;
-  /** Its peer takes less than it is sent: what comes is left in the mailbox, and `wake` is called when it drained. */
+  /** Its peer takes less than it is sent: what comes is left in the mailbox, and `wake` is called when it emptied. */
   isCongested(): boolean;
   write(frames: Buffer): void;
   send(type: 'gap', data: ServerData<'gap'>): void;
@@ -49,7 +49,7 @@ const WRITE_BYTES = 64 * 1024;
 
 /**
  * Delivers each user's mailbox to his connection: replay, and what comes live, without a hole and without a repeat (L3). From
- * before the claim on, a live message only raises the head that the connection is to reach; the mailbox is read until the cursor is
+ * before the claim on, a live message only raises the head that the connection is to reach; the mailbox is read until the position is
  * there, and in the same tick live messages are taken as they come.
  */
 export class UserScope {
@@ -59,7 +59,7 @@ export class UserScope {
     deliveries: 0,
     /** Events that a connection was not subscribed to, or may not see. */
     unwanted: 0,
-    /** Live batches that did not continue the cursor, so that the mailbox was read. */
+    /** Live batches that did not continue the position, so that the mailbox was read. */
     holes: 0,
     /** Pages read from mailboxes. */
     reads: 0,
@@ -79,7 +79,7 @@ export class UserScope {
     return this.readers.waiting;
   }
 
-  /** The claim is held: sets the cursor that hello tells. What becomes of the position that the client gave (L8). */
+  /** The claim is held: sets the position that connection_established tells. What becomes of the position that the client gave (L8). */
   claimed(connection: MailRecipient, mailbox: ClaimedMailbox | null): ResumeResult {
     const given = connection.resume.user === null ? null : parsePosition(connection.resume.user);
     const { result, from } = resumeMailbox(given, mailbox);
@@ -91,12 +91,12 @@ export class UserScope {
     return result;
   }
 
-  /** Hello was written, or the connection is current again: what is known to be missing follows, then what comes. */
+  /** connection_established was written, or the connection is current again: what is known to be missing follows, then what comes. */
   start(connection: MailRecipient): void {
     if (connection.mail?.wanting) this.catchUp(connection, connection.mail);
   }
 
-  /** The socket drained. */
+  /** The socket emptied. */
   wake(connection: MailRecipient): void {
     this.start(connection);
   }
@@ -131,7 +131,7 @@ export class UserScope {
     this.start(connection);
   }
 
-  /** The cursor for a heartbeat; null when the client knows it already. */
+  /** The position for a heartbeat; null when the client knows it already. */
   unreportedPosition({ mail }: MailRecipient): string | null {
     if (mail === null || mail.reported === mail.offset) return null;
     mail.reported = mail.offset;
@@ -242,7 +242,7 @@ export class UserScope {
     position.head = position.offset;
   }
 
-  /** Writes entries that follow the cursor, as far as socket and rate take them; what is not wanted is passed over. */
+  /** Writes entries that follow the position, as far as socket and rate take them; what is not wanted is passed over. */
   private deliver(connection: MailRecipient, position: MailboxPosition, entries: readonly DeliveredEntry[]): void {
     const { individual } = connection;
     const limit = individual?.batch === false ? 1 : WRITE_BYTES;
@@ -306,12 +306,12 @@ function leave(position: MailboxPosition): 'done' {
   return 'done';
 }
 
-/** A batch that does not continue the cursor: it is old, or something before it is missing. */
+/** A batch that does not continue the position: it is old, or something before it is missing. */
 const OTHER = -1;
-/** One that contradicts the cursor: the mailbox is another one, or went back (L1). */
+/** One that contradicts the position: the mailbox is another one, or went back (L1). */
 const TORN = -2;
 
-/** Index of the first event of the batch that follows the cursor, or OTHER, or TORN. */
+/** Index of the first event of the batch that follows the position, or OTHER, or TORN. */
 function continuation(position: MailboxPosition, { epoch, first, prev_tag, events }: MailBatch): number {
   if (epoch !== position.epoch) return TORN;
   const at = position.offset - first;

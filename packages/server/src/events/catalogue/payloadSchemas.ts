@@ -94,7 +94,7 @@ function checkSize(schema: object, path: string): number {
 function compile(ajv: Ajv, schema: object, path: string): ValidateFunction {
   if ('$async' in schema) throw new PayloadSchemaError(`${path}/$async`, 'is not supported');
   try {
-    // Judged by the meta-schema first: it knows the place within the schema.
+    // Checked by the meta-schema first: it knows the place within the schema.
     if (ajv.validateSchema(schema) === true) return ajv.compile(schema);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -6,7 +6,7 @@ export const DEFAULT_WINDOW_MS = 15 * 60 * 1000;
 /** Of an id of any length so many characters of its hash are remembered: 96 bits. */
 const SHORT_LENGTH = 16;
 const DIGEST_LENGTH = 8;
-/** Ids of one mailbox, or fates of one queue, whose first characters agree lie in one field of a hash, one after the other. */
+/** Ids of one mailbox, or outcomes of one queue, whose first characters agree lie in one field of a hash, one after the other. */
 const FIELD_LENGTH = 2;
 /** Ids that follow from one of the publisher's own (`EventIds.given`). */
 const GIVEN = /^[A-Za-z0-9_-]{8}_/;

@@ -58,7 +58,7 @@ export interface PreparerParts extends Pick<Core, 'clock'> {
   readonly ids: EventIds;
 }
 
-/** Judges what publishers hand in, and makes of it what is stored. Nothing is sent from here. */
+/** Checks what publishers hand in, and makes of it what is stored. Nothing is sent from here. */
 export class Preparer {
   private readonly parts: PreparerParts;
   private readonly validate: ValidateFunction<PublishRequest>;

@@ -14,7 +14,7 @@ export interface EventOutcomesParts {
   readonly key: (bucket: number) => string;
   readonly oldKey: (bucket: number) => string;
   readonly clock: Pick<Clock, 'now'>;
-  /** IDEMPOTENCY_WINDOW_MS: fates are told for so long at least. */
+  /** IDEMPOTENCY_WINDOW_MS: outcomes are told for so long at least. */
   readonly windowMs: number;
   /** Default: the build before this one is not looked after. */
   readonly wholeIds?: () => WholeIds;

@@ -13,7 +13,7 @@ import type { LegacyTable } from './legacyTable.js';
 
 const DOCUMENTATION = 'docs/MIGRATION.md';
 /**
- * Told, or closed, before a rest of so many ms. Whoever is told, or finds his endpoint closed, comes back at another, and a handshake
+ * Told, or closed, before a pause of so many ms. Whoever is told, or finds his endpoint closed, comes back at another, and a handshake
  * costs a node about 0.15 ms: at most 200 a second of them.
  */
 const AT_ONCE = 20;
@@ -78,7 +78,7 @@ export class Deprecations {
     return this.round.stop();
   }
 
-  /** Whether it had to be told. One that is not established yet is judged before hello. */
+  /** Whether it had to be told. One that is not established yet is checked before connection_established. */
   private reconsider(connection: LegacyConnection): boolean {
     const { rollout: reported, established } = connection;
     if (reported === null || !established || !connection.isOpen()) return false;

@@ -47,7 +47,7 @@ export interface LegacyAcceptorParts {
   readonly onEstablished: (connection: LegacyConnection) => void;
 }
 
-/** The first half of a legacy connection's life: its token is judged as everybody's (F17), then it is noted, and told hello. */
+/** The first half of a legacy connection's life: its token is checked as everybody's (F17), then it is noted, and told that it is established. */
 export class LegacyAcceptor {
   private readonly parts: LegacyAcceptorParts;
 

@@ -8,7 +8,7 @@ import type { Clock } from '../../util/clock.js';
 const NOTE_TTL_S = 3600;
 /** Replacements closer to each other than this are of clients that replace each other in turn, milliseconds. */
 const ROW_MS = 10_000;
-/** Until then a newer connection may come to nothing: refused, or closed before hello, milliseconds. */
+/** Until then a newer connection may come to nothing: refused, or closed before connection_established, milliseconds. */
 const SETTLED_MS = 10_000;
 
 const lua = (name: string): LuaScript => LuaScript.load(name, new URL(`./lua/${name}.lua`, import.meta.url));

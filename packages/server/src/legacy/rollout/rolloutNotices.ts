@@ -6,7 +6,7 @@ import { RolloutRound } from './rolloutRound.js';
 import type { Rollouts } from './rollouts.js';
 
 /**
- * Connections told before a rest of so many ms, 5,000 a second: whoever is told comes back at another endpoint, and a handshake
+ * Connections told before a pause of so many ms, 5,000 a second: whoever is told comes back at another endpoint, and a handshake
  * costs the node about 0.15 ms. A full node has told all of its 50,000 within 10 s.
  */
 const TOLD = 250;
@@ -44,7 +44,7 @@ export class RolloutNotices {
   }
 
   /**
-   * After hello. Whoever is assigned to the legacy endpoints is told so: he may have asked before a change, or been away while
+   * After connection_established. Whoever is assigned to the legacy endpoints is told so: he may have asked before a change, or been away while
    * the others were told of a roll-back. Not as long as nobody has ever set a roll-out.
    */
   established(connection: Connection): void {
@@ -59,7 +59,7 @@ export class RolloutNotices {
     return this.round.stop();
   }
 
-  /** Whether it had to be told. One that is not established yet comes to it after hello. */
+  /** Whether it had to be told. One that is not established yet comes to it after connection_established. */
   private tell(connection: Connection): boolean {
     const known = this.known.get(connection);
     if (known === undefined || !connection.isOpen()) return false;

@@ -183,7 +183,7 @@ export class RolloutOrders {
     throw new AppError('CONFLICT', 'Others change the roll-out all the time, try again.');
   }
 
-  /** Redis has the change: who the nodes are is asked of it, and when it falls silent just now, of the judge. */
+  /** Redis has the change: who the nodes are is asked of it, and when it falls silent just now, of the failure detector. */
   private async ask<T>(
     command: string,
     timeoutMs: number,

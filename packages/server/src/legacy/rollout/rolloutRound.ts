@@ -8,7 +8,7 @@ export interface RolloutRoundParts<C> {
   readonly all: () => Iterable<C>;
   /** Whether it had to be told. */
   readonly tell: (connection: C) => boolean;
-  /** So many told before a rest of so many ms. */
+  /** So many told before a pause of so many ms. */
   readonly atOnce: number;
   readonly pauseMs: number;
   readonly report: Report;

@@ -36,12 +36,12 @@ export function tokenHandlers(
     } catch (error) {
       throw error instanceof AppError ? kept(error) : error;
     }
-    // One connection speaks for one user: its claim, its mailbox and its cursor are that user's.
+    // One connection speaks for one user: its claim, its mailbox and its position are that user's.
     if (identity.userId !== connection.userId) throw kept(authError('wrong_user'));
     return identity;
   }
 
-  /** What was ordered between the look and the renewal was judged by the token before: a revoked one must not slip in so. */
+  /** What was ordered between the look and the renewal was checked by the token before: a revoked one must not slip in so. */
   async function lookAgain(connection: Connection, identity: Identity): Promise<void> {
     let entry: Entry;
     try {

@@ -1,17 +1,17 @@
-/** The beat of a node that ended itself: every judge takes its lease for dead at once. */
+/** The beat of a node that ended itself: every failure detector takes its lease for dead at once. */
 export const ENDED = 'ended';
 
 interface Observation {
   beat: string;
   /** As `beat`, but stays when Redis forgets it. */
   lastBeat: string;
-  /** Monotonic ms of the judge when this beat was first seen. */
+  /** Monotonic ms of the failure detector when this beat was first seen. */
   since: number;
 }
 
 /**
  * Which leases are dead. A node's time-stamps prove nothing (clocks differ, and a fail-over would kill every lease at once), so
- * a lease is dead when its beat did not change for long enough of the judge's own clock, with the judge's own link
+ * a lease is dead when its beat did not change for long enough of the failure detector's own clock, with the failure detector's own link
  * unbroken all the while (C9).
  */
 export class FailureDetector {
@@ -22,7 +22,7 @@ export class FailureDetector {
 
   /**
    * @param leaseTtlMs LEASE_TTL_MS of this node: a lease is dead after this and one second more.
-   * @param ttlOf LEASE_TTL_MS of the lease's own node, by which it is judged; undefined where it is not known.
+   * @param ttlOf LEASE_TTL_MS of the lease's own node, by which it is checked; undefined where it is not known.
    */
   constructor(leaseTtlMs: number, ttlOf: (lease: string) => number | undefined = () => undefined) {
     this.ownTtlMs = leaseTtlMs;
@@ -34,14 +34,14 @@ export class FailureDetector {
     return (this.ttlOf(lease) ?? this.ownTtlMs) + 1000;
   }
 
-  /** The link was broken, or this node just started: nobody is judged for a whole patience from now on. */
+  /** The link was broken, or this node just started: nobody is called dead for a whole patience from now on. */
   reset(): void {
     this.seen.clear();
     this.deadLeases.clear();
   }
 
   /**
-   * Takes the beats of `uws:nodes`. A beat counts as fresh from when it was heard, and as old up to when it was asked for: a judge
+   * Takes the beats of `uws:nodes`. A beat counts as fresh from when it was heard, and as old up to when it was asked for: a failure detector
    * that is stopped while the answer is under way must not hold the pause against the others.
    *
    * @param asked and `now`: monotonic ms.
@@ -95,7 +95,7 @@ export class FailureDetector {
       .map(([lease]) => lease);
   }
 
-  /** A lease that is in no beat (Redis forgot it, or housekeeping removed it) is judged by the same patience. */
+  /** A lease that is in no beat (Redis forgot it, or housekeeping removed it) is checked by the same patience. */
   private absent(lease: string, asked: number, now: number, dead: Map<string, number>): void {
     const known = this.seen.get(lease);
     if (!known) return;

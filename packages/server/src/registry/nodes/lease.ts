@@ -156,7 +156,7 @@ export class Lease {
     this.beat += 1;
     const written = this.write(lease, this.beat, cards.ownText);
     const [[created, flat, flatCards, installationId], behindMs] = await Promise.all([written, clusterTime.sample()]);
-    // First: the judge goes by them.
+    // First: the failure detector goes by them.
     cards.take(flatCards);
     installation.agree(installationId);
     failureDetector.observe(pairs(flat), sentAt, clock.mono());

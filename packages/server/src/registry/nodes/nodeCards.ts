@@ -23,7 +23,7 @@ export interface NodeCard {
 }
 
 const MARK = 'mark';
-/** Cards of leases that Redis does not know any more are kept up to so many: a lease whose card went with the data is judged by it. */
+/** Cards of leases that Redis does not know any more are kept up to so many: a lease whose card went with the data is checked by it. */
 const KEPT_GONE = 256;
 
 /**

@@ -3,7 +3,7 @@ import type { Keys } from '../../redis/keys.js';
 import { ENDED, type FailureDetector } from './failureDetector.js';
 
 /**
- * Everybody in the cluster at this moment. Read afresh: a node that the judge has not seen yet would go on with what was in force
+ * Everybody in the cluster at this moment. Read afresh: a node that the failure detector has not seen yet would go on with what was in force
  * before, and nobody would know.
  *
  * @throws when Redis does not answer.

@@ -25,7 +25,7 @@ export type Verdict =
   | { readonly action: 'end'; readonly code: CloseCode };
 
 /**
- * Judges one connection by what the registry holds (C4, C12, C15). Pure. An entry of a dead lease counts here as any other: it
+ * Checks one connection by what the registry holds (C4, C12, C15). Pure. An entry of a dead lease counts here as any other: it
  * reads as absent to claims and look-ups alone, or an older connection would replace the newest one.
  */
 export function decideEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry: Entry, lease: string): Verdict {
@@ -142,7 +142,7 @@ export class Reconciler {
   /** What was ordered for the user of one connection holds for it when this resolves, also when it is not established yet. */
   async review(who: Holder & { readonly established: boolean }): Promise<void> {
     if (who.established) return this.one(who);
-    // Its claim may have been answered before the order, and its hello is still to come.
+    // Its claim may have been answered before the order, and its connection_established is still to come.
     const entry = await this.entry(who);
     if (entry !== null && entry.revokedCode !== 0) who.end(entry.revokedCode);
     else if (entry !== null) who.amend(entry.amendment);
@@ -154,7 +154,7 @@ export class Reconciler {
       const { issuedAt, sessionId } = who;
       const entry = await this.parts.store.entry(who);
       if (!who.isOpen()) return null;
-      // A token that was refreshed meanwhile must not be judged by what is said of the old one.
+      // A token that was refreshed meanwhile must not be checked by what is said of the old one.
       if (isToken(who, { issuedAt, sessionId })) return entry;
     }
   }

@@ -67,7 +67,7 @@ export class Recovery {
     return this.state === 'serving' ? '' : this.why;
   }
 
-  /** The right to deliver (C6), checked before each flush and before each hello. */
+  /** The right to deliver (C6), checked before each flush and before each connection_established. */
   mayDeliver(): boolean {
     if (this.state !== 'serving') return false;
     if (this.parts.lease.isValid()) return true;

@@ -13,7 +13,7 @@ describe('who may enter a full node (F29)', () => {
     expect(answers).to.deep.equal([false, true, false]);
   });
 
-  it('nobody without a token, with a bad one, or with one that cannot be judged at once', async () => {
+  it('nobody without a token, with a bad one, or with one that cannot be checked at once', async () => {
     const rejected: unknown[] = [];
     const note = (reason: unknown): void => {
       rejected.push(reason);

@@ -18,7 +18,7 @@ function entry(offset: number, bytes = 10): Entry {
   };
 }
 
-describe('the window', () => {
+describe('the recent events', () => {
   it('must give each entry that it holds, and no other, or a replay skips or repeats', () => {
     const recentEvents = new RecentEvents(5, 1000);
     for (let offset = 1; offset <= 12; offset += 1) recentEvents.push(entry(offset));
@@ -31,7 +31,7 @@ describe('the window', () => {
     ]);
   });
 
-  it('must say that it covers a cursor only when the very next entry is there', () => {
+  it('must say that it covers a position only when the very next entry is there', () => {
     const recentEvents = new RecentEvents(5, 1000);
     expect(recentEvents.covers(0), 'empty').to.equal(false);
     for (let offset = 1; offset <= 12; offset += 1) recentEvents.push(entry(offset));

@@ -216,7 +216,7 @@ describe('the user scope', function () {
     expect(peer.numbers).to.deep.equal(numbers(4));
   });
 
-  it('writes nothing to a suspended connection, and goes on from its cursor, without a gap', async () => {
+  it('writes nothing to a suspended connection, and goes on from its position, without a gap', async () => {
     scope.receive(await append(1));
     await append(1, 1);
     scope.receive(await append(1, 2));
@@ -249,7 +249,7 @@ describe('the user scope', function () {
     expect(peer.numbers).to.deep.equal(numbers(40));
   });
 
-  it('writes singly, and as often as the preferences allow', async () => {
+  it('writes one by one, and as often as the preferences allow', async () => {
     let left = 2;
     const take = (): boolean => left-- > 0;
     peer.individual = { batch: false, limit: Object.assign(new RateLimit(1), { take }), passes: () => true };

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { EventSuite } from '../eventSuite.js';
 import { type EventNode, SERVICE, until } from '../support.js';
 
-/** The budget of an event: its id, the digest of its payload and its fate, wherever they lie. */
+/** The budget of an event: its id, the digest of its payload and its outcome, wherever they lie. */
 const BUDGET = 100;
 const EVENTS = 5000;
 
@@ -11,7 +11,7 @@ describe('what is remembered of an event', function () {
   this.timeout(60_000);
   const suite = EventSuite.make('emptied');
 
-  /** Bytes of all keys that hold ids, digests and fates. */
+  /** Bytes of all keys that hold ids, digests and outcomes. */
   async function remembered({ command }: EventNode): Promise<number> {
     const keys = (await command.keys('*')).filter((key) => /:ids:[ab]$|:seen|:told:|:fates:/.test(key));
     const sizes = await Promise.all(keys.map((key) => command.memory('USAGE', key, 'SAMPLES', 0)));
@@ -36,7 +36,7 @@ describe('what is remembered of an event', function () {
           await node.publisher.publish(events, SERVICE);
         }
         await until('all are appended', () => done() === EVENTS);
-        // The last fates are noted without waiting: it is over when two readings agree.
+        // The last outcomes are noted without waiting: it is over when two readings agree.
         let bytes = 0;
         await until('nothing more is noted', async () => {
           const before = bytes;

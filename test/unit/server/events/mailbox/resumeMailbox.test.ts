@@ -36,7 +36,7 @@ describe('a mailbox position', () => {
     ['the beginning, and more was trimmed', [at(0, ''), { ...BOX, acked: 0, ackedTag: '' }], 'partial', 0],
   ];
   for (const [name, [given, box], result, from] of cases) {
-    it(`is judged ${result}: ${name}`, () => {
+    it(`is checked ${result}: ${name}`, () => {
       const resume = resumeMailbox(given, box);
       expect(resume.result).to.equal(result);
       expect(resume.from?.offset ?? null).to.equal(from);

@@ -4,7 +4,7 @@ import { type RedisServer, startRedis } from '../../../../support/redis.js';
 
 const JOB: EventOutcome = 'job:batch_abcdefghijklmnopqrstuv';
 
-describe('fates of events', function () {
+describe('outcomes of events', function () {
   this.timeout(20_000);
   let server: RedisServer;
   before(async () => {

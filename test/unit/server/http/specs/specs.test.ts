@@ -80,7 +80,7 @@ describe('openapi.json', () => {
     }
   });
 
-  it('has the schemas by which requests are judged, word by word', () => {
+  it('has the schemas by which requests are checked, word by word', () => {
     const document = openApi();
     const whole = (schema: Json): Json => {
       if (Array.isArray(schema)) return schema.map(whole);

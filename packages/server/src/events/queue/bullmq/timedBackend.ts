@@ -16,7 +16,7 @@ const DUE_AT = 3;
 const JUST_BEFORE_MS = 24 * 3600 * 1000;
 
 /**
- * BullMQ judges delays by the wall clock of whichever worker asks: its scripts are given `Date.now()`. This gives them cluster time, in
+ * BullMQ checks delays by the wall clock of whichever worker asks: its scripts are given `Date.now()`. This gives them cluster time, in
  * the one place through which every script goes, and turns the times in their answers into those of the wall clock again, with which
  * the worker compares them. A queue that could be given a clock would end this.
  */

@@ -3,7 +3,7 @@
 -- everybody's (C9). A script, so that a full Redis fences nobody (Q6).
 --
 -- The beat is stored with the time of the first one and of this one, which tell a node that was started again from a namesake. Nobody
--- judges a lease by them (C9): it lives as long as the text changes.
+-- checks a lease by them (C9): it lives as long as the text changes.
 --
 -- KEYS 1 nodes  <prefix>:nodes          hash  lease -> <beat>@<time of the first, ms>@<time of this one, ms>, or `ended`
 --      2 cards  {<prefix>:nodes}:cards  hash  lease -> card; `mark` -> names the last change

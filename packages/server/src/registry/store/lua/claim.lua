@@ -49,7 +49,7 @@ local stored_client, stored_attempt = entry[4] or '', tonumber(entry[5] or '0')
 -- C7: a ban or revocation that came after the token was checked.
 local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[9], 'roles', 'roles_at', 'permissions',
   'permissions_at', 'stale_at', 'stale_by', 'at')
--- No order is judged by a time before it was given.
+-- No order is checked by a time before it was given.
 local now = math.max(tonumber(ARGV[16]), tonumber(revoked[10] or '0'))
 if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
   return { 'refused', 'banned', revoked[1] }

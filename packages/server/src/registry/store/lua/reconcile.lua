@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- What the registry holds of a user, in one step (C12). Changes nothing of it: judging is the node's, and a re-claim is a step of
+-- What the registry holds of a user, in one step (C12). Changes nothing of it: deciding is the node's, and a re-claim is a step of
 -- its own.
 --
 -- KEYS 1 entry   <prefix>:{u:<user>}:conn      hash

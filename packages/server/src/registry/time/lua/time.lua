@@ -5,14 +5,14 @@
 --
 -- KEYS 1 time  {<prefix>:nodes}:time   hash: time (cluster time that was told last, ms), shift (cluster time minus the clock of Redis, ms)
 -- ARGV 1 cluster time by the caller's own reckoning when it sent this (ms), '' when it has none. It is at least so late
---      2 of a time that is far ahead: '' not judged yet, 'passed' it really passed, 'stepped' the clock of Redis was set
+--      2 of a time that is far ahead: '' not checked yet, 'passed' it really passed, 'stepped' the clock of Redis was set
 --
 -- Result: {cluster time (ms, with a fraction), the clock of Redis (same), cluster time that was told last ('' = never),
---          1 when it is far ahead and not judged: then nothing was stored, else 0}
+--          1 when it is far ahead and not checked: then nothing was stored, else 0}
 --
 -- A caller's reckoning is off by less than this, ms: half a round trip.
 local INEXACT = 500
--- Nodes ask each second. More than this since the last time is to be judged, ms.
+-- Nodes ask each second. More than this since the last time is to be checked, ms.
 local FAR = 2000
 -- What is between the clocks shrinks by this part of the time that passes. Slowly where cluster time has to go faster: nothing may
 -- end early.

@@ -201,7 +201,7 @@ describe('the jobs of a queue, as admins see them', function () {
     expect((await lane.page('active', 0, 9)).map(({ id, state }) => [id, state])).to.deep.equal([['e-0', 'active']]);
   });
 
-  it('a payload that would fill the frame is left out of a page, and shown singly', async () => {
+  it('a payload that would fill the frame is left out of a page, and shown one by one', async () => {
     const { queues, lane } = await start();
     await fillQueues(queues, 'big', 1, () => ({ type: 'zone_updated', data: { text: 'x'.repeat(50_000) } }));
     const [job] = await lane.page('waiting', 0, 0);
