@@ -72,7 +72,7 @@ export function createRestApp(parts: RestParts): Express {
   specRoutes(router, parts);
   router.close();
   app.use(() => {
-    throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
+    throw new RestProblem(404, 'NOT_FOUND', 'This path does not exist.');
   });
   app.use(answerFailure(parts));
   return app;

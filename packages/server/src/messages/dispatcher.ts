@@ -225,7 +225,7 @@ export class Dispatcher {
       refusal = error;
     } else {
       this.parts.report(error, 'dispatch.handle');
-      refusal = new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be worked on.');
+      refusal = new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be processed.');
     }
     this.parts.onRefused(connection, refusal, asked);
     this.sendError(connection, refusal, replyTo);

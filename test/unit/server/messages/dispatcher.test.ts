@@ -105,7 +105,7 @@ describe('a message whose work fails', () => {
         expect(type).to.equal('error');
         expect(timestamp).to.be.a('string');
         expect(rest).to.deep.equal({
-          message: 'The message could not be worked on.',
+          message: 'The message could not be processed.',
           error_code: 'MESSAGE_HANDLER_ERROR',
           recoverable: true,
         });

@@ -87,7 +87,7 @@ export class AuditLog {
       return (await rows()).map(([id, fields]) => ({ id, fields: pairs(fields) }));
     } catch (error) {
       this.parts.report(error, 'operations.audit');
-      throw new AppError('UNAVAILABLE', 'The audit record does not answer, try again.', { cause: error });
+      throw new AppError('UNAVAILABLE', 'The audit record does not answer; try again.', { cause: error });
     }
   }
 }

@@ -22,7 +22,7 @@ export class DrainTurn {
     let held = await this.tried(lapseMs);
     while (held === null) {
       if (clock.mono() >= deadline) {
-        throw new AppError('CONFLICT', 'Another node is being drained at this moment, try again.');
+        throw new AppError('CONFLICT', 'Another node is being drained; try again.');
       }
       await pause(AGAIN_MS);
       held = await this.tried(lapseMs);
@@ -37,7 +37,7 @@ export class DrainTurn {
       return await new RedisLock(redis, keys.drainTurn()).take(lapseMs);
     } catch (error) {
       report(error, 'operations.drain');
-      throw new AppError('UNAVAILABLE', 'It cannot be told which other nodes take connections, try again.', {
+      throw new AppError('UNAVAILABLE', 'The server cannot check which other nodes accept connections; try again.', {
         cause: error,
       });
     }

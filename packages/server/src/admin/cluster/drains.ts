@@ -156,7 +156,7 @@ export class Drains {
       return await presentLeases(redis, keys, failureDetector);
     } catch (error) {
       report(error, 'operations.drain');
-      throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });
+      throw new AppError('UNAVAILABLE', 'The server cannot read the list of nodes; try again.', { cause: error });
     }
   }
 
@@ -174,7 +174,7 @@ export class Drains {
       () => false,
     );
     if (found) return;
-    throw new AppError('CONFLICT', 'No other node takes connections: to drain this one too, say `force: true`.', {
+    throw new AppError('CONFLICT', 'No other node accepts connections. To drain this one anyway, send `force: true`.', {
       details: { reason: 'last_node' },
     });
   }

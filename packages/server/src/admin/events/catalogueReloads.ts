@@ -87,7 +87,7 @@ export class CatalogueReloads {
       return await presentLeases(redis, keys, failureDetector);
     } catch (error) {
       report(error, 'operations.catalogue');
-      throw new AppError('UNAVAILABLE', 'It cannot be told which nodes there are, try again.', { cause: error });
+      throw new AppError('UNAVAILABLE', 'The server cannot read the list of nodes; try again.', { cause: error });
     }
   }
 

@@ -29,7 +29,7 @@ export class ClearTurn {
   async take(progress: Clearing): Promise<{ tell(progress: Clearing): Promise<void>; end(): Promise<void> }> {
     const held = await this.lock.take(TURN_MS, JSON.stringify(progress));
     if (held === null) {
-      throw new AppError('CONFLICT', 'The event queue is being cleared already.', {
+      throw new AppError('CONFLICT', 'The event queue is already being cleared.', {
         details: { retry_after_ms: RETRY_AFTER_MS },
       });
     }

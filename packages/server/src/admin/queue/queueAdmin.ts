@@ -179,10 +179,14 @@ export class QueueAdmin {
     } catch (error) {
       if (error instanceof AppError) throw error;
       this.parts.report(error, 'operations.queue');
-      throw new AppError('UNAVAILABLE', 'The event queue does not answer; what was asked may be done in part.', {
-        cause: error,
-        ...(tally === null ? {} : { details: { cleared_jobs: tally.jobs, cleared_events: tally.events } }),
-      });
+      throw new AppError(
+        'UNAVAILABLE',
+        'The event queue does not answer; the request may have been carried out in part.',
+        {
+          cause: error,
+          ...(tally === null ? {} : { details: { cleared_jobs: tally.jobs, cleared_events: tally.events } }),
+        },
+      );
     }
   }
 

@@ -103,7 +103,7 @@ function readCursor(text: string): Cursor {
 }
 
 function invalid(path: string, message: string): AppError {
-  return new AppError('VALIDATION_ERROR', 'The list of connections cannot be asked for so.', {
+  return new AppError('VALIDATION_ERROR', 'The query of the list of connections is not valid.', {
     details: { errors: [{ path, message }] },
   });
 }

@@ -86,7 +86,7 @@ export class ConnectionLookup {
       return owner === null || failureDetector.isDead(owner.lease) ? null : owner;
     } catch (error) {
       report(error, 'operations.connection');
-      throw new AppError('UNAVAILABLE', 'The registry does not answer, try again.', { cause: error });
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; try again.', { cause: error });
     }
   }
 

@@ -66,7 +66,7 @@ export class Disconnects {
     } catch (error) {
       if (error instanceof AppError) throw error;
       report(error, 'operations.disconnect');
-      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; the order may have taken effect.', {
         cause: error,
       });
     }

@@ -64,7 +64,7 @@ export class PermissionChanges {
     } catch (error) {
       if (error instanceof AppError) throw error;
       report(error, 'operations.permissions');
-      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; the order may have taken effect.', {
         cause: error,
       });
     }

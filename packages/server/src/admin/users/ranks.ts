@@ -71,7 +71,7 @@ export class Ranks {
       const done = await write(await this.require(userId, actor));
       if (done !== MOVED) return done;
     }
-    throw new AppError('CONFLICT', 'The user reconnects all the time, try again.');
+    throw new AppError('CONFLICT', 'The user keeps reconnecting; try again.');
   }
 }
 

@@ -91,7 +91,7 @@ export class Revocations {
     } catch (error) {
       if (error instanceof AppError) throw error;
       this.parts.report(error, where);
-      throw new AppError('UNAVAILABLE', 'The registry does not answer; it is not known what happened.', {
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; the order may have taken effect.', {
         cause: error,
       });
     }

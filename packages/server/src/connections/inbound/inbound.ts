@@ -154,7 +154,7 @@ export class Inbound {
     const retryAfterMs = Math.ceil((-left * 1000) / messageRate);
     sendError(
       connection,
-      new AppError('RATE_LIMITED', 'Too many messages: this one was not handled.', {
+      new AppError('RATE_LIMITED', 'Too many messages: this one was not processed.', {
         details: { retry_after_ms: retryAfterMs },
       }),
     );

@@ -11,7 +11,7 @@ const MAX_NAMED_DEPTH = 64;
  */
 export function requireFinite(value: unknown): void {
   if (holdsFiniteOnly(value)) return;
-  throw new AppError('VALIDATION_ERROR', 'A number is too large to be sent on.', {
+  throw new AppError('VALIDATION_ERROR', 'A number is too large for JSON.', {
     details: { errors: [{ path: placeOf(value, MAX_NAMED_DEPTH) ?? '', message: 'must be a number below 1.8e308' }] },
   });
 }

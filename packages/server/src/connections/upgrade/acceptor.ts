@@ -159,7 +159,7 @@ export class Acceptor {
 
   /** It is not known to be the user's current connection, through no fault of the client's (C8, C10). */
   private refuseUnregistered(connection: Connection, code: CloseCode): void {
-    this.refuse(connection, new AppError('UNAVAILABLE', 'The connection could not be registered, try again.'), code);
+    this.refuse(connection, new AppError('UNAVAILABLE', 'The connection could not be registered; try again.'), code);
   }
 
   private refuseClaim(connection: Connection, code: CloseCode, until?: number): void {
@@ -185,7 +185,7 @@ export class Acceptor {
     }
     const error = new AppError(
       'CONNECTION_LIMIT',
-      'This user is connected elsewhere, and is asked whether it still is.',
+      'This user is connected elsewhere; the server is checking whether that connection is alive.',
       {
         details: { retry_after_ms: SECOND_RETRY_MS },
       },

@@ -97,7 +97,7 @@ export class Gate {
       entry = await store.entry({ userId, issuedAt, sessionId: sid ?? '' });
     } catch (error) {
       report(error, 'rest.revocation');
-      throw new AppError('UNAVAILABLE', 'It cannot be told whether the token was revoked, try again.', {
+      throw new AppError('UNAVAILABLE', 'The server cannot check whether the token was revoked; try again.', {
         cause: error,
       });
     }

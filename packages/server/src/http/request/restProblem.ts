@@ -49,7 +49,7 @@ export function problemOf(error: unknown): RestProblem | null {
 }
 
 export function unexpected(): RestProblem {
-  return new RestProblem(500, 'UNEXPECTED_ERROR', 'The request could not be worked on.');
+  return new RestProblem(500, 'UNEXPECTED_ERROR', 'The request could not be processed.');
 }
 
 export function invalid(detail: string, path: string, message: string): RestProblem {

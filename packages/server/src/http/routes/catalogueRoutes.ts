@@ -12,7 +12,7 @@ export function catalogueRoutes(router: Router, { catalogueReloads }: RestParts)
       const errors = nodes.flatMap(({ node_id, error }) => {
         return error === null ? [] : [{ path: '', message: `${node_id}: ${error}` }];
       });
-      throw new RestProblem(422, 'VALIDATION_ERROR', 'The event catalogue is not valid; the old one stays.', {
+      throw new RestProblem(422, 'VALIDATION_ERROR', 'The event catalogue is not valid; the old one stays in force.', {
         details: { errors, nodes, missing_nodes },
       });
     }

@@ -16,7 +16,7 @@ export function clusterRoutes(router: Router, { settings, catalogue, reports }: 
     () => {
       // Without `close` Node.js keeps the connection, even of a client that asked for its end and waits for it.
       const headers = { Upgrade: 'websocket', Connection: 'Upgrade, close' };
-      throw new RestProblem(426, 'METHOD_NOT_ALLOWED', 'This address takes WebSocket upgrades only.', { headers });
+      throw new RestProblem(426, 'METHOD_NOT_ALLOWED', 'This path accepts only WebSocket upgrades.', { headers });
     },
   ]);
 }

@@ -10,7 +10,7 @@ export function nodeRoutes(router: Router, { drains, reports }: RestParts): void
   /** 200 when the node does not answer too: the order may reach it yet. */
   router.operation('drainNode', async ({ params, body, ...call }) => {
     const done = await drains.drain(params.node_id, body, actorOf(call));
-    if (done === null) throw new RestProblem(404, 'NOT_FOUND', 'There is no such node.');
+    if (done === null) throw new RestProblem(404, 'NOT_FOUND', 'This node does not exist.');
     return done;
   });
 }

@@ -68,7 +68,7 @@ async function metricsOfAll(siblings: Siblings): Promise<string> {
 function metricsGate({ metricsToken, nodeEnv }: Settings): RequestHandler {
   if (metricsToken === null) {
     return (_request, _response, next) => {
-      if (nodeEnv === 'production') throw new RestProblem(404, 'NOT_FOUND', 'There is nothing here.');
+      if (nodeEnv === 'production') throw new RestProblem(404, 'NOT_FOUND', 'This path does not exist.');
       next();
     };
   }
@@ -78,7 +78,7 @@ function metricsGate({ metricsToken, nodeEnv }: Settings): RequestHandler {
     if (given === null) throw authError('missing');
     // Digests: of equal length, and the time of comparing tells nothing of the token.
     if (!timingSafeEqual(digest(given), expected)) {
-      throw new AppError('AUTH_ERROR', 'This is not the token for the metrics.', {
+      throw new AppError('AUTH_ERROR', 'The token for the metrics is wrong.', {
         details: { reason: 'wrong_token' },
       });
     }

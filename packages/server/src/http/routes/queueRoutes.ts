@@ -23,6 +23,6 @@ export function queueRoutes(router: Router, { queueAdmin }: RestParts): void {
 }
 
 function found<T>(answer: T | null): T {
-  if (answer === null) throw new RestProblem(404, 'NOT_FOUND', 'There is no such job.');
+  if (answer === null) throw new RestProblem(404, 'NOT_FOUND', 'This job does not exist.');
   return answer;
 }

@@ -62,7 +62,7 @@ export function userRoutes(
       return ban && { until: ban.until === 0 ? null : new Date(ban.until).toISOString(), reason: ban.reason };
     } catch (error) {
       report(error, 'rest.ban');
-      throw new AppError('UNAVAILABLE', 'The registry does not answer, try again.', { cause: error });
+      throw new AppError('UNAVAILABLE', 'The registry does not answer; try again.', { cause: error });
     }
   }
 

@@ -154,7 +154,7 @@ export class LegacyAcceptor {
   }
 
   private unavailable(connection: LegacyConnection): void {
-    const error = new AppError('UNAVAILABLE', 'The connection could not be registered, try again.');
+    const error = new AppError('UNAVAILABLE', 'The connection could not be registered; try again.');
     this.parts.errors.refuse(connection, error, CLOSE.UNAVAILABLE, 'unavailable');
   }
 

@@ -94,5 +94,5 @@ function readCursor(text: string): string {
   const after = Buffer.from(text, 'base64url').toString();
   if (after !== '' && Buffer.from(after).toString('base64url') === text) return after;
   const errors = [{ path: '/cursor', message: 'is no cursor of a page' }];
-  throw new AppError('VALIDATION_ERROR', 'The list cannot be asked for so.', { details: { errors } });
+  throw new AppError('VALIDATION_ERROR', 'The query of the list is not valid.', { details: { errors } });
 }

@@ -103,7 +103,7 @@ export class LegacyMessages {
     const { errors, report, maxConsecutiveErrors } = this.parts;
     if (!(error instanceof AppError)) {
       report(error, 'legacy.messages');
-      errors.tell(connection, new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be worked on.'));
+      errors.tell(connection, new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be processed.'));
       return;
     }
     errors.tell(connection, error);

@@ -97,7 +97,7 @@ export class RolloutOrders {
   change(body: RolloutBody, actor: Actor): Promise<RolloutChanged> {
     return this.order('rollout_change', body.reason, actor, (now) => {
       if (body.version !== undefined && body.version !== now.version) {
-        throw new AppError('CONFLICT', 'The roll-out was changed meanwhile: read it again.', {
+        throw new AppError('CONFLICT', 'The roll-out was changed in the meantime; read it again.', {
           details: { version: now.version },
         });
       }
@@ -132,7 +132,7 @@ export class RolloutOrders {
   restore(reason: string | undefined, actor: Actor): Promise<RolloutChanged> {
     return this.order('rollout_restore', reason, actor, (now) => {
       if (now.rolledBack === null) {
-        throw new AppError('CONFLICT', 'Nothing was rolled back since the roll-out was set.', {
+        throw new AppError('CONFLICT', 'There is no roll-back since the roll-out was last set.', {
           details: { version: now.version },
         });
       }
@@ -180,7 +180,7 @@ export class RolloutOrders {
       const took = await this.reached(() => script.run(redis, [keys.rollout()], [rollouts.tag, newTag, ...fields]));
       if (took === 1) return next;
     }
-    throw new AppError('CONFLICT', 'Others change the roll-out all the time, try again.');
+    throw new AppError('CONFLICT', 'The roll-out is being changed by others; try again.');
   }
 
   /** Redis has the change: who the nodes are is asked of it, and when it falls silent just now, of the failure detector. */

@@ -17,7 +17,9 @@ export function preferenceHandlers(
       const faults = unknownNames(changes, catalogue());
       if (faults.length > 0) {
         const errors = faults.slice(0, 10).map(({ path, message }) => ({ path: `/preferences${path}`, message }));
-        throw new AppError('VALIDATION_ERROR', 'The preferences name what there is not.', { details: { errors } });
+        throw new AppError('VALIDATION_ERROR', 'The preferences name unknown event types or categories.', {
+          details: { errors },
+        });
       }
       try {
         await saved.change(connection.userId, changes);

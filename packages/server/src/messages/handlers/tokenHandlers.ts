@@ -65,7 +65,7 @@ export function tokenHandlers(
       });
     } catch (error) {
       parts.report(error, 'dispatch.refresh');
-      throw new AppError('UNAVAILABLE', 'It cannot be told whether the token was revoked, try again.', {
+      throw new AppError('UNAVAILABLE', 'The server cannot check whether the token was revoked; try again.', {
         cause: error,
       });
     }
