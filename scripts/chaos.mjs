@@ -11,11 +11,11 @@ import { runJob } from './lib/mocha-process.mjs';
 import { note } from './lib/terminal.mjs';
 
 const USAGE = `npm run chaos -- [options]
-  --rounds N     rounds of each part that has rounds (2000)
+  --rounds N     rounds of each fault that has rounds (2000)
   --events N     events of the part events (20000)
-  --rate N       of them per second (400)
+  --rate N       events per second (400)
   --fault NAME   ${CHAOS_PARTS.join(', ')}, or all; several with commas (plain,directed,replacement)
-  --seed N       of a failed run, to play its plan again`;
+  --seed N       repeats the plan of a failed run`;
 
 const OPTIONS = {
   rounds: { type: 'string', default: '2000' },
@@ -38,7 +38,7 @@ entry(async (args) => {
   if (help) return console.log(USAGE);
   const parts = fault === 'all' ? CHAOS_PARTS : fault.split(',');
   const unknown = parts.find((part) => !CHAOS_PARTS.includes(part));
-  if (unknown) throw new Stop(`There is no ${unknown}\n\n${USAGE}`);
+  if (unknown) throw new Stop(`Unknown fault: ${unknown}\n\n${USAGE}`);
   if (![rounds, events, rate, seed ?? '0'].every((text) => /^\d{1,9}$/.test(text))) throw new Stop(USAGE);
   await ensureDependencies();
   await build();

@@ -11,7 +11,7 @@ import { note } from './lib/terminal.mjs';
 
 const USAGE = `npm run fuzz -- [options]
   --runs N       times as many inputs as in npm test (25)
-  --seed N       of a failed test, to make up its inputs again (random)
+  --seed N       repeats the inputs of a failed test (default: random)
   --part NAME    ${Object.keys(FUZZ_PARTS).join(', ')}; several with commas (all)`;
 
 const OPTIONS = {
@@ -34,7 +34,7 @@ entry(async (args) => {
   if (help) return console.log(USAGE);
   const parts = part.split(',');
   const unknown = parts.find((name) => !Object.hasOwn(FUZZ_PARTS, name));
-  if (unknown !== undefined) throw new Stop(`There is no ${unknown}\n\n${USAGE}`);
+  if (unknown !== undefined) throw new Stop(`Unknown fault: ${unknown}\n\n${USAGE}`);
   if (!/^\d{1,4}$/.test(runs) || !/^(random|\d{1,10})$/.test(seed)) throw new Stop(USAGE);
   await ensureDependencies();
   await build();

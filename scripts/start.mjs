@@ -71,7 +71,7 @@ async function untilReady(nodes, { url, logFile, stopping }) {
     const { ready, text } = await readiness(url);
     if (ready || stopping()) return;
     if (hasEnded(nodes)) throw new Stop(`The cluster did not start. The end of ${logFile}:\n${lastLines(logFile, 20)}`);
-    if (Date.now() > deadline) throw new Stop(`The cluster does not get ready: ${text}\nSee ${logFile}`);
+    if (Date.now() > deadline) throw new Stop(`The cluster does not become ready: ${text}\nSee ${logFile}`);
     await delay(100);
   }
 }
@@ -101,12 +101,12 @@ entry(async (flags) => {
   let stopping = false;
   const stop = async () => {
     if (stopping) {
-      warn('ended without waiting for connections to close');
+      warn('stopped without waiting for connections to close');
       for (const child of [nodes, redis?.child]) if (child && !hasEnded(child)) killGroup(child);
       process.exit(130);
     }
     stopping = true;
-    step('Stopping (Ctrl-C again: at once)');
+    step('Stopping (press Ctrl-C again to stop at once)');
     // Redis last: nodes release their leases on the way out.
     const inTime = !nodes || (await stopOwned(nodes, Number(env.DRAIN_MS || 5000) + 10_000));
     await redis?.stop();
@@ -136,7 +136,7 @@ entry(async (flags) => {
   await ended;
   if (stopping) return;
   stopping = true;
-  warn(hasEnded(nodes) ? 'The cluster ended by itself' : 'Redis ended by itself');
+  warn(hasEnded(nodes) ? 'The cluster stopped by itself' : 'Redis stopped by itself');
   note(lastLines(logFile, 10));
   await stopOwned(nodes, 15_000);
   await redis?.stop();

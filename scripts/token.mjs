@@ -7,10 +7,10 @@ import { entry, Stop } from './lib/entry.mjs';
 const USAGE = `npm run token -- --sub USER [options]
   --sub USER           the user id
   --role ROLE          user (default), viewer, operator, admin, service; may be repeated
-  --permission NAME    one more permission; may be repeated
+  --permission NAME    an additional permission; may be repeated
   --username NAME      --sid SESSION
   --exp LIFETIME       90s, 30m, 12h (default), 7d
-Signed with JWT_SECRET, else with the development secret of npm start.`;
+Signed with JWT_SECRET; without it, with the development secret of npm start.`;
 
 const OPTIONS = {
   sub: { type: 'string' },

@@ -6,12 +6,12 @@ function commands(url, { admin, 'user-1': user }) {
   const event = JSON.stringify({ event_type: 'health_update', data: { status: 'ok' } });
   const listen = `node scripts/listen.mjs --url ${api.replace(/^http/, 'ws')} --token`;
   return [
-    ['Connect as user-1 (in another terminal, in this folder) and watch', `${listen} ${user}`],
+    ['Connect as user-1 and watch (in another terminal, in this folder)', `${listen} ${user}`],
     [
-      'Publish an event to everybody who subscribed to it (users are, by default)',
+      'Publish an event to all subscribers (users subscribe to this type by default)',
       `${curl} -H 'Content-Type: application/json' -d '${event}' ${api}/broadcast`,
     ],
-    ['Disconnect user-1, whichever node holds the connection', `${curl} ${api}/disconnect/user-1`],
+    ['Disconnect user-1, on any node', `${curl} ${api}/disconnect/user-1`],
   ];
 }
 
@@ -28,12 +28,12 @@ export function welcome({ url, tokens, logFile, redis }) {
     `  Logs        tail -f ${logFile}`,
   ];
   if (tokens) {
-    lines.push('', `${bold('Tokens')} ${dim('(12 h; further ones: npm run token -- --sub user-3 --role user)')}`);
+    lines.push('', `${bold('Tokens')} ${dim('(valid for 12 h; more: npm run token -- --sub user-3 --role user)')}`);
     for (const [name, token] of Object.entries(tokens)) lines.push(`  ${name.padEnd(9)} ${token}`);
     for (const [meaning, command] of commands(url, tokens)) lines.push('', bold(meaning), command);
   } else {
-    lines.push('', 'Tokens come from your issuer: JWT_SECRET is not set.');
+    lines.push('', 'JWT_SECRET is not set, so tokens come from your issuer.');
   }
-  lines.push('', dim('Ctrl-C ends everything.'));
+  lines.push('', dim('Ctrl-C stops everything.'));
   return lines.join('\n');
 }
