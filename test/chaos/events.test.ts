@@ -69,7 +69,7 @@ if (plays('events')) {
       // All were back within the history: nobody had to be told of a loss.
       expect(verdict.reported, text()).to.equal(0);
       expect(world?.source.accepted.length).to.be.at.least(events ?? EVENTS);
-      expect(world?.saboteur.deeds.get('node killed')).to.be.above(0);
+      expect(world?.saboteur.actions.get('node killed')).to.be.above(0);
     });
 
     it('of what a history that is too short has lost, each client is told', async () => {

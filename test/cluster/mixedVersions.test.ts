@@ -135,7 +135,7 @@ describe('old and new nodes in one cluster', function () {
       random: world.random,
       cluster: world.cluster,
       ledger,
-      deeds: [],
+      actions: [],
       entry: (user) => readEntry(world.store, user),
       complaints: () => world.complaints(),
     };
@@ -151,7 +151,7 @@ describe('old and new nodes in one cluster', function () {
         await node[how]();
         if (how === 'kill9') ledger.killed(index);
         await world.cluster.restart(index, main);
-        watched.deeds.push(`${node.id} runs ${main}`);
+        watched.actions.push(`${node.id} runs ${main}`);
       };
       await all([restart(), ...users.map(bursts)]);
       await world.cluster.ready();

@@ -82,7 +82,7 @@ describe('100,000 waiting jobs', function () {
     expect(took[7], `status took ${took.map(Math.round)} ms`).to.be.below(STATUS_MS);
   });
 
-  // BullMQ's drain() of as many jobs blocks Redis for 470 ms. With steps of 7,000 jobs in place of stride.ts this fails.
+  // BullMQ's drain() of as many jobs blocks Redis for 470 ms. With steps of 7,000 jobs in place of stepSize.ts this fails.
   it('a clear that blocks Redis delays every client of every node', async () => {
     await world.store.config('RESETSTAT');
     let cleared: QueueCleared | undefined;

@@ -6,7 +6,7 @@ import type { CrowdAnswer, CrowdOrder } from './crowd.js';
 
 /** Connects that are under way at the same time. */
 const AT_ONCE = 64;
-const HELLO = /"connection_id":"([^"]+)"/;
+const ESTABLISHED = /"connection_id":"([^"]+)"/;
 
 const sockets = new Map<string, Socket>();
 /** Those whose end was ordered. */
@@ -26,7 +26,7 @@ function open(user: string, port: number): Promise<string | null> {
     socket.on('data', (chunk: Buffer) => {
       if (text === null) return;
       text += chunk.toString('latin1');
-      const [, id] = HELLO.exec(text) ?? [];
+      const [, id] = ESTABLISHED.exec(text) ?? [];
       if (id === undefined) return;
       socket.removeAllListeners('data');
       socket.resume();

@@ -129,7 +129,7 @@ export function figures(world: DeliveryWorld, { reported, excused }: Verdict): s
   return [
     `seed ${random.seed}: ${source.accepted.length} events accepted (${source.retries} requests repeated, ${source.duplicates} known)`,
     `delivered: ${deliveries}; told of a loss ${reported} times (${excused} events); repeats dropped ${sum(({ inbox }) => inbox.duplicates)}`,
-    `faults: ${[...saboteur.deeds].map(([what, count]) => `${what} ${count}`).join(', ') || 'none'}`,
+    `faults: ${[...saboteur.actions].map(([what, count]) => `${what} ${count}`).join(', ') || 'none'}`,
     `connects ${sum(({ connects }) => connects)} (${counts(({ resumes }) => resumes)}); ended by ${counts(({ endings }) => endings) || 'nothing'}`,
     `publish to application: ${formatPercentiles(percentiles(latencies))}; longest silence ${Math.round(silence)} ms`,
   ].join('\n      ');

@@ -21,7 +21,7 @@ export class Played {
   }
 
   toString(): string {
-    return `${this.rounds} rounds, ${this.connects} connects, longest wait for hello ${Math.round(this.longestWaitMs)} ms`;
+    return `${this.rounds} rounds, ${this.connects} connects, longest wait for connection_established ${Math.round(this.longestWaitMs)} ms`;
   }
 }
 

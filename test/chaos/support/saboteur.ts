@@ -33,7 +33,7 @@ export interface SaboteurParts {
  */
 export class Saboteur {
   /** What was done, and how often. */
-  readonly deeds = new Map<string, number>();
+  readonly actions = new Map<string, number>();
   /** The same with its time, for a failure's text. */
   readonly log: string[] = [];
   private readonly parts: SaboteurParts;
@@ -154,7 +154,7 @@ export class Saboteur {
   }
 
   private did(what: string, details: string): void {
-    this.deeds.set(what, (this.deeds.get(what) ?? 0) + 1);
+    this.actions.set(what, (this.actions.get(what) ?? 0) + 1);
     this.log.push(`${what} ${details} at ${systemClock.mono().toFixed(1)}`);
   }
 }

@@ -9,7 +9,7 @@ import type { Random } from './random.js';
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_CAP_MS = 2000;
 /** A node that hangs answers no upgrade: another one is tried after this. */
-const HELLO_PATIENCE_MS = 5000;
+const ESTABLISH_PATIENCE_MS = 5000;
 /** User events are acknowledged, cumulatively, after so many or after this time. */
 const ACK_EVERY = 20;
 const ACK_AFTER_MS = 500;
@@ -121,7 +121,7 @@ export class SdkClient {
     this.socket = socket;
     this.timer = setTimeout(() => {
       if (socket.establishedData === null) socket.terminate();
-    }, HELLO_PATIENCE_MS);
+    }, ESTABLISH_PATIENCE_MS);
     void socket.ended.then(({ code }) => {
       if (socket !== this.socket || this.stopped) return;
       this.clear();

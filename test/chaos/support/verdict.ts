@@ -13,7 +13,7 @@ export interface Strictness {
 }
 
 /** What of a world is looked at. */
-export interface Watched extends Pick<World, 'random' | 'cluster' | 'ledger' | 'deeds'> {
+export interface Watched extends Pick<World, 'random' | 'cluster' | 'ledger' | 'actions'> {
   entry(user: string): Promise<RegistryEntry>;
   complaints(): string;
 }
@@ -30,8 +30,8 @@ export async function verify(world: Watched, user: User, strict: Strictness): Pr
     await check(world, user, strict);
   } catch (error) {
     const entry = `registry: ${JSON.stringify(await world.entry(user.id))}`;
-    const deeds = world.deeds.slice(-4).join(', ');
-    const known = [entry, deeds, user.describe(), world.ledger.describe(user.id), world.complaints()].join('\n');
+    const actions = world.actions.slice(-4).join(', ');
+    const known = [entry, actions, user.describe(), world.ledger.describe(user.id), world.complaints()].join('\n');
     throw new Error(`${error instanceof Error ? error.message : String(error)} (seed ${world.random.seed})\n${known}`);
   }
 }

@@ -49,7 +49,7 @@ export class World {
   readonly users: readonly User[];
   readonly publishers: readonly Publisher[];
   /** When what was done to the cluster, for a failure's text. */
-  readonly deeds: string[] = [];
+  readonly actions: string[] = [];
   private readonly backend: Backend;
   private readonly client: Redis | ClusterClient;
 
@@ -102,8 +102,8 @@ export class World {
     throw new Error('the Redis of this world is no Cluster');
   }
 
-  note(deed: string): void {
-    this.deeds.push(`${deed} at ${systemClock.mono().toFixed(2)}`);
+  note(action: string): void {
+    this.actions.push(`${action} at ${systemClock.mono().toFixed(2)}`);
   }
 
   /** What Redis holds of the user. */

@@ -10,7 +10,7 @@ const ALL = rulesWithout();
 /** The broadcast log keeps no tag of what is gone. */
 const FLOOR = false;
 /** Entries that a node keeps in memory for readers. */
-const WINDOW = 2;
+const RECENT = 2;
 
 /** One SDK instance, which moves between the nodes. */
 const CLIENT = 0;
@@ -43,7 +43,7 @@ export function flush(w: Scenario, s: BroadcastState, n: number): void {
     if (s.phase(c) !== Phase.member && (w.rules.L5 || s.phase(c) === Phase.congested)) continue;
     for (const tag of run) receive(s, CLIENT, tag);
   }
-  moveTo(w, s, n, to, Math.min(WINDOW, s.recent(n) + run.length));
+  moveTo(w, s, n, to, Math.min(RECENT, s.recent(n) + run.length));
 }
 
 /** The position changes: readers may have been waiting for it. */

@@ -9,7 +9,7 @@ import { type LocalNode, World } from '../support/world.js';
 const DATA: Partial<Record<ClientMessageType, object>> = {
   disconnect_user: { user_id: 'nobody' },
   publish_event: { event_type: 'custom_event', data: {} },
-  broadcast_admin_message: { message: 'hello' },
+  broadcast_admin_message: { message: 'good day' },
 };
 
 describe('what admins ask over their connection', () => {

@@ -43,7 +43,7 @@ describe('compression', function () {
 
   async function raw(headers: Record<string, string>, user = world.user()): Promise<RawClient> {
     const client = await world.raw(node, { token: token(user), headers });
-    await until(() => client.frames.length > 0, { what: 'hello' });
+    await until(() => client.frames.length > 0, { what: 'connection_established' });
     return client;
   }
 

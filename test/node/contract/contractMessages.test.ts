@@ -151,7 +151,7 @@ describe('WebSocket messages as asyncapi.json says', function () {
       const { event_id } = await admin.ask('publish_event', { ...event, ...more }, 'event_accepted');
       await client.waitFor('health_update', ({ id }) => id === event_id);
     }
-    await admin.ask('broadcast_admin_message', { message: 'hello' }, 'admin_broadcast_sent');
+    await admin.ask('broadcast_admin_message', { message: 'good day' }, 'admin_broadcast_sent');
     await client.waitFor('admin_broadcast');
     const positions = (client.establishedData?.positions ?? {}) as Record<string, string | null>;
     await client.close();

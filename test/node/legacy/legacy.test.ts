@@ -66,7 +66,7 @@ describe('legacy endpoints', function () {
     const forged = token(world.user(), { roles: ['admin'], secret: 'another-secret-0123456789abcdef0123456789' });
     for (const options of [
       { token: forged },
-      { token: 'hello' },
+      { token: 'no-token' },
       {},
       { token: token('u', { claims: { iat: 1, exp: 2 } }) },
     ]) {

@@ -91,7 +91,7 @@ describe('nodes whose settings differ while a deploy rolls', function () {
       (error: unknown) => String(error),
     );
 
-  // Seen red without the deed: both started, and each worked on the events of the other.
+  // Seen red without the ownership record: both started, and each worked on the events of the other.
   it('must not start with the queue of another installation, nor with another queue than the others have', async () => {
     const queue = await startRedis();
     try {

@@ -32,7 +32,7 @@ class Writes {
   }
 }
 
-// Each preference as the client sees it. Seen to fail with the effect taken out of `singleService`, `deliveredTypes` or `passes`.
+// Each preference as the client sees it. Seen to fail with the effect taken out of `individualDelivery`, `deliveredTypes` or `passes`.
 describe('the effect of a preference', function () {
   this.timeout(15_000);
   const world = PairWorld.make();

@@ -138,7 +138,7 @@ function wrongData(): BadInput[] {
     ['publish_event', 'roles', { event_type: 'custom_event', data: {} }, () => false],
     ['pong', 'connection_id', {}, () => false],
     ['broadcast_admin_message', 'message', {}, (value) => value === 'x'],
-    ['broadcast_admin_message', 'priority', { message: 'hello' }, () => false],
+    ['broadcast_admin_message', 'priority', { message: 'good day' }, () => false],
   ];
   return fields.flatMap(([type, field, rest, allowed]) =>
     values

@@ -29,9 +29,9 @@ export function badRequests(token: string): BadInput[] {
   return [
     ...answered(400, 499, {
       'bytes that are no HTTP': Buffer.from([0, 1, 2, 3, 255, 254, 13, 10, 13, 10]),
-      'a TLS hello': Buffer.from('16030100c8010000c40303', 'hex'),
+      'the start of TLS': Buffer.from('16030100c8010000c40303', 'hex'),
       'the preface of HTTP/2': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
-      'a word': 'hello\r\n\r\n',
+      'a word': 'word\r\n\r\n',
       'a method that there is not': 'BREW / HTTP/1.1\r\nHost: x\r\n\r\n',
       'a request line without version': 'GET /\r\n\r\n',
       'HTTP/9.9': 'GET / HTTP/9.9\r\nHost: x\r\n\r\n',

@@ -112,7 +112,7 @@ const validData: Readonly<Record<string, object>> = {
   refresh_token: { token: 'a.b.c' },
   disconnect_user: { user_id: 'user-1' },
   publish_event: publishData,
-  broadcast_admin_message: { message: 'hello' },
+  broadcast_admin_message: { message: 'good day' },
   publish: publishData,
   'POST /broadcast': publishData,
   'PUT /rollout': { mode: 'gradual', percentage: 5, user_list: ['user-1'], force_legacy: [], enforce: false },

@@ -52,7 +52,7 @@ describe('administration', () => {
     'an announcement reaches everybody who did not choose otherwise',
     async (t) => {
       const [user, admin] = [await t.user(), await t.admin()];
-      const order = { message: `hello, ${t.name()}`, priority: 'high' };
+      const order = { message: `good day, ${t.name()}`, priority: 'high' };
       const sent = await admin.ask('broadcast_admin_message', order, 'admin_broadcast_sent');
       expect(sent).to.include(order);
       expect(sent.sent_at).to.match(TIME);

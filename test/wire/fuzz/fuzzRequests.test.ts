@@ -11,7 +11,7 @@ import { TEST_SECRET, token } from '../../support/tokens.js';
 import { Bystander } from './support/bystander.js';
 import { shown } from './support/fuzzPeer.js';
 import { KEY_PREFIX } from './support/leaks.js';
-import { faultOfAnswer } from './support/requestJudge.js';
+import { faultOfAnswer } from './support/requestCheck.js';
 import { routesOfNode, unknownRoutes } from './support/routes.js';
 import { Victims } from './support/victims.js';
 

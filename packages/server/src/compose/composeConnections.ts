@@ -63,7 +63,7 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
     delayMs: settings.recoveryDelayMs,
     attempts: settings.recoveryAttempts,
     onWritable: (connection) => {
-      fanout.drained(connection);
+      fanout.onWritable(connection);
       userScope.wake(connection);
     },
   });

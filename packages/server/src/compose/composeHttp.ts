@@ -3,7 +3,7 @@ import { type RestOperation, restOperations } from '@unified-ws/protocol';
 import { createReports } from '../admin/reports/reports.js';
 import { HttpLimit } from '../connections/limits/httpLimit.js';
 import { RecentProbes } from '../connections/limits/recentProbes.js';
-import { Unanswered } from '../connections/limits/unansweredRequests.js';
+import { UnansweredRequests } from '../connections/limits/unansweredRequests.js';
 import { ProtocolOffers } from '../connections/upgrade/protocolOffers.js';
 import { createRestListener } from '../http/restApp.js';
 import type { EntranceParts } from './composeEntrance.js';
@@ -45,7 +45,7 @@ export function composeHttp(entrance: EntranceParts) {
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     keepAliveTimeout: settings.keepAliveTimeoutMs,
   };
-  const unanswered = new Unanswered();
+  const unanswered = new UnansweredRequests();
   const server = createServer(options, (request, response) => {
     if (unanswered.admit(request, response) && httpLimit.admit(request, response)) listener(request, response);
   });

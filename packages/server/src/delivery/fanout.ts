@@ -19,7 +19,7 @@ import type { TypeSets } from './selection/typeSets.js';
  * the queue as well flushes event by event, because the next job gets on only between two flushes: with 2,000 sockets
  * and 300 events a second it fell 2 s behind; with the pause p50 is 35 ms, and half of the event loop stays free.
  */
-const MAX_REST_MS = 20;
+const MAX_PAUSE_MS = 20;
 
 /** A position that moved without an event is told after this long, milliseconds, or after a quarter of HISTORY_SIZE (L6). */
 const TELL_AFTER_MS = 5000;
@@ -109,7 +109,7 @@ export class Fanout {
     return last ? { epoch: this.delivered.epoch, offset: last.offset, tag: last.tag } : this.delivered;
   }
 
-  /** Takes entries that follow `tail` without a hole; they are delivered with the next flush, of this turn or after a rest. */
+  /** Takes entries that follow `tail` without a hole; they are delivered with the next flush, of this turn or after a pause. */
   take(entries: BroadcastBatch['entries'] | readonly Entry[]): void {
     for (const entry of entries) this.pending.push(entry);
     if (this.pending.length > 0) this.schedule();
@@ -149,7 +149,7 @@ export class Fanout {
   }
 
   /** Its socket emptied: what it missed is due. */
-  drained(member: Member): void {
+  onWritable(member: Member): void {
     this.readers.wake(member);
     this.ephemeralDelivery.catchUp(member);
   }
@@ -228,7 +228,7 @@ export class Fanout {
     const startedAt = clock.mono();
     const entries = this.pending;
     this.pending = [];
-    const items = this.ephemeral.drain(startedAt);
+    const items = this.ephemeral.takeAll(startedAt);
     const touched = this.build(entries, startedAt);
     this.ephemeralDelivery.build(items, touched);
     const excluded = excludedUsers([...entries, ...items]);
@@ -248,7 +248,7 @@ export class Fanout {
     this.counts.events += entries.length;
     this.counts.flushes += 1;
     const endedAt = clock.mono();
-    this.pauseUntil = endedAt + Math.min(MAX_REST_MS, endedAt - startedAt);
+    this.pauseUntil = endedAt + Math.min(MAX_PAUSE_MS, endedAt - startedAt);
     // When the right to deliver was checked (C6): a process may be stopped in the middle of its writes, and nothing can prevent that.
     if (traced && traced.length > 0) this.parts.logger.trace({ mono: startedAt, conns: traced }, 'flush');
     this.resolveWaiters();

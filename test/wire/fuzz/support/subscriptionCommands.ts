@@ -196,7 +196,7 @@ const want = fc.subarray(['a', 'b', 'c', 'ab'], { maxLength: 2 }).map((names) =>
 });
 
 /** Another way of delivery: served by itself, not in a cohort (L5). */
-const singly = fc.boolean().map((batch_messages) =>
+const individually = fc.boolean().map((batch_messages) =>
   command(`batch ${batch_messages}`, async (_model, user) => {
     await user.ask('set_message_preferences', { preferences: { batch_messages } }, 'message_preferences_updated');
   }),
@@ -224,6 +224,6 @@ export const COMMANDS: fc.Arbitrary<Command>[] = [
   refresh,
   mute,
   want,
-  singly,
+  individually,
   look,
 ];

@@ -39,7 +39,7 @@ export class ClearTally {
 
 /**
  * Takes jobs away in many small atomic steps, queue by queue, one step at a time. Nothing is paused (Q5): workers and
- * publishers go on between the steps, and a clear that dies leaves queues that work and a rest for the next one. Jobs added after
+ * publishers go on between the steps, and a clear that dies leaves queues that work and what is left for the next one. Jobs added after
  * it began stay, as far as the clocks of the nodes agree.
  */
 export class QueueClear {

@@ -38,7 +38,7 @@ export class AuthFailures {
     try {
       const verified = this.verifier.verify(token);
       // While a key set is fetched nobody can tell, and its answer comes after the upgrade as ever.
-      if (verified instanceof Promise) verified.catch(untold);
+      if (verified instanceof Promise) verified.catch(ignoreLateFault);
       return 0;
     } catch (error) {
       // Anything but a verdict on the token is the acceptor's to report: thrown from here it would end the process.
@@ -48,6 +48,6 @@ export class AuthFailures {
 }
 
 /** The same look is taken again after the upgrade, and answered then. */
-function untold(): void {
+function ignoreLateFault(): void {
   return;
 }

@@ -8,7 +8,7 @@ const MAX_UNANSWERED = 32;
  * The requests of each socket that are not answered yet. Node.js reads on to the end of what came with one segment: 64 KiB of small
  * requests are answered with 45 MB, which wait in memory for a peer that does not read them.
  */
-export class Unanswered {
+export class UnansweredRequests {
   private readonly counts = new WeakMap<Duplex, number>();
 
   /** False when there are too many: its socket is ended, and it is not to be worked on. */

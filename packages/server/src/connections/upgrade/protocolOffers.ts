@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Unanswered } from '../limits/unansweredRequests.js';
+import type { UnansweredRequests } from '../limits/unansweredRequests.js';
 import { asksForWebSocket, listOf } from './handshake.js';
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -13,7 +13,7 @@ type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) 
 export class ProtocolOffers {
   private readonly server: Server;
 
-  constructor(server: Server, unanswered: Unanswered, onWebSocket: UpgradeListener) {
+  constructor(server: Server, unanswered: UnansweredRequests, onWebSocket: UpgradeListener) {
     this.server = server;
     server.on('upgrade', (request, socket, head) => {
       // Behind a request that is not answered yet: the answers would get lost, and the socket be kept for ever.

@@ -30,7 +30,7 @@ export class ReplacementAllowance {
       const verified = this.verifier.verify(token);
       if (verified instanceof Promise) {
         // While a key set is fetched nobody can tell; a full node waits for nobody.
-        verified.catch(untold);
+        verified.catch(ignoreLateFault);
         return false;
       }
       // A second one at the same time would be one too many: the first is replacing already.
@@ -43,6 +43,6 @@ export class ReplacementAllowance {
 }
 
 /** The client is told of the full node, and its token is checked when it comes again. */
-function untold(): void {
+function ignoreLateFault(): void {
   return;
 }

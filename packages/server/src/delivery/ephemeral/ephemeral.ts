@@ -85,7 +85,7 @@ export class Ephemeral {
   }
 
   /** What goes out with the flush of this moment, in order. */
-  drain(now: number): readonly EphemeralItem[] {
+  takeAll(now: number): readonly EphemeralItem[] {
     const out: EphemeralItem[] = [];
     const wall = this.parts.clock.now();
     // Those that waited longest first.

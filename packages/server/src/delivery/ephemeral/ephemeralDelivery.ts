@@ -20,7 +20,7 @@ interface Behind {
   seq: number;
   /** Events for it since then, the latest values among them. */
   missed: number;
-  /** Monotonic ms; Infinity: when its socket drains. */
+  /** Monotonic ms; Infinity: when its socket empties. */
   notBefore: number;
 }
 
@@ -45,7 +45,7 @@ export class EphemeralDelivery {
   private readonly parts: EphemeralDeliveryParts;
   private readonly behind = new Map<Member, Behind>();
   /** To be told of their limit when a second has passed. */
-  private readonly untold = new Set<Member>();
+  private readonly unreported = new Set<Member>();
   private timer: NodeJS.Timeout | null = null;
   private timerAt = 0;
 
@@ -133,27 +133,27 @@ export class EphemeralDelivery {
     const now = clock.mono();
     const notice = limit.notice(now);
     if (notice) {
-      this.untold.delete(member);
+      this.unreported.delete(member);
       this.tell(member, notice);
       return;
     }
     const { noticeAt } = limit;
     if (noticeAt === null) return;
-    this.untold.add(member);
+    this.unreported.add(member);
     this.arm(noticeAt, now);
   }
 
   /** The member is delivered to no more. */
   forget(member: Member): void {
     this.behind.delete(member);
-    this.untold.delete(member);
+    this.unreported.delete(member);
   }
 
   stop(): void {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
     this.behind.clear();
-    this.untold.clear();
+    this.unreported.clear();
   }
 
   private wanted(items: readonly EphemeralItem[], member: Member): EphemeralItem[] {
@@ -241,8 +241,8 @@ export class EphemeralDelivery {
   private tick(): void {
     this.timer = null;
     const now = this.parts.clock.mono();
-    for (const member of [...this.untold]) {
-      this.untold.delete(member);
+    for (const member of [...this.unreported]) {
+      this.unreported.delete(member);
       this.notify(member);
     }
     for (const [member, { notBefore }] of [...this.behind]) {

@@ -10,7 +10,7 @@ export type EventOutcome = 'appended' | 'failed' | 'expired' | `job:${string}`;
 
 export interface EventOutcomesParts {
   readonly redis: RedisClient;
-  /** The key of a bucket of one queue (`Keys.told`), and of one that the build before this one reads (`Keys.fates`). */
+  /** The key of a bucket of one queue (`Keys.outcomes`), and of one that the build before this one reads (`Keys.oldOutcomes`). */
   readonly key: (bucket: number) => string;
   readonly oldKey: (bucket: number) => string;
   readonly clock: Pick<Clock, 'now'>;

@@ -28,7 +28,7 @@ export interface QueueOwnershipParts {
  * The nodes write it again every 10 s; when none is left, the queue is soon anybody's. Shorter than housekeeping takes to remove a dead
  * lease, which is then not taken for a stranger's.
  */
-const DEED_MS = 20_000;
+const OWNERSHIP_MS = 20_000;
 /** Others that write at the same time. */
 const TRIES = 5;
 
@@ -74,15 +74,15 @@ export class QueueOwnership {
         return;
       }
       // Where its id differs from what this node knew, others were quicker after a loss of data.
-      const deed: OwnershipRecord = {
+      const record: OwnershipRecord = {
         lease: lease(),
         queue: found?.queue ?? this.queue ?? randomBytes(6).toString('hex'),
         of,
       };
-      const written = JSON.stringify(deed);
-      text = String(await this.script.run(redis, [key], [DEED_MS, text, written]));
+      const written = JSON.stringify(record);
+      text = String(await this.script.run(redis, [key], [OWNERSHIP_MS, text, written]));
       if (text !== written) continue;
-      this.queue = deed.queue;
+      this.queue = record.queue;
       this.stranger = null;
       return;
     }
@@ -92,9 +92,9 @@ export class QueueOwnership {
 function ownershipRecordOf(text: string): OwnershipRecord | null {
   if (text === '') return null;
   try {
-    const deed = JSON.parse(text) as Partial<Record<keyof OwnershipRecord, unknown>> | null;
-    if (typeof deed?.lease !== 'string' || typeof deed.queue !== 'string') return null;
-    return { lease: deed.lease, queue: deed.queue, of: String(deed.of) };
+    const record = JSON.parse(text) as Partial<Record<keyof OwnershipRecord, unknown>> | null;
+    if (typeof record?.lease !== 'string' || typeof record.queue !== 'string') return null;
+    return { lease: record.lease, queue: record.queue, of: String(record.of) };
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;

@@ -17,7 +17,7 @@ const DOCUMENTATION = 'docs/MIGRATION.md';
  * costs a node about 0.15 ms: at most 200 a second of them.
  */
 const AT_ONCE = 20;
-const REST_MS = 100;
+const PAUSE_MS = 100;
 
 export interface DeprecationsParts {
   readonly rollouts: Pick<Rollouts, 'decide' | 'onChange'>;
@@ -39,7 +39,7 @@ export class Deprecations {
       all: () => parts.table.all(),
       tell: (connection) => this.reconsider(connection),
       atOnce: AT_ONCE,
-      pauseMs: REST_MS,
+      pauseMs: PAUSE_MS,
       report: parts.report,
       where: 'legacy.deprecation',
     });

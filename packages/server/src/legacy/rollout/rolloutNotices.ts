@@ -10,7 +10,7 @@ import type { Rollouts } from './rollouts.js';
  * costs the node about 0.15 ms. A full node has told all of its 50,000 within 10 s.
  */
 const TOLD = 250;
-const REST_MS = 50;
+const PAUSE_MS = 50;
 
 export interface RolloutNoticesParts {
   readonly rollouts: Rollouts;
@@ -36,7 +36,7 @@ export class RolloutNotices {
       all: () => parts.table.all(),
       tell: (connection) => this.tell(connection),
       atOnce: TOLD,
-      pauseMs: REST_MS,
+      pauseMs: PAUSE_MS,
       report: parts.report,
       where: 'operations.rollout',
     });

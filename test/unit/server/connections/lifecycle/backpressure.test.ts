@@ -9,13 +9,13 @@ import { until } from '../../../../support/wait.js';
 describe('congested connections', () => {
   // Seen red without the `off`: a socket that is congested again and again would collect listeners.
   it('must leave no listener on their socket, however they stop being congested', () => {
-    const drained: unknown[] = [];
+    const onWritable: unknown[] = [];
     const backpressure = new Backpressure({
       clock: { now: () => 0, mono: () => 0 },
       logger: createLogger('silent', 'n1'),
       delayMs: 1000,
       attempts: 5,
-      onWritable: (connection) => drained.push(connection),
+      onWritable: (connection) => onWritable.push(connection),
     });
     const socket = new EventEmitter();
     const connection = { id: 'c', userId: 'u', buffered: 0, socket, signal: () => true } as unknown as Connection;
@@ -25,7 +25,7 @@ describe('congested connections', () => {
       expect(socket.listenerCount('drain')).to.equal(1);
       socket.emit('drain');
       expect(socket.listenerCount('drain')).to.equal(0);
-      expect(drained).to.have.length(n + 1);
+      expect(onWritable).to.have.length(n + 1);
     }
     backpressure.watch(connection);
     backpressure.stop();

@@ -24,7 +24,7 @@ describe('the end of a token', () => {
   before(() => liveness.start());
   after(() => liveness.stop());
 
-  // Seen red for `congested`: it came with the next ping, and what drained meanwhile was delivered to (G8).
+  // Seen red for `congested`: it came with the next ping, and what emptied meanwhile was delivered to (G8).
   for (const status of ['open', 'congested', 'recovering'] satisfies ConnectionState[]) {
     it(`must come in time for a connection that is ${status}, not with its next ping`, async () => {
       const ended: CloseCode[] = [];

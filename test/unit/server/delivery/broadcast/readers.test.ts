@@ -108,7 +108,7 @@ describe('connections that read the log', () => {
     const members = Array.from({ length: 20 }, (_, n) => new FakeMember(`m${n}`));
     for (const member of members) readers.add(member, begin);
     await until(() => held.length === 8, { what: 'all places are taken' });
-    // The next in line are slow, and end before they drain.
+    // The next in line are slow, and end before they empty.
     const slow = members.slice(8, 16);
     for (const member of slow) member.congested = true;
     hold = false;

@@ -65,11 +65,11 @@ describe('ephemeral events of a node', () => {
     const ephemeral = make();
     ephemeral.take([event('tick', { n: 1 }, 'a'), event('tick', { n: 2 }, 'b'), event('tick', { n: 3 }, 'a')], 300);
     expect(wakes).to.equal(1);
-    expect(values(ephemeral.drain(time))).to.deep.equal([3, 2]);
+    expect(values(ephemeral.takeAll(time))).to.deep.equal([3, 2]);
     expect(ephemeral.counts).to.include({ received: 3, sent: 2, conflated: 1 });
     expect(ephemeral.due).to.equal(false);
     ephemeral.take([event('tick', { n: 4 }, 'a')], 100);
-    expect(values(ephemeral.drain(time)), 'conflation ends with the flush').to.deep.equal([4]);
+    expect(values(ephemeral.takeAll(time)), 'conflation ends with the flush').to.deep.equal([4]);
   });
 
   it('events without a key, of other types or other users must not replace each other', () => {
@@ -79,7 +79,7 @@ describe('ephemeral events of a node', () => {
     const both = event('tick', { n: 5 }, 'a');
     ephemeral.takeTargeted([{ users: ['ann', 'ben'], event: both }], 100);
     ephemeral.takeTargeted([{ users: ['ann'], event: event('tick', { n: 6 }, 'a') }], 100);
-    const out = ephemeral.drain(time);
+    const out = ephemeral.takeAll(time);
     expect(out.map(({ user, event: { data } }) => [user, data.n])).to.deep.equal([
       [null, 1],
       [null, 2],
@@ -93,19 +93,19 @@ describe('ephemeral events of a node', () => {
   it('over the rate of a type the latest of each key must wait and come by itself, not be lost', () => {
     const ephemeral = make();
     ephemeral.take([event('slow', { n: 1 }, 'a')], 100);
-    expect(values(ephemeral.drain(time))).to.deep.equal([1]);
+    expect(values(ephemeral.takeAll(time))).to.deep.equal([1]);
     ephemeral.take([event('slow', { n: 2 }, 'a'), event('slow', { n: 3 }, 'b')], 200);
-    expect(values(ephemeral.drain(time))).to.deep.equal([]);
+    expect(values(ephemeral.takeAll(time))).to.deep.equal([]);
     ephemeral.take([event('slow', { n: 4 }, 'a')], 100);
-    expect(values(ephemeral.drain(time))).to.deep.equal([]);
+    expect(values(ephemeral.takeAll(time))).to.deep.equal([]);
     expect(ephemeral.due).to.equal(false);
     time += 10_000;
     expect(ephemeral.due).to.equal(true);
-    expect(values(ephemeral.drain(time)), 'the one that waits longest').to.deep.equal([4]);
+    expect(values(ephemeral.takeAll(time)), 'the one that waits longest').to.deep.equal([4]);
     time += 9_999;
-    expect(values(ephemeral.drain(time))).to.deep.equal([]);
+    expect(values(ephemeral.takeAll(time))).to.deep.equal([]);
     time += 1;
-    expect(values(ephemeral.drain(time))).to.deep.equal([3]);
+    expect(values(ephemeral.takeAll(time))).to.deep.equal([3]);
     expect(ephemeral.counts).to.include({ received: 4, sent: 3, conflated: 1, dropped_rate: 0 });
   });
 
@@ -114,7 +114,7 @@ describe('ephemeral events of a node', () => {
     const sent: number[] = [];
     for (let n = 0; n < 2400; n += 1) {
       ephemeral.take([event('metric', { n })], 100);
-      for (const _ of ephemeral.drain(time)) sent.push(time);
+      for (const _ of ephemeral.takeAll(time)) sent.push(time);
       time += 50;
     }
     for (const start of sent) {
@@ -130,7 +130,7 @@ describe('ephemeral events of a node', () => {
       ephemeral.takeTargeted([{ users: ['ann'], event: event('slow', { n }, `k${n}`) }], 100);
     }
     ephemeral.takeTargeted([{ users: ['ben'], event: event('slow', { n: 9 }, 'k') }], 100);
-    const out = ephemeral.drain(time);
+    const out = ephemeral.takeAll(time);
     expect(out.map(({ user, event: { data } }) => [user, data.n])).to.deep.equal([
       ['ann', 0],
       ['ben', 9],
@@ -141,11 +141,11 @@ describe('ephemeral events of a node', () => {
     const ephemeral = make();
     const expires_at = new Date(5000).toISOString();
     ephemeral.take([event('slow', { n: 1 }, 'a')], 100);
-    ephemeral.drain(time);
+    ephemeral.takeAll(time);
     ephemeral.take([event('slow', { n: 2 }, 'a', { expires_at })], 100);
-    ephemeral.drain(time);
+    ephemeral.takeAll(time);
     time += 10_000;
-    expect(ephemeral.drain(time)).to.deep.equal([]);
+    expect(ephemeral.takeAll(time)).to.deep.equal([]);
     expect(ephemeral.counts.dropped_expired).to.equal(1);
   });
 
@@ -153,7 +153,7 @@ describe('ephemeral events of a node', () => {
     const ephemeral = make();
     for (let n = 0; n < 30_000; n += 1) ephemeral.take([event('slow', { n }, `k${n}`)], 100);
     expect(ephemeral.counts.dropped_full).to.equal(20_000);
-    ephemeral.drain(time);
+    ephemeral.takeAll(time);
     for (let n = 0; n < 30_000; n += 1) ephemeral.take([event('slow', { n }, `l${n}`)], 100);
     expect(ephemeral.counts.dropped_full).to.equal(20_000 + 30_000 - 1);
     const heavy = make();
@@ -164,23 +164,23 @@ describe('ephemeral events of a node', () => {
   it('what waits on a node that may not deliver is gone, and counted', () => {
     const ephemeral = make();
     ephemeral.take([event('tick', { n: 1 }), event('slow', { n: 2 }, 'a'), event('slow', { n: 3 }, 'b')], 300);
-    ephemeral.drain(time);
+    ephemeral.takeAll(time);
     ephemeral.take([event('tick', { n: 4 })], 100);
     ephemeral.discard();
     expect(ephemeral.counts).to.include({ sent: 2, dropped_fenced: 2 });
     time += 60_000;
-    expect(ephemeral.drain(time)).to.deep.equal([]);
+    expect(ephemeral.takeAll(time)).to.deep.equal([]);
   });
 
   it('who fell behind must get the latest of each key since then, nothing older and nobody else’s', () => {
     const ephemeral = make();
     ephemeral.take([event('tick', { n: 1 }, 'a'), event('tick', { n: 2 }, 'b')], 200);
-    ephemeral.drain(time);
+    ephemeral.takeAll(time);
     const { seq } = ephemeral;
     for (let n = 3; n < 8; n += 1) {
       ephemeral.take([event('tick', { n }, 'a'), event('tick', { n: -n })], 200);
       ephemeral.takeTargeted([{ users: ['ann', 'ben'], event: event('tick', { n: n * 10 }, 'a') }], 100);
-      ephemeral.drain(time);
+      ephemeral.takeAll(time);
     }
     expect(values(ephemeral.since(seq, 'ann'))).to.deep.equal([7, 70]);
     expect(values(ephemeral.since(seq, 'zoe'))).to.deep.equal([7]);
@@ -199,7 +199,7 @@ describe('ephemeral events of a node', () => {
       const ephemeral: Ephemeral = new Ephemeral(
         { catalogue: () => fast, clock: { now: Date.now, mono: () => performance.now() } },
         () => {
-          out.push(...values(ephemeral.drain(performance.now())));
+          out.push(...values(ephemeral.takeAll(performance.now())));
           if (out.length === 1002) resolve();
         },
       );

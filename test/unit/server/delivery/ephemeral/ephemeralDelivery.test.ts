@@ -16,7 +16,7 @@ const catalogue = new EventCatalogue({
 const typeSets = new TypeSets();
 const clearance = { id: 1, roles: new Set<string>(), permissions: new Set(['events:receive']) };
 
-/** A member whose socket the test fills and drains. */
+/** A member whose socket the test fills and empties. */
 class FakeMember implements Member {
   readonly id: string;
   readonly userId: string;
@@ -95,7 +95,7 @@ describe('ephemeral events to single connections', () => {
     } as const;
     if (more.user === undefined) ephemeral.take([event], 100);
     else ephemeral.takeTargeted([{ users: [more.user], event }], 100);
-    return ephemeral.drain(1000);
+    return ephemeral.takeAll(1000);
   }
 
   it('one that is suspended, or not yet established, must not get a targeted event (C12)', () => {

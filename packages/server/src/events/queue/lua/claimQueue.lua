@@ -2,7 +2,7 @@
 -- Writes whose the event queue in this Redis is, unless that changed since the caller read it. `allow-oom`: a node must start on a full
 -- Redis (Q6).
 --
--- KEYS 1 deed  <prefix>:queuedeed  JSON
+-- KEYS 1 owner <prefix>:queuedeed  JSON
 -- ARGV 1 time for which it holds, ms
 --      2 what the caller read; '' when there was none
 --      3 the new one

@@ -17,15 +17,15 @@ end
 local had, kept = redis.call('HMGET', KEYS[1], unpack(fields)), {}
 for i = 1, #fields do
   local field = fields[i]
-  local rest, fate = string.sub(ARGV[1 + 2 * i], FIELD + 1), ARGV[2 + 2 * i]
+  local rest, outcome = string.sub(ARGV[1 + 2 * i], FIELD + 1), ARGV[2 + 2 * i]
   local text = kept[field] or had[i] or ''
-  if string.sub(fate, 1, 1) ~= NAMES then
+  if string.sub(outcome, 1, 1) ~= NAMES then
     local at = string.find(text, rest .. NAMES, 1, true)
     if at then
       text = string.sub(text, 1, at - 1) .. string.sub(text, at + #rest + length)
     end
   end
-  kept[field] = fate == '' and text or text .. rest .. fate
+  kept[field] = outcome == '' and text or text .. rest .. outcome
 end
 local flat, empty = {}, {}
 for field, text in pairs(kept) do
