@@ -106,7 +106,10 @@ export class ProcessGroup {
     // What was on its way to one that was just killed (EPIPE), of node:cluster too: without a listener it would end this process, and all
     // workers with it. One that could not be started tells it by this alone.
     worker.on('error', (error: Error) => {
-      this.logger.warn({ worker: index, err: error }, 'a node process could not be started, or told something');
+      this.logger.warn(
+        { worker: index, err: error },
+        'a node process could not be started, or did not receive a message',
+      );
       if (worker.process.pid === undefined) ended({ error: error.message });
     });
     worker.on('exit', (code, signal) => ended({ code, signal }));
@@ -117,7 +120,7 @@ export class ProcessGroup {
     const early = lived < LIVED_MS ? (this.earlyDeaths.get(index) ?? 0) + 1 : 0;
     this.earlyDeaths.set(index, early);
     const after = Math.min(MAX_RESTART_MS, RESTART_MS * 2 ** Math.max(0, early - 1));
-    this.logger.error({ worker: index, ...how, restart_ms: after }, 'a node process ended and is started again');
+    this.logger.error({ worker: index, ...how, restart_ms: after }, 'a node process ended and is restarted');
     const timer = setTimeout(() => {
       this.restarts.delete(timer);
       try {

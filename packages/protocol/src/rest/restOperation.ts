@@ -26,7 +26,7 @@ export interface RestOperation {
   /** One line. */
   readonly summary: string;
   readonly description?: string;
-  /** One of these is enough; `any`: a good token is, whatever it allows; null: nobody is asked who he is. */
+  /** One of these is enough; `any`: any valid token; null: public, no authentication. */
   readonly permissions: readonly [Permission, ...Permission[]] | 'any' | null;
   /** Answered beyond the limits on plain HTTP too, with what was answered a moment ago. */
   readonly unlimited?: true;

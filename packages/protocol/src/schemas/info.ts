@@ -11,7 +11,7 @@ const eventType = whole({
   permission: { ...text, description: 'needed to subscribe and to receive' },
 });
 
-/** Answer of `GET /info`: what this service can do, for whoever asks. */
+/** Answer of `GET /info`: what this service can do. Public. */
 export const infoSchema = whole({
   endpoint: text,
   description: text,

@@ -57,7 +57,7 @@ function isValue(argument: string | undefined): argument is string {
 
 function unknownArgument(flag: string): SettingsProblem {
   if (flag.startsWith('--')) return { setting: flag.slice(0, 64), message: 'there is no such flag' };
-  return { setting: 'command line', message: 'only flags are taken: --name value or --name=value' };
+  return { setting: 'command line', message: 'is not a flag; write --name value or --name=value' };
 }
 
 /** Text to value. What does not fit the kind stays as it is, and the schema refuses it with the bad value in the message. */

@@ -117,7 +117,7 @@ export class CatalogueReloads {
     } catch (error) {
       // Anything else is a fault of ours, and none of the file.
       if (!(error instanceof CatalogueError)) throw error;
-      logger.error({ reason: error.message }, 'the event catalogue is refused, the old one stays');
+      logger.error({ reason: error.message }, 'the event catalogue is refused; the old one stays in force');
       return { ...this.answer('refused', null), error: error.message };
     }
   }

@@ -20,11 +20,11 @@ import {
 } from '@unified-ws/protocol';
 import { Components, type Json } from './components.js';
 
-const DESCRIPTION = `JSON text frames over one WebSocket per user. The operations are those of the server: it *receives* what clients send, and *sends* what they get.
+const DESCRIPTION = `JSON text frames over one WebSocket per user. The operations are seen from the server: it *receives* messages of clients and *sends* messages to them.
 
-A message of the server is an event if and only if it has \`scope\`. Fields beside \`data\` that the server does not know are ignored, those inside it are refused;
-a client ignores what it does not know, as later versions may add some. A request that fails is answered by \`error\` or \`validation_error\` with its id in
-\`reply_to\`. Only an admin, or whoever has the permission in \`x-permission\`, may send what asks for one.`;
+A message of the server is an event if and only if it has \`scope\`. The server ignores unknown fields beside \`data\` and refuses unknown fields inside it.
+A client ignores what it does not know, because later versions may add fields and messages. A request that fails is answered with \`error\` or
+\`validation_error\`, with its id in \`reply_to\`. A message with \`x-permission\` needs that permission.`;
 
 const CHANNEL = { $ref: '#/channels/unified' };
 const FAILURES = ['error', 'validation_error'] as const;
@@ -66,7 +66,7 @@ export function asyncApiDocument(version: string, catalogue: Catalogue): Json {
         address: WS_PATH,
         summary: 'The one connection of a user',
         description:
-          'Of all connections of a user the newest is current, in the whole cluster: the others are closed with 4001.',
+          'Only the newest connection of a user is current, in the whole cluster. The server closes the others with 4001.',
         servers: [{ $ref: '#/servers/secure' }, { $ref: '#/servers/plain' }],
         messages: Object.fromEntries(Object.keys(messages).map((id) => [id, { $ref: `#/components/messages/${id}` }])),
         bindings: { ws: binding() },
@@ -99,9 +99,9 @@ function securitySchemes(): Json {
       type: 'httpApiKey',
       in: 'header',
       name: 'Sec-WebSocket-Protocol',
-      description: `\`${SUBPROTOCOL}, ${BEARER_PREFIX}<token>\`, for browsers; the server answers with \`${SUBPROTOCOL}\` alone. Without any token in the request, the first message is \`authenticate\`.`,
+      description: `\`${SUBPROTOCOL}, ${BEARER_PREFIX}<token>\`, for browsers; the server answers with only \`${SUBPROTOCOL}\`. If the request has no token, the first message is \`authenticate\`.`,
     },
-    query: { type: 'httpApiKey', in: 'query', name: 'token', description: 'may end up in logs: prefer the others' },
+    query: { type: 'httpApiKey', in: 'query', name: 'token', description: 'may appear in logs: prefer another way' },
   };
 }
 

@@ -11,18 +11,18 @@ import { PROBLEM_STATUSES, problemName, problemResponse } from './problemRespons
 
 const DESCRIPTION = `REST interface of the Unified WebSocket cluster. Every node answers for the whole cluster.
 
-Failures are \`application/problem+json\` (RFC 9457) with a stable \`code\`. Parameters and fields of a request that are not listed here are refused; a client
-ignores fields of an answer that it does not know, as later versions may add some. HEAD works where GET does; OPTIONS tells the methods of a path, and
-any other method is answered 405 with \`Allow\`.
+Failures are \`application/problem+json\` (RFC 9457) with a stable \`code\`. Parameters and fields of a request that are not listed here are refused. A client
+ignores unknown fields of an answer, because later versions may add some. HEAD works where GET does. OPTIONS returns the methods of a path.
+Any other method is answered with 405 and \`Allow\`.
 
-Each path with a user id has a second form, with \`base64url/\` before the id, and the id as base64url of its UTF-8 without padding: it works for every id, also for
-\`.\` and \`..\`, which most libraries fold away.`;
+Each path with a user id has a second form: \`base64url/\` and then the UTF-8 of the id as base64url without padding. It works for every id, also for
+\`.\` and \`..\`, which most libraries remove from paths.`;
 
 const TAGS: Readonly<Record<RestOperation['tag'], string>> = {
   events: 'Publishing',
   users: 'Users and their connections',
   queue: 'The event queue',
-  rollout: 'Who of the users of the legacy endpoints is assigned to the unified one',
+  rollout: 'The roll-out: which users are assigned to the unified endpoint',
   cluster: 'The cluster and its nodes',
   probes: 'For load balancers, orchestrators and Prometheus',
   specs: 'Descriptions of the interfaces',
@@ -50,7 +50,7 @@ export function openApiDocument(version: string): Json {
       description: DESCRIPTION,
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    servers: [{ url: '/', description: 'the node, or the load balancer, that this was read from' }],
+    servers: [{ url: '/', description: 'the node or load balancer that served this document' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
