@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 
 /** Columns of the tables, and keys of the JSON documents, that explain the contract and are no part of it. */
 const EXPLAINING_COLUMNS = new Set(['meaning', 'test', 'allows to', 'since otherwise']);
-const EXPLAINING_KEYS = new Set(['description', 'summary']);
+const EXPLAINING_KEYS = new Set(['description', 'summary', 'meaning']);
+/** Of this column only the word before the colon is the contract: `kept` or `gone`; the remark explains. */
+const REMARKED_COLUMN = 'predecessor';
 
 /** Cells of a row; a bar in a cell is written `\|`. */
 function cells(line) {
@@ -27,7 +29,10 @@ function rowsOf(page) {
       const [first, ...others] = cells(line);
       let key = `${heading} · ${first}`;
       while (rows.has(key)) key += ' (again)';
-      const named = others.map((cell, index) => [columns[index + 1], cell]);
+      const named = others.map((cell, index) => {
+        const column = columns[index + 1];
+        return [column, column === REMARKED_COLUMN ? cell.split(':')[0] : cell];
+      });
       rows.set(key, Object.fromEntries(named.filter(([column]) => !EXPLAINING_COLUMNS.has(column))));
     }
   }

@@ -39,7 +39,7 @@ function agreements(): string {
     'names both. `peer`: for each node its own value counts. `told`: may differ during a rolling deploy; after 10 minutes `/health` and the',
     'notices of `/readyz` name both values and their nodes.',
     '',
-    '| setting | a different value is | because otherwise |',
+    '| setting | other values are | since otherwise |',
     '|---|---|---|',
     ...AGREEMENTS.map(({ name, rule, why }) => `| ${name.replaceAll(/[A-Z_]{5,}/g, '`$&`')} | ${rule} | ${why} |`),
   ].join('\n');
