@@ -2,15 +2,15 @@ import type { Clock } from '../../util/clock.js';
 
 /** Claims of a connect storm wait for each other at most this long, milliseconds. */
 const WINDOW_MS = 5;
-/** Fewer within a window are no storm, and go at once. */
+/** Fewer claims than this within a window are no storm, and are sent at once. */
 const STORM = 4;
-/** A script takes no more arguments than this by far; nobody must wait for a longer queue either. */
+/** Upper bound of a batch: well below the argument limit of a script, and no claim waits for a longer queue. */
 const MAX_BATCH = 1000;
 
 /**
- * Lets the claims of a connect storm go together: Node.js accepts one connection per turn, so each would be a system call and
- * a round trip of its own (measured: 200 µs per connect one by one, 137 together). Outside of a storm nothing waits. The
- * order of arrival is kept. Needs no stop: what waits is written within the window.
+ * Sends the claims of a connect storm together: Node.js accepts one connection per turn, so each claim would be a system call and
+ * a round trip of its own (measured: 200 µs per connect alone, 137 µs together). Outside a storm nothing waits. The order
+ * of arrival is kept. Needs no stop: waiting claims are sent within the window.
  */
 export class ClaimBatcher<T> {
   private readonly clock: Clock;
@@ -43,7 +43,7 @@ export class ClaimBatcher<T> {
   }
 
   private flush(): void {
-    // The storm goes on as long as it fills its windows.
+    // The storm lasts as long as its windows are full.
     this.timer = this.waiting.length >= STORM ? setTimeout(() => this.flush(), WINDOW_MS) : null;
     this.writeWaiting();
   }

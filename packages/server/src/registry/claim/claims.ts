@@ -18,7 +18,7 @@ import type { PendingReplacements } from './pendingReplacements.js';
 import type { Releases } from './releases.js';
 
 export type ClaimOutcome =
-  /** Current, and everybody replaced is confirmed closed or has lost the right to deliver. */
+  /** Current. Every replaced connection is confirmed closed or has lost the right to deliver. */
   | {
       readonly status: 'held';
       readonly saved: readonly string[];
@@ -27,15 +27,15 @@ export type ClaimOutcome =
       readonly hasReplaced: boolean;
       readonly mailbox: ClaimedMailbox | null;
     }
-  /** Not current: close with this code. `until`: end of a ban, ms, 0 = for good. */
+  /** Not current: close with this code. `until`: end of a ban, ms, 0 = permanent. */
   | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
-  /** CONNECTION_POLICY=reject, and this one is connected, as far as the registry knows. */
+  /** CONNECTION_POLICY=reject, and the registry holds this connection of the user. */
   | { readonly status: 'occupied'; readonly owner: Pick<Owner, 'conn' | 'lease'> }
-  /** The socket closed, or was evicted, meanwhile. Nothing is left to do. */
+  /** The socket closed or was evicted meanwhile. Nothing is left to do. */
   | { readonly status: 'gone' }
-  /** Another re-claim of the connection, or another lease of this node, took its place: it decides nothing any more. */
+  /** A later re-claim of the connection, or a newer lease of this node, decides instead of this one. */
   | { readonly status: 'lapsed' }
-  /** The entry is the connection's own, but under another lease than was read: it is to be read again. */
+  /** The entry belongs to the connection, but under another lease than was read: read the entry again. */
   | { readonly status: 'moved' };
 
 export interface ClaimsParts {
@@ -56,19 +56,19 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** A re-claim that was sent and is not settled; the newest of its connection. */
+/** A re-claim that was sent and is not settled; the newest one of its connection. */
 interface Reclaim {
   readonly lease: string;
 }
 
 /**
- * Makes connections current (CONSISTENCY C1-C8). The caller has put the connection into the node's table before (C1), so an
- * evict that overtakes the claim's answer finds it.
+ * Makes connections current (CONSISTENCY C1-C8). The caller puts the connection into the node's table first (C1), so that an
+ * evict that arrives before the claim's answer finds the connection.
  */
 export class Claims {
   private readonly parts: ClaimsParts;
   private readonly batcher: ClaimBatcher<Waiting>;
-  /** By connection: while its re-claim is not settled, "mine" in the registry is no leave to deliver for it (C4). */
+  /** Unsettled re-claims by connection. Such a connection may not deliver, even if the registry names it as current (C4). */
   private readonly reclaims = new Map<string, Reclaim>();
 
   constructor(parts: ClaimsParts) {
@@ -79,7 +79,7 @@ export class Claims {
   /**
    * Claims, waits for the replaced owners, settles.
    *
-   * @throws when Redis did not answer: the claim may still run, so it is released until that is confirmed (C8). The caller
+   * @throws when Redis did not answer: the claim may still run, so the entry is released until that is confirmed (C8). The caller
    *   closes with 4207.
    */
   async acquire(who: Claimant): Promise<ClaimOutcome> {
@@ -90,14 +90,14 @@ export class Claims {
     if (answer.status !== 'ok') return refusal(answer);
     const { lease } = who;
     const outcome = await this.settle(who, answer, () => this.parts.lease.id === lease);
-    // Nothing that was not established outlives its lease.
+    // A claim that is not established does not outlive its lease.
     const isOver = outcome.status === 'lapsed' || outcome.status === 'moved';
     return isOver ? { status: 'refused', code: CLOSE.LEASE_LOST } : outcome;
   }
 
   /**
-   * Claims again for an established connection: under a new lease, or after a Redis that forgot (C4). `waiting` calls
-   * `onSettled` later; until then the connection delivers nothing. An earlier re-claim of it decides nothing from now on.
+   * Claims again for an established connection: under a new lease, or after Redis lost data (C4). `waiting` calls
+   * `onSettled` later; until then the connection delivers nothing. An earlier re-claim of the connection no longer decides anything.
    *
    * @param from the lease in the connection's own entry, as it was read; '' when the entry is another's.
    */
@@ -135,22 +135,22 @@ export class Claims {
     return { status: 'waiting' };
   }
 
-  /** Whether a re-claim of it was sent, answered or not, and its replaced owners are not settled: it may not deliver (C4). */
+  /** Whether a re-claim of the connection was sent and its replaced owners are not settled: the connection may not deliver (C4). */
   isUnsettled(who: Claimant): boolean {
     return this.reclaims.has(who.id);
   }
 
-  /** Whether it waits for replaced owners just now. */
+  /** Whether the connection waits for replaced owners now. */
   isWaiting(who: Claimant): boolean {
     return this.parts.pendingReplacements.isWaiting(who.id);
   }
 
-  /** What was waited for under the former lease is worth nothing under the new one: the reconcile that follows re-claims (C10). */
+  /** A wait under the former lease means nothing under the new one: the reconcile that follows claims again (C10). */
   onNewLease(): void {
     for (const conn of this.reclaims.keys()) this.parts.pendingReplacements.forget(conn);
   }
 
-  /** The connection left the table. A claim that is still under way is released when its answer comes (C1). */
+  /** The connection left the table. A claim still under way is released when its answer comes (C1). */
   release(who: Claimant): void {
     this.parts.pendingReplacements.forget(who.id);
     this.reclaims.delete(who.id);
@@ -158,7 +158,7 @@ export class Claims {
   }
 
   private sendTogether(batch: readonly Waiting[]): void {
-    // C5: a device that gave up on its socket has a newer attempt under way, which this claim would evict.
+    // C5: a device that gave up on this socket has a newer attempt under way, and this claim would evict that attempt.
     const open = batch.filter(({ who }) => who.isOpen());
     for (const { who, resolve } of batch) if (!who.isOpen()) resolve(null);
     if (open.length === 0) return;
@@ -185,14 +185,14 @@ export class Claims {
       [answer] = await Promise.all([store.claim(who, under, failureDetector.dead(), again), enlisted]);
     } catch (error) {
       pendingReplacements.forget(who.id);
-      // A re-claim is repeated by its caller: it keeps the connection. A first claim ends with its socket (C8).
+      // A re-claim is repeated by its caller and keeps the connection. A first claim ends with its socket (C8).
       if (again === null || !who.isOpen()) releases.releaseUnanswered(who.userId, who.id);
       throw error;
     }
     if (answer.status === 'ok') {
       who.fence = answer.fence;
       who.lease = under;
-      // Doomed while claiming (C1), or the peer left: nobody else will release it.
+      // Evicted while claiming (C1), or the peer left: no other code path releases the entry.
       if (!who.isOpen()) {
         releases.release(who.userId, who.id, who.fence);
         return null;
@@ -223,14 +223,14 @@ export class Claims {
       if (!holds()) return { status: 'lapsed' };
       if (successor?.conn === who.id) return { status: 'moved' };
       if (successor !== null) return { status: 'refused', code: codeAfter(who, successor, replaced) };
-      // Not before the answer: a script that Redis does not know is sent again, and would put the list back after the clear.
+      // Not before the answer: a script unknown to Redis is sent again, and would put the list back after it was cleared.
       settled = true;
       if (confirmed) this.clear(who);
     }
     return { status: 'held', saved, preferences, amendment, hasReplaced: replaced.length > 0, mailbox };
   }
 
-  /** The own-client entries that stayed on the list are confirmed too (C5). Left to the next claimer when this fails. */
+  /** The own-client entries left on the list are confirmed too (C5). If this fails, the next claimer settles them. */
   private clear(who: Claimant): void {
     if (!who.isOpen()) return;
     const { store, clusterTime, report } = this.parts;
@@ -239,10 +239,10 @@ export class Claims {
 }
 
 /**
- * Told to a connection that is current no more: an admin's order stands (C15; the tombstone keeps the client, and 4206 would
- * bring it back), its own client's later attempt came, or somebody else (C5). When nobody newer is there, or an earlier attempt of
- * its own client, Redis forgot the claim: a code that ends the client for good would leave the user offline, so it comes back. One
- * that it has replaced is no newer one either, nor is an earlier attempt of such a client: they claimed in a Redis that forgot (C4).
+ * Close code for a connection that is no longer current: an admin's order stands (C15; the tombstone keeps the client, and 4206 would
+ * make it reconnect), a later attempt of its own client came, or another client replaced it (C5). If no newer connection is stored, or only
+ * an earlier attempt of the same client, Redis lost the claim. A final close code would leave the user offline, so the client is told to
+ * reconnect. A connection that this one replaced, or an earlier attempt of its client, is not newer: both claimed after Redis lost data (C4).
  */
 function codeAfter(
   who: Claimant,

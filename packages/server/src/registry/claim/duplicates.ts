@@ -2,14 +2,14 @@ import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 import type { Logger } from '../../observability/log/logger.js';
 
 export interface DuplicatesParts {
-  /** Events that were written on the connection after that time, cluster time, ms. */
+  /** Events written on the connection after that cluster time, ms. */
   readonly writtenSince: (conn: string, since: number) => number;
   readonly logger: Logger;
 }
 
 /**
- * Counts what must not happen (G1): events that were written on a connection after a newer one of its user was established. An
- * earlier attempt of the same client does not count: the client reads its newest socket alone (C5).
+ * Counts what must not happen (G1): events written on a connection after a newer connection of the same user was established. An
+ * earlier attempt of the same client does not count: the client reads only its newest socket (C5).
  */
 export class Duplicates {
   /** Events, since the start. */
@@ -23,7 +23,7 @@ export class Duplicates {
   /**
    * To be called before a connection is ended for a newer one.
    *
-   * @param since when the newer one was established, cluster time, ms; null: it is not, or nobody knows.
+   * @param since when the newer connection was established, cluster time, ms; null: it is not established, or this is unknown.
    */
   look(connection: { readonly id: string }, code: CloseCode, since: number | null): void {
     if (since === null || code !== CLOSE.SUPERSEDED) return;

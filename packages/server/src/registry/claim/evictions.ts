@@ -18,9 +18,9 @@ export interface EvictionsParts {
 }
 
 /**
- * Closes what a newer claim replaced, and confirms it (C1, C2). A connection that is still claiming is doomed: confirmed at
- * once, and released when its claim's answer comes. Only one that is not in the table is gone, and that is confirmed too.
- * Idempotent: the claimer repeats it until it is answered.
+ * Closes replaced connections and confirms that (C1, C2). A connection that is still claiming is marked for closing: this is confirmed at
+ * once, and its entry is released when its claim's answer comes. Only a connection that is not in the table is gone; that is confirmed too.
+ * Idempotent: the claimer repeats the evict until it is confirmed.
  */
 export class Evictions {
   received = 0;

@@ -13,13 +13,13 @@ export interface PendingReplacementsParts {
   readonly clock: Clock;
   readonly clusterTime: Pick<Clock, 'now'>;
   /**
-   * REPLACE_TIMEOUT_MS: longer than a lease, so that when it ends the old owner has lost the right to deliver. An owner whose node
-   * has a longer lease is given the time of that.
+   * REPLACE_TIMEOUT_MS. Longer than a lease, so the old owner has lost the right to deliver by then. If the owner's node has a
+   * longer lease, the wait is as long as that lease needs.
    */
   readonly timeoutMs: number;
 }
 
-/** Most claimers hear nothing early: they share this. */
+/** Shared empty set: most claimers get no early confirmation. */
 const NONE: ReadonlySet<string> = new Set();
 
 interface Pending {
@@ -29,17 +29,17 @@ interface Pending {
   readonly unconfirmed: Map<string, ReplacedOwner>;
   /** Monotonic ms. */
   readonly since: number;
-  /** Called once, when nobody that must be waited for is left. */
+  /** Called once, when no owner is left that must be waited for. */
   ready: (() => void) | null;
   /** Called when the last own-client entry is confirmed after that. */
   onOwnConfirmed: (() => void) | null;
 }
 
-/** The owners that this node's claimers replaced and that have not confirmed yet (C2, C5). One timer for all. */
+/** Replaced owners that have not confirmed yet, for all claimers of this node (C2, C5). One timer for all. */
 export class PendingReplacements {
   private readonly parts: PendingReplacementsParts;
   private readonly pending = new Map<string, Pending>();
-  /** Confirmations that came before the claim's own answer, by claimer that was announced. */
+  /** Confirmations that came before the claim's own answer, by announced claimer. */
   private readonly early = new Map<string, ReadonlySet<string>>();
   private timer: NodeJS.Timeout | null = null;
 
@@ -52,17 +52,17 @@ export class PendingReplacements {
   }
 
   /**
-   * A claim is about to be sent: its evicts may be confirmed before it is answered. Without this such a confirmation is lost,
-   * and the next one comes with the repeat. Ends with `wait` or `forget`.
+   * Call before a claim is sent: its evicts may be confirmed before the claim is answered. Without this call such a confirmation is lost
+   * until the evict is repeated. `wait` or `forget` ends it.
    */
   expect(claimer: string): void {
     this.early.set(claimer, NONE);
   }
 
   /**
-   * Resolves when every replaced owner of another client is confirmed closed, its lease is known dead, or the replace
+   * Resolves when each replaced owner of another client is confirmed closed, has a lease known dead, or the replace
    * time-out ran out. Resolves with the own-client entries that are not confirmed yet: they stay on the list.
-   * `onOwnConfirmed` is called once when the last of those is.
+   * `onOwnConfirmed` is called once, when the last of those is confirmed.
    */
   async wait(
     claimant: Claimant,
@@ -95,7 +95,7 @@ export class PendingReplacements {
     return own;
   }
 
-  /** Whether this claimer still waits for somebody that must be waited for. */
+  /** Whether this claimer still waits for an owner. */
   isWaiting(claimer: string): boolean {
     return this.pending.get(claimer)?.ready != null;
   }
@@ -108,7 +108,7 @@ export class PendingReplacements {
     if (pending?.unconfirmed.delete(conn)) this.advance(pending);
   }
 
-  /** The claimer closed: nobody waits any more. */
+  /** The claimer closed: its wait ends. */
   forget(claimer: string): void {
     this.early.delete(claimer);
     const pending = this.pending.get(claimer);
@@ -140,7 +140,7 @@ export class PendingReplacements {
     for (const pending of [...this.pending.values()]) {
       const { claimant } = pending;
       for (const one of [...pending.unconfirmed.values()]) {
-        // Warned once more all the same: what it knows of the time may be wrong (C2).
+        // Evict once more all the same: the owner's own idea of the time may be wrong (C2).
         const isGivenUp =
           failureDetector.isDead(one.l) ||
           now - pending.since >= Math.max(timeoutMs, failureDetector.patienceMs(one.l));

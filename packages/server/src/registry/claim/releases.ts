@@ -6,20 +6,20 @@ import type { Clock } from '../../util/clock.js';
 import type { RegistryStore } from '../store/registryStore.js';
 
 /**
- * A claim that was never answered may still arrive in Redis this long after, milliseconds: when a network comes back, the kernel
- * sends again what the closed connection had left, with pauses that have grown to a minute or two.
+ * An unanswered claim may still reach Redis this long afterwards, milliseconds: when a network comes back, the kernel
+ * resends what the closed connection had left, with pauses that have grown to a minute or two.
  */
 const DOUBT_MS = 300_000;
-/** Users in doubt at most; the oldest goes first. */
+/** Users in doubt at most; the oldest is dropped first. */
 const MAX_DOUBTFUL = 10_000;
-/** Releases that Redis did not confirm are tried again this often, milliseconds, at most so many at a time. */
+/** Releases that Redis did not confirm are retried this often, milliseconds, at most so many at a time. */
 const RETRY_MS = 500;
 const RETRY_CHUNK = 500;
 
 interface Release {
   readonly userId: string;
   readonly conn: string;
-  /** '' when the claim was never answered: the entry may or may not be ours (C8). */
+  /** '' when the claim was never answered: the entry may or may not belong to this connection (C8). */
   readonly fence: string;
 }
 
@@ -69,7 +69,7 @@ export class Releases {
   }
 
   /**
-   * Before the users' claims, which may follow at once where commands run in the order they are sent.
+   * Call before the users' claims. The claims may follow at once where commands run in the order they are sent.
    *
    * @throws when Redis did not take them.
    */
@@ -93,7 +93,7 @@ export class Releases {
     void this.attempt(release);
   }
 
-  /** A claim without an answer: it may have run, or may run yet, after its release even. */
+  /** A claim without an answer: it may have run, or may still run, even after its release. */
   releaseUnanswered(userId: string, conn: string): void {
     this.doubtful.delete(userId);
     this.doubtful.set(userId, this.parts.clock.mono() + DOUBT_MS);
@@ -101,7 +101,7 @@ export class Releases {
     this.release(userId, conn, '');
   }
 
-  /** Users that may be in this lease's name without a connection here; each sweep reads their entries. */
+  /** Users that may be registered under this lease without a connection here; each sweep reads their entries. */
   doubtfulUsers(): string[] {
     const now = this.parts.clock.mono();
     for (const [userId, until] of this.doubtful) {
@@ -116,7 +116,7 @@ export class Releases {
     this.timer = null;
   }
 
-  /** Tries all that is pending once more and waits for it; used at the end of a node. */
+  /** Retries all pending releases once and waits for them; used when a node ends. */
   async flush(): Promise<void> {
     await Promise.all([...this.queue.values()].map((release) => this.attempt(release)));
   }
@@ -143,7 +143,7 @@ export class Releases {
     if (this.queue.size > 0) this.timer ??= setTimeout(() => void this.retry(), RETRY_MS);
   }
 
-  /** After the release, and only when no other connection of the user could need the entry. */
+  /** After the release, and only when no other connection of the user can need the entry. */
   private async delist(userId: string): Promise<void> {
     const { redis, keys, hasUser } = this.parts;
     if (!this.enlisted.has(userId) || hasUser(userId) || this.doubtful.has(userId)) return;

@@ -9,11 +9,11 @@ export interface DifferencesParts {
   readonly failureDetector: Pick<FailureDetector, 'live'>;
   readonly cards: Pick<NodeCards, 'of' | 'own'>;
   readonly clock: Pick<Clock, 'mono'>;
-  /** What may differ while a deploy rolls is told when it has lasted so long, ms. */
+  /** A difference that is normal during a rolling deploy is reported only when it has lasted this long, ms. */
   readonly reportAfterMs: number;
 }
 
-/** In what live nodes differ, by their cards, and since when. A node of a version before the cards tells nothing. */
+/** In what live nodes differ, by their cards, and since when. A node of a version before the cards is left out. */
 export class Differences {
   private readonly parts: DifferencesParts;
   private readonly since = new Map<string, number>();
@@ -45,7 +45,7 @@ export class Differences {
     });
   }
 
-  /** In what this node may not differ from those that live, and does: it must not work beside them. Null: in nothing. */
+  /** In what this node differs from the live nodes although it must not: it may not work beside them. Null: nothing. */
   refusal(): string | null {
     const { failureDetector, cards } = this.parts;
     for (const { name, rule, why } of AGREEMENTS) {
@@ -75,12 +75,12 @@ export class Differences {
   }
 }
 
-/** One that is about to be refused tells nothing: it would keep the right ones out. */
+/** A node that is about to be refused does not count: it would keep the correct nodes out. */
 function valueOn(card: Partial<NodeCard> | undefined, name: string): string | undefined {
   return card?.joined === true ? card.settings?.[name] : undefined;
 }
 
-/** A value may be followed by words for people: ` at <place>`. */
+/** A value may end with a note for people: ` at <place>`. */
 function idOf(value: string): string {
   return value.split(' at ', 1)[0] as string;
 }

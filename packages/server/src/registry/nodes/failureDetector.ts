@@ -1,9 +1,9 @@
-/** The beat of a node that ended itself: every failure detector takes its lease for dead at once. */
+/** The beat of a node that ended itself: every failure detector takes its lease as dead at once. */
 export const ENDED = 'ended';
 
 interface Observation {
   beat: string;
-  /** As `beat`, but stays when Redis forgets it. */
+  /** Like `beat`, but kept when Redis forgets the lease. */
   lastBeat: string;
   /** Monotonic ms of the failure detector when this beat was first seen. */
   since: number;
@@ -29,20 +29,20 @@ export class FailureDetector {
     this.ttlOf = ttlOf;
   }
 
-  /** A lease whose beat did not change for so long, ms, is dead: by then its node has lost the right to deliver. */
+  /** A lease is dead when its beat has not changed for this long, ms. By then its node has lost the right to deliver. */
   patienceMs(lease: string): number {
     return (this.ttlOf(lease) ?? this.ownTtlMs) + 1000;
   }
 
-  /** The link was broken, or this node just started: nobody is called dead for a whole patience from now on. */
+  /** The link was broken, or this node has just started: no lease is declared dead for one full timeout from now. */
   reset(): void {
     this.seen.clear();
     this.deadLeases.clear();
   }
 
   /**
-   * Takes the beats of `uws:nodes`. A beat counts as fresh from when it was heard, and as old up to when it was asked for: a failure detector
-   * that is stopped while the answer is under way must not hold the pause against the others.
+   * Takes the beats of `uws:nodes`. A new beat is as fresh as the answer; an unchanged beat is only as old as the request. So a failure
+   * detector that was suspended while waiting for the answer does not count its own pause against other nodes.
    *
    * @param asked and `now`: monotonic ms.
    */
@@ -67,22 +67,22 @@ export class FailureDetector {
     return this.deadLeases.has(lease);
   }
 
-  /** Whether a lease that some entry names has been heard of at all; unknown ones are watched from now on. */
+  /** Whether this lease, named by an entry, has ever been seen. An unknown lease is watched from now on. */
   watch(lease: string, now: number): void {
     if (!this.seen.has(lease)) this.seen.set(lease, { beat: '', lastBeat: '', since: now });
   }
 
-  /** All leases known dead, for claim.lua: their entries read as absent (C11). */
+  /** All leases known dead, for claim.lua: it treats their entries as absent (C11). */
   dead(): string[] {
     return [...this.deadLeases.keys()];
   }
 
-  /** Dead leases whose beat is older than `ageMs`: ripe for housekeeping. */
+  /** Dead leases whose beat is older than `ageMs`: housekeeping may remove them. */
   deadFor(ageMs: number, now: number): string[] {
     return [...this.deadLeases].filter(([, since]) => now - since >= ageMs).map(([lease]) => lease);
   }
 
-  /** Dead leases that gave their last sign of life then or later, monotonic ms, and did not end in good order. */
+  /** Dead leases that showed their last sign of life at or after this time (monotonic ms), and were not ended in good order. */
   diedSince(mono: number): string[] {
     const gone = (lease: string): boolean => ['', ENDED].includes(this.seen.get(lease)?.beat ?? '');
     return [...this.deadLeases].filter(([lease, since]) => since >= mono && !gone(lease)).map(([lease]) => lease);
@@ -95,7 +95,7 @@ export class FailureDetector {
       .map(([lease]) => lease);
   }
 
-  /** A lease that is in no beat (Redis forgot it, or housekeeping removed it) is checked by the same patience. */
+  /** A lease without a beat (Redis forgot the lease, or housekeeping removed it) has the same timeout. */
   private absent(lease: string, asked: number, now: number, dead: Map<string, number>): void {
     const known = this.seen.get(lease);
     if (!known) return;

@@ -11,20 +11,20 @@ import type { NodeCards } from './nodeCards.js';
 
 /** A lease is renewed this often, milliseconds. */
 export const BEAT_INTERVAL_MS = 1000;
-/** Part of the lease that is never used, so that a node stops delivering well before anybody may call it dead (C6, C9). */
+/** Share of the lease that is never used, so that a node stops delivering well before another may call the node dead (C6, C9). */
 const SAFETY_MS = 1000;
-/** A wall clock that ran this far from the monotonic one means that the machine was suspended (C6). */
+/** If the wall clock ran this far from the monotonic clock, the machine was suspended (C6). */
 const SUSPENDED_MS = 1000;
 
 /**
- * A cluster time so far ahead of the own reckoning, ms, means that the clocks of this machine stood still (suspended, moved to another
- * host): others call a lease dead two seconds later than its holder does (C6, C9).
+ * If cluster time is this far ahead of this node's own estimate, ms, the clocks of this machine stood still (suspended, moved to another
+ * host). Other nodes call a lease dead two seconds later than its holder does (C6, C9).
  */
 const CLOCK_SLACK_MS = 1000;
 
 /**
- * What a renewal found. `forgotten`: Redis did not know the lease any more, so it lost data. `overslept`: the clocks of this machine stood
- * still, so the lease may be over by the time of the others.
+ * Result of a renewal. `forgotten`: Redis did not know the lease any more, so Redis lost data. `overslept`: the clocks of this machine
+ * stood still, so other nodes may already count the lease as dead.
  */
 export type Renewal = 'renewed' | 'forgotten' | 'overslept';
 
@@ -48,7 +48,7 @@ export interface LeaseParts {
 }
 
 /**
- * The node's lease and its right to deliver. The right is a check and not a timer (C6): when a paused process wakes, its
+ * The node's lease and its right to deliver. The right is checked, not timed (C6): when a suspended process wakes, its
  * pending I/O runs before its timers, and would deliver.
  */
 export class Lease {
@@ -60,7 +60,7 @@ export class Lease {
   private wallOffset = 0;
   private held = false;
   private overslept = false;
-  /** A lead of others' clocks that is in doubt, and one that a renewal has shown to be theirs alone, ms. */
+  /** How far other clocks are ahead, ms: a lead not verified yet, and one that a renewal has shown to be only theirs. */
   private doubtedMs = 0;
   private heardTime = 0;
   private borneMs = 0;
@@ -70,7 +70,7 @@ export class Lease {
     this.current = newLeaseId(parts.nodeId);
   }
 
-  /** `<node id>.<random>`: new at each start and after each loss, so that nothing of a former life looks alive (C10). */
+  /** `<node id>.<random>`: new at each start and after each loss, so that data of an earlier lease never looks alive (C10). */
   get id(): string {
     return this.current;
   }
@@ -80,17 +80,17 @@ export class Lease {
     return this.held;
   }
 
-  /** How long a renewal, or an own message on the bus, gives the right to deliver, ms. */
+  /** How long a renewal, or an own message heard on the bus, gives the right to deliver, ms. */
   get rightMs(): number {
     return this.parts.ttlMs - SAFETY_MS;
   }
 
-  /** Monotonic ms until when this node may deliver; in the past when it may not. */
+  /** This node may deliver until then (monotonic ms); in the past when it may not. */
   get validUntil(): number {
     return Math.min(this.renewedAt, this.parts.bus.heardAt) + this.rightMs;
   }
 
-  /** Whether both the lease and the own bus loop-back are fresh, now. */
+  /** Whether both the lease and the own bus loop-back are fresh now. */
   isValid(): boolean {
     const { clock } = this.parts;
     const mono = clock.mono();
@@ -98,7 +98,7 @@ export class Lease {
     return mono < this.validUntil && Math.abs(clock.now() - mono - this.wallOffset) < SUSPENDED_MS;
   }
 
-  /** True when the lease was held and its time ran out: others may have called this node dead (C10). */
+  /** True when the lease was held and its time ran out: other nodes may have called this node dead (C10). */
   isLost(): boolean {
     const { clock } = this.parts;
     const mono = clock.mono();
@@ -112,14 +112,14 @@ export class Lease {
     if (time > this.heardTime) this.heardTime = time;
   }
 
-  /** The latest cluster time that is known of, ms: also while this machine's own reckoning is behind. */
+  /** The latest cluster time known, ms, even when this machine's own estimate is behind. */
   get latestTime(): number {
     return Math.max(this.heardTime, this.parts.clusterTime.now());
   }
 
   /**
-   * Whether a cluster time that was heard is ahead of this machine's clocks: they may have stood still (C6). When the next renewal says
-   * that they did not, it is the sender's that are ahead, and so much is borne from then on.
+   * Whether a received cluster time is ahead of this machine's clocks: these may have stood still (C6). If the next renewal shows that
+   * they did not, the sender's clock is ahead, and a lead of that size is tolerated from then on.
    */
   isBehind(time: number): boolean {
     const lead = time - this.parts.clusterTime.now() - this.borneMs;
@@ -133,7 +133,7 @@ export class Lease {
     return this.parts.clock.mono() - this.renewedAt;
   }
 
-  /** Takes a new lease id. The caller moves the bus to its channel and re-claims what it holds. */
+  /** Takes a new lease id. The caller moves the bus to its channel and claims its connections again. */
   renew(): void {
     this.current = newLeaseId(this.parts.nodeId);
     this.held = false;
@@ -144,7 +144,7 @@ export class Lease {
   }
 
   /**
-   * Writes the next beat and reads everybody's. Validity counts from when the renewal was sent, not answered.
+   * Writes the next beat and reads all beats. The lease is valid from when the renewal was sent, not from the answer.
    *
    * @throws when Redis did not confirm.
    */
@@ -156,7 +156,7 @@ export class Lease {
     this.beat += 1;
     const written = this.write(lease, this.beat, cards.ownText);
     const [[created, flat, flatCards, installationId], behindMs] = await Promise.all([written, clusterTime.sample()]);
-    // First: the failure detector goes by them.
+    // Before all else: the failure detector uses the cards.
     cards.take(flatCards);
     installation.agree(installationId);
     failureDetector.observe(pairs(flat), sentAt, clock.mono());
@@ -164,7 +164,7 @@ export class Lease {
       this.overslept = true;
       return 'overslept';
     }
-    // A lease that changed or ran out while the answer was under way is not revived by it.
+    // This answer does not revive a lease that changed or ran out meanwhile.
     if (lease !== this.current || this.isLost()) return 'renewed';
     this.borneMs += this.doubtedMs;
     this.doubtedMs = 0;
@@ -175,7 +175,7 @@ export class Lease {
     return known && created === 1 ? 'forgotten' : 'renewed';
   }
 
-  /** Says that this node has ended: everything closed, nothing more will be delivered. */
+  /** Says that this node has ended: everything is closed, and nothing more will be delivered. */
   async end(): Promise<void> {
     const lease = this.current;
     this.renew();

@@ -1,8 +1,8 @@
-/** What a node tells all others of itself. Any field may be absent: the node may be of another version. */
+/** What a node says about itself to all other nodes. Any field may be absent: the node may be of another version. */
 export interface NodeCard {
   /** NODE_ID. */
   readonly node: string;
-  /** Of this one process, from its start to its end; a lease may be lost meanwhile. */
+  /** Id of this process, from its start to its end. Its lease may change meanwhile. */
   readonly process: string;
   /** Of the product. */
   readonly version: string;
@@ -12,9 +12,9 @@ export interface NodeCard {
   readonly lease_ttl_ms: number;
   /** The processes that share its port. */
   readonly group: string;
-  /** Whether it was found that it may work beside the others: what it says of itself counts from then on. */
+  /** Whether the node was found compatible with the others: only then do other nodes rely on its card. */
   readonly joined: boolean;
-  /** Whether nothing keeps it from serving. */
+  /** Whether nothing stops the node from serving. */
   readonly fit: boolean;
   /** What nodes may not, or should not, differ in (settings/agreement.ts), by name. */
   readonly settings: Readonly<Record<string, string>>;
@@ -23,12 +23,12 @@ export interface NodeCard {
 }
 
 const MARK = 'mark';
-/** Cards of leases that Redis does not know any more are kept up to so many: a lease whose card went with the data is checked by it. */
+/** Redis may lose a card with its data, so this many cards of leases that Redis no longer knows are kept: their leases are checked by them. */
 const KEPT_GONE = 256;
 
 /**
- * The cards of all nodes, as Redis has them, at most a beat old. They are written and read with the beats, and only when
- * something changed. A node of a version before the cards has none.
+ * The cards of all nodes as stored in Redis, at most one beat old. They are read and written with the beats, and only when
+ * a card changed. A node of a version before the cards has none.
  */
 export class NodeCards {
   private card: NodeCard;
@@ -46,28 +46,28 @@ export class NodeCards {
     return this.card;
   }
 
-  /** The same, as it lies in Redis. */
+  /** This node's card as stored in Redis. */
   get ownText(): string {
     return this.text;
   }
 
-  /** Names the cards that were taken last. */
+  /** Mark of the cards that were read last. */
   get mark(): string {
     return this.known;
   }
 
-  /** Changes this node's card; the next beat writes it. */
+  /** Changes this node's card. The next beat writes it. */
   declare(facts: Partial<NodeCard>): void {
     this.card = { ...this.card, ...facts };
     this.text = JSON.stringify(this.card);
   }
 
-  /** Tells the value of something that nodes should not differ in. */
+  /** Sets the value of something in which nodes should not differ. */
   agree(name: string, value: string): void {
     if (this.card.settings[name] !== value) this.declare({ settings: { ...this.card.settings, [name]: value } });
   }
 
-  /** The card of a lease; undefined when it has none, or none was heard of yet. */
+  /** The card of a lease; undefined when the lease has none, or none was read yet. */
   of(lease: string): Partial<NodeCard> | undefined {
     return this.cards.get(lease);
   }
@@ -99,7 +99,7 @@ export class NodeCards {
   }
 }
 
-/** Null for what is no card: another version may have written it. Fields of a type that is not theirs are left out. */
+/** Null when the text is no card: another version may have written it. Fields of the wrong type are left out. */
 function parse(text: string): Partial<NodeCard> | null {
   let value: unknown;
   try {

@@ -8,11 +8,11 @@ export interface NodeProcessesParts {
   readonly lease: () => string;
 }
 
-/** One lease, as it tells of its process. */
+/** One lease, with what it says about its process. */
 interface Life {
   readonly node: string;
   readonly process: string;
-  /** Redis time of its first beat and of its last, ms; null: its node does not write them. */
+  /** Redis time of the first and of the last beat, ms; null: the node does not write them. */
   readonly born: number | null;
   readonly last: number | null;
 }
@@ -21,8 +21,8 @@ interface Life {
 const TIMES = /@(\d+)@(\d+)$/;
 
 /**
- * Who is who: a name (NODE_ID) may be that of several processes, each of which has an id of its own, `<name>~<random>`. A process that
- * was started again under its name is the successor of the former one, and not its namesake: it came after the other's last beat.
+ * Tells processes apart. Several processes may share a name (NODE_ID); each has an id of its own, `<name>~<random>`. A process that
+ * began after the last beat of another process of the same name is its successor (a restart), not a second node of that name.
  */
 export class NodeProcesses {
   private readonly parts: NodeProcessesParts;
@@ -36,7 +36,7 @@ export class NodeProcesses {
     return this.parts.cards.of(lease)?.process ?? `${nodeOfLease(lease)}~${leaseTail(lease)}`;
   }
 
-  /** The processes of a name that live side by side, by leases; one that has a successor is not among them. */
+  /** The live processes of a name, by lease. A process that has a successor is left out. */
   processesOf(node: string, leases: readonly string[]): Map<string, string[]> {
     const named = leases.filter((lease) => nodeOfLease(lease) === node);
     const lives = named.map((lease) => this.life(lease));
@@ -49,7 +49,7 @@ export class NodeProcesses {
     return processes;
   }
 
-  /** Names that several live processes share, with these. */
+  /** Names that several live processes share, with these processes. */
   sharedNames(): Map<string, string[]> {
     const live = [...new Set([...this.parts.failureDetector.live(), this.parts.lease()])];
     const shared = new Map<string, string[]>();
@@ -61,8 +61,8 @@ export class NodeProcesses {
   }
 
   /**
-   * Those who did not answer, by name; by the id of the process where another of the name did. A process that answered under another
-   * lease is not missing, nor is one that was started again: one successor stands for one.
+   * Who did not answer: by name, or by process id when another process of the same name did answer. A process that answered under
+   * another lease is not missing, nor is a restarted one. One successor replaces one process.
    */
   missing(answered: readonly string[], missing: readonly string[]): string[] {
     const here = answered.map((lease) => this.life(lease));
@@ -97,7 +97,7 @@ export class NodeProcesses {
   }
 }
 
-/** Whether `later` began after the last sign of life of `former`. A node that writes its times comes after one that does not know them yet. */
+/** Whether `later` began after the last beat of `former`. A node that writes these times is later than one that does not. */
 function succeeds(later: Life, former: Life): boolean {
   if (later.node !== former.node || later.born === null) return false;
   return former.last === null || later.born > former.last;

@@ -8,14 +8,14 @@ export interface OldBuildWatchParts {
   readonly clock: Clock;
 }
 
-/** What a node of the build before the cards has written or is to find counts for so long, ms. */
+/** For this long, ms, data for or from a node of the build before the cards may matter. */
 const COUNTS_MS = 30 * 60_000;
-/** A card is written anew for this at most so often, ms. */
+/** The card is rewritten for this at most this often, ms. */
 const TELL_EVERY_MS = 60_000;
 
 /**
- * Whether nodes of the build before the cards are, or were a short while ago, in the cluster. Each node tells the others in its card
- * when it saw one last, so that one that starts after the last of them has gone knows too.
+ * Whether nodes of the build before the cards are, or recently were, in the cluster. Each node puts into its card
+ * when it last saw such a node, so a node that starts after the last one left knows too.
  */
 export class OldBuildWatch {
   private readonly parts: OldBuildWatchParts;
@@ -42,12 +42,12 @@ export class OldBuildWatch {
     cards.declare({ old_seen: this.seenAt });
   }
 
-  /** They may look for what this node writes. */
+  /** Old nodes may read what this node writes. */
   get mayRead(): boolean {
     return this.parts.clock.now() - this.seenAt < COUNTS_MS;
   }
 
-  /** There may be what they have written: they may all have gone before this node came. */
+  /** There may be data of old nodes, even if all of them left before this node started. */
   get haveWritten(): boolean {
     return this.mayRead || this.parts.clock.mono() - this.startedAt < COUNTS_MS;
   }

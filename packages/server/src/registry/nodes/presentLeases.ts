@@ -3,8 +3,8 @@ import type { Keys } from '../../redis/keys.js';
 import { ENDED, type FailureDetector } from './failureDetector.js';
 
 /**
- * Everybody in the cluster at this moment. Read afresh: a node that the failure detector has not seen yet would go on with what was in force
- * before, and nobody would know.
+ * The leases of all nodes in the cluster now. Reads Redis each time: a node that the failure detector has not seen yet would be left out,
+ * would keep its old settings, and nobody would notice.
  *
  * @throws when Redis does not answer.
  */
