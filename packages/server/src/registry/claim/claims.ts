@@ -70,6 +70,8 @@ export class Claims {
   private readonly batcher: ClaimBatcher<Waiting>;
   /** Unsettled re-claims by connection. Such a connection may not deliver, even if the registry names it as current (C4). */
   private readonly reclaims = new Map<string, Reclaim>();
+  /** Connections whose replaced owners are confirmed, while Redis has not answered that their list is cleared. */
+  private readonly uncleared = new Set<string>();
 
   constructor(parts: ClaimsParts) {
     this.parts = parts;
@@ -154,6 +156,7 @@ export class Claims {
   release(who: Claimant): void {
     this.parts.pendingReplacements.forget(who.id);
     this.reclaims.delete(who.id);
+    this.uncleared.delete(who.id);
     if (who.fence !== '') this.parts.releases.release(who.userId, who.id, who.fence);
   }
 
@@ -230,11 +233,20 @@ export class Claims {
     return { status: 'held', saved, preferences, amendment, hasReplaced: replaced.length > 0, mailbox };
   }
 
-  /** The own-client entries left on the list are confirmed too (C5). If this fails, the next claimer settles them. */
+  /** The own-client entries left on the list are confirmed too (C5). If this fails, the next reconcile repeats it. */
   private clear(who: Claimant): void {
     if (!who.isOpen()) return;
     const { store, clusterTime, report } = this.parts;
-    store.settle(who, [], clusterTime.now()).catch((error: unknown) => report(error, 'registry.settle'));
+    this.uncleared.add(who.id);
+    store.settle(who, [], clusterTime.now()).then(
+      () => this.uncleared.delete(who.id),
+      (error: unknown) => report(error, 'registry.settle'),
+    );
+  }
+
+  /** Clears the list of a connection whose own attempt to do so was not answered. Idempotent. */
+  clearAgain(who: Claimant): void {
+    if (this.uncleared.has(who.id)) this.clear(who);
   }
 }
 

@@ -128,6 +128,7 @@ export class Reconciler {
       // A re-claim that ran without being answered may have taken another fence.
       who.fence = entry.fence;
       who.regain();
+      claims.clearAgain(who);
       this.parts.onMailbox?.(who, entry.mailbox);
     } else if (verdict.action === 'reclaim' || !claims.isWaiting(who)) {
       // Also one that waits: what it waits for, it waits for under another entry than this.

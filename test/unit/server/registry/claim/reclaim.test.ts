@@ -35,7 +35,7 @@ describe('a re-claim that waits while its node loses its lease', () => {
   });
   after(() => server.stop());
 
-  async function scene(userId: string, earlier: Record<string, string> = {}) {
+  async function scene(userId: string, earlier: Record<string, string> = {}, client: Holder['client'] = null) {
     const lease = { id: 'n.1' };
     const regained: string[] = [];
     const ends: number[] = [];
@@ -43,7 +43,7 @@ describe('a re-claim that waits while its node loses its lease', () => {
     const who: Holder = {
       id: `${userId}-c1`,
       userId,
-      client: null,
+      client,
       issuedAt: 1,
       sessionId: '',
       fence: '',
@@ -104,7 +104,7 @@ describe('a re-claim that waits while its node loses its lease', () => {
       ...earlier,
     });
     await reconciler.one(who);
-    expect(claims.isWaiting(who), 'waits for the earlier owner').to.equal(true);
+    expect(claims.isWaiting(who), 'waits for an earlier owner of another client').to.equal(client === null);
     return { lease, who, regained, ends, claims, pendingReplacements, reconciler, isSuspended: () => suspended };
   }
 
@@ -159,6 +159,25 @@ describe('a re-claim that waits while its node loses its lease', () => {
     expect((await store.owner('u3'))?.lease).to.equal('n.1');
     expect(ends).to.deep.equal([]);
     expect(failures).to.deep.equal([]);
+  });
+
+  // Seen red without Claims.clearAgain: the list stayed for as long as the connection did.
+  it('must have its list of replaced owners cleared by the next reconcile, when Redis did not answer that it was', async () => {
+    const own = { id: 'd', attempt: 2 };
+    const { who, regained, pendingReplacements, reconciler } = await scene('u7', { client: 'd', attempt: '1' }, own);
+    const replaced = (): Promise<string | null> => redis.hget(keys.conn('u7'), 'displaced');
+    await until(() => regained.length > 0, { what: 'it is current again, without waiting for its own client' });
+    expect(await replaced()).to.include('old');
+    // What the break of a link does to the step that clears.
+    const settle = store.settle;
+    store.settle = () => Promise.reject(new Error('the link broke'));
+    pendingReplacements.confirm(who.id, 'old');
+    store.settle = settle;
+    await until(() => failures.length > 0, { what: 'it is reported' });
+    failures.splice(0);
+    expect(await replaced()).to.include('old');
+    await reconciler.one(who);
+    await until(async () => (await replaced()) === null, { what: 'the list is cleared' });
   });
 
   // The switch `confirmedIsGone` of the model. Seen red with 4001, after which neither of the two comes back, and with the code of the
