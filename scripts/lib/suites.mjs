@@ -12,7 +12,8 @@ const built = path.join(root, 'build', 'test');
  * - waits: most of the time it waits for a node, a timer or Redis. Many run side by side.
  * - computes: it keeps a core busy.
  *
- * `measures` names the files that check how long something took: they never run beside a process that computes, and beside few others.
+ * `measures` names the files that check how long something took, or keep both cores busy: they never run beside a process that computes,
+ * and beside few others.
  * `covered`: its tests meet the code in their own process, so that `--coverage` counts them.
  */
 export const SUITES = [
@@ -31,7 +32,7 @@ export const SUITES = [
     name: 'chaos',
     files: /^test\/chaos\/.*\.test\.js$/,
     kind: 'computes',
-    measures: /\/(?:slow|replacement|connections)\.test\.js$/,
+    measures: /\/(?:slow|replacement|connections|events|redisLost)\.test\.js$/,
   },
 ];
 
