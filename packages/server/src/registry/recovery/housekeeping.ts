@@ -6,12 +6,12 @@ import type { Clock } from '../../util/clock.js';
 import type { FailureDetector } from '../nodes/failureDetector.js';
 import type { RegistryStore } from '../store/registryStore.js';
 
-/** A lease that has been dead this long, milliseconds, is cleaned up after. Correctness never waits for it (C11). */
+/** A lease that has been dead this long, milliseconds, is cleaned up. Correctness never depends on it (C11). */
 const RIPE_MS = 60_000;
 const INTERVAL_MS = 15_000;
 const TURN_MS = 30_000;
 const CHUNK = 200;
-/** A round that takes longer hangs. */
+/** A round that takes longer counts as hung. */
 const STUCK_MS = 120_000;
 
 export interface HousekeepingParts {
@@ -27,8 +27,8 @@ export interface HousekeepingParts {
 }
 
 /**
- * Removes what dead leases left in Redis, one node at a time, each entry compared before it is deleted. Entries of a dead
- * lease read as absent long before, so a run that dies half-way or never starts does no harm (C11).
+ * Removes what dead leases left in Redis, one node at a time. Each entry is compared before it is deleted. Entries of a dead
+ * lease count as absent long before, so a run that dies half-way or never starts does no harm (C11).
  */
 export class Housekeeping {
   private readonly parts: HousekeepingParts;
@@ -50,7 +50,7 @@ export class Housekeeping {
     await this.running?.catch((error: unknown) => this.parts.report(error, 'registry.housekeeping'));
   }
 
-  /** Why it does no more rounds; null: it does. */
+  /** Why it no longer runs; null: it runs. */
   fault(): string | null {
     return this.running !== null && this.parts.clock.mono() - this.runningSince > STUCK_MS ? 'hangs' : null;
   }
@@ -61,7 +61,7 @@ export class Housekeeping {
     if (!isServing()) return 0;
     const ripe = failureDetector.deadFor(ripeMs, clock.mono());
     if (ripe.length === 0) return 0;
-    // Not ended after the round: nobody begins another before it lapses.
+    // The lock is not released after the round: the next round begins when it lapses.
     if ((await new RedisLock(redis, keys.housekeeping()).take(TURN_MS)) === null) return 0;
     let removed = 0;
     for (const lease of ripe) removed += await this.clear(lease);

@@ -8,13 +8,13 @@ import type { Amendment } from '../store/amendment.js';
 import type { RegistryStore } from '../store/registryStore.js';
 import { type Claimant, compareFences, type Entry, type MailboxHead } from '../store/registryTypes.js';
 
-/** A connection that was established, as reconcile acts on it. */
+/** An established connection, as reconcile uses it. */
 export interface Holder extends Claimant {
-  /** What an order of permissions-changed says of its token holds from now on; before `regain` (G8). */
+  /** An order of permissions-changed about its token applies from now on; called before `regain` (G8). */
   amend(amendment: Amendment): void;
-  /** Stops delivery until `regain`: it is not known to be current. */
+  /** Stops delivery until `regain`: it is unknown whether the connection is current. */
   suspend(): void;
-  /** It is current again. */
+  /** The connection is current again. */
   regain(): void;
   end(code: CloseCode): void;
 }
@@ -25,18 +25,18 @@ export type Verdict =
   | { readonly action: 'end'; readonly code: CloseCode };
 
 /**
- * Checks one connection by what the registry holds (C4, C12, C15). Pure. An entry of a dead lease counts here as any other: it
- * reads as absent to claims and look-ups alone, or an older connection would replace the newest one.
+ * Decides about one connection by the registry's entry (C4, C12, C15). Pure. An entry of a dead lease counts here as any other: it
+ * is absent only for claims and look-ups. Otherwise an older connection would replace the newest one.
  */
 export function decideEntry(who: Pick<Claimant, 'id' | 'fence' | 'client'>, entry: Entry, lease: string): Verdict {
   if (entry.revokedCode !== 0) return { action: 'end', code: entry.revokedCode };
   if (entry.conn === who.id) return entry.lease === lease ? { action: 'keep' } : { action: 'reclaim' };
-  // An empty entry of the own fence is this one's own, reaped while its node was away.
+  // An empty entry of the same fence is this connection's own, removed by housekeeping while its node was away.
   const order = compareFences(entry.fence, who.fence);
   const outranked = entry.conn === '' ? order > 0 : order >= 0;
   if (outranked && entry.code !== 0) return { action: 'end', code: entry.code };
   if (who.client !== null && who.client.id === entry.client) {
-    // After a Redis that forgot, an earlier attempt of the same device may have come first: the attempt outranks the fence (C5).
+    // After Redis lost data, an earlier attempt of the same device may have claimed first: the attempt decides before the fence (C5).
     if (entry.attempt > who.client.attempt) return { action: 'end', code: CLOSE.NEWER_ATTEMPT };
     if (entry.attempt < who.client.attempt) return { action: 'reclaim' };
     return outranked ? { action: 'end', code: CLOSE.NEWER_ATTEMPT } : { action: 'reclaim' };
@@ -63,16 +63,16 @@ export interface ReconcileParts {
   /** All established connections of this node. */
   readonly holders: () => Iterable<Holder>;
   readonly hasConnection: (conn: string) => boolean;
-  /** Whether nobody can tell who is current, because the user's shard of Redis does not answer. */
+  /** Whether it is unknown who is current, because the user's shard of Redis does not answer. */
   readonly isAway: (userId: string) => boolean;
-  /** The head of the user's mailbox as it was read with the entry of a current connection (L4). */
+  /** The head of the user's mailbox, read together with the entry of a current connection (L4). */
   readonly onMailbox?: (who: Holder, head: MailboxHead | null) => void;
 }
 
 /**
- * The one way in which a node and the registry agree again: after a lease was lost, the bus or the command link was
- * interrupted, Redis returned, and as a paced sweep (C12). Reading and re-claiming are two steps: another may claim in between,
- * and claim.lua refuses then (C4).
+ * The only way in which a node and the registry agree again: after a lost lease, an interruption of the bus or the command link, the
+ * return of Redis, and in a paced sweep (C12). Reading and re-claiming are two steps: another connection may claim in between,
+ * and claim.lua then refuses (C4).
  */
 export class Reconciler {
   private readonly parts: ReconcileParts;
@@ -84,7 +84,7 @@ export class Reconciler {
   /**
    * Brings every established connection in line. When it resolves, each is current, suspended, or closed.
    *
-   * @throws when Redis did not answer; what was not reached is as before, and the call may be repeated.
+   * @throws when Redis did not answer; connections not reached are unchanged, and the call may be repeated.
    */
   async all(): Promise<void> {
     let chunk: Holder[] = [];
@@ -98,7 +98,7 @@ export class Reconciler {
     await this.ghosts();
   }
 
-  /** Brings one connection in line. One whose keys are no registry's ends alone: it must not keep the whole node from serving. */
+  /** Brings one connection in line. If its keys have the wrong type, only this connection ends: it must not stop the whole node from serving. */
   async one(who: Holder): Promise<void> {
     try {
       await this.bringInLine(who);
@@ -113,7 +113,7 @@ export class Reconciler {
     const { claims, lease, duplicates, isAway } = this.parts;
     if (!who.isOpen()) return;
     if (isAway(who.userId)) {
-      // Until its shard answers: the node is interrupted then, and comes here again.
+      // Suspended until its shard answers: the node is interrupted then, and reconciles again.
       who.suspend();
       return;
     }
@@ -125,13 +125,13 @@ export class Reconciler {
       duplicates.look(who, verdict.code, entry.since);
       who.end(verdict.code);
     } else if (verdict.action === 'keep' && !claims.isUnsettled(who)) {
-      // A re-claim that ran without being answered may have taken another fence.
+      // A re-claim that ran without an answer may have taken another fence.
       who.fence = entry.fence;
       who.regain();
       claims.clearAgain(who);
       this.parts.onMailbox?.(who, entry.mailbox);
     } else if (verdict.action === 'reclaim' || !claims.isWaiting(who)) {
-      // Also one that waits: what it waits for, it waits for under another entry than this.
+      // A waiting connection too: its wait belongs to another entry than this.
       who.suspend();
       const token = { issuedAt: who.issuedAt, sessionId: who.sessionId };
       const settled = (outcome: ClaimOutcome): void => this.settled(who, outcome, token);
@@ -140,27 +140,27 @@ export class Reconciler {
     }
   }
 
-  /** What was ordered for the user of one connection holds for it when this resolves, also when it is not established yet. */
+  /** When this resolves, orders about the user apply to this connection, even if it is not established yet. */
   async review(who: Holder & { readonly established: boolean }): Promise<void> {
     if (who.established) return this.one(who);
-    // Its claim may have been answered before the order, and its connection_established is still to come.
+    // Its claim may have been answered before the order, with connection_established still to come.
     const entry = await this.entry(who);
     if (entry !== null && entry.revokedCode !== 0) who.end(entry.revokedCode);
     else if (entry !== null) who.amend(entry.amendment);
   }
 
-  /** What the registry holds for the token that the connection has now; null when it closed meanwhile. */
+  /** The registry's entry, read for the token that the connection has now; null when it closed meanwhile. */
   private async entry(who: Holder): Promise<Entry | null> {
     for (;;) {
       const { issuedAt, sessionId } = who;
       const entry = await this.parts.store.entry(who);
       if (!who.isOpen()) return null;
-      // A token that was refreshed meanwhile must not be checked by what is said of the old one.
+      // A token that was refreshed meanwhile must not be checked by the answer for the old one.
       if (isToken(who, { issuedAt, sessionId })) return entry;
     }
   }
 
-  /** Entries in this lease's name whose connection is not here: a claim that ran after its release (C8). */
+  /** Entries under this lease without a connection here: a claim that ran after its release (C8). */
   async ghosts(): Promise<void> {
     const users = this.parts.releases.doubtfulUsers();
     for (let at = 0; at < users.length; at += CHUNK) {
@@ -191,10 +191,10 @@ export class Reconciler {
   }
 }
 
-/** A step that takes longer hangs. */
+/** A step that takes longer counts as hung. */
 const STUCK_MS = 120_000;
 
-/** Goes round all established connections once in an interval, a slice each second: bounds what nobody thought of (C12). */
+/** Checks all established connections once per interval, a slice each second: it limits how long an unforeseen fault can last (C12). */
 export class Sweep {
   private readonly parts: ReconcileParts & {
     readonly intervalMs: number;
@@ -223,7 +223,7 @@ export class Sweep {
     this.timer = null;
   }
 
-  /** Why it does no more steps; null: it does. */
+  /** Why it no longer runs; null: it runs. */
   fault(): string | null {
     return this.running && this.parts.clock.mono() - this.runningSince > STUCK_MS ? 'hangs' : null;
   }

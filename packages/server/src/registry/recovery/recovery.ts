@@ -9,7 +9,7 @@ import type { Shards } from './shards.js';
 
 type Signal = 'begin' | 'interrupt' | 'rejoin' | 'rejoined' | 'stop';
 
-/** Every way back to `serving` leads through `rejoining`. */
+/** Every way back to `serving` passes `rejoining`. */
 const NEXT: Readonly<Record<Standing, Partial<Record<Signal, Standing>>>> = {
   starting: { begin: 'rejoining', stop: 'stopped' },
   serving: { interrupt: 'interrupted', stop: 'stopped' },
@@ -31,19 +31,19 @@ export interface RecoveryParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly report: Report;
-  /** A new lease was taken: end what is not yet established (4205), move everything to it. */
+  /** A new lease was taken: end connections that are not yet established (4205), move everything else to the lease. */
   readonly onNewLease: () => void;
   /** Bring every established connection in line with the registry (C12). */
   readonly reconcile: () => Promise<void>;
   /** Read the logs up to their heads; delivery follows. */
   readonly catchUp: () => Promise<void>;
-  /** Delivery was stopped, or goes on. */
+  /** Delivery was stopped, or continues. */
   readonly onStateChange: (recoveryState: Standing, reason: string) => void;
 }
 
 /**
- * Whether this node stands in the cluster. After any interruption of the bus or of a command link, or a shard's loss: deliver nothing, barrier,
- * reconcile, catch up, and only then serve (C12, C13); else a replaced connection would be fed the missed events.
+ * Whether this node may take part in the cluster. After any interruption of the bus or a command link, or the loss of a shard, the node delivers
+ * nothing, waits for the barrier, reconciles, catches up, and only then serves (C12, C13). Otherwise a replaced connection would get the missed events.
  */
 export class Recovery {
   private readonly parts: RecoveryParts;
@@ -76,8 +76,8 @@ export class Recovery {
   }
 
   /**
-   * A message carries this cluster time, ms. One that is ahead of this node's means that the clocks of its machine stood still, and its
-   * right may be over by the time of the others: nothing is written before a round trip has proved the lease (C6).
+   * A message carries this cluster time, ms. If it is ahead of this node's, the clocks of its machine may have stood still, and its
+   * lease may be over for other nodes: nothing is written before a round trip has confirmed the lease (C6).
    */
   hear(time: number): void {
     this.parts.lease.heard(time);
@@ -92,7 +92,7 @@ export class Recovery {
     await this.rejoin;
   }
 
-  /** Stops delivery and starts on the way back. Safe to call at any time and any number of times. */
+  /** Stops delivery and starts the recovery. Safe to call at any time, any number of times. */
   interrupt(reason: string): void {
     if (this.state !== 'serving' && this.state !== 'rejoining') return;
     this.parts.failureDetector.reset();
@@ -119,13 +119,13 @@ export class Recovery {
     return true;
   }
 
-  /** Each second: renew, and look whether the node still stands. */
+  /** Each second: renew the lease, and check whether the node may still serve. */
   private async pulse(): Promise<void> {
     const { lease, shards, report } = this.parts;
     if (this.state === 'serving' && !lease.isValid()) this.interrupt('the lease ran out');
-    // While rejoining too: a reconcile of many connections takes longer than a lease.
+    // While rejoining too: a reconcile of many connections may take longer than a lease.
     if (!(this.state === 'serving' || (this.state === 'rejoining' && lease.isHeld))) return;
-    // Beside the lease: a shard that hangs must not keep it from being renewed.
+    // Not awaited with the lease: a shard that hangs must not stop its renewal.
     void shards.prove(lease.rightMs, (reason) => this.interrupt(reason));
     if (this.pulsing) return;
     this.pulsing = true;
@@ -172,17 +172,17 @@ export class Recovery {
       bus.useLease(lease.id);
       onNewLease();
     }
-    // C13: subscribed and heard, then the lease, then what rests on both.
+    // C13: first the bus subscription is confirmed, then the lease, then what depends on both.
     await bus.barrier(BARRIER_MS);
     if (interrupted()) return;
     await lease.pulse();
     if (interrupted() || lease.isLost()) return;
-    // A shard that does not answer now is left out: it must not keep the users of the others. Whatever is found, reconcile follows.
+    // A shard that does not answer now is left out: it must not block the users of other shards. Reconcile follows in any case.
     await shards.prove(0, () => undefined);
     if (interrupted()) return;
     await reconcile();
     if (interrupted()) return;
-    // Entries on a shard that is away name the former lease still.
+    // Entries on a shard that is away still name the former lease.
     if (shards.away().length === 0) bus.leaveFormer();
     await catchUp();
     if (interrupted() || !lease.isValid()) return;

@@ -5,7 +5,7 @@ import { LuaScript } from '../../redis/luaScript.js';
 import { ShardMap } from '../../redis/shardMap.js';
 import type { Clock } from '../../util/clock.js';
 
-/** A mark outlives every pause that is not an interruption anyway, seconds. */
+/** A mark lives longer than any pause that is not an interruption anyway, seconds. */
 const MARK_TTL_S = 3600;
 
 const markScript = (): LuaScript => LuaScript.load('mark', new URL('./lua/mark.lua', import.meta.url));
@@ -15,14 +15,14 @@ export interface ShardsParts {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly report: Report;
-  /** Names this process: each has marks of its own. */
+  /** Names this process: each process has its own marks. */
   readonly process: string;
 }
 
-/** What this node knows of a shard, by the mark that it keeps there. */
+/** What this node knows of a shard, by its mark there. */
 interface Mark {
   readonly key: string;
-  /** The newest that the shard confirmed; 0 when none was. */
+  /** The newest mark that the shard confirmed; 0 when there is none. */
   confirmed: number;
   /** Replication id of the master that confirmed it: it changes with each fail-over and restart. */
   master: string;
@@ -34,20 +34,20 @@ interface Mark {
 
 type MarkAnswer = [found: string, master: string, promoted: number];
 
-/** Called when a shard lost data, went away, or came back: the node and the registry have to agree again. */
+/** Called when a shard lost data, went away or came back: the node must reconcile with the registry. */
 export type ShardChanged = (reason: string) => void;
 
 /**
- * Whether each shard of Redis still has what it had (C12). A shard can be emptied, set back or failed over while all connections
- * stand, and the shard of the leases says nothing of the others. So each node leaves a growing mark on each shard with each beat:
- * a mark that is gone or old, or one that a promoted replica answers, means that claims may be lost. Slots that move take the mark
- * with them. A Redis that is no Cluster is one shard.
+ * Whether each shard of Redis still has its data (C12). A shard can be emptied, set back or failed over while all connections
+ * stay open, and the shard of the leases does not show that. So each node writes a growing mark to each shard with each beat.
+ * If the mark is missing or old, or a promoted replica answers, claims may be lost. Slots that move take the mark
+ * with them. A Redis without Cluster is one shard.
  */
 export class Shards {
   private readonly parts: ShardsParts;
   private readonly map: ShardMap;
   private readonly script = markScript();
-  /** By key. Some are of shards that have changed: they are asked once more before they are given up. */
+  /** By key. Some belong to shards that have changed: they are asked once more before they are dropped. */
   private readonly marks = new Map<string, Mark>();
   /** By shard. */
   private current: ReadonlyMap<string, Mark> = new Map();
@@ -58,7 +58,7 @@ export class Shards {
     this.map = new ShardMap(parts.redis);
   }
 
-  /** Whether the shard of this key does not answer: nobody can prove that its users are current. */
+  /** Whether the shard of this key does not answer: it is then unknown whether its users' connections are current. */
   isAway(key: string): boolean {
     const shard = this.map.of(key);
     return shard !== undefined && this.current.get(shard)?.away === true;
@@ -70,9 +70,9 @@ export class Shards {
   }
 
   /**
-   * Asks every shard. Resolves when each has answered, or failed to: it never rejects.
+   * Asks every shard. Resolves when each has answered or failed; never rejects.
    *
-   * @param patienceMs a shard is away when its last proof is older than this, and it does not answer now.
+   * @param patienceMs a shard is away when its last confirmed mark is older than this and it does not answer now.
    */
   async prove(patienceMs: number, changed: ShardChanged): Promise<void> {
     const asked = this.parts.clock.mono();
@@ -131,7 +131,7 @@ export class Shards {
   }
 
   private check(mark: Mark, found: number, master: string, promoted: boolean): string | null {
-    // '' is 0 too. One that was sent and never answered may be there instead of the confirmed one.
+    // '' counts as 0. A mark that was sent and never answered may be stored instead of the confirmed one.
     if (found < mark.confirmed) return 'a Redis shard lost its data';
     if (master !== mark.master && mark.master !== FIRST && promoted && !this.isKnown(master, mark)) {
       return 'a Redis shard failed over';
@@ -139,11 +139,11 @@ export class Shards {
     return mark.away ? 'a Redis shard answers again' : null;
   }
 
-  /** Of a master that had other slots before, this shard's slots have moved there: nothing is lost with that. */
+  /** From a master that had other slots before, this shard's slots moved there: no data is lost by that. */
   private isKnown(master: string, besides: Mark): boolean {
     return [...this.marks.values()].some((mark) => mark !== besides && mark.master === master);
   }
 }
 
-/** In the place of a master's id, when there is nothing to compare with yet. */
+/** Used as the master's id while there is nothing to compare with. */
 const FIRST = 'first';

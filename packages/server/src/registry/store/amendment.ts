@@ -1,19 +1,19 @@
 import type { Identity } from '../../auth/tokenVerifier.js';
 
 /**
- * What an order of `permissions-changed` says of a token that was issued before it, as the scripts answer it. A token issued
- * after it is not amended.
+ * What an order of `permissions-changed` changes in a token issued before it, as the scripts return it. A token issued
+ * after the order is not changed.
  */
 export interface Amendment {
-  /** In the place of the token's roles; null: those of the token hold. */
+  /** Replace the token's roles; null: the token's roles hold. */
   readonly roles: readonly string[] | null;
-  /** In the place of the token's own permissions; null: those of the token hold. */
+  /** Replace the token's own permissions; null: the token's hold. */
   readonly permissions: readonly string[] | null;
-  /** The token is to be replaced by a newer one: since when, and when the connection ends without it (wall-clock ms). */
+  /** The token must be replaced by a newer one: since when, and when the connection ends without it (wall-clock ms). */
   readonly renewal: { readonly since: number; readonly by: number } | null;
 }
 
-/** Of a token that nothing was said about: nearly every one. */
+/** A token without an order: nearly every one. */
 export const NO_AMENDMENT: Amendment = Object.freeze({ roles: null, permissions: null, renewal: null });
 
 /** Reads {roles (JSON or ''), permissions (JSON or ''), stale_at, stale_by (ms, 0 = not)} of claim.lua and reconcile.lua. */
@@ -27,7 +27,7 @@ export function parseAmendment(raw: unknown): Amendment {
   };
 }
 
-/** What a token says, as amended. */
+/** A token with its amendment applied. */
 export function amended(token: Identity, { roles, permissions }: Amendment): Identity {
   if (roles === null && permissions === null) return token;
   return { ...token, roles: roles ?? token.roles, permissions: permissions ?? token.permissions };

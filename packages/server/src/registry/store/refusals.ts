@@ -1,6 +1,6 @@
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
 
-/** Why claim.lua or reconcile.lua refuses a connection. The scripts name the reason; its close code stands here alone. */
+/** Why claim.lua or reconcile.lua refuses a connection. The scripts return the reason; only this table has its close code. */
 const CODES: ReadonlyMap<unknown, CloseCode> = new Map<unknown, CloseCode>([
   ['banned', CLOSE.BANNED],
   ['token_revoked', CLOSE.TOKEN_REVOKED],

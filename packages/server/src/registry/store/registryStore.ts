@@ -9,11 +9,11 @@ import { closeCodeOf } from './refusals.js';
 import type { ClaimAnswer, Claimant, ClaimedMailbox, Entry, Owner, ReplacedOwner } from './registryTypes.js';
 
 const CLOCK_STEP_S = CLOCK_STEP_MS / 1000;
-/** What is left of an entry after its release, and a tombstone, lives at least an hour, seconds (C4, C15). */
+/** The remaining entry after a release, and a tombstone, live at least an hour, seconds (C4, C15). */
 const RELEASED_TTL_S = 3600 + CLOCK_STEP_S;
 /** Saved subscriptions and preferences live this long after the last connect, seconds. */
 export const SAVED_TTL_S = 90 * 24 * 3600;
-/** MAX_TOKEN_AGE_MS where nothing else is said. */
+/** Default of MAX_TOKEN_AGE_MS. */
 const MAX_TOKEN_AGE_MS = 24 * 3600 * 1000;
 
 const MAILBOX_TTL_MS = 24 * 3600 * 1000;
@@ -29,18 +29,18 @@ export interface StoreParts {
   readonly clock?: Pick<Clock, 'now'>;
   /** MAILBOX_TTL_MS. Default 24 h. */
   readonly mailboxTtlMs?: number;
-  /** MAX_TOKEN_AGE_MS: no token is older, so that what is said of it may be forgotten then. Default 24 h. */
+  /** MAX_TOKEN_AGE_MS: no token is older, so orders about tokens expire after it. Default 24 h. */
   readonly maxTokenAgeMs?: number;
 }
 
 export interface Ban {
-  /** Milliseconds since the epoch, 0 for good. */
+  /** Milliseconds since the epoch, 0 = permanent. */
   readonly until: number;
   readonly reason: string;
 }
 
 export interface Revocation {
-  /** Milliseconds since the epoch, 0 for good. */
+  /** Milliseconds since the epoch, 0 = permanent. */
   readonly banUntil?: number;
   /** Tokens issued before this are void, milliseconds since the epoch. */
   readonly before?: number;
@@ -48,18 +48,18 @@ export interface Revocation {
   readonly reason: string;
 }
 
-/** What holds for the tokens of a user that were issued before `asOf`. */
+/** An order about the tokens of a user that were issued before `asOf`. */
 export interface AmendmentOrder {
-  /** In the place of the token's; left out: the token's hold. */
+  /** Replace those of the token; left out: the token's stay. */
   readonly roles?: readonly string[];
   readonly permissions?: readonly string[];
-  /** Milliseconds since the epoch, a whole second: tokens tell theirs in whole seconds. */
+  /** Milliseconds since the epoch, a whole second: tokens carry whole seconds. */
   readonly asOf: number;
   /** A newer token is needed by then, milliseconds since the epoch. */
   readonly renewBy?: number;
 }
 
-/** What a re-claim goes by (C4). */
+/** What a re-claim is checked by (C4). */
 export interface PriorClaim {
   /** The fence that the connection has. */
   readonly fence: string;
@@ -67,9 +67,9 @@ export interface PriorClaim {
   readonly from: string;
 }
 
-/** What settle.lua found in the place of a claimer that is current no more. */
+/** What settle.lua found instead of a claimer that is no longer current. */
 export interface Successor {
-  /** '' when nobody is current. */
+  /** '' when no connection is current. */
   readonly conn: string;
   /** '0' when Redis knows nothing of the user. */
   readonly fence: string;
@@ -79,10 +79,10 @@ export interface Successor {
   readonly code: CloseCode | 0;
 }
 
-/** An order was not given: the user's connections are not those that were seen. */
+/** The order was not written: the user's connections differ from those that were seen. */
 export const MOVED = Symbol('moved');
 
-/** Owner and notes of a user in words that revoke.lua and amend.lua compare. Never empty. */
+/** Owner and notes of a user as the text that revoke.lua and amend.lua compare. Never empty. */
 export function seenOf(
   owner: { readonly conn: string; readonly facts: string } | null,
   noted: readonly { readonly conn: string }[],
@@ -91,7 +91,7 @@ export function seenOf(
   return `${owner?.conn ?? ''}\n${owner?.facts ?? ''}\n${notes.join(' ')}`;
 }
 
-/** The registry in Redis: one method a script. No decisions here, and no memory. */
+/** The registry in Redis: one method per script. Makes no decisions and keeps no state. */
 export class RegistryStore {
   private readonly parts: StoreParts;
   private readonly scripts = {
@@ -177,7 +177,7 @@ export class RegistryStore {
   }
 
   /**
-   * Null when the claimer is current under its lease, else what is stored in its place.
+   * Null when the claimer is current under its lease, else what is stored instead.
    *
    * @param now cluster time, ms.
    */
@@ -207,7 +207,7 @@ export class RegistryStore {
     return (await this.scripts.release.run(redis, [keys.conn(userId)], args)) === 1;
   }
 
-  /** Null when the tombstone was written, else who is current now. */
+  /** Null when the tombstone was written, else the current owner. */
   async kick(userId: string, owner: Owner, code: number, reason: string): Promise<Owner | null> {
     const { redis, keys } = this.parts;
     const args = [owner.conn, owner.fence, code, reason, RELEASED_TTL_S];
@@ -216,9 +216,9 @@ export class RegistryStore {
   }
 
   /**
-   * Writes the revocation and returns the owner of that moment, null when nobody is connected (C7).
+   * Writes the revocation and returns the owner at that moment, null when the user is not connected (C7).
    *
-   * @param seen as `seenOf`; MOVED when it is not so any more. Default: whoever is connected.
+   * @param seen from `seenOf`; MOVED when the connections differ from it. Default: no check.
    */
   async revoke(userId: string, revocation: Revocation, now: number): Promise<Owner | null>;
   async revoke(userId: string, revocation: Revocation, now: number, seen: string): Promise<Owner | null | typeof MOVED>;
@@ -232,13 +232,13 @@ export class RegistryStore {
     return ownerOf(await this.scripts.revoke.run(redis, this.ordered(userId), args));
   }
 
-  /** Lifts a ban; whether one was in force. */
+  /** Lifts a ban. Returns whether one was in force. */
   async unban(userId: string): Promise<boolean> {
     const { redis, keys } = this.parts;
     return (await this.scripts.unban.run(redis, [keys.revoked(userId)], [this.voidTtlS, this.now()])) === 1;
   }
 
-  /** The ban that is in force at `now`, milliseconds since the epoch; null when none is. */
+  /** The ban in force at `now`, milliseconds since the epoch; null when there is none. */
   async ban(userId: string, now: number): Promise<Ban | null> {
     const { redis, keys } = this.parts;
     const [until, reason] = await redis.hmget(keys.revoked(userId), 'ban_until', 'ban_reason');
@@ -258,7 +258,7 @@ export class RegistryStore {
     const mailbox = epoch === '' ? null : { epoch, offset, tag };
     const amendment = parseAmendment(amended);
     const revokedUntil = Number(until);
-    // A node that knows nothing of it leaves what was said of an earlier owner.
+    // An older node leaves the fields of an earlier owner.
     const [of, at] = established.split(' ');
     const since = conn !== '' && of === conn ? Number(at) : null;
     return {
@@ -276,7 +276,7 @@ export class RegistryStore {
     };
   }
 
-  /** Writes the order and returns the owner of that moment, null when nobody is connected (C7). @param seen as for `revoke`. */
+  /** Writes the order and returns the owner at that moment, null when the user is not connected (C7). @param seen as for `revoke`. */
   async amend(userId: string, order: AmendmentOrder): Promise<Owner | null>;
   async amend(userId: string, order: AmendmentOrder, seen: string): Promise<Owner | null | typeof MOVED>;
   async amend(userId: string, order: AmendmentOrder, seen = ''): Promise<Owner | null | typeof MOVED> {
@@ -286,13 +286,13 @@ export class RegistryStore {
     return ownerOf(await this.scripts.amend.run(redis, this.ordered(userId), args));
   }
 
-  /** Stores what others may read of a connection anew; nothing when it is not the current one. */
+  /** Updates what others may read about a connection; does nothing when it is not the current one. */
   async updateFacts(who: Claimant): Promise<void> {
     const { redis, keys } = this.parts;
     await this.scripts.facts.run(redis, [keys.conn(who.userId)], [who.id, who.fence, who.facts()]);
   }
 
-  /** The keys of what is ordered of a user, and of whom it concerns. */
+  /** The keys of the orders about a user, and of the user's connections. */
   private ordered(userId: string): string[] {
     const { keys } = this.parts;
     return [keys.revoked(userId), keys.conn(userId), keys.noted(userId)];
@@ -302,7 +302,7 @@ export class RegistryStore {
     return this.parts.maxTokenAgeMs ?? MAX_TOKEN_AGE_MS;
   }
 
-  /** Time to live of what is said of a user's tokens, seconds. */
+  /** Time to live of orders about a user's tokens, seconds. */
   private get voidTtlS(): number {
     return Math.ceil(this.tokenAgeMs / 1000) + CLOCK_STEP_S;
   }
@@ -311,7 +311,7 @@ export class RegistryStore {
     return (this.parts.clock ?? systemClock).now();
   }
 
-  /** The current owner with the facts that its node stored, null when nobody is. Says nothing of the lease's life. */
+  /** The current owner with the facts that its node stored, null when there is none. Does not check that the lease is alive. */
   async owner(userId: string): Promise<(Owner & { readonly facts: string }) | null> {
     const { redis, keys } = this.parts;
     const [conn, fence, lease, facts] = await redis.hmget(keys.conn(userId), 'conn', 'fence', 'lease', 'facts');
@@ -319,7 +319,7 @@ export class RegistryStore {
   }
 }
 
-/** Of revoke.lua and amend.lua. */
+/** Result of revoke.lua and amend.lua. */
 function ownerOf(answer: unknown): Owner | null | typeof MOVED {
   const [conn, fence = '', lease = ''] = answer as string[];
   if (conn === undefined) return MOVED;

@@ -3,12 +3,12 @@ import type { Amendment } from './amendment.js';
 
 /** A connection as the registry sees it. */
 export interface Claimant {
-  /** Unique for ever. */
+  /** Unique, never reused. */
   readonly id: string;
   readonly userId: string;
   /** The SDK instance and its attempt (C5), or null. */
   readonly client: { readonly id: string; readonly attempt: number } | null;
-  /** Of the token: seconds, and the session or ''. Checked against revocations (C7). */
+  /** From the token: issue time in seconds, and session id or ''. Checked against revocations (C7). */
   readonly issuedAt: number;
   readonly sessionId: string;
   /** Offset of the mailbox position that the client gave; none when it gave none. */
@@ -17,7 +17,7 @@ export interface Claimant {
   fence: string;
   /** The lease that the entry was written under, '' until claimed. */
   lease: string;
-  /** What others may read of the connection while it is current. */
+  /** What others may read about the connection while it is current. */
   facts(): string;
   /** Whether the socket still stands. */
   isOpen(): boolean;
@@ -49,7 +49,7 @@ export type ClaimAnswer =
       /** Null when the user has none. */
       readonly mailbox: ClaimedMailbox | null;
     }
-  /** Close with this code. `until`: end of a ban, ms, 0 = for good. */
+  /** Close with this code. `until`: end of a ban, ms, 0 = permanent. */
   | { readonly status: 'refused'; readonly code: CloseCode; readonly until?: number }
   | { readonly status: 'exists'; readonly conn: string; readonly lease: string }
   /** A re-claim that came late: the entry is under a later lease already. */
@@ -70,13 +70,13 @@ export interface Entry extends Owner {
   readonly attempt: number;
   /** Why the token is void, 0 when it is not. */
   readonly revokedCode: CloseCode | 0;
-  /** End of a ban, milliseconds since the epoch, 0 = for good. Of a token that is not banned: 0. */
+  /** End of a ban, milliseconds since the epoch, 0 = permanent; 0 too when the token is not banned. */
   readonly revokedUntil: number;
-  /** Of the token that was asked for. */
+  /** Of the token in the request. */
   readonly amendment: Amendment;
   /** Null when the user has no mailbox. */
   readonly mailbox: MailboxHead | null;
-  /** Cluster time since when the owner is established, ms; null while it is not, or is of a node that does not say. */
+  /** Cluster time since when the owner is established, ms; null while it is not, or when its node does not store it. */
   readonly since: number | null;
 }
 
@@ -88,10 +88,10 @@ export interface MailboxHead {
 }
 
 export interface MailboxState extends MailboxHead {
-  /** Everything up to here is acknowledged and gone; 0 and '' when nothing was. */
+  /** Everything up to here is acknowledged and removed; 0 and '' when nothing was. */
   readonly acked: number;
   readonly ackedTag: string;
-  /** Lowest offset that is there; head + 1 when none is. */
+  /** Lowest offset still stored; head + 1 when none is. */
   readonly first: number;
   /** Tag of the entry before `first`. */
   readonly floorTag: string;
@@ -99,7 +99,7 @@ export interface MailboxState extends MailboxHead {
 
 /** The mailbox as claim.lua saw it. */
 export interface ClaimedMailbox extends MailboxState {
-  /** Tag of the entry at the offset that the client resumes from, null when that is not there. */
+  /** Tag of the entry at the offset that the client resumes from, null when that entry is not stored. */
   readonly resumeTag: string | null;
 }
 

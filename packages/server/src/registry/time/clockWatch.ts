@@ -4,20 +4,20 @@ import type { Report } from '../../observability/log/logger.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { ClusterTime } from './clusterTime.js';
 
-/** Clocks are looked at this often, ms. */
+/** Clocks are checked this often, ms. */
 const LOOK_MS = 5000;
-/** From here on it is told, and from twice as much on it takes from the score of the cluster, ms. */
+/** A difference from this size on is reported; from twice this size on it lowers the score of the cluster, ms. */
 const TOLD_MS = 1000;
 
 export interface ClockWatchParts {
   readonly clusterTime: ClusterTime;
   readonly nodeId: string;
-  /** Connections, by what they are for. Those to one server are asked once. */
+  /** Connections by purpose. A server that several of them share is asked once. */
   readonly clients: () => readonly { readonly name: string; readonly client: RedisClient }[];
   readonly report: Report;
 }
 
-/** How far the clocks of this machine and of each Redis are from cluster time. Nothing rests on them; they tell what is to be mended. */
+/** How far the clocks of this machine and of each Redis are from cluster time. For reports only: no decision depends on it. */
 export class ClockWatch {
   private readonly parts: ClockWatchParts;
   private readonly servers = new Map<string, number>();
@@ -91,7 +91,7 @@ export class ClockWatch {
   }
 }
 
-/** Few digits: what is told by several, or at each look, is to be the same sentence. */
+/** Rounded, so that several nodes, and repeated checks, report the same sentence. */
 export function wholeTime(ms: number): string {
   return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
 }

@@ -3,9 +3,9 @@ import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import type { Clock } from '../../util/clock.js';
 
-/** Time that came with an answer may differ from the own reckoning by this, ms, before somebody's clock is said to have been set. */
+/** An answer may differ from the own estimate by this much, ms, before a clock counts as set. */
 const STEP_MS = 2000;
-/** Clocks run apart by less than this part of the time that passes. */
+/** Clocks drift apart by less than this part of the time that passes. */
 const DRIFT = 1 / 1000;
 
 export interface ClusterTimeParts {
@@ -31,8 +31,8 @@ interface Reckoning {
 }
 
 /**
- * The clock by which two machines compare: that of the Redis that holds `<prefix>:nodes`, asked with each beat, carried on by the
- * monotonic clock between two beats. It never goes back, and the steps of the clock of Redis are taken out of it (time.lua). Before the
+ * The clock by which machines compare times: that of the Redis that holds `<prefix>:nodes`. It is read with each beat and carried on by the
+ * monotonic clock between two beats. Cluster time never goes back, and does not follow steps of the Redis clock (time.lua). Before the
  * first sample it is this machine's wall clock.
  */
 export class ClusterTime implements Clock {
@@ -71,10 +71,10 @@ export class ClusterTime implements Clock {
   }
 
   /**
-   * Asks Redis. Returns by how much this machine's own reckoning was behind the answer, ms; 0 when it was not. More than the clocks of
-   * machines can run apart between two samples means that those of this one stood still.
+   * Asks Redis. Returns how far this machine's own estimate was behind the answer, ms; 0 when it was not. If that is more than clocks
+   * can drift between two samples, the clocks of this machine stood still.
    *
-   * @throws when Redis did not answer. Time goes on by the monotonic clock.
+   * @throws when Redis did not answer. Cluster time goes on by the monotonic clock.
    */
   async sample(): Promise<number> {
     const first = await this.ask('');
@@ -102,23 +102,23 @@ export class ClusterTime implements Clock {
     };
   }
 
-  /** Whether the time that Redis tells has really passed, or its clock was set: two of three clocks decide. */
+  /** Whether the time that Redis returned has really passed, or its clock was set: two of three clocks decide. */
   private check({ time, reported, received }: Sample): 'passed' | 'stepped' {
     const { clock } = this.parts;
     const { reckoning } = this;
     if (reckoning === null) {
-      // No node was there to tell: the whole cluster was away, or this is the first to come after a step.
+      // No node was running: the whole cluster was down, or this node is the first after a step.
       return Math.abs(clock.now() - time) <= Math.abs(clock.now() - reported) ? 'passed' : 'stepped';
     }
     const slack = STEP_MS + spreadAt(reckoning, received);
     const own = this.at(reckoning, received);
     if (time <= own + slack) return 'passed';
-    // This machine was suspended: its wall clock knows, its monotonic one does not.
+    // This machine was suspended: only its wall clock shows it.
     const asleep = clock.now() - received - reckoning.wall;
     return Math.abs(time - own - asleep) <= slack ? 'passed' : 'stepped';
   }
 
-  /** The answer lies between what was told and that plus the round trip. Of two samples the one with the shorter trip counts. */
+  /** Cluster time lies between the answer and the answer plus the round trip. Of two samples, the one with the shorter trip counts. */
   private take({ time, shift, sent, received }: Sample): void {
     const { clock } = this.parts;
     const trip = received - sent;
@@ -140,7 +140,7 @@ export class ClusterTime implements Clock {
 interface Sample {
   readonly time: number;
   readonly shift: number;
-  /** Cluster time that Redis told last before, ms. */
+  /** The last cluster time that Redis returned before, ms. */
   readonly reported: number;
   readonly isDoubtful: boolean;
   /** Monotonic ms. */

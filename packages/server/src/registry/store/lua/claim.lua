@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Makes a connection the user's current one, or says why not (C2-C5, C7). Idempotent by connection id (C8).
+-- Makes a connection the user's current one, or returns why not (C2-C5, C7). Idempotent by connection id (C8).
 --
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn        hash
 --      2 revoked <prefix>:{u:<user>}:revoked    hash
@@ -16,7 +16,7 @@
 --      7 dead leases, each between blanks: ' a b '
 --      8 the token's issue time, seconds
 --      9 the token's session id, '' when none
---     10 facts about the connection (JSON), stored for those who ask
+--     10 facts about the connection (JSON), stored for other readers
 --     11 fence of a re-claim, '' for a first claim
 --     12 time to live of :subs and :prefs, seconds
 --     13 offset of the mailbox position that the client gave, '' when none
@@ -25,8 +25,8 @@
 --     16 cluster time, ms
 --     17 CLOCK_STEP_MS
 --     18 end of what is published: `}`, or the signature of the installation with it
---     19 close code of an evict, which carries its number: nodes of other builds read it
---     20 the same for an earlier attempt of the claimer's own client
+--     18 end of each published message: `}`, or the signature of the installation followed by it
+--     19 close code of an evict; the message carries the number because nodes of other builds read it
 --
 -- Result: {'ok', fence, replaced (JSON array of {c=conn,l=lease,f=fence,k=client,n=attempt}), saved subscriptions (flat array),
 --          saved preferences (flat array),
@@ -46,10 +46,10 @@ local stored_conn, stored_lease = entry[1] or '', entry[2] or ''
 local stored_fence = tonumber(entry[3] or '0')
 local stored_client, stored_attempt = entry[4] or '', tonumber(entry[5] or '0')
 
--- C7: a ban or revocation that came after the token was checked.
+-- C7: a ban or revocation that was ordered after the token was checked.
 local revoked = redis.call('HMGET', KEYS[2], 'ban_until', 'before', 's:' .. ARGV[9], 'roles', 'roles_at', 'permissions',
   'permissions_at', 'stale_at', 'stale_by', 'at')
--- No order is checked by a time before it was given.
+-- An order is never checked with a time before the order itself: clocks may differ.
 local now = math.max(tonumber(ARGV[16]), tonumber(revoked[10] or '0'))
 if revoked[1] and (tonumber(revoked[1]) == 0 or tonumber(revoked[1]) > now) then
   return { 'refused', 'banned', revoked[1] }
@@ -57,7 +57,7 @@ end
 if (revoked[2] and tonumber(ARGV[8]) * 1000 < tonumber(revoked[2])) or (ARGV[9] ~= '' and revoked[3]) then
   return { 'refused', 'token_revoked', '0' }
 end
--- The same for an order of permissions-changed. Times are of the second after the order, and iat has whole seconds.
+-- The same for an order of permissions-changed. Its time is the second after the order, because iat has whole seconds.
 local issued = tonumber(ARGV[8]) * 1000
 local stale = revoked[8] and issued < tonumber(revoked[8])
 if stale and tonumber(revoked[9]) <= now then
@@ -67,8 +67,8 @@ local amendment = { revoked[4] and issued < tonumber(revoked[5]) and revoked[4] 
   revoked[6] and issued < tonumber(revoked[7]) and revoked[6] or '', stale and revoked[8] or '0',
   stale and revoked[9] or '0' }
 
--- C5: the newest attempt of the last clients, whoever is current: a slow one must not evict its own device's later attempt
--- after another device came in between.
+-- C5: keeps the newest attempt of the last clients, whichever is current: a slow attempt must not evict its own device's later attempt
+-- after another device connected in between.
 local attempts = entry[8] and cjson.decode(entry[8]) or {}
 local newest = -1
 for i = #attempts, 1, -1 do
@@ -78,8 +78,8 @@ for i = #attempts, 1, -1 do
   end
 end
 
--- Dead owners: nobody waits for them. They are warned all the same: a machine whose clocks stood still wakes with a right that is over,
--- and must read this before what is published after it (C2).
+-- Owners with dead leases: the claimer does not wait for them, but evicts them all the same. A machine whose clocks stood still wakes
+-- with an expired right, and must read the evict before anything published after it (C2).
 local warned = {}
 local function is_dead(id)
   return string.find(ARGV[7], ' ' .. id .. ' ', 1, true) ~= nil
@@ -87,8 +87,8 @@ end
 
 local since
 if stored_conn == conn then
-  -- Mine already: a repeated claim (C8), or a re-claim under a new lease (C4). The fence stays. One that a broken link held back
-  -- must not put a lost lease in the place of the one that followed it (C10).
+  -- The entry is this connection's own: a repeated claim (C8), or a re-claim under a new lease (C4). The fence stays. A claim that a
+  -- broken link delayed must not put a lost lease in place of the lease that followed (C10).
   if ARGV[11] ~= '' and stored_lease ~= lease and stored_lease ~= ARGV[15] then
     return { 'moved' }
   end
@@ -97,13 +97,13 @@ else
   local same_client = client ~= '' and client == stored_client
   local tombstone = tonumber(entry[7] or '0')
   if ARGV[11] ~= '' then
-    -- An empty entry of the same fence is this one's own, reaped while its node was away.
+    -- An empty entry of the same fence is this connection's own, removed by housekeeping while its node was away.
     local fence = tonumber(ARGV[11])
     local outranked = stored_fence > fence or (stored_fence == fence and stored_conn ~= '')
     if outranked and tombstone ~= 0 then
       return { 'ended', tombstone }
     end
-    -- After a Redis that forgot, an earlier attempt of the same client may have come first: the attempt outranks the fence.
+    -- After Redis lost data, an earlier attempt of the same client may have claimed first: the attempt decides before the fence.
     if same_client and attempt ~= stored_attempt then
       outranked = stored_attempt > attempt
     end
@@ -118,7 +118,7 @@ else
     return { 'exists', stored_conn, stored_lease }
   end
 
-  -- C2: whoever is replaced stays on the list until confirmed. Entries of dead leases read as absent (C11).
+  -- C2: a replaced owner stays on the list until it confirms. Entries of dead leases count as absent (C11).
   local replaced = {}
   if entry[6] then
     for _, one in ipairs(cjson.decode(entry[6])) do
@@ -133,12 +133,12 @@ else
     list[#list + 1] = { c = stored_conn, l = stored_lease, f = entry[3], k = stored_client,
       n = stored_attempt }
   end
-  -- Bounded by whoever is still to come: an entry that nobody owns must not lock the user out.
+  -- Refused only while an owner is stored: an entry that nobody owns must not lock the user out.
   if occupied and #replaced > 8 then
     return { 'refused', 'busy' }
   end
 
-  -- C4: never goes back, not even after a Redis that forgot.
+  -- C4: the fence never decreases, not even after Redis lost data.
   local fence = math.max(stored_fence + 1, now)
   redis.call('HSET', KEYS[1], 'conn', conn, 'lease', lease, 'fence', string.format('%.0f', fence), 'client', client,
     'attempt', ARGV[4], 'facts', ARGV[10])
@@ -154,7 +154,7 @@ else
     if entry[6] then
       redis.call('HDEL', KEYS[1], 'displaced')
     end
-    -- With nobody to wait for it is established from now on.
+    -- Without an owner to wait for, the connection is established from now on.
     since = string.format('%.0f', now)
     redis.call('HSET', KEYS[1], 'since', conn .. ' ' .. since)
   end
@@ -163,7 +163,7 @@ end
 
 local now_stored = redis.call('HMGET', KEYS[1], 'fence', 'displaced')
 local replaced = now_stored[2] or '[]'
--- C3: published here, so that a claimer that dies at the next line has warned them all the same.
+-- C3: published inside the script, so that the evicts are sent even if the claimer dies right after it.
 local function evict(list)
   for _, one in ipairs(list) do
     local code = tonumber((client ~= '' and one.k == client) and ARGV[20] or ARGV[19])
@@ -184,12 +184,12 @@ local prefs = redis.call('HGETALL', KEYS[4])
 if #prefs > 0 then
   redis.call('EXPIRE', KEYS[4], ARGV[12])
 end
--- L3: the mailbox as it is in the moment from which on the new owner is told of what comes.
+-- L3: the mailbox at the moment from which the new owner receives new events.
 local box = redis.call('HMGET', KEYS[6], 'epoch', 'offset', 'tag', 'acked', 'acked_tag', 'first', 'floor_tag', 'at')
 local mailbox = {}
 if box[1] then
   local head, first, floor_tag = tonumber(box[2] or '0'), tonumber(box[6] or '1'), box[7] or ''
-  -- The events end by their age (box.lua); what tells positions apart lives as long as somebody is connected.
+  -- Events expire by age (box.lua); the metadata that identifies positions lives as long as the user is connected.
   redis.call('PEXPIRE', KEYS[6], ARGV[14] + ARGV[17], 'GT')
   if redis.call('EXISTS', KEYS[5]) == 0 or (box[8] and now - box[8] > tonumber(ARGV[14])) then
     first, floor_tag = head + 1, box[3] or ''

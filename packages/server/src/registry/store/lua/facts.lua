@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Stores what others may read of a connection, if it is the current one. Idempotent.
+-- Stores what others may read about a connection, if it is the current one. Idempotent.
 --
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
 -- ARGV 1 conn id

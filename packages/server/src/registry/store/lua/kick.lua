@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Ends a connection whose node does not answer: a tombstone that outranks it (C15). When the node wakes, its reconcile reads
--- the higher fence and closes with the stored code. Until then it may deliver, so it goes on the replaced list: whoever claims next
--- waits for it (C2).
+-- Ends a connection whose node does not answer: writes a tombstone with a higher fence (C15). When the node wakes, its reconcile reads
+-- that fence and closes with the stored code. Until then the node may deliver, so the connection goes on the replaced list: the next
+-- claimer waits for it (C2).
 --
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
 -- ARGV 1 conn id that the command was decided for (C14)
@@ -10,7 +10,7 @@
 --      4 reason
 --      5 time to live of the tombstone, seconds
 --
--- Result: {1, fence of the tombstone}, or {0, conn, fence, lease} of who is current now
+-- Result: {1, fence of the tombstone}, or {0, conn, fence, lease} of the current owner
 local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease', 'client', 'displaced', 'attempt')
 if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] then
   return { 0, entry[1] or '', entry[2] or '', entry[3] or '' }

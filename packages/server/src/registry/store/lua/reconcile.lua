@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- What the registry holds of a user, in one step (C12). Changes nothing of it: deciding is the node's, and a re-claim is a step of
--- its own.
+-- Reads all that the registry holds of a user, in one step (C12). Changes no decision: the node decides, and a re-claim is a separate
+-- step.
 --
 -- KEYS 1 entry   <prefix>:{u:<user>}:conn      hash
 --      2 revoked <prefix>:{u:<user>}:revoked   hash
@@ -34,7 +34,7 @@ local amendment = { revoked[4] and issued < tonumber(revoked[5]) and revoked[4] 
   revoked[6] and issued < tonumber(revoked[7]) and revoked[6] or '', stale and revoked[8] or '0',
   stale and revoked[9] or '0' }
 local box = redis.call('HMGET', KEYS[3], 'epoch', 'offset', 'tag')
--- Else a connection that lives for days would be told that its mailbox was lost, when it only rested.
+-- Otherwise a connection that lives for days would be told that its mailbox was lost, when the mailbox was only unused.
 if box[1] and redis.call('PTTL', KEYS[3]) < tonumber(ARGV[3]) / 2 then
   redis.call('PEXPIRE', KEYS[3], ARGV[3] + ARGV[5])
 end

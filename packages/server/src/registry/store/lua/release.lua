@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- Takes a closed connection out of the registry, if it is still the current one (I3). Leaves fence, client, attempt and the
--- replaced list alone: they must outlive it (C2, C4, C5). Idempotent.
+-- Removes a closed connection from the registry, if it is still the current one (I3). Keeps fence, client, attempt and the
+-- replaced list: they must outlive the connection (C2, C4, C5). Idempotent.
 --
 -- KEYS 1 entry  <prefix>:{u:<user>}:conn   hash
 -- ARGV 1 conn id
---      2 fence, '' when the claim was never answered (C8): then the connection id decides alone
---      3 lease, '' for any: housekeeping names the dead one (C11)
---      4 time to live of what is left, seconds
+--      2 fence, '' when the claim was never answered (C8): then only the connection id decides
+--      3 lease, '' for any: housekeeping names the dead lease (C11)
+--      4 time to live of the remaining fields, seconds
 --
 -- Result: 1 released, 0 not the current one
 local entry = redis.call('HMGET', KEYS[1], 'conn', 'fence', 'lease')

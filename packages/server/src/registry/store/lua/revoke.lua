@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Writes a ban or a revocation and returns the owner in the same step (C7): a claim that comes after reads it, one that came
--- before is the owner returned.
+-- Writes a ban or a revocation and returns the owner in the same step (C7): a later claim reads the order, and the connection of an
+-- earlier claim is the owner returned.
 --
 -- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash: ban_until (ms, 0 = for good), ban_reason, before (ms),
 --                s:<session> = needed until (ms), at (time of the newest order, ms)
@@ -10,13 +10,13 @@
 --      2 reason
 --      3 tokens issued before this (ms) are void, '' for none
 --      4 session that is void, '' for none
---      5 time to live of the record, seconds: nothing that it voids lives longer; 0 = keeps for ever
+--      5 time to live of the record, seconds: nothing that it voids lives longer; 0 = permanent
 --      6 cluster time, ms
---      7 what is said of the session is needed until then (ms)
---      8 what was seen of the user's connections (`seen`), '' for whatever they are
+--      7 the entry of the session is needed until then (ms)
+--      8 what the caller saw of the user's connections (`seen`), '' to skip the check
 --
--- Result: {conn, fence, lease}, empty strings when nobody is connected; {} when they are not what was seen: nothing is written then
--- What was looked at before the order was given: whoever came since may be one whom it must not be given about.
+-- Result: {conn, fence, lease}, empty strings when the user is not connected; {} when they differ from `seen`: nothing is written then
+-- The caller checked these connections before it gave the order: the order may not be allowed for one that came since.
 local function seen()
   local entry = redis.call('HMGET', KEYS[2], 'conn', 'facts')
   local notes = redis.call('HKEYS', KEYS[3])
@@ -39,7 +39,7 @@ if ARGV[3] ~= '' then
   end
 end
 if ARGV[4] ~= '' then
-  -- Each order renews the record's own time to live: without this a user who logs out daily would gather sessions for ever.
+  -- Each order renews the record's time to live: without this cleanup the sessions of a user who logs out daily would pile up.
   local known = redis.call('HGETALL', KEYS[1])
   for i = 1, #known, 2 do
     local over = string.sub(known[i], 1, 2) == 's:' and tonumber(known[i + 1])
@@ -49,7 +49,7 @@ if ARGV[4] ~= '' then
   end
   redis.call('HSET', KEYS[1], 's:' .. ARGV[4], ARGV[7])
 end
--- A longer-lived record is never cut short by a later, shorter one.
+-- A later, shorter order never shortens the life of the record.
 if ARGV[5] == '0' then
   redis.call('PERSIST', KEYS[1])
 elseif ttl == -2 or (ttl >= 0 and ttl < tonumber(ARGV[5])) then

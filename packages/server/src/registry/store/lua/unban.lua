@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Lifts a ban. What else is said of the user's tokens stands.
+-- Lifts a ban. Other orders about the user's tokens stay in force.
 --
 -- KEYS 1 revoked <prefix>:{u:<user>}:revoked   hash; see revoke.lua
--- ARGV 1 time to live of the rest, seconds, where the ban kept the record for ever
+-- ARGV 1 time to live of the remaining record, seconds, when the ban had made it permanent
 --      2 cluster time, ms
 --
 -- Result: 1 when a ban was in force, 0 when none was

@@ -1,20 +1,20 @@
 #!lua flags=allow-oom
--- Cluster time: the clock of this Redis, without its steps. After a step back it goes on from where it was; a step ahead is
--- followed only when a node says that so much time has really passed, for a ban must not end because Redis failed over to a machine
--- that is ahead. What is between the two clocks then shrinks slowly.
+-- Cluster time: the clock of this Redis, without its steps. After a step back, cluster time goes on from where it was. A step ahead is
+-- followed only when a node confirms that so much time has really passed: a ban must not end early because Redis failed over to a machine
+-- whose clock is ahead. The remaining difference between the two clocks then shrinks slowly.
 --
--- KEYS 1 time  {<prefix>:nodes}:time   hash: time (cluster time that was told last, ms), shift (cluster time minus the clock of Redis, ms)
--- ARGV 1 cluster time by the caller's own reckoning when it sent this (ms), '' when it has none. It is at least so late
---      2 of a time that is far ahead: '' not checked yet, 'passed' it really passed, 'stepped' the clock of Redis was set
+-- KEYS 1 time  {<prefix>:nodes}:time   hash: time (last cluster time returned, ms), shift (cluster time minus the clock of Redis, ms)
+-- ARGV 1 the caller's own estimate of cluster time when it sent this (ms), '' when it has none. Cluster time is not earlier
+--      2 about a time that is far ahead: '' not checked yet, 'passed' it really passed, 'stepped' the clock of Redis was set
 --
--- Result: {cluster time (ms, with a fraction), the clock of Redis (same), cluster time that was told last ('' = never),
+-- Result: {cluster time (ms, with a fraction), the clock of Redis (same), last cluster time returned before ('' = never),
 --          1 when it is far ahead and not checked: then nothing was stored, else 0}
 --
--- A caller's reckoning is off by less than this, ms: half a round trip.
+-- A caller's estimate is off by less than this, ms: half a round trip.
 local INEXACT = 500
--- Nodes ask each second. More than this since the last time is to be checked, ms.
+-- Nodes ask each second. If more than this has passed since the last call, the time must be checked, ms.
 local FAR = 2000
--- What is between the clocks shrinks by this part of the time that passes. Slowly where cluster time has to go faster: nothing may
+-- The difference between the clocks shrinks by this part of the time that passes. Slowly where cluster time has to run faster: nothing may
 -- end early.
 local SLOWER, FASTER = 1 / 20, 1 / 1000
 
