@@ -55,9 +55,9 @@ export interface NodeParts extends Core {
   readonly running: RunningParts;
   readonly counts: NodeCounts;
   readonly errorLog: ErrorLog;
-  /** What went to `report`, by place. */
+  /** Number of errors passed to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
-  /** Log lines that standard output did not take, by where they went. */
+  /** Log lines that standard output did not take, by destination. */
   readonly logLines: Readonly<Record<string, number>>;
   readonly securityRecords: SecurityRecords;
   /** LOG_ADDRESSES: a client's address as the log may show it. */
@@ -65,12 +65,12 @@ export interface NodeParts extends Core {
   readonly addresses: ClientAddresses;
   readonly audit: Audit;
   readonly isDraining: () => boolean;
-  /** Begins to drain this node, or goes on; the connections that are open. */
+  /** Starts or continues the drain of this node; returns the number of open connections. */
   readonly drain: () => number;
   readonly subscriber: RedisClient;
   readonly bus: Bus;
   readonly commands: Commands;
-  /** Of this one process; NODE_ID may be given twice. */
+  /** Id of this process; several processes may share a NODE_ID. */
   readonly processId: string;
   readonly lease: Lease;
   readonly failureDetector: FailureDetector;

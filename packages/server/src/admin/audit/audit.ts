@@ -4,7 +4,7 @@ import { LuaScript } from '../../redis/luaScript.js';
 import { AppError } from '../../util/appError.js';
 import { withTimeout } from '../../util/withTimeout.js';
 
-/** Who does something, from where, and what he may. */
+/** Who acts, from where, and with which permissions. */
 export interface Actor {
   readonly userId: string;
   readonly ip: string;
@@ -13,28 +13,28 @@ export interface Actor {
   readonly permissions: ReadonlySet<string>;
 }
 
-/** What is ordered. */
+/** The order. */
 export interface Order {
   readonly action: string;
   readonly target: string;
-  /** The admin's words. */
+  /** The admin's reason. */
   readonly reason: string | undefined;
-  /** What else the order says. */
+  /** Other details of the order. */
   readonly details?: Readonly<Record<string, unknown>>;
-  /** What of it is of users or for them: kept in the stream, never in the log. */
+  /** Details about users or addressed to users: kept in the stream, never in the log. */
   readonly content?: Readonly<Record<string, unknown>>;
 }
 
-/** What came of it: the answer, the record's words, and `unknown` where it is not known although there is an answer. */
+/** The result: the answer, the text for the record, and `unknown` when the effect is unknown although there is an answer. */
 export type Ended<T> = readonly [answer: T, result: string, outcome?: AuditOutcome];
 
-/** Entries kept. An order makes two: when it is begun, and when it has ended. */
+/** Entries kept. An order makes two: at its beginning and at its end. */
 const MAX_ENTRIES = 100_000;
-/** An order does not wait longer than this for its record: with Redis away it stands in the log alone, milliseconds. */
+/** An order waits at most this long for its record, milliseconds. When Redis is away, the order is only in the log. */
 const PATIENCE_MS = 500;
 /** `result` of an order that has not ended. */
 export const BEGUN = 'begun';
-/** Errors that tell that nothing was done. Whatever else an order ends with, it may have taken effect. */
+/** Error codes that mean that nothing was done. After any other error the order may have taken effect. */
 const REFUSALS: ReadonlySet<string> = new Set(['VALIDATION_ERROR', 'PERMISSION_DENIED', 'CONFLICT', 'RATE_LIMITED']);
 
 const script = LuaScript.load('audit', new URL('./lua/audit.lua', import.meta.url));
@@ -44,8 +44,8 @@ interface Begun {
 }
 
 /**
- * What admins did: a stream in Redis, and the log in case Redis is away. An entry is written before an order takes effect, and another
- * that names it when it has ended, so that an order whose node dies in between is on record. `AuditLog` shows the two as one.
+ * Records what admins did, in a stream in Redis and in the log (in case Redis is away). One entry is written before an order takes effect,
+ * a second one that names the first when the order ends. So an order whose node dies in between is recorded. `AuditLog` joins the two.
  */
 export class Audit {
   /** @param parts `shownAddress`: LOG_ADDRESSES, for the line in the log; the stream keeps the address as it is. */
@@ -56,9 +56,9 @@ export class Audit {
   ) {}
 
   /**
-   * Carries out an order, on record whatever comes of it. The answer does not wait for the second entry; what Redis did not take is reported.
+   * Carries out an order and records its result. The answer does not wait for the second entry; an entry that Redis did not take is reported.
    *
-   * @param failure makes the record's words of the code of the error that the order ends with.
+   * @param failure makes the text of the record from the error code that the order ends with.
    * @throws what `work` does.
    */
   async order<T>(

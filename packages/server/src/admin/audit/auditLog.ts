@@ -10,24 +10,24 @@ import { AppError } from '../../util/appError.js';
 import { parseTime } from '../../util/parseTime.js';
 import { BEGUN } from './audit.js';
 
-/** Records read at once: Redis is busy for well below a millisecond. */
+/** Records read at once: keeps Redis busy for well below a millisecond. */
 const READ_AT_ONCE = 500;
-/** Records that one request looks through at most; a filter that nothing matches is answered by a short page and a cursor. */
+/** Records scanned by one request at most; a filter without matches returns a short page and a cursor. */
 const MAX_LOOKED_AT = 5000;
-/** Of either number of a stream's id. */
+/** Upper bound of both numbers of a stream id. */
 const MAX_ID_PART = 2n ** 64n - 1n;
 
-/** As it lies in the stream: an order that was begun, the end of one (`of` is its id), or, of nodes from before there were two, both. */
+/** An entry of the stream: an order that began, the end of one (`of` is its id), or both in one (written by older nodes). */
 interface Entry {
   readonly id: string;
   readonly fields: ReadonlyMap<string, string>;
 }
 
-/** What admins did, for reading: the two entries of an order as one record, at the place of the first. */
+/** Reads what admins did: the two entries of an order as one record, at the place of the first. */
 export class AuditLog {
   constructor(private readonly parts: Pick<Core, 'redis' | 'keys' | 'report'>) {}
 
-  /** @throws AppError VALIDATION_ERROR for a `since` that is no time or a cursor that is none, UNAVAILABLE when Redis does not answer. */
+  /** @throws AppError VALIDATION_ERROR for an invalid `since` or cursor, UNAVAILABLE when Redis does not answer. */
   async page(query: AuditQuery): Promise<AuditPage> {
     const { limit = DEFAULT_AUDIT_PAGE } = query;
     const oldest = oldestId(query.since);
@@ -39,7 +39,7 @@ export class AuditLog {
     return { records: orders.map((order) => recordOf(order, ends.get(order.id))), next_cursor: nextCursor };
   }
 
-  /** Reads the page, and the ends of orders that lie between. @returns the cursor of the next. */
+  /** Reads the page, and the ends of orders within it. @returns the cursor of the next page. */
   private async collect(
     query: AuditQuery,
     limit: number,
@@ -61,7 +61,7 @@ export class AuditLog {
     return cursor;
   }
 
-  /** An order may have ended beyond the page that it stands on. */
+  /** The end of an order may be beyond the page that its beginning is on. */
   private async findEnds(orders: readonly Entry[], ends: Map<string, Entry>, from: string): Promise<void> {
     const open = new Set(orders.filter((order) => isOpen(order) && !ends.has(order.id)).map(({ id }) => id));
     let place = from;
@@ -100,7 +100,7 @@ function oldestId(since: string | undefined): string {
   throw invalid('since', 'is not a time');
 }
 
-/** Ids that Redis does not take were answered as if it were away: beyond 64 bits, or with nothing before them. */
+/** Checked here: Redis rejects ids beyond 64 bits, or with nothing before them, and that looks as if Redis were away. */
 function isEntry(cursor: string): boolean {
   const [ms = 0n, number = 0n] = cursor.split('-').map(BigInt);
   return ms <= MAX_ID_PART && number <= MAX_ID_PART && ms + number > 0n;
@@ -135,7 +135,7 @@ function recordOf(order: Entry, end: Entry | undefined): AuditRecordView {
     reason: field('reason'),
     details: field('details'),
     result: end === undefined && isOpen(order) ? 'outcome not known' : field('result'),
-    // Of a node from before there were outcomes: what it wrote had happened.
+    // Written by a node of a version before outcomes: what it recorded had happened.
     outcome: AUDIT_OUTCOMES.find((known) => known === outcome) ?? 'done',
     ended_at: field('ended_at') || null,
     ip: field('ip'),

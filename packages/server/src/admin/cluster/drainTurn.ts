@@ -3,18 +3,18 @@ import type { Core } from '../../core.js';
 import { type HeldLock, RedisLock } from '../../redis/redisLock.js';
 import { AppError } from '../../util/appError.js';
 
-/** While another one has the turn it is asked for again this often, milliseconds. */
+/** While another node drains, the lock is requested again this often, milliseconds. */
 const AGAIN_MS = 25;
 
-/** One node after the other: two orders at once would each see the other's node take connections, and leave none that does. */
+/** One drain at a time: with two orders at once, each would see the other's node accept connections, and no node would be left. */
 export class DrainTurn {
   constructor(private readonly parts: Pick<Core, 'redis' | 'keys' | 'clock' | 'report'>) {}
 
   /**
-   * @param waitMs for others' turns.
-   * @param lapseMs after which it lapses, should this node die in it.
-   * @returns a function that ends the turn.
-   * @throws AppError CONFLICT when it did not come in time, UNAVAILABLE when Redis does not answer.
+   * @param waitMs how long to wait for other drains.
+   * @param lapseMs after which the lock lapses if this node dies.
+   * @returns a function that releases the lock.
+   * @throws AppError CONFLICT when the lock was not free in time, UNAVAILABLE when Redis does not answer.
    */
   async take(waitMs: number, lapseMs: number): Promise<() => Promise<void>> {
     const { clock, report } = this.parts;

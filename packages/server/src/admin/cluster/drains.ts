@@ -10,10 +10,10 @@ import { DrainTurn } from './drainTurn.js';
 const DRAIN = 'drain';
 const ENTRY = 'entry';
 
-/** What a node does with those who come: `closed`: it will take them again by itself. */
+/** How a node treats new connections. `closed`: it will accept them again by itself. */
 type NodeEntry = 'open' | 'closed' | 'draining';
 
-/** The nodes of the cluster, those that do not answer too. */
+/** The nodes of the cluster, including those that do not answer. */
 export async function listNodes(stats: Pick<ClusterStats, 'read'>): Promise<ClusterNodes> {
   const { generated_at, nodes, missing_nodes } = await stats.read();
   const silent = missing_nodes.map(
@@ -57,9 +57,9 @@ interface Target {
 }
 
 /**
- * Takes nodes out of service: not ready, no new connections, the old ones sent away with a hint, as on SIGTERM. But the process
- * goes on, or whoever watches over it would start it again at once and undo the order; it tells of itself, works on the event
- * queue, and serves again when it is started anew.
+ * Takes nodes out of service: not ready, no new connections, existing connections sent away with a hint, as on SIGTERM. The process
+ * keeps running, because a supervisor would restart it at once and undo the order. It still reports, works on the event
+ * queue, and serves again after a restart.
  */
 export class Drains {
   private readonly turn: DrainTurn;
@@ -89,8 +89,8 @@ export class Drains {
   /**
    * Null when there is no such node. Answers within COMMAND_TIMEOUT_MS.
    *
-   * @param id of a node, or of a process where several have the name.
-   * @throws AppError CONFLICT when several processes have the name: an order is for one of them. CONFLICT when no other node takes connections: then everybody would be sent away to nowhere. UNAVAILABLE when
+   * @param id of a node, or of a process when several processes share the name.
+   * @throws AppError CONFLICT when several processes share the name: an order is for one of them. CONFLICT when no other node takes connections: clients would have nowhere to go. UNAVAILABLE when
    *   Redis does not answer.
    */
   drain(id: string, { reason, force = false }: DrainBody, actor: Actor): Promise<NodeDrained | null> {
@@ -98,7 +98,7 @@ export class Drains {
     return this.parts.audit.order(actor, order, async () => {
       const done = await this.carryOut(id, force);
       if (done === null) return [null, 'not_found', 'refused'];
-      // One that did not answer may have the order all the same.
+      // A node that did not answer may have received the order all the same.
       return [done, done.result, done.result === 'node_unreachable' ? 'unknown' : 'done'];
     });
   }
@@ -139,7 +139,7 @@ export class Drains {
     }
     const [processId] = id === nodeId ? [...processes.keys()] : [id];
     if (processId === undefined) return null;
-    // A process may have a former lease that is not known dead.
+    // A process may have a former lease that is not known dead yet.
     const leases = everybody.filter((lease) => nodeProcesses.processOf(lease) === processId);
     return leases.length === 0 ? null : { nodeId, processId, leases };
   }
@@ -160,14 +160,14 @@ export class Drains {
     }
   }
 
-  /** @throws AppError CONFLICT when no other node takes connections and this one is not on its way out already. */
+  /** @throws AppError CONFLICT when no other node takes connections, unless this node is already draining. */
   private async requireEntry(leases: readonly string[], others: readonly string[], waitMs: number): Promise<void> {
     const { commands } = this.parts;
     const is = async (lease: string, wanted: NodeEntry): Promise<void> => {
       const entry = await commands.request(lease, ENTRY, null, waitMs);
       if (entry !== wanted) throw new Error('it is not');
     };
-    // The first that says so is enough: one that hangs holds nobody up.
+    // The first node that says so is enough: a node that hangs delays nothing.
     const fine = [...others.map((lease) => is(lease, 'open')), ...leases.map((lease) => is(lease, 'draining'))];
     const found = await Promise.any(fine).then(
       () => true,

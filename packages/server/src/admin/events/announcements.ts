@@ -5,14 +5,14 @@ import type { Author, Publications } from './publications.js';
 /** The event type of an announcement: subscribed by default in every role. */
 const ANNOUNCEMENT = 'admin_broadcast';
 
-/** What admins tell everybody. Who says so, and when, is filled in as in every event of the type. */
+/** Announcements of admins to everybody. Sender and time are filled in, as in every event of the type. */
 export class Announcements {
   constructor(private readonly parts: Pick<NodeParts, 'catalogue'> & { readonly publications: Publications }) {}
 
   /**
    * Resolves when the announcement is in the queue.
    *
-   * @throws AppError as `Publisher.publish`: nothing was announced then, but for UNAVAILABLE, when it may have been.
+   * @throws AppError as `Publisher.publish`: nothing was announced, except that after UNAVAILABLE it is unknown.
    */
   async send(
     { message, priority, reason }: ClientData<'broadcast_admin_message'>,

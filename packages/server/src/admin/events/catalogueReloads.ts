@@ -14,7 +14,7 @@ import type { NodeParts } from '../nodeParts.js';
 export interface ClusterReload {
   readonly result: 'applied' | 'refused';
   readonly nodes: readonly NodeReload[];
-  /** Did not answer: what is in force there is not known. */
+  /** Nodes that did not answer: which catalogue they use is unknown. */
   readonly missing_nodes: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export class CatalogueReloads {
     parts.commands.handle(APPLY, (id) => this.apply(String(id)));
   }
 
-  /** This node alone (SIGHUP); what came of it is in the log. */
+  /** Reloads this node only (SIGHUP); the result is in the log. */
   async local(): Promise<NodeReload> {
     const id = this.newId();
     const ready = this.prepare(id);
@@ -54,8 +54,8 @@ export class CatalogueReloads {
   }
 
   /**
-   * The whole cluster, in two steps: every node reads and checks its own file, and only when none is faulty all put theirs in
-   * force; else some would know types that others drop. Answers within COMMAND_TIMEOUT_MS.
+   * Reloads the whole cluster in two steps: every node reads and checks its own file, and only when all are valid do all nodes put them in
+   * force. Otherwise some nodes would know types that others drop. Answers within COMMAND_TIMEOUT_MS.
    *
    * @throws AppError UNAVAILABLE when Redis does not answer: nothing has changed then.
    */
@@ -115,7 +115,7 @@ export class CatalogueReloads {
     try {
       return this.answer('ready', catalogues.prepare(id));
     } catch (error) {
-      // Anything else is a fault of ours, and none of the file.
+      // Any other error is a bug in this server, not a fault in the file.
       if (!(error instanceof CatalogueError)) throw error;
       logger.error({ reason: error.message }, 'the event catalogue is refused; the old one stays in force');
       return { ...this.answer('refused', null), error: error.message };
@@ -124,7 +124,7 @@ export class CatalogueReloads {
 
   private async apply(id: string): Promise<NodeReload> {
     const { catalogues, authority, table, unregistered, fanout, logger, report, settings } = this.parts;
-    // L5: what was taken under the old catalogue is delivered under it.
+    // L5: events accepted under the old catalogue are delivered under it.
     fanout.flush();
     if (!catalogues.apply(id)) return this.answer('overtaken', null);
     const progress: Progress = { connections: 0, changed: 0 };
@@ -135,7 +135,7 @@ export class CatalogueReloads {
       () => logger.info({ digest, types, ...progress }, 'event catalogue reloaded'),
       (error: unknown) => report(error, 'operations.catalogue'),
     );
-    // In force is in force: with very many connections the answer does not wait for the last of them.
+    // The new catalogue is in force by now; with very many connections the answer does not wait until the last is notified.
     await withTimeout(done, settings.commandTimeoutMs / 4, undefined);
     return { ...answer, connections: progress.connections, changed_connections: progress.changed };
   }

@@ -2,27 +2,27 @@ import { hiddenFields, maySee, withoutFields } from '../../delivery/selection/cl
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
 
-/** Who looks at what is stored: what he may not receive, he may not read there either (G8). */
+/** The viewer of stored events: what a viewer may not receive on a socket, the viewer may not read in storage either (G8). */
 export interface Viewer {
   readonly userId: string;
   readonly roles: ReadonlySet<string>;
   readonly permissions: ReadonlySet<string>;
 }
 
-/** What of an event its viewer may read. */
+/** The part of an event that its viewer may read. */
 export interface Payload {
   readonly data: unknown;
   readonly metadata: unknown;
 }
 
-/** Of an event whose type is in no catalogue, or whose limits cannot be read, nobody can tell who may see it: only who may see everything. */
+/** When an event's type is in no catalogue, or its limits cannot be read, only a viewer who may see everything sees the event. */
 const EVERYTHING = ['events:receive', 'events:admin', 'events:sensitive'];
 
 /**
- * The payload of an event for who looks at it where it is stored, whichever door he comes by: the mailbox, the queue. Null: he may not
- * see it. The decision is that of the sockets (`maySee`).
+ * The payload of a stored event for its viewer, in the mailbox and in the queue alike. Null: the viewer may not see it.
+ * The decision is the same as for sockets (`maySee`).
  *
- * @param event as it lies in Redis: it may have come another way than through `publish`.
+ * @param event as stored in Redis: it may come from another writer than `publish`.
  */
 export function payloadFor(viewer: Viewer, event: Partial<StoredEvent>, catalogue: EventCatalogue): Payload | null {
   const { userId, roles, permissions } = viewer;

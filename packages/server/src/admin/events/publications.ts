@@ -4,19 +4,19 @@ import type { PublishReceipt, PublishTurn } from '../../events/publish/publisher
 import type { Actor } from '../audit/audit.js';
 import type { NodeParts } from '../nodeParts.js';
 
-/** Characters of the data that go into the audit record; the event holds it all. */
+/** Characters of the data that the audit record keeps; the event holds all of it. */
 const AUDITED_LENGTH = 200;
 
-/** Who publishes. */
+/** The publisher. */
 export interface Author {
   readonly actor: Actor;
-  /** As the token says. */
+  /** From the token. */
   readonly username: string;
 }
 
 /**
- * Publishing, whatever way it comes. What an admin alone may publish is an order of an admin: it is on record, as an announcement is, also
- * when it comes as an event like any other.
+ * Publishing, for every transport. What only admins may publish is an admin's order and is recorded, as an announcement is, also
+ * when it is published as an ordinary event.
  */
 export class Publications {
   constructor(private readonly parts: Pick<NodeParts, 'publisher' | 'catalogue' | 'audit' | 'counts'>) {}
@@ -57,7 +57,7 @@ export class Publications {
     });
   }
 
-  /** Those that need a permission of admins. What is no event at all is refused when it is published. */
+  /** The events that need an admin permission. Invalid events are refused later, by the publisher. */
   private ordersIn(request: PublishRequest | readonly PublishRequest[], actor: Actor): readonly PublishRequest[] {
     const events: readonly unknown[] = Array.isArray(request) ? request : [request];
     const catalogue = this.parts.catalogue();

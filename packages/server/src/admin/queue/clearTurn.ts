@@ -6,13 +6,13 @@ import { AppError } from '../../util/appError.js';
 
 export type Clearing = NonNullable<QueueStatusReport['clearing']>;
 
-/** A clear that tells nothing for this long is taken for dead, ms. */
+/** A clear that writes no progress for this long is taken as dead, ms. */
 const TURN_MS = 3000;
 const RETRY_AFTER_MS = 1000;
 
 /**
- * One clear at a time in the cluster, and how far it is, for everybody to see. That is for economy and for the eye: two at
- * once, after one was suspended beyond its turn, do no harm, since each step of a clear is atomic.
+ * One clear at a time in the cluster, with its progress visible to all nodes. This only saves work: two clears at
+ * once, after one was suspended beyond its lock, do no harm, since each step of a clear is atomic.
  */
 export class ClearTurn {
   private readonly lock: RedisLock;
@@ -22,7 +22,7 @@ export class ClearTurn {
   }
 
   /**
-   * `tell` is to be called more often than every 3 s.
+   * Call `tell` more often than every 3 s.
    *
    * @throws AppError CONFLICT while another one clears.
    */
@@ -41,7 +41,7 @@ export class ClearTurn {
     };
   }
 
-  /** The clear that is under way; null: none. */
+  /** The clear under way; null: none. */
   async read(): Promise<Clearing | null> {
     const progress = await this.lock.progress();
     return progress === null ? null : (JSON.parse(progress) as Clearing);

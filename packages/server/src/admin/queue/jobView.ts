@@ -6,12 +6,12 @@ import { payloadFor, type Viewer } from '../events/payloadFor.js';
 
 type EventView = QueueJob['events'][number];
 
-/** A job as it is shown: its events without what the viewer may not see. */
+/** A job as shown to an admin: its events without what the viewer may not see. */
 export function jobView(job: StoredJob, queue: string, viewer: Viewer, catalogue: EventCatalogue): QueueJob {
   const { data } = job;
   const stored: readonly unknown[] = Array.isArray(data?.events) ? data.events : [];
   const events = stored.map((event) => eventView(event, job.type, viewer, catalogue));
-  // It may be the id of the user whom the events are for.
+  // The id may be that of the user whom the events are for.
   const hidesKey = events.some(({ withheld }) => withheld === 'permission');
   return {
     id: `${queue}.${job.id}`,
@@ -33,7 +33,7 @@ export function jobView(job: StoredJob, queue: string, viewer: Viewer, catalogue
   };
 }
 
-/** What lies in the queue may have come another way than through `publish`: nothing is taken for granted. */
+/** Jobs may come from other writers than `publish`: every field is checked. */
 function eventView(value: unknown, jobType: string, viewer: Viewer, catalogue: EventCatalogue): EventView {
   const event = (typeof value === 'object' && value !== null ? value : {}) as Partial<StoredEvent>;
   const type = text(event.type) ?? jobType;
@@ -66,7 +66,7 @@ function object(value: unknown): Readonly<Record<string, unknown>> | null {
 }
 
 function time(ms: number): string {
-  // Beyond these a Date has no text.
+  // A Date outside this range has no text.
   const sane = Math.min(8.64e15, Math.max(-8.64e15, Number.isFinite(ms) ? ms : 0));
   return new Date(sane).toISOString();
 }

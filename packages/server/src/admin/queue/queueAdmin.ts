@@ -19,10 +19,10 @@ import { QueueJobs } from './queueJobs.js';
 import { QueueStatus } from './queueStatus.js';
 import { QueueWorkers } from './queueWorkers.js';
 
-/** The target of audit records that are about the whole queue. */
+/** The target of audit records about the whole queue. */
 const QUEUE = 'event_queue';
 
-/** What admins do with the event queue, whatever way they come. Each change leaves an audit record, also when it failed. */
+/** The admin operations on the event queue, for every transport. Each change leaves an audit record, also when it failed. */
 export class QueueAdmin {
   private readonly workers: QueueWorkers;
   private readonly status: QueueStatus;
@@ -61,7 +61,7 @@ export class QueueAdmin {
     this.workers.stop();
   }
 
-  /** @throws AppError VALIDATION_ERROR for a bad page, UNAVAILABLE when Redis does not answer; so do all that follow. */
+  /** @throws AppError VALIDATION_ERROR for an invalid page, UNAVAILABLE when Redis does not answer; the methods below throw UNAVAILABLE too. */
   read(page: JobsPageRequest | undefined, viewer: Viewer): Promise<QueueStatusReport> {
     return this.asked(() => this.status.read(page === undefined ? null : this.jobs.page(page, viewer, '/jobs')));
   }
@@ -76,7 +76,7 @@ export class QueueAdmin {
   }
 
   /**
-   * No worker begins a job until `resume`, on no node and after restarts too; jobs in work are ended. Publishing goes on.
+   * No worker on any node begins a job until `resume`, not even after restarts; jobs in work are finished. Publishing continues.
    */
   pause(reason: string | undefined, by: Actor): Promise<QueueSwitched> {
     return this.switch(true, reason, by);
@@ -97,7 +97,7 @@ export class QueueAdmin {
     });
   }
 
-  /** It goes to the end of its queue. Null when there is no such job. @throws AppError CONFLICT when it is not failed. */
+  /** Puts the job at the end of its queue. Null when there is no such job. @throws AppError CONFLICT when the job is not failed. */
   retry(id: string, reason: string | undefined, by: Actor): Promise<true | null> {
     return this.changed({ action: 'retry_job', target: id, reason }, by, async () => {
       const { state, done } = await this.jobs.retry(id);
@@ -154,9 +154,9 @@ export class QueueAdmin {
   }
 
   /**
-   * Does something and leaves a record of it, whatever came of it. `work` returns the answer and the record's words.
+   * Does the work and records its result. `work` returns the answer and the text for the record.
    *
-   * @param tally of a clear, so that a failed one tells what it has done all the same.
+   * @param tally of a clear, so that the record of a failed clear tells what was removed.
    */
   private changed<T>(
     what: { readonly action: string; readonly target: string; readonly reason: string | undefined },

@@ -9,14 +9,14 @@ import type { NodeParts } from '../nodeParts.js';
 import type { ClearTurn } from './clearTurn.js';
 import { StepSize } from './stepSize.js';
 
-/** A state is walked after those whose jobs come into it, so that none slips past: delayed ones become waiting, and these fail. */
+/** States in the order of job flow, so that no job slips past: delayed jobs become waiting, and waiting jobs may fail. */
 const STATE_ORDER: readonly ClearableState[] = ['delayed', 'waiting', 'failed', 'completed'];
-/** A caller does not wait longer; 100,000 jobs take about a second. */
+/** Upper bound of a caller's wait; 100,000 jobs take about a second. */
 const MAX_MS = 10_000;
-/** Progress is told this often, ms; well within the turn. */
+/** Progress is written this often, ms; well before the lock of the clear lapses. */
 const TELL_MS = 500;
 
-/** What was cleared so far. */
+/** Jobs cleared so far. */
 export class ClearTally {
   readonly byState = new Map<ClearableState, { jobs: number; events: number }>();
   readonly active = new Set<string>();
@@ -38,9 +38,9 @@ export class ClearTally {
 }
 
 /**
- * Takes jobs away in many small atomic steps, queue by queue, one step at a time. Nothing is paused (Q5): workers and
- * publishers go on between the steps, and a clear that dies leaves queues that work and what is left for the next one. Jobs added after
- * it began stay, as far as the clocks of the nodes agree.
+ * Removes jobs in many small atomic steps, queue by queue, one step at a time. Nothing is paused (Q5): workers and
+ * publishers continue between the steps. A clear that dies leaves working queues, and the remaining jobs for the next clear. Jobs added
+ * after it began stay, as far as the clocks of the nodes agree.
  */
 export class QueueClear {
   constructor(
@@ -50,8 +50,8 @@ export class QueueClear {
   ) {}
 
   /**
-   * @param tally is filled as it goes on, for who must tell what a failed clear has done.
-   * @throws AppError CONFLICT while another clear is under way; whatever Redis says.
+   * @param tally is filled step by step, so that the caller knows what a failed clear has done.
+   * @throws AppError CONFLICT while another clear is under way; the error of Redis when a command fails.
    */
   async run(request: ClearQueueRequest, by: string, tally: ClearTally): Promise<QueueCleared> {
     const { clock, turn } = this.parts;
@@ -138,7 +138,7 @@ export class QueueClear {
   }
 }
 
-/** The states that a request is about, in the order in which they are cleared. */
+/** The states that a request names, in the order in which they are cleared. */
 export function clearedStates({ states }: ClearQueueRequest): ClearableState[] {
   const wanted: readonly ClearableState[] = states ?? DEFAULT_CLEARED_STATES;
   return STATE_ORDER.filter((state) => wanted.includes(state));

@@ -15,7 +15,7 @@ import type { NodeParts } from '../nodeParts.js';
 import { jobView } from './jobView.js';
 import { StepSize } from './stepSize.js';
 
-/** A caller does not wait longer for a retry of many. */
+/** Upper bound of a caller's wait for a retry of many jobs. */
 const MAX_RETRY_MS = 5000;
 
 export interface Retried {
@@ -33,11 +33,11 @@ export class QueueJobs {
   constructor(private readonly parts: Pick<NodeParts, 'queues' | 'catalogue' | 'clock'>) {}
 
   /**
-   * A page of the jobs of one state: queue by queue (`events-0`, …, `events-urgent`), in each the next to run first, or the
-   * last to finish. The order is stable as long as nothing happens to the jobs.
+   * A page of the jobs of one state: queue by queue (`events-0`, …, `events-urgent`), in each queue the next to run first, or the
+   * last finished first. The order is stable as long as the jobs do not change.
    *
-   * @param place of the request in what the caller sent, for the path of a fault.
-   * @throws AppError VALIDATION_ERROR for a page that is none, or too long.
+   * @param place of the page in the request, for the path of a validation error.
+   * @throws AppError VALIDATION_ERROR for an invalid or too large page.
    */
   async page(request: JobsPageRequest, viewer: Viewer, place: string): Promise<JobsPage> {
     const { queues, catalogue } = this.parts;
@@ -60,7 +60,7 @@ export class QueueJobs {
     return { state, start, end, total: before, jobs: (await Promise.all(slices)).flat() };
   }
 
-  /** @throws AppError VALIDATION_ERROR for what is no id of a job. Null when there is no such job. */
+  /** @throws AppError VALIDATION_ERROR for an invalid job id. Null when there is no such job. */
   async find(wireId: string, viewer: Viewer): Promise<QueueJob | null> {
     const { lane, id } = this.locate(wireId);
     const job = (await lane?.find(id)) ?? null;

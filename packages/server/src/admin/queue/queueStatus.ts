@@ -6,7 +6,7 @@ import type { QueueWorkers } from './queueWorkers.js';
 
 type Counts = QueueStatusReport['counts'];
 
-/** How the event queue is, over all queues and nodes. What it costs does not depend on how many jobs there are. */
+/** The state of the event queue, over all queues and nodes. Its cost does not depend on the number of jobs. */
 export class QueueStatus {
   constructor(
     private readonly parts: Pick<NodeParts, 'queues' | 'clock' | 'settings'> & {

@@ -3,7 +3,7 @@ import type { NodeParts } from '../nodeParts.js';
 
 const QUEUE_WORKERS = 'queue_workers';
 
-/** What one node's workers do: the answer to the bus command `queue_workers`. Counts are events. */
+/** The work of one node's workers: the answer to the bus command `queue_workers`. Counts are events. */
 export interface NodeWorkers {
   readonly node_id: string;
   readonly standing_aside: boolean;
@@ -17,7 +17,7 @@ export interface NodeWorkers {
   }[];
 }
 
-/** What the workers of the whole cluster do: every node is asked, and who does not answer is named (G7). */
+/** The workers of the whole cluster: every node is asked, and nodes that do not answer are named (G7). */
 export class QueueWorkers {
   private readonly processed: PerMinute;
   private readonly failed: PerMinute;
@@ -62,7 +62,7 @@ export class QueueWorkers {
       queue,
       processed: appended + duplicates + expired,
       failed: poisoned,
-      // Its text is the error of a library: it stays in the log.
+      // The text is an error of a library: it goes to the log only.
       retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },
     }));
   }

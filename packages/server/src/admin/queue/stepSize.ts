@@ -1,12 +1,12 @@
-/** Jobs looked at in the first step of a walk; a step of 250 removals took Redis 1.2 ms where it was measured. */
+/** Jobs in the first step of a walk; a step of 250 removals kept Redis busy for 1.2 ms when measured. */
 const FIRST = 100;
 const LEAST = 25;
 const MOST = 500;
-/** Milliseconds from request to answer, so Redis was busy for less. All others wait for it: far below the 20 ms allowed. */
+/** Target milliseconds from request to answer; Redis is busy for less. Other commands wait for that: far below the 20 ms allowed. */
 const SLOW_MS = 6;
 const QUICK_MS = 3;
 
-/** How many jobs the next step of a walk looks at: as many as go by unnoticed on this machine, at this moment. */
+/** How many jobs the next step of a walk takes: as many as do not delay others on this machine at the moment. */
 export class StepSize {
   size = FIRST;
 

@@ -6,7 +6,7 @@ import type { ClusterStats } from './clusterStats.js';
 const HEALTHY_FROM = 90;
 const DEGRADED_FROM = 50;
 
-/** What is left of a node's 100 when a check fails. A node that is off the cluster serves nobody. */
+/** Score of a node, out of 100, when a check fails. A node outside the cluster serves no one. */
 const SCORE_WITHOUT: Readonly<Record<CheckName, number>> = {
   redis: 0,
   bus: 0,
@@ -17,21 +17,21 @@ const SCORE_WITHOUT: Readonly<Record<CheckName, number>> = {
   workers: 60,
 };
 
-/** Taken off the cluster's score for its queues: the worst that applies counts. */
+/** Subtracted from the cluster's score for its queues: only the worst one counts. */
 const QUEUE_PENALTIES = { unanswered: 60, full: 40, stalled: 60, nearlyFull: 20, failed: 10, paused: 10 } as const;
 const NEARLY_FULL = 0.8;
 const MAX_REDIS_OFF_MS = 2000;
 
 /**
- * How well the cluster is. The score is the mean of its nodes' scores, less what the queues or a notice take off; nodes that drain are
- * on their way out and do not count while another serves. It says nothing of how many connections there are: a cluster
- * without any is well.
+ * The health of the cluster. The score is the mean of its nodes' scores, minus deductions for queues and notices. Draining nodes
+ * do not count while another node serves. The number of connections does not matter: a cluster
+ * without any connection is healthy.
  */
 export class ClusterHealth {
   private readonly stats: ClusterStats;
   private readonly stallReportedMs: number;
 
-  /** @param stallToldMs a queue whose next job nobody starts for so long counts as stalled, ms. */
+  /** @param stallToldMs a queue whose next job is not started for this long counts as stalled, ms. */
   constructor(stats: ClusterStats, stallReportedMs: number) {
     this.stats = stats;
     this.stallReportedMs = stallReportedMs;
@@ -66,13 +66,13 @@ export class ClusterHealth {
   }
 }
 
-/** A node_id that several have tells nobody which one is meant. */
+/** A node_id shared by several processes does not identify one. */
 function nameOf({ node_id, process_id }: NodeHealth, all: readonly NodeHealth[]): string {
   const alone = all.filter((node) => node.node_id === node_id).length === 1;
   return alone || process_id === null ? node_id : process_id;
 }
 
-/** How well one node is. */
+/** The health of one node. */
 export function nodeHealth(node: NodeStats): NodeHealth {
   const failed = (Object.keys(SCORE_WITHOUT) as CheckName[]).filter((name) => !node.checks[name].ok);
   return {
@@ -91,7 +91,7 @@ export function missingNode(nodeId: string): NodeHealth {
   return { node_id: nodeId, process_id: null, state: 'no_answer', score: 0, reasons, connections: null, checks: null };
 }
 
-/** What nodes noticed, each once: what it takes off. */
+/** Notices of the nodes, each counted once: its deduction. */
 function noticesOf(nodes: readonly NodeStats[]): ReadonlyMap<string, number> {
   const noticed = new Map<string, number>();
   for (const { notices } of nodes) {
@@ -100,7 +100,7 @@ function noticesOf(nodes: readonly NodeStats[]): ReadonlyMap<string, number> {
   return noticed;
 }
 
-/** The clock of Redis against the wall clocks of all nodes: where most of them agree, it is Redis that is wrong. */
+/** Compares the clock of Redis with the wall clocks of all nodes: if most nodes agree with each other, the clock of Redis is wrong. */
 function clockNotices(nodes: readonly NodeStats[]): ReadonlyMap<string, number> {
   const offsets = nodes.flatMap(({ clock }) => clock.offset_ms ?? []).sort((a, b) => a - b);
   const median = ((offsets[(offsets.length - 1) >> 1] ?? 0) + (offsets[offsets.length >> 1] ?? 0)) / 2;
@@ -116,7 +116,7 @@ function clockNotices(nodes: readonly NodeStats[]): ReadonlyMap<string, number> 
   return noticed;
 }
 
-/** Queues whose next job nobody starts: how long, by name, as the node says that has watched longest. */
+/** Queues whose next job is not started: for how long, by name. The node that has watched longest decides. */
 function stalledQueues(nodes: readonly NodeStats[], limitMs: number): ReadonlyMap<string, number> {
   const stalled = new Map<string, number>();
   for (const { queue_workers } of nodes) {

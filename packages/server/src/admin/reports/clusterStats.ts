@@ -5,7 +5,7 @@ import type { NodeFacts } from './nodeFacts.js';
 
 const STATS = 'stats';
 
-/** Statistics over the whole cluster: every node is asked, and who does not answer is named (G7). */
+/** Statistics over the whole cluster: every node is asked, and nodes that do not answer are named (G7). */
 export class ClusterStats {
   private readonly parts: NodeParts;
 
@@ -46,7 +46,7 @@ export class ClusterStats {
     };
   }
 
-  /** Null when the queues do not answer: the rest is worth telling all the same. */
+  /** Null when the queues do not answer: the other statistics are returned all the same. */
   private async queue(): Promise<QueueSummary | null> {
     const { queues, settings, report } = this.parts;
     try {
@@ -61,7 +61,7 @@ export class ClusterStats {
   }
 }
 
-/** A node of an earlier version does not tell what was added since. */
+/** A node of an earlier version leaves out fields that were added since. */
 const ADDED = { notices: [], clock: { offset_ms: null, redis_offset_ms: {} } } satisfies Partial<NodeStats>;
 const ADDED_CHECKS = { parts: { ok: true, value: null, limit: 'running' } } satisfies Partial<NodeStats['checks']>;
 

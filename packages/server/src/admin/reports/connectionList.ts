@@ -13,20 +13,20 @@ import { mergeSlices, shareOf } from './connectionPage.js';
 import { type Slice, type SliceRequest, sliceOf } from './connectionSlice.js';
 
 const CONNECTIONS = 'connections';
-/** The clocks of two nodes that are asked for two pages are taken to agree so far, ms; else a death is told once too often. */
+/** Clocks of two nodes asked for two pages are assumed to agree this closely, ms; otherwise a dead node could be reported twice. */
 const CLOCK_SKEW_MS = 5000;
 const CURSOR = new RegExp(CONNECTIONS_CURSOR_PATTERN);
 
-/** Where a listing stands. All of it is in the cursor: no node keeps anything of a listing. */
+/** The state of a listing. The cursor holds all of it: no node stores anything. */
 interface Cursor {
-  /** Of its first page, wall-clock ms. */
+  /** Time of the listing's first page, wall-clock ms. */
   readonly beganAt: number;
   readonly after: string | null;
 }
 
 /**
- * The open connections of the cluster, page by page. A page is a range of users, in an order that no change of connections or
- * nodes moves: whoever is connected throughout the listing is in exactly one range, and so comes exactly once.
+ * The open connections of the cluster, page by page. A page is a range of users, in an order that does not change with connections or
+ * nodes: a user connected throughout the listing is in exactly one range, and so appears exactly once.
  */
 export class ConnectionList {
   private readonly parts: NodeParts;
@@ -39,8 +39,8 @@ export class ConnectionList {
   /**
    * Answers within COMMAND_TIMEOUT_MS.
    *
-   * @param filterPath where the filter lies in what the caller sent, for errors.
-   * @throws AppError VALIDATION_ERROR for a cursor that is none, or a category that there is not.
+   * @param filterPath path of the filter in the request, for errors.
+   * @throws AppError VALIDATION_ERROR for an invalid cursor or an unknown category.
    */
   async page(
     { limit = DEFAULT_CONNECTIONS_PAGE, cursor, filter = {} }: AllConnectionsRequest,
@@ -64,7 +64,7 @@ export class ConnectionList {
     };
   }
 
-  /** As Redis knows them now: a node that joined less than a second ago is not known here yet, but may have connections. */
+  /** As Redis knows the nodes now: a node that joined less than a second ago is not known here yet, but may have connections. */
   private async leases(nodeId: string | undefined): Promise<string[]> {
     const { redis, keys, failureDetector, commands, report } = this.parts;
     const leases = new Set(commands.everybody());
@@ -79,7 +79,7 @@ export class ConnectionList {
     return [...leases].filter((lease) => nodeId === undefined || nodeOfLease(lease) === nodeId);
   }
 
-  /** A node that died half-way is named to the end of the listing, though it is known dead by then and not asked any more. */
+  /** A node that died during the listing is named until its end, although the node is known dead and no longer asked. */
   private missing({ answers, missing }: Answers, beganAt: number, nodeId: string | undefined): string[] {
     const { failureDetector, clock, commands } = this.parts;
     const died = failureDetector.diedSince(clock.mono() - (clock.now() - beganAt) - CLOCK_SKEW_MS);

@@ -8,12 +8,12 @@ import { AppError } from '../../util/appError.js';
 import type { NodeParts } from '../nodeParts.js';
 
 const CONNECTION = 'connection';
-/** An owner that does not know the connection: its release is under way, or the user moved. Read again after this, ms. */
+/** The owner does not know the connection: its release is under way, or the user moved. Read the registry again after this, ms. */
 const REREAD_MS = 25;
 
-/** What only the owner's node knows: null where it could not be asked. */
+/** Known only to the owner's node: null when the node could not be asked. */
 type MaybeLive = Omit<ConnectionReport, Exclude<keyof ConnectionReport, keyof typeof NOT_KNOWN>>;
-/** The same where it was asked; only these may still be unknown. */
+/** The same, when the node was asked; only these fields may still be unknown. */
 type LiveDetails = {
   readonly [K in keyof MaybeLive]: K extends 'last_ping' | 'last_pong' | 'expires_at'
     ? MaybeLive[K]
@@ -46,7 +46,7 @@ interface Facts {
 
 type Owner = NonNullable<Awaited<ReturnType<NodeParts['store']['owner']>>>;
 
-/** One user's connection, on whatever node it is. */
+/** One user's connection, on any node. */
 export class ConnectionLookup {
   private readonly parts: NodeParts;
 
@@ -72,7 +72,7 @@ export class ConnectionLookup {
         | null
         | undefined;
       if (live) return describe(userId, owner, live);
-      // Null: not there any more. The user moved, or is about to read as absent (C14).
+      // Null: no longer there. The user moved, or the entry is about to count as absent (C14).
       if (live === undefined || clock.mono() + REREAD_MS >= deadline) return describe(userId, owner, live);
       await new Promise((resolve) => setTimeout(resolve, REREAD_MS));
     }
@@ -82,7 +82,7 @@ export class ConnectionLookup {
     const { store, failureDetector, report } = this.parts;
     try {
       const owner = await store.owner(userId);
-      // An entry of a dead lease reads as absent (C11).
+      // An entry of a dead lease counts as absent (C11).
       return owner === null || failureDetector.isDead(owner.lease) ? null : owner;
     } catch (error) {
       report(error, 'operations.connection');

@@ -2,28 +2,28 @@ import type { ListedConnection } from '@unified-ws/protocol';
 import { comparePlaces, placeOf } from '../../connections/lifecycle/userOrder.js';
 import { type Slice, weightOf } from './connectionSlice.js';
 
-/** What a page may hold, in the measure of `weightOf`: about 200 kB on the wire. */
+/** Size limit of a page, in units of `weightOf`: about 200 kB on the wire. */
 const MAX_WEIGHT = 10_000;
 
 export interface Page {
   readonly taken: readonly ListedConnection[];
-  /** The last user of its range; null: there is nothing after it. */
+  /** The last user of its range; null: the listing ends here. */
   readonly until: string | null;
 }
 
-/** What each node is asked for: users are spread over nodes by chance, so a little more than an even share fills the page. */
+/** Size to ask each node for: users are spread over nodes at random, so a little more than an even share fills the page. */
 export function shareOf(limit: number, nodes: number): number {
   return Math.min(limit, Math.ceil((1.5 * limit) / Math.max(1, nodes)) + 10);
 }
 
-/** The range that all slices cover, cut to the size of a page. */
+/** The range covered by all slices, cut to the size of a page. */
 export function mergeSlices(slices: readonly Slice[], limit: number): Page {
   const bounds = slices.flatMap(({ until }) => (until === null ? [] : [placeOf(until)])).sort(comparePlaces);
   const [bound] = bounds;
   const all = slices
     .flatMap(({ connections }) => connections.map((connection) => ({ at: placeOf(connection.user_id), connection })))
     .filter(({ at }) => bound === undefined || comparePlaces(at, bound) <= 0)
-    // Of a user who moved between two nodes' answers, the newer connection comes first.
+    // If a user moved between two nodes' answers, the newer connection comes first.
     .sort((a, b) => comparePlaces(a.at, b.at) || b.connection.fence - a.connection.fence);
   const taken: ListedConnection[] = [];
   let weight = 0;

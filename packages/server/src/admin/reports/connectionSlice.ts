@@ -6,32 +6,32 @@ import { placeOf } from '../../connections/lifecycle/userOrder.js';
 import type { TypeSet } from '../../delivery/selection/typeSets.js';
 import type { NodeParts } from '../nodeParts.js';
 
-/** What one page may cost a node: a connection looked at counts 1, one that is told as below. About 5 ms. */
+/** Cost limit of one page on a node: a connection examined costs 1, one included in the answer costs as below. About 5 ms. */
 const MAX_WORK = 10_000;
 
 /** The bus command `connections`. */
 export interface SliceRequest {
-  /** The last user of the page before; null: from the start. */
+  /** The last user of the previous page; null: from the start. */
   readonly after: string | null;
   readonly limit: number;
   readonly filter: ConnectionFilter;
 }
 
-/** A node's part of a page: all its connections that fit, up to a user. */
+/** A node's part of a page: all its matching connections up to a user. */
 export interface Slice {
   readonly connections: readonly ListedConnection[];
-  /** How far it looked; null: to its end. */
+  /** The last user examined; null: up to the end. */
   readonly until: string | null;
   /** Connections that are open on the node. */
   readonly total: number;
 }
 
-/** What telling of a connection costs, in connections looked at. */
+/** Cost of including a connection, in connections examined. */
 export function weightOf({ subscriptions }: Pick<ListedConnection, 'subscriptions'>): number {
   return 10 + subscriptions.length;
 }
 
-/** The connections of this node in the order of users, from a place on: bounded in what it looks at and tells. */
+/** This node's connections in the order of users, from a start user on, within the cost limit. */
 export function sliceOf(parts: NodeParts, { after, limit, filter }: SliceRequest): Slice {
   const { table } = parts;
   const fits = matcher(parts, filter);
@@ -68,7 +68,7 @@ function isNamed({ userId, identity }: Connection, part: string): boolean {
   return userId.toLowerCase().includes(part) || (identity?.username.toLowerCase().includes(part) ?? false);
 }
 
-/** Sets of types are interned: most connections share one of a few, so each is checked once. */
+/** Sets of types are interned: most connections share one of a few sets, so each set is checked once. */
 function categoryMatcher({ catalogue }: NodeParts, category: string): (types: TypeSet) => boolean {
   const wanted = catalogue()
     .categoriesOf(category)

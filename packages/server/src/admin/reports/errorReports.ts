@@ -6,11 +6,11 @@ import type { NodeParts } from '../nodeParts.js';
 import { merge } from './clusterStats.js';
 
 const ERRORS = 'errors';
-/** A connection with more errors per minute than this is listed; the predecessor's bound. */
+/** A connection with more errors per minute than this is listed; the limit of the former server. */
 const HIGH_RATE_PER_MINUTE = 2;
-/** A young connection is checked as if it had lived this long, ms: its first error is no rate. */
+/** A younger connection is rated as if it had lived this long, ms: its first error is not a rate. */
 const MIN_LIFE_MS = 60_000;
-/** Listed per node, and of the newest errors in all. */
+/** Listed per node; also the limit of the newest errors in total. */
 const MAX_LISTED = 50;
 const MAX_RECENT = 100;
 
@@ -22,7 +22,7 @@ interface NodeErrors {
   readonly recent: readonly RecordedError[];
 }
 
-/** The errors that clients of the cluster were told. */
+/** Errors sent to clients of the cluster. */
 export class ErrorReports {
   private readonly parts: NodeParts;
 

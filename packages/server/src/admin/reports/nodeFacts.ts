@@ -10,10 +10,10 @@ import type { Readiness } from '../../observability/health/readiness.js';
 import { serverVersion } from '../../observability/serverVersion.js';
 import type { NodeParts } from '../nodeParts.js';
 
-/** In the order in which the answer has them, whoever adds them. */
+/** Fixed order of the answer, independent of who adds a key first. */
 const SECTIONS = Object.keys(nodeStatsSchema.properties) as (keyof NodeStats)[];
 
-/** Gathers the facts of this node. Walks the connections once: a millisecond for 50,000 of them, and nobody asks often. */
+/** Collects the facts of this node. Walks the connections once: a millisecond for 50,000 of them, and the request is rare. */
 export class NodeFacts {
   private readonly parts: NodeParts;
   private readonly readiness: Readiness;
@@ -90,7 +90,7 @@ export class NodeFacts {
     }
     const pending = sockets.pendingAuth;
     add(WIRE_STATUS.authenticating, pending);
-    // Out of the table at once when they close, gone when TCP is.
+    // A closing connection leaves the table at once, but is gone only when TCP is closed.
     add(WIRE_STATUS.closing, Math.max(0, sockets.size - table.size - unregistered.size - pending));
     return {
       total: sockets.size,
@@ -198,7 +198,7 @@ export class NodeFacts {
         expired,
         poisoned,
         stalled_ms: Math.round(stalledMs),
-        // Its text is the error of a library: it stays in the log.
+        // The text is an error of a library: it goes to the log only.
         retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },
       })),
     };
@@ -207,7 +207,7 @@ export class NodeFacts {
 
 const OWN_CODES: ReadonlySet<number> = new Set(Object.values(CLOSE));
 
-/** A peer may close with any code it likes: those that mean something are told apart. */
+/** A peer may close with any code: only codes with a meaning are counted separately. */
 function closedByCode(closed: ReadonlyMap<number, number>): Record<string, number> {
   const byCode: Record<string, number> = {};
   for (const [code, count] of closed) {

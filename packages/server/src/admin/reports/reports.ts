@@ -12,10 +12,10 @@ import { ErrorReports } from './errorReports.js';
 import { NodeFacts } from './nodeFacts.js';
 import { StatsViews } from './statsViews.js';
 
-/** What a node tells of itself and of the cluster. */
+/** The reports of a node about itself and about the cluster. */
 export type Reports = ReturnType<typeof createReports>;
 
-/** Builds the reports of a node and makes it answer other nodes' questions (bus commands `stats`, `errors`, `connection`, `connections`). */
+/** Builds the reports of a node and answers other nodes' requests (bus commands `stats`, `errors`, `connection`, `connections`). */
 export function createReports(parts: NodeParts) {
   const lag = new LoopLag();
   const cpu = new CpuLoad(parts.clock);

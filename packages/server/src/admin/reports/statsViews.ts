@@ -5,7 +5,7 @@ type ConnectionStatsReply = ServerData<'connection_stats'>;
 type RouterStatsReply = ServerData<'router_stats'>;
 type SystemMetricsReply = ServerData<'system_metrics'>;
 
-/** The statistics of the cluster as single questions of an admin: each is a part of what `GET /stats` tells. */
+/** Single parts of the cluster's statistics, for admins: each is a part of `GET /stats`. */
 export class StatsViews {
   private readonly stats: Pick<ClusterStats, 'read'>;
 
@@ -126,7 +126,7 @@ function systemFacts(node: NodeStats): SystemMetricsReply['nodes'][number] {
   };
 }
 
-/** Adds up objects of one shape, number by number; those of a name that only some have too. At least one is given. */
+/** Adds up objects of one shape, field by field, including fields that only some have. At least one object is given. */
 function total<T extends object>(parts: readonly T[]): T {
   const sums = new Map<string, unknown>();
   for (const part of parts) {

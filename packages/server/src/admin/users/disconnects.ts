@@ -17,7 +17,7 @@ export interface DisconnectRequest {
   readonly banSeconds?: number;
 }
 
-/** What is left for kick.lua when the owner does not answer, milliseconds. */
+/** Time reserved for kick.lua when the owner does not answer, milliseconds. */
 const KICK_RESERVE_MS = 400;
 const KICK = 'kick';
 
@@ -29,7 +29,7 @@ interface KickData {
   readonly reason: string;
 }
 
-/** Ends a user's connection on whatever node it is, and says what happened (G4, C14, C15). */
+/** Ends a user's connection on any node, and returns what happened (G4, C14, C15). */
 export class Disconnects {
   constructor(
     private readonly parts: Pick<
@@ -41,7 +41,7 @@ export class Disconnects {
   }
 
   /**
-   * @throws AppError UNAVAILABLE when Redis does not answer: nothing is known then. PERMISSION_DENIED when the user outranks the actor.
+   * @throws AppError UNAVAILABLE when Redis does not answer: the result is then unknown. PERMISSION_DENIED when the user outranks the actor.
    */
   disconnect(request: DisconnectRequest, actor: Actor): Promise<DisconnectOutcome> {
     const { userId: target, reason, banSeconds } = request;
@@ -91,7 +91,7 @@ export class Disconnects {
       const ban = { banUntil: now + banSeconds * 1000, reason };
       owner = await ranks.over(userId, actor, (seen) => store.revoke(userId, ban, now, seen));
     }
-    // Whoever comes after a ban is refused: there is nobody more to look at.
+    // After a ban every newcomer is refused: no further connection needs a check.
     const next = banSeconds === undefined ? () => this.owner(userId, actor) : () => store.owner(userId);
     const [found, others] = await Promise.all([
       this.follow(userId, owner, next, code, reason, deadline),
@@ -107,14 +107,14 @@ export class Disconnects {
     return { ...found, ...othersClosed };
   }
 
-  /** @throws AppError PERMISSION_DENIED when it is one that the actor may not end. */
+  /** @throws AppError PERMISSION_DENIED when the actor may not end this connection. */
   private async owner(userId: string, actor: Actor): Promise<Owner | null> {
     const owner = await this.parts.store.owner(userId);
     this.parts.ranks.requireOver(owner, actor);
     return owner;
   }
 
-  /** Ends the connection that the registry knows, wherever it moves meanwhile. @param next the owner of now. */
+  /** Ends the connection that the registry names, and follows it when it moves. @param next the current owner. */
   private async follow(
     userId: string,
     first: Owner | null,
@@ -129,7 +129,7 @@ export class Disconnects {
     for (;;) {
       if (owner === null) return { result: closedOn === null ? 'not_connected' : 'closed', node_id: closedOn };
       if (failureDetector.isDead(owner.lease)) {
-        // C11: it reads as absent. The tombstone is for a node that wakes and would re-claim it (C15).
+        // C11: the connection counts as absent. The tombstone is for a node that wakes and would re-claim it (C15).
         owner = await store.kick(userId, owner, code, reason);
         if (owner?.conn === '') owner = null;
         continue;
@@ -139,7 +139,7 @@ export class Disconnects {
       const data: KickData = { conn: owner.conn, code, reason };
       const reply = left > 0 ? await askOwner(this.parts, userId, owner, { name: KICK, data }, left) : undefined;
       if (reply === undefined) {
-        // C15: a tombstone outranks the connection; when its node wakes, it closes with the stored code.
+        // C15: a tombstone outranks the connection; its node closes it with the stored code when it wakes.
         const moved = await store.kick(userId, owner, code, reason);
         if (moved === null) return { result: 'node_unreachable', node_id: nodeId };
         if (clock.mono() >= deadline) return { result: 'node_unreachable', node_id: nodeOfLease(moved.lease) };
@@ -148,15 +148,15 @@ export class Disconnects {
       }
       const ended = owner.conn;
       if (reply === 'closed') closedOn = nodeId;
-      // C14: "not here": its release is under way, or the user moved while the command was, and is followed until the deadline.
-      // The same after "closed": the one that was closed may have been replaced already.
+      // C14: "not here" means that the release is under way, or that the user moved meanwhile; the user is followed until the deadline.
+      // The same after "closed": the closed connection may already have been replaced.
       else await pause(REREAD_MS);
       owner = await next();
       if (closedOn !== null && owner?.conn === ended) return { result: 'closed', node_id: closedOn };
     }
   }
 
-  /** On the owner's node. A connection that is still claiming is doomed just as well (C1). */
+  /** On the owner's node. A connection that is still claiming is closed too, once its claim is answered (C1). */
   private kick({ conn, code, reason }: KickData): 'closed' | 'gone' {
     const connection = this.parts.table.get(conn);
     if (!connection) return 'gone';

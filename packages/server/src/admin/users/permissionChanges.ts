@@ -9,7 +9,7 @@ import type { Reviews } from './reviews.js';
 
 export interface PermissionChange {
   readonly userId: string;
-  /** In the place of what the user's tokens say; neither: a newer token is asked for. */
+  /** Replace those of the user's tokens. If both are left out, the user needs a newer token. */
   readonly roles?: readonly string[];
   readonly permissions?: readonly string[];
   /** For the audit record. */
@@ -17,8 +17,8 @@ export interface PermissionChange {
 }
 
 /**
- * Tells the cluster that a user's roles or permissions are no longer what the tokens say (G8). Redis holds the order for
- * those who connect; the node of the live connection reads it there at once, so that two orders can't overtake each other.
+ * Orders that a user's roles or permissions differ from those in the tokens (G8). Redis holds the order for
+ * later connections; the node of the live connection reads it there at once, so that two orders cannot overtake each other.
  */
 export class PermissionChanges {
   constructor(
@@ -29,8 +29,8 @@ export class PermissionChanges {
   ) {}
 
   /**
-   * @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the order was stored. PERMISSION_DENIED when it
-   *   gives more than the actor has, or the user outranks him.
+   * @throws AppError UNAVAILABLE when Redis does not answer: it is then unknown whether the order was stored. PERMISSION_DENIED when the
+   *   order gives more than the actor has, or when the user outranks the actor.
    */
   change(change: PermissionChange, actor: Actor): Promise<PermissionOutcome> {
     const { userId: target, roles, permissions, reason } = change;
@@ -46,8 +46,8 @@ export class PermissionChanges {
     const startedAt = clock.mono();
     const deadline = startedAt + settings.commandTimeoutMs;
     const now = clock.now();
-    // Tokens tell their time in whole seconds. As of the next one: what was issued before this order is amended for sure, also
-    // within this second, and nothing issued from then on.
+    // Tokens carry whole seconds. The order applies up to the next second: every token issued before the order, also within
+    // this second, is amended, and no token issued after that second is.
     const asOf = Math.floor(now / 1000) * 1000 + 1000;
     const renewBy = roles === undefined && permissions === undefined ? asOf + settings.tokenGraceMs : undefined;
     const grant = {
@@ -68,7 +68,7 @@ export class PermissionChanges {
         cause: error,
       });
     }
-    // Whoever fetches a token after this answer gets one of the next second, which counts as new.
+    // So a client that fetches a token after this answer gets one of the next second, which counts as new.
     await pause(Math.max(0, Math.min(asOf - clock.now(), deadline - clock.mono())));
     return {
       user_id: userId,

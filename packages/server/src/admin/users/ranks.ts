@@ -6,18 +6,18 @@ import { AppError } from '../../util/appError.js';
 import type { Actor } from '../audit/audit.js';
 import type { NodeParts } from '../nodeParts.js';
 
-/** As often as that somebody connects, or changes his token, between a look and the order that follows it. */
+/** Retries: how often a connect or a token refresh may come between a check and the order that follows it. */
 const ATTEMPTS = 10;
 
 type Owned = Awaited<ReturnType<RegistryStore['owner']>>;
 
-/** What Connection.facts() stored. A node from before there was `admin` tells the roles alone. */
+/** What Connection.facts() stored. A node of a version before `admin` stores only the roles. */
 interface Facts {
   readonly roles?: readonly string[];
   readonly admin?: readonly string[];
 }
 
-/** Who may do what to whom: nobody acts on a connected user who holds an admin permission that he lacks, nor gives more than he has. */
+/** Who may act on whom. An actor may not act on a connected user who holds an admin permission that the actor lacks, nor give more than the actor has. */
 export class Ranks {
   constructor(
     private readonly parts: Pick<NodeParts, 'store' | 'roles'> & {
@@ -40,9 +40,9 @@ export class Ranks {
   }
 
   /**
-   * Looks whether the actor may act on whoever is connected of the user.
+   * Checks whether the actor may act on the user's current connections.
    *
-   * @returns what was seen, for an order that is to hold for nothing else.
+   * @returns what was seen; pass it on, so that the order applies to nothing else.
    * @throws AppError PERMISSION_DENIED (`details.reason` `outranked`).
    */
   async require(userId: string, actor: Actor): Promise<string> {
@@ -52,7 +52,7 @@ export class Ranks {
     return seenOf(owner, noted);
   }
 
-  /** As `require`, of one connection. One of a dead node is none. */
+  /** Like `require`, for one connection. A connection of a dead node is not checked. */
   requireOver(owner: Owned, actor: Actor): void {
     const { failureDetector, roles } = this.parts;
     if (owner === null || failureDetector.isDead(owner.lease)) return;
@@ -61,10 +61,10 @@ export class Ranks {
   }
 
   /**
-   * Gives an order that holds for whoever connects later too, and only if nobody has come in between who is not to be acted on.
+   * Gives an order that also applies to later connections, but only if no connection came in between that the actor may not act on.
    *
-   * @param write gives it if what is connected is what was seen; MOVED: it is not, and nothing was done.
-   * @throws as `require`, and AppError CONFLICT when somebody came each time.
+   * @param write gives the order if the connections are those seen; MOVED: they differ, and nothing was written.
+   * @throws as `require`, and AppError CONFLICT when a connection came in between each time.
    */
   async over<T>(userId: string, actor: Actor, write: (seen: string) => Promise<T | typeof MOVED>): Promise<T> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {

@@ -5,11 +5,11 @@ import type { NodeParts } from '../nodeParts.js';
 import { askOwner, REREAD_MS } from './askOwner.js';
 
 export interface Review {
-  /** What came of it for the user's connections. `applied`: they are in line with the registry, and one is open. */
+  /** The result for the user's connections. `applied`: they agree with the registry, and one is open. */
   readonly result: 'applied' | 'not_connected' | 'node_unreachable';
   /** The node of that connection. */
   readonly nodeId: string | null;
-  /** The node of a connection that this review ended; null: it ended none. */
+  /** The node of a connection that this review ended; null: none was ended. */
   readonly endedOn: string | null;
 }
 
@@ -17,8 +17,8 @@ const REVIEW = 'review';
 type Answer = 'applied' | 'ended' | 'gone';
 
 /**
- * Has the node of a user's connection read at once what the registry holds of his tokens (G8). What was ordered goes through
- * Redis alone, so that two orders can't overtake each other.
+ * Makes the node of a user's connection read at once what the registry holds about the user's tokens (G8). Orders go through
+ * Redis only, so that two orders cannot overtake each other.
  */
 export class Reviews {
   constructor(
@@ -39,20 +39,20 @@ export class Reviews {
       this.ofCurrent(userId, first, deadline),
       this.parts.unregistered.review(userId, deadline),
     ]);
-    // One node that did not answer, and it is not known that nobody with such a token is served any more.
+    // A node did not answer, so a connection with such a token may still be served.
     if (others.silent !== null) return { result: 'node_unreachable', nodeId: others.silent, endedOn: null };
     const endedOn = current.endedOn ?? others.endedOn;
     const onlyOthers = current.result === 'not_connected' && others.appliedOn !== null;
     return onlyOthers ? { result: 'applied', nodeId: others.appliedOn, endedOn } : { ...current, endedOn };
   }
 
-  /** Of the connection that the registry knows. */
+  /** Of the connection that the registry names. */
   private async ofCurrent(userId: string, first: Owner | null, deadline: number): Promise<Review> {
     const { store, failureDetector, clock } = this.parts;
     let owner = first;
     let endedOn: string | null = null;
     let ended = '';
-    // An entry of a dead lease reads as absent (C11); should its node wake, it reads the order when it reconciles.
+    // An entry of a dead lease counts as absent (C11); if its node wakes, it reads the order when it reconciles.
     while (owner !== null && !failureDetector.isDead(owner.lease)) {
       const nodeId = nodeOfLease(owner.lease);
       const left = deadline - clock.mono();
@@ -64,7 +64,7 @@ export class Reviews {
         endedOn = nodeId;
         ended = owner.conn;
       } else {
-        // C14: it moved, and is followed; or its release is under way.
+        // C14: the connection moved and is followed, or its release is under way.
         await pause(REREAD_MS);
       }
       owner = await store.owner(userId);

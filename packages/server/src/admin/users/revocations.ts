@@ -10,16 +10,16 @@ export interface RevokeRequest {
   readonly userId: string;
   /** Tokens issued before this are void, wall-clock ms. */
   readonly before?: number;
-  /** Tokens of this session (`sid`) are void. Neither: all tokens issued until now. */
+  /** Tokens of this session (`sid`) are void. If neither is given: all tokens issued until now. */
   readonly session?: string;
   /** For the audit record. */
   readonly reason?: string;
 }
 
 /**
- * Voids tokens of a user, and lifts bans. Redis holds what is void for whoever connects or calls later, restarts included (C7); the
- * node of the live connection is told to look, and closes it with 4102 if its token is meant. One that does not answer looks when
- * it wakes, before it delivers (C12): no tombstone is needed, and it would end a connection whose token is good.
+ * Voids tokens of a user, and lifts bans. Redis holds the order for later connections and calls, across restarts (C7). The
+ * node of the live connection is asked to check, and closes with 4102 if the token is void. A node that does not answer checks when
+ * it wakes, before it delivers (C12). No tombstone is needed: it would also end a connection whose token is valid.
  */
 export class Revocations {
   constructor(
@@ -30,7 +30,7 @@ export class Revocations {
   ) {}
 
   /**
-   * @throws AppError UNAVAILABLE when Redis does not answer: it is not known then whether the tokens are void. PERMISSION_DENIED when the
+   * @throws AppError UNAVAILABLE when Redis does not answer: it is then unknown whether the tokens are void. PERMISSION_DENIED when the
    *   user outranks the actor.
    */
   revoke(request: RevokeRequest, actor: Actor): Promise<RevokeOutcome> {
@@ -46,8 +46,8 @@ export class Revocations {
     const { store, reviews, ranks, clock, settings } = this.parts;
     const startedAt = clock.mono();
     const now = clock.now();
-    // Tokens tell their time in whole seconds. Up to the next one: what was issued before this order is void for sure, also within
-    // this second, and nothing issued from then on.
+    // Tokens carry whole seconds. The order applies up to the next second: every token issued before the order, also within
+    // this second, is void, and no token issued after that second is.
     const next = Math.floor(now / 1000) * 1000 + 1000;
     const isForAll = before === undefined && session === undefined;
     const voidBefore = isForAll ? next : before;
@@ -63,7 +63,7 @@ export class Revocations {
     const tookMs = Math.round(clock.mono() - startedAt);
     const outcome: RevokeResult = endedOn !== null ? 'closed' : result === 'applied' ? 'unaffected' : result;
     const before_ = voidBefore === undefined ? null : new Date(voidBefore).toISOString();
-    // Whoever fetches a token after this answer gets one of the next second, which is good.
+    // So a client that fetches a token after this answer gets one of the next second, which is valid.
     if (isForAll) await pause(Math.max(0, next - clock.now()));
     return {
       user_id: userId,

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Appends an entry to the audit record. `allow-oom`: what is ordered while Redis is full is to leave a record too, and the record is bounded.
+-- Appends an entry to the audit record. `allow-oom`: an order given while Redis is full must be recorded too, and the record is bounded.
 --
 -- KEYS 1 audit <prefix>:audit   stream
 -- ARGV 1 entries that are kept
