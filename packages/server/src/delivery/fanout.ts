@@ -21,7 +21,7 @@ import type { TypeSets } from './selection/typeSets.js';
  */
 const MAX_PAUSE_MS = 20;
 
-/** A position that moved without an event is told after this long, milliseconds, or after a quarter of HISTORY_SIZE (L6). */
+/** A position that moved without an event is announced after this long, milliseconds, or after a quarter of HISTORY_SIZE (L6). */
 const TELL_AFTER_MS = 5000;
 
 export interface FanoutParts
@@ -34,14 +34,14 @@ export interface FanoutParts
 
 /**
  * Delivers the broadcast log to the local connections: all entries that came within a turn of the event loop become one buffer
- * per cohort, written once to each member's socket. `position` is the position of every cohort's members: whoever joins
- * does so between flushes, so that nothing is sent twice and nothing is left out (L5). Who stands elsewhere is a reader.
+ * per cohort, written once to each member's socket. `position` is the position of every cohort's members. A connection
+ * joins between flushes, so that no event is sent twice or left out (L5). A connection at another position is a reader.
  */
 export class Fanout {
   readonly cohorts = new Cohorts();
   readonly recentEvents: RecentEvents;
   readonly readers: Readers;
-  /** Delivered with the same flushes, after what is durable. */
+  /** Ephemeral events share the flushes and follow the durable events. */
   readonly ephemeral: Ephemeral;
   readonly ephemeralDelivery: EphemeralDelivery;
   /** Counters since the start, read by the metrics. */
@@ -118,7 +118,7 @@ export class Fanout {
   /**
    * From now on the member is delivered to.
    *
-   * @param position where it stands; default: where the cohorts stand.
+   * @param position the member's position; default: the position of the cohorts.
    */
   enter(member: Member, position?: LogPosition): void {
     this.flush();
@@ -161,7 +161,7 @@ export class Fanout {
     this.readers.remove(member);
   }
 
-  /** The position of a member on the wire: all that concerns it up to here was written. Null when it cannot be told. */
+  /** The position of a member on the wire: all that concerns it up to here was written. Null when unknown. */
   memberPositionText(member: Member): string | null {
     const position = this.readers.positionOf(member);
     return position ? formatLogPosition(this.delivered.epoch, position) : this.text;
@@ -179,7 +179,7 @@ export class Fanout {
   moveTo(head: LogHead): void {
     this.pending = [];
     this.delivered = head;
-    // What lies before a jump leads nowhere: who is behind it reads the log.
+    // The recent events before a jump do not connect to those after it: a connection that is behind reads the log.
     if (this.recentEvents.newest !== head.offset) this.recentEvents.clear();
     // The entry before a trimmed hole is gone, and its tag with it: the text follows with the next delivery.
     const text = formatLogPosition(head.epoch, head);
@@ -192,7 +192,7 @@ export class Fanout {
     this.recentEvents.clear();
     this.writeTimes.clear();
     this.moveTo(head);
-    // The caller tells everybody. Offsets begin anew: measured by those of before, no position would be told for long (L6).
+    // The caller notifies the clients. Offsets start again: compared with the old ones, no position would be announced for a long time (L6).
     const now = this.parts.clock.mono();
     for (const cohort of this.cohorts.each()) {
       cohort.reportedOffset = head.offset;
@@ -216,7 +216,7 @@ export class Fanout {
     });
   }
 
-  /** Delivers what is pending. Also called before anybody joins, leaves a cohort or is told the position (L5). */
+  /** Delivers what is pending. Also called before a connection joins or leaves a cohort, or is sent its position (L5). */
   flush(): void {
     this.unschedule();
     if (this.pending.length === 0 && !this.ephemeral.due) return;
@@ -242,7 +242,7 @@ export class Fanout {
     if (last) this.writeTimes.add(this.parts.clusterTime.now(), this.delivered.offset);
     for (const entry of entries) this.recentEvents.push(entry);
     if (last) this.moveTo({ epoch: this.delivered.epoch, offset: last.offset, tag: last.tag });
-    // The readers too, who became one in this flush among them.
+    // Readers too, including the connections that became readers in this flush.
     this.ephemeralDelivery.toReaders(items);
     this.ephemeralDelivery.toUsers(items);
     this.counts.events += entries.length;
@@ -264,7 +264,7 @@ export class Fanout {
     for (const member of [...this.readers.members()]) if (!member.shape) member.write(frame);
   }
 
-  /** As `announce`, to those alone who stand at `position`. */
+  /** As `announce`, but only to the connections at `position`. */
   announceToCohorts(type: string, data: unknown): void {
     this.flush();
     const frame = this.message(type, data);
@@ -272,8 +272,8 @@ export class Fanout {
   }
 
   /**
-   * Tells the position to those whose last event is long ago while the log went on: who receives rarely must not age out of a log
-   * that he has kept up with (L6). To be called each second.
+   * Sends the position to connections that had no event for long while the log grew: the position of a client that receives
+   * few events must not age out of the log (L6). Call it every second.
    */
   reportPositions(): void {
     this.flush();
@@ -333,7 +333,7 @@ export class Fanout {
       return;
     }
     const cohort = this.cohorts.join(member, types, clearance, member.compress);
-    // A new cohort's first member was told the position when it joined.
+    // The first member of a new cohort was sent the position when it joined.
     if (cohort.reportedAt === 0) {
       cohort.reportedOffset = this.delivered.offset;
       cohort.reportedAt = this.parts.clock.mono();
@@ -344,7 +344,7 @@ export class Fanout {
     return messageFrame(type, data, new Date(this.parts.clock.now()).toISOString());
   }
 
-  /** Appends each event's frame to the run of every cohort that is to have it. */
+  /** Appends each event's frame to the run of every cohort that receives the event. */
   private build(entries: readonly Entry[], now: number): Set<Cohort> {
     const touched = new Set<Cohort>();
     const catalogue = this.parts.catalogue();
@@ -368,7 +368,7 @@ export class Fanout {
     return touched;
   }
 
-  /** One write to each member. Who is behind, or whom some event excludes, becomes a reader that stands before this flush. */
+  /** One write to each member. A member that is behind, or that an event excludes, becomes a reader at the position before this flush. */
   private deliver(cohort: Cohort, frames: Buffer, excluded: ReadonlySet<string> | null, traced: string[] | null): void {
     let aside: Member[] | null = null;
     let written = 0;

@@ -6,7 +6,7 @@ import type { Fanout } from './fanout.js';
 /** What became of a position that a client gave for the broadcast log. */
 export interface Resumed {
   readonly result: ResumeResult;
-  /** Where it stands, in the epoch of `epoch`; null: where the cohorts stand when it enters. */
+  /** The position in the epoch `epoch`; null: the position of the cohorts when the connection joins. */
   readonly position: LogPosition | null;
   readonly epoch: string;
   /** The position for connection_established; null: that of the cohorts. */
@@ -18,8 +18,8 @@ const NONE: Resumed = { result: 'none', position: null, epoch: '', text: null };
 
 /**
  * Checks a position: it is good only when the log has the same epoch, is as long, and its entry carries the same tag (L1).
- * The ring of recent events tells of most at once; else Redis is asked, never this node's own head, which may be behind the one that the client
- * comes from (L5).
+ * The recent events answer most checks at once; else Redis is asked. This node's own head is never used: it may be behind the
+ * node that the client comes from (L5).
  */
 export class Resumes {
   private readonly log: BroadcastLog;

@@ -14,7 +14,7 @@ export interface Member extends Recipient {
   write(frames: Buffer): void;
   /** Its peer takes less than it is sent: nothing more is to be written until it is woken. */
   isCongested(): boolean;
-  /** What it is told of itself with its position. */
+  /** What the client is sent about its connection together with its position. */
   isHealthy(): boolean;
 }
 
@@ -30,7 +30,7 @@ export interface Cohort {
   readonly members: Set<Member>;
   /** Frames of the flush that is being built; empty between flushes. */
   readonly run: Buffer[];
-  /** The members' position as they were last told it, by an event or otherwise, and when, monotonic ms (L6). */
+  /** The position that the members were last sent, by an event or otherwise, and when, monotonic ms (L6). */
   reportedOffset: number;
   reportedAt: number;
 }

@@ -15,7 +15,7 @@ const MAX_READING = 8;
 /** Events that are read at a time for a connection with a low rate. */
 const MIN_PAGE = 10;
 const READ_RETRY_MS = 500;
-/** Those who are delayed are looked at together, at most this often. */
+/** Delayed readers are checked together, at most this often. */
 const MIN_DELAY_MS = 20;
 
 export interface ReadersParts extends ReplayParts, Pick<Core, 'report'> {
@@ -24,12 +24,12 @@ export interface ReadersParts extends ReplayParts, Pick<Core, 'report'> {
   readonly pages: LogPages;
   /** The right to deliver (C6). */
   readonly mayDeliver: () => boolean;
-  /** It stands where the cohorts stand: it goes on with them. Within the same turn. */
+  /** The reader has reached the position of the cohorts and joins its cohort, within the same turn. */
   readonly onCaughtUp: (member: Member) => void;
 }
 
 /**
- * Connections that do not stand where their cohort stands: they came back with a position, were suspended, or were too slow.
+ * Connections at another position than their cohort: they came back with a position, were suspended, or were too slow.
  * Each has a position of its own and is served individually, from the recent events or the log, until it has caught up (L5).
  */
 export class Readers {
@@ -38,11 +38,11 @@ export class Readers {
   private readonly all = new Map<Member, Reader>();
   /** To be served, in turn. */
   private readonly queue = new Set<Reader>();
-  /** Their position is ahead of this node, which another node was not: they wait for it. */
+  /** Their position, from another node, is ahead of this node: they wait until this node reaches it. */
   private readonly ahead = new Set<Reader>();
   /** Served individually, and caught up: they go on with the next event. */
   private readonly idle = new Set<Reader>();
-  /** May not be served before a time of their own. */
+  /** Delayed: each is served no earlier than its own time. */
   private readonly delayed = new Set<Reader>();
   private readonly pageReads = new Semaphore<Reader>(MAX_READING);
   private readonly pace = new ReplayPace();
@@ -77,7 +77,7 @@ export class Readers {
     return this.all.has(member);
   }
 
-  /** Undefined when it is no reader. */
+  /** Undefined when the connection is no reader. */
   positionOf(member: Member): LogPosition | undefined {
     return this.all.get(member)?.position;
   }
@@ -150,7 +150,7 @@ export class Readers {
     }
   }
 
-  /** The log is another one: everybody stands where the cohorts stand now. The caller has told them. */
+  /** The log was replaced: every reader takes the position of the cohorts. The caller has notified the clients. */
   reset(): void {
     this.parts.pages.clear();
     for (const member of [...this.all.keys()]) {

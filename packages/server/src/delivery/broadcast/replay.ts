@@ -15,17 +15,17 @@ const TURN_BYTES = 64 * 1024;
 export interface ReplayParts extends Pick<Core, 'clock' | 'logger'> {
   readonly catalogue: () => EventCatalogue;
   readonly compression: Compression;
-  /** Where the cohorts stand. */
+  /** The position of the cohorts. */
   readonly position: () => LogHead;
-  /** Its message rate holds events back: it is to be told. */
+  /** The reader's message rate holds events back: the client must be notified. */
   readonly onLimited: (member: Member) => void;
 }
 
-/** A connection that does not stand where its cohort stands. */
+/** A connection at another position than its cohort. */
 export interface Reader {
   readonly member: Member;
   position: LogPosition;
-  /** Where the cohorts stood when it came. */
+  /** The position of the cohorts when the reader was added. */
   readonly entered: LogPosition;
   /** The log was shorter than its position when it was last looked at. */
   doubted: boolean;
@@ -89,7 +89,7 @@ export class Replay {
     if (fromLog) this.counts.fromLog += written;
   }
 
-  /** Null: it is not to have this event. */
+  /** Null: the reader does not receive this event. */
   private frameFor(member: Member, entry: Entry): Buffer | null {
     const definition = this.parts.catalogue().get(entry.event.type);
     if (!definition || !isRecipient(member, entry.event, definition)) return null;
@@ -108,7 +108,7 @@ export class Replay {
     return false;
   }
 
-  /** What lies between cannot be delivered: told, never skipped in silence (L8). */
+  /** The events in between cannot be delivered: the client is notified, they are never skipped silently (L8). */
   skip(reader: Reader, after: LogPosition, to: LogHead, reason: 'trimmed' | 'log_reset'): void {
     const { clock, position } = this.parts;
     const from = formatLogPosition(position().epoch, reader.position);

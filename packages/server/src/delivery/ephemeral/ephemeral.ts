@@ -138,7 +138,7 @@ export class Ephemeral {
       return;
     }
     this.enter(item);
-    // In the place of the one that it replaces: a key that changes often is not put off for ever.
+    // The new value takes the place of the old one in the queue: else a key that changes often would never be sent.
     this.fresh.set(slot, item);
   }
 

@@ -37,14 +37,14 @@ export class EphemeralDelivery {
     delivered: 0,
     /** Events times connections that were congested or over their rate: replaced by later values, or dropped. */
     withheld: 0,
-    /** Targeted events that found nobody here: the user moved or closed. */
+    /** Targeted events whose user is not connected here: the user moved or closed. */
     missed: 0,
     /** Messages `rate_limited`. */
     notices: 0,
   };
   private readonly parts: EphemeralDeliveryParts;
   private readonly behind = new Map<Member, Behind>();
-  /** To be told of their limit when a second has passed. */
+  /** Members that are notified of their limit when a second has passed. */
   private readonly unreported = new Set<Member>();
   private timer: NodeJS.Timeout | null = null;
   private timerAt = 0;
@@ -74,7 +74,7 @@ export class EphemeralDelivery {
     }
   }
 
-  /** The broadcast ones, to those who are in no cohort. */
+  /** Delivers broadcast events to members outside any cohort. */
   toReaders(items: readonly EphemeralItem[]): void {
     if (items.length === 0) return;
     const broadcast = items.filter(({ user }) => user === null);
@@ -82,7 +82,7 @@ export class EphemeralDelivery {
     for (const member of [...this.parts.readers.members()]) this.offer(broadcast, member);
   }
 
-  /** The targeted ones, to their users. */
+  /** Delivers targeted events to their users. */
   toUsers(items: readonly EphemeralItem[]): void {
     const { cohorts, readers } = this.parts;
     for (const item of items) {
@@ -125,7 +125,7 @@ export class EphemeralDelivery {
     this.tellMissed(member, Math.max(0, behind.missed));
   }
 
-  /** The member's message rate holds something back: it is told, at most once a second. */
+  /** The member's message rate holds events back: the client is notified, at most once a second. */
   notify(member: Member): void {
     const limit = member.individual?.limit;
     if (!limit || !this.parts.mayDeliver()) return;
@@ -143,7 +143,7 @@ export class EphemeralDelivery {
     this.arm(noticeAt, now);
   }
 
-  /** The member is delivered to no more. */
+  /** Stops delivery to the member. */
   forget(member: Member): void {
     this.behind.delete(member);
     this.unreported.delete(member);

@@ -1,4 +1,4 @@
-/** What is kept of a value: where it stands in the order, and what it costs. */
+/** What is kept of a value: its place in the order, and its size. */
 export interface Sequenced {
   readonly seq: number;
   readonly bytes: number;

@@ -1,7 +1,7 @@
 import type { EventTypeDefinition } from '@unified-ws/protocol';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
 
-/** What somebody may see. Interned: all connections of the same roles and permissions share one object. */
+/** What a user may see. Interned: all connections of the same roles and permissions share one object. */
 export interface Clearance {
   readonly id: number;
   readonly roles: ReadonlySet<string>;
@@ -32,8 +32,8 @@ type Grants = Pick<Clearance, 'roles' | 'permissions'>;
 type Limits = Pick<Partial<StoredEvent>, 'permission' | 'roles' | 'exclude'>;
 
 /**
- * Whether those of a clearance may see the event: the type's permission and what the publisher limited it to. Deny by default (G8).
- * Of somebody in particular: `maySee`.
+ * Whether users of this clearance may see the event: the type's permission and what the publisher limited it to. Deny by default (G8).
+ * For one particular user: `maySee`.
  */
 export function admits(clearance: Grants, event: Limits, definition: EventTypeDefinition): boolean {
   if (!clearance.permissions.has(definition.permission)) return false;
@@ -42,7 +42,7 @@ export function admits(clearance: Grants, event: Limits, definition: EventTypeDe
 }
 
 /**
- * Whether somebody may see the event, on whatever way it comes to him: a connection, a look into a mailbox or into the queue. The fan-out
+ * Whether a user may see the event, by any route: a connection, a look into a mailbox or into the queue. The fan-out
  * asks the two halves apart: `admits` once per cohort, `exclude` per member.
  */
 export function maySee(

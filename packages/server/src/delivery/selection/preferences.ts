@@ -11,7 +11,7 @@ import type { StoredEvent } from '../../events/event/storedEvent.js';
 import type { TypeSet, TypeSets } from './typeSets.js';
 
 /**
- * How a user wants to be served; never changed in place. Whoever chose nothing shares `DEFAULT_PREFERENCES`, so that tens of
+ * How a user wants to be served; never changed in place. Users without choices share `DEFAULT_PREFERENCES`, so that tens of
  * thousands of connections keep one object.
  */
 export type Preferences = MessagePreferences;

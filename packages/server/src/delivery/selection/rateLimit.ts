@@ -1,6 +1,6 @@
 import { TokenBucket } from '../../util/tokenBucket.js';
 
-/** What a client is told when its limit held events back. */
+/** The notice to a client whose limit held events back. */
 export interface RateNotice {
   /** Until the next event may come. */
   readonly retry_after_ms: number;
@@ -8,7 +8,7 @@ export interface RateNotice {
   readonly dropped: number;
 }
 
-/** A client is told at most this often, milliseconds. */
+/** A client is notified at most this often, milliseconds. */
 const NOTICE_INTERVAL_MS = 1000;
 /** Of a second's events a tenth may come at once. A whole second's worth would let twice the rate into one second. */
 const BURST_PER_SECOND = 10;
@@ -27,7 +27,7 @@ export class RateLimit {
     this.bucket = new TokenBucket(rate / 1000, Math.max(1, Math.floor(rate / BURST_PER_SECOND)));
   }
 
-  /** Takes the leave for one event; false: not now. */
+  /** Takes a token for one event; false: not now. */
   take(now: number): boolean {
     if (this.bucket.take(now)) return true;
     this.held = true;
@@ -45,12 +45,12 @@ export class RateLimit {
     this.held = true;
   }
 
-  /** Whether the client has something to be told, and when that may be, monotonic ms. */
+  /** Whether a notice is due, and from when it may be sent, monotonic ms. */
   get noticeAt(): number | null {
     return this.held ? this.reportedAt + NOTICE_INTERVAL_MS : null;
   }
 
-  /** What the client is to be told now: once a second at most, and only after something was held back or dropped. */
+  /** The notice to send now: once a second at most, and only after an event was held back or dropped. */
   notice(now: number): RateNotice | null {
     if (!this.held || now - this.reportedAt < NOTICE_INTERVAL_MS) return null;
     const notice = { retry_after_ms: this.retryAfterMs(now), dropped: this.dropped };

@@ -4,7 +4,7 @@ import type { Keys } from '../../redis/keys.js';
 import type { Clearance } from './clearances.js';
 import { save } from './save.js';
 
-/** Whether somebody of this clearance may subscribe to the type. False for a type that there is not. */
+/** Whether a user of this clearance may subscribe to the type. False for an unknown type. */
 export function maySubscribe(type: string, clearance: Clearance, catalogue: EventCatalogue): boolean {
   const definition = catalogue.get(type);
   return definition !== undefined && clearance.permissions.has(definition.permission);

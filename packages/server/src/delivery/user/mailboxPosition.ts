@@ -4,7 +4,7 @@ import { formatPosition, type Position } from '@unified-ws/protocol';
 const MAX_WRITTEN = 16;
 
 /**
- * Where a connection stands in its user's mailbox. One object per connection whose user has one: kept small, there may be tens of
+ * The position of a connection in its user's mailbox. One object per connection whose user has one: kept small, there may be tens of
  * thousands.
  */
 export class MailboxPosition implements Position {
@@ -14,7 +14,7 @@ export class MailboxPosition implements Position {
   tag: string;
   /** The newest offset known of. */
   head: number;
-  /** The offset that the client was told last. */
+  /** The offset that the client was last sent. */
   reported: number;
   /** It is read for: what is heard live only raises `head` (L3). */
   behind = false;
@@ -57,7 +57,7 @@ export class MailboxPosition implements Position {
     return this.doubt || this.head > this.offset;
   }
 
-  /** Jumps; the client is told with a gap. */
+  /** Jumps; the client is notified with a gap. */
   moveTo({ epoch, offset, tag }: Position): void {
     this.epoch = epoch;
     this.offset = offset;

@@ -7,7 +7,7 @@ import type { StoredEvent } from '../event/storedEvent.js';
 /** Where an ephemeral event went, in the place of a queue's name. */
 export const EPHEMERAL = 'ephemeral';
 
-/** An event that is delivered at most once: to whoever is connected now, through no queue and no log. */
+/** An event that is delivered at most once: to the users connected now, without queue or log. */
 export interface EphemeralEvent {
   readonly event: StoredEvent;
   /** Null: broadcast. */
@@ -24,7 +24,7 @@ export function isEphemeral(request: PublishRequest, definition: EventTypeDefini
   return (request.delivery ?? definition.delivery) === 'ephemeral';
 }
 
-/** What an ephemeral event cannot have: nobody keeps it until a later time. */
+/** Options that an ephemeral event cannot have: it is not stored for later. */
 export function notEphemeral(request: PublishRequest): Fault | null {
   for (const field of ['delay_ms', 'deliver_at'] as const) {
     if (request[field] === undefined || request[field] === 0) continue;
@@ -85,7 +85,7 @@ export class EphemeralSender {
   }
 
   /**
-   * Resolves when Redis took the event; who heard it is not known.
+   * Resolves when Redis took the event; which clients received it is unknown.
    *
    * @throws whatever the connection says: some may have heard it.
    */

@@ -6,7 +6,7 @@ import type { JobCounts } from './queueEngine.js';
 export interface AdmissionParts extends Pick<Core, 'clock' | 'report'> {
   readonly counts: () => Promise<ReadonlyMap<string, JobCounts>>;
   readonly memory: Pick<MemoryGuard, 'isFull'>;
-  /** What publishers are told when Redis does not answer. */
+  /** The error text for publishers when Redis does not answer. */
   readonly away: string;
   /** Redis did not answer. */
   readonly onSilence: () => void;
@@ -36,7 +36,7 @@ export class Admission {
     this.jobs += 1;
   }
 
-  /** @throws AppError RATE_LIMITED, or UNAVAILABLE when it cannot be told whether there is room. */
+  /** @throws AppError RATE_LIMITED, or UNAVAILABLE when it is unknown whether there is room. */
   async admit(): Promise<void> {
     if (this.parts.clock.mono() - this.at > COUNT_MAX_AGE_MS) {
       this.refreshing ??= this.refresh();

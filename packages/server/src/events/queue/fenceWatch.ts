@@ -4,7 +4,7 @@ const LOOK_MS = 250;
 /** A short fence is waited out; after this the jobs are left to other nodes. */
 const PATIENCE_MS = 2000;
 
-/** Makes the workers of a node stand aside while it is fenced for long. */
+/** Stops the workers of a node while the node is fenced for long. */
 export class FenceWatch {
   private readonly parts: Pick<ProcessorParts, 'mayAppend' | 'clock'>;
   private readonly move: (aside: boolean) => void;

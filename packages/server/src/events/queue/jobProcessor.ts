@@ -130,7 +130,7 @@ export class JobProcessor {
   private fault(event: unknown): string | null {
     if (!isStoredEvent(event)) return 'the event lacks an id, a type or data';
     const targets: unknown = event.target_user_ids;
-    // An id that makes no key would fail the append for ever.
+    // An id that makes no key would fail every retry of the append.
     if (targets !== undefined && !(Array.isArray(targets) && targets.every(isUserId))) return 'a target is no user id';
     if (!this.parts.knows(event.type)) return `unknown event type ${event.type}`;
     if (jsonBytesAtMost(event) <= MAX_EVENT_BYTES) return null;
@@ -222,7 +222,7 @@ export class JobProcessor {
   }
 }
 
-/** The mailboxes remember their ids per user: nobody could find them by the id alone. */
+/** Mailboxes remember event ids per user: the id alone does not find an event. */
 function isTargeted(event: StoredEvent): boolean {
   return 'target_user_ids' in event;
 }

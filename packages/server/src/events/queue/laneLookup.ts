@@ -3,7 +3,7 @@ import type { StoredEvent } from '../event/storedEvent.js';
 import type { EventOutcomes } from './eventOutcomes.js';
 import type { JobQueue } from './queueEngine.js';
 
-/** Where an event stands in one queue. */
+/** The place of an event in one queue. */
 export interface Trace {
   readonly status: 'queued' | 'appended' | 'failed' | 'expired';
   /** Of the job that is still there. */

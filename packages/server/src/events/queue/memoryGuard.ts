@@ -3,7 +3,7 @@ import { isForbidden } from '../../redis/checkBeforeReady.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { Clock } from '../../util/clock.js';
 
-/** What is left above is for those who are connected, and for what was accepted to be worked off (Q6). */
+/** The last 20 % of Redis memory is reserved for live connections and for working off accepted events (Q6). */
 const LIMIT = 0.8;
 const MAX_AGE_MS = 1000;
 
@@ -42,7 +42,7 @@ async function memoryOf(client: RedisClient): Promise<readonly string[]> {
       try {
         return await server.info('memory');
       } catch (error) {
-        // It cannot be told; the inspection says so.
+        // The memory use is unknown; the inspection reports it.
         if (isForbidden(error)) return '';
         throw error;
       }

@@ -3,7 +3,7 @@ import type { RedisClient } from '../../redis/connect.js';
 import { AppError } from '../../util/appError.js';
 import { SilenceProbe } from './silenceProbe.js';
 
-/** Whether the queues' Redis is there, in the words that operators and publishers are told alike. */
+/** Whether the queues' Redis is reachable, in the same words for operators and publishers. */
 export class QueueReachability {
   private readonly setting: string;
   private readonly report: Report;

@@ -21,16 +21,16 @@ interface Sight {
   renewedAt: number;
 }
 
-/** Looks per stall time; each second at least, so that a stall is told within 5 s (G7). */
+/** Looks per stall time; each second at least, so that a stall is reported within 5 s (G7). */
 const LOOKS = 5;
 const MAX_LOOK_MS = 1000;
-/** A worker without its connections for so long is told: a restart of Redis, or a cut, is over sooner. */
+/** A worker without its connections for this long is reported: a restart of Redis, or a network cut, is over sooner. */
 const UNCONNECTED_MS = 3000;
 /** A renewal that takes longer hangs, and another is tried. */
 const RENEWAL_PATIENCE_MS = 10_000;
 
 /**
- * Sees queues whose jobs nobody starts: a worker that hangs in Redis looks like one that has nothing to do. Each node then
+ * Detects queues whose jobs no worker starts: a worker that hangs in Redis looks like one that has nothing to do. Each node then
  * makes a new worker of its own, whoever's fault it was.
  */
 export class WorkerWatch {

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Stores what a user has chosen, all of it or none. `allow-oom`: it is as bounded as the entry of the user, which a full Redis takes
--- too, and whoever comes then wants to subscribe (Q6).
+-- Stores what a user has chosen, all of it or none. `allow-oom`: the size is bounded like that of the
+-- user's entry, which a full Redis accepts too, and users who connect then must be able to subscribe (Q6).
 --
 -- KEYS 1 saved  <prefix>:{u:<user>}:subs or :prefs   hash
 -- ARGV 1 time to live, seconds
