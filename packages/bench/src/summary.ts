@@ -1,7 +1,7 @@
 import { median, short } from './load/stats.js';
 import type { Row } from './measures/context.js';
 
-/** What is told of each measure, in this order. The result file has everything. */
+/** The figures printed for each measure, in this order. The result file has all figures. */
 const FIGURES: readonly string[] = [
   'server_us_per_delivery',
   'latency_p50_ms',

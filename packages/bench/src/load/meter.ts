@@ -4,7 +4,7 @@ import { short } from './stats.js';
 
 /** A part of the run that used more than this of a processor was the bottleneck. */
 const SATURATED = 0.9;
-/** Others that used more than this many processors meanwhile are told of. */
+/** Other processes that used more than this many processors meanwhile are reported. */
 const NOISE = 0.2;
 
 export interface Usage {

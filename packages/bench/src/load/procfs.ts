@@ -18,7 +18,7 @@ export function rssBytes(pid: number): number {
   return Number(kilobytes) * 1024;
 }
 
-/** Time that all processors of the machine were busy, whoever used them, milliseconds. */
+/** Busy time of all processors of the machine, for all processes, milliseconds. */
 export function machineBusyMs(): number {
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = (
     readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] as string

@@ -17,7 +17,7 @@ import type { StoredEvent } from '../event/storedEvent.js';
 /** What one script call appended, for the node of the owner. */
 export interface AppendedMail {
   readonly userId: string;
-  /** Of the owner at the time of the append; '' when nobody is connected. */
+  /** Of the owner at the time of the append; '' when the user is not connected. */
   readonly lease: string;
   readonly epoch: string;
   /** Offset of the first entry. */

@@ -23,7 +23,7 @@ export function resumeMailbox(given: Position | null, box: ClaimedMailbox | null
   return { result: gone ? 'partial' : 'full', from: given };
 }
 
-/** The tag of the entry at an offset, as far as the state knows it; null: nobody knows it any more. */
+/** The tag of the entry at an offset, as far as the state knows it; null: unknown by now. */
 export function tagAt(offset: number, box: MailboxState & { readonly resumeTag?: string | null }): string | null {
   if (offset === 0) return '';
   if (offset === box.offset) return box.tag;

@@ -114,7 +114,7 @@ export class EventQueues {
     await Promise.all(this.lanes().map((lane) => lane.queue.ready()));
     await this.restore();
     this.refuseWhenClosed();
-    // Before there are workers here: who publishes wants to know whether there are any in the cluster.
+    // Starts before this node's workers: publishers must learn whether the cluster has any workers.
     this.workers.watch.start();
     producer.on('ready', () => {
       this.restore().catch((error: unknown) => this.report(error, 'events.restore'));
@@ -217,8 +217,8 @@ export class EventQueues {
    * Refuses when the queues, or Redis, are full. The counts are at most 250 ms old, and each event accepted here since counts
    * as a job.
    *
-   * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had, or nobody works on the queue of one of `items` for
-   *   WORKER_STALL_MS: whoever publishes must not take it for well.
+   * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had, or no worker has served the queue of one of `items` for
+   *   WORKER_STALL_MS: publishers must not believe that all is well.
    */
   async admit(items: readonly QueuedEvent[]): Promise<void> {
     this.refuseWhenClosed();
@@ -276,7 +276,7 @@ export class EventQueues {
         ...processor.counts,
         /** An infrastructure error that this node's worker retries in place; null: none. */
         retrying: processor.retrying,
-        /** How long the job next in line was started by nobody, milliseconds; 0: all is well. */
+        /** How long no worker has started the next job, milliseconds; 0: all is well. */
         stalledMs: this.workers.watch.stalledMs(name),
       })),
       /** Workers of this node that were replaced, by reason. */
@@ -286,13 +286,13 @@ export class EventQueues {
     };
   }
 
-  /** Why this node's workers do not work; null: they do, or they are not to blame. */
+  /** Why this node's workers do not work; null: they work, or the cause lies elsewhere. */
   workerFault(): string | null {
     return this.workers.fault();
   }
 
   /**
-   * Writes again what is written once and read for ever, where a Redis that lost its data has forgotten it: the number of partitions
+   * Restores values that are written only once, if Redis lost its data: the number of partitions
    * (Q7), the limits of each queue (Q4). Cheap when nothing is to be done.
    */
   async restore(): Promise<void> {

@@ -115,7 +115,7 @@ export class JobBatcher {
     this.flushing = false;
   }
 
-  /** Never rejects: the publishers are told. */
+  /** Never rejects: the error goes to the publishers. */
   private async addOpen(): Promise<void> {
     const jobs = this.open;
     this.open = [];
@@ -154,8 +154,8 @@ function keysOf({ orderingKey, alsoOrders }: QueuedEvent): readonly string[] {
 }
 
 /**
- * Targeted events share jobs whoever they are for: each user has an ordering key of his own, and a job for each would be half a
- * millisecond of CPU for each. Null: only events of one ordering key share a job.
+ * Targeted events for different users share jobs: each user has an ordering key, and a job per user would cost half a
+ * millisecond of CPU each. Null: only events of one ordering key share a job.
  */
 function kindOf({ publisher, event, dueAt }: QueuedEvent): string | null {
   if (event.target_user_ids === undefined) return null;

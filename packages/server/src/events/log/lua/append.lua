@@ -38,11 +38,11 @@ local window, old, count = tonumber(ARGV[6]), tonumber(ARGV[10]), tonumber(ARGV[
 local FIRST = 12
 local SHORT = 16
 local OLD_WINDOW = 900000
--- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
+-- Trimming costs at most this many entries beyond the number appended, so that a lowered limit does not block Redis.
 local TRIM_SLACK = 32
 
 local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'oldest', 'rotated', 'at', 'ids_since')
--- Entries are in the order of their times, whoever appends them.
+-- Entries are in the order of their times, whichever node appends them.
 local now = math.max(tonumber(ARGV[7]), tonumber(state[7] or '0'))
 local epoch = state[1]
 local offset, tag = tonumber(state[2] or '0'), state[3] or ''

@@ -37,7 +37,7 @@ local max_length, max_bytes, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumbe
 local window, old, count = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local FIRST = 10
 local FIELD, SHORT = 2, 16
--- Trimming costs at most this many entries beyond the number appended, so that a lowered limit blocks nobody.
+-- Trimming costs at most this many entries beyond the number appended, so that a lowered limit does not block Redis.
 local TRIM_SLACK = 32
 -- Whole ids are remembered as the old nodes do.
 local SEEN_COUNT, SEEN_MS, SEEN_MAX = 200, 300000, 2000
@@ -46,7 +46,7 @@ local slack = math.floor(math.min(ttl / 16, 60000))
 
 local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'first', 'floor_tag', 'floor_bytes', 'oldest', 'acked',
   'renewed', 'at', 'ids_since', 'ids_b')
--- Entries are in the order of their times, whoever appends them.
+-- Entries are in the order of their times, whichever node appends them.
 local now = math.max(tonumber(ARGV[5]), tonumber(state[11] or '0'))
 local epoch = state[1]
 local offset, tag, bytes = tonumber(state[2] or '0'), state[3] or '', tonumber(state[4] or '0')

@@ -155,8 +155,8 @@ export class BullmqWorker implements QueueWorker {
   }
 
   /**
-   * BullMQ copies the connection for its blocking reads, and tells of the copy when that is ready, which it may never be; meanwhile nobody
-   * else ends it. An error of a connection that nobody listens to ends the process: Redis that takes no more clients says so unasked.
+   * BullMQ copies the connection for its blocking reads and exposes the copy only when the copy is ready, which may never happen; until then
+   * nothing else closes the copy. An unhandled connection error ends the process, and a Redis at its client limit sends one unasked.
    */
   private withCopy(connection: RedisClient, make: () => LaneWorker): LaneWorker {
     const duplicate = connection.duplicate as (...args: unknown[]) => RedisClient;
