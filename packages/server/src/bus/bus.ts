@@ -20,13 +20,13 @@ export interface BusHandlers {
   onEvents(text: string): void;
   /** @param size of the message as it came, characters. */
   onMessage(message: Exclude<BusMessage, { t: 'own' }>, size: number): void;
-  /** A message carries this cluster time, ms. Called before the message is worked on. */
+  /** A message carries this cluster time, ms. Called before the message is handled. */
   onTime(time: number): void;
-  /** The subscription broke: anything may have been missed since (C12). */
+  /** The subscription broke: any message since then may be lost (C12). */
   onInterrupted(reason: string): void;
 }
 
-/** Leases that come and go faster than a reconcile: more than these are forgotten, and their connections read from the registry. */
+/** Leases may change faster than a reconcile: beyond this number they are forgotten, and their connections are read from the registry. */
 const MAX_FORMER = 16;
 
 interface Waiter {
@@ -35,15 +35,15 @@ interface Waiter {
 }
 
 /**
- * Pub/sub between the nodes. `PUBLISH` resolved does not mean delivered, and `ready` does not mean subscribed: only an own
+ * Pub/sub between the nodes. A resolved `PUBLISH` does not mean delivered, and `ready` does not mean subscribed: only an own
  * message that came back proves that this subscription hears (C6). Each subscription has an epoch, so that a proof
- * from an earlier one counts for nothing.
+ * from an earlier subscription does not count.
  */
 export class Bus {
   private readonly parts: BusParts;
   private readonly handlers: BusHandlers;
   private lease = '';
-  /** Leases that this node had before, whose channels it still listens on. */
+  /** Former leases of this node, on whose channels it still listens. */
   private former: readonly string[] = [];
   private epoch = 0;
   private subscribed = false;
@@ -61,8 +61,8 @@ export class Bus {
   }
 
   /**
-   * The lease whose channel this node listens on. A change takes effect with a new subscription; the channel of the former lease is kept
-   * until `leaveFormer`: entries in the registry name it, and evicts go there (C10).
+   * The lease whose channel this node listens on. A change takes effect with a new subscription. The node stays on the channel of the former lease
+   * until `leaveFormer`: registry entries name that lease, and evicts go there (C10).
    */
   useLease(lease: string): void {
     const previous = this.lease;
@@ -74,7 +74,7 @@ export class Bus {
     void this.subscribe();
   }
 
-  /** Everything in the registry is under the present lease. */
+  /** All registry entries are under the present lease. */
   leaveFormer(): void {
     const { former } = this;
     if (former.length === 0) return;
@@ -90,7 +90,7 @@ export class Bus {
     return this.subscribed ? this.heard : Number.NEGATIVE_INFINITY;
   }
 
-  /** Monotonic ms since when this subscription stands, or null while there is none. */
+  /** Monotonic ms since when this subscription is in force, or null while there is none. */
   get subscribedSince(): number | null {
     return this.subscribed ? this.subscribedAt : null;
   }
@@ -101,7 +101,7 @@ export class Bus {
     await this.publish(this.lease, message);
   }
 
-  /** Sends without waiting: a lost message is healed by its sender's repeat or deadline. */
+  /** Sends without waiting: the sender's repeat or deadline makes up for a lost message. */
   send(lease: string, message: BusMessage): void {
     this.publish(lease, message).catch((error: unknown) => this.parts.report(error, 'bus.send'));
   }
@@ -116,7 +116,7 @@ export class Bus {
   }
 
   /**
-   * Resolves when an own message that was sent after this call has come back: everything published before the call and
+   * Resolves when an own message sent after this call has come back: everything published before the call and
    * delivered to this subscription has been handled by then.
    *
    * @throws Error when that did not happen within `timeoutMs`.
@@ -138,7 +138,7 @@ export class Bus {
     }
   }
 
-  /** Drops the subscriber's connection and lets it come back: the cure for a subscription that is silent. */
+  /** Drops the subscriber's connection and lets it reconnect: the remedy for a silent subscription. */
   reconnect(): void {
     if (this.stopped) return;
     this.interrupted('the bus was silent');
@@ -167,7 +167,7 @@ export class Bus {
       this.subscribed = true;
       this.subscribedAt = clock.mono();
       this.heard = Number.NEGATIVE_INFINITY;
-      // While the command link is not there yet, as at a start, the watchdog sends it a moment later.
+      // While the command link is not up yet, as at a start, the watchdog sends it a moment later.
       if (this.parts.command.status === 'ready') await this.sendOwn();
     } catch (error) {
       // The watchdog reconnects a subscription that stays silent.
@@ -206,7 +206,7 @@ export class Bus {
   }
 }
 
-/** The last field but for the installation of messages that carry events: cluster time when they were appended or sent, ms. Null: of a node that does not say. */
+/** The last field before the installation, in messages that carry events: cluster time when they were appended or sent, ms. Null: from a node that does not write it. */
 const TIME = /,"time":(\d{13,16})(?:,"installation":"[\w-]{1,64}")?\}$/;
 
 function timeOf(text: string): number | null {

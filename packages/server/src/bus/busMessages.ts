@@ -1,6 +1,6 @@
 /**
- * What nodes tell each other on a node's channel, one JSON object a message. `t` is the kind.
- * Every message may be lost, repeated or late; each receiver must stand that.
+ * Messages between nodes on a node's channel, one JSON object each. `t` is the kind.
+ * Every message may be lost, repeated or late; each receiver must tolerate that.
  */
 export type BusMessage =
   | OwnMessage
@@ -20,7 +20,7 @@ interface OwnMessage {
   readonly at: number;
 }
 
-/** Published by claim.lua, and again by the claimer until it is answered: close `conn`, a newer claim replaced it. */
+/** Published by claim.lua, and again by the claimer until it is confirmed: close `conn`, a newer claim replaced it. */
 export interface EvictMessage {
   readonly t: 'evict';
   readonly conn: string;
@@ -35,7 +35,7 @@ export interface EvictMessage {
   readonly since?: number;
 }
 
-/** The answer: `conn` is out of the table and nothing more is written to it. */
+/** The confirmation: `conn` is out of the table and nothing more is written to it. */
 interface EvictedMessage {
   readonly t: 'evicted';
   readonly conn: string;
@@ -56,19 +56,19 @@ export interface ReplyMessage {
   readonly data: unknown;
 }
 
-/** Ephemeral events for users who are connected to the node, as events/publish/ephemeralSender.ts writes them. At most once: nobody repeats it. */
+/** Ephemeral events for users connected to the node, as events/publish/ephemeralSender.ts writes them. At most once: they are never repeated. */
 export interface EphemeralMessage {
   readonly t: 'ephemeral';
   readonly events: readonly { readonly users: readonly string[]; readonly event: unknown }[];
 }
 
-/** What was appended to mailboxes of users who are connected here. A hint: what is missing is read from the mailbox (L3). */
+/** Events appended to mailboxes of users connected here. Only a hint: missing events are read from the mailbox (L3). */
 export interface UserMessage {
   readonly t: 'user';
   readonly boxes: readonly MailBatch[];
 }
 
-/** Entries of one mailbox without a hole. */
+/** Entries of one mailbox without a gap. */
 export interface MailBatch {
   readonly user: string;
   readonly epoch: string;
@@ -76,8 +76,8 @@ export interface MailBatch {
   readonly first: number;
   /** Tag of the entry before the first one. */
   readonly prev_tag: string;
-  /** The newest offset there is; beyond the entries when they are not here, because an earlier message may be lost. */
+  /** The newest offset; higher than the entries' when they are left out, because an earlier message may be lost. */
   readonly head: number;
-  /** Tag and event as it lies in the mailbox. */
+  /** Tag and event as stored in the mailbox. */
   readonly events: readonly (readonly [tag: string, event: unknown])[];
 }

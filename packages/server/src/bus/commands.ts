@@ -4,14 +4,14 @@ import { withTimeout } from '../util/withTimeout.js';
 import type { Bus } from './bus.js';
 import type { ReplyMessage, RequestMessage } from './busMessages.js';
 
-/** Works on a command from another node, or from this one. What it returns goes back as JSON. */
+/** Handles a command from another node or from this one. The result goes back as JSON. */
 export type CommandHandler = (data: unknown) => unknown | Promise<unknown>;
 
 export interface CommandsParts {
   readonly bus: Bus;
   readonly report: Report;
   readonly lease: () => string;
-  /** Leases not known dead, this node's included. */
+  /** Leases not known dead, including this node's. */
   readonly liveLeases: () => readonly string[];
   /** Names the nodes of leases that did not answer. */
   readonly nameMissing: (answered: readonly string[], missing: readonly string[]) => string[];
@@ -51,12 +51,12 @@ export class Commands {
     return withTimeout(reply, timeoutMs, undefined).finally(() => this.waiting.delete(id));
   }
 
-  /** Every lease that is not known dead, this node's included. */
+  /** Every lease not known dead, including this node's. */
   everybody(): string[] {
     return [...new Set([...this.parts.liveLeases(), this.parts.lease()])];
   }
 
-  /** Asks several nodes at once. @param leases left out: every live one, this one too. */
+  /** Asks several nodes at once. @param leases left out: every live lease, including this node's. */
   async askAll(
     command: string,
     data: unknown,
@@ -76,8 +76,8 @@ export class Commands {
   }
 
   /**
-   * The nodes that did not answer, and of `gone`, which died and are not asked any more: as long as housekeeping has not been there, about
-   * a minute, or they would vanish as if they had been taken away (G7).
+   * The nodes that did not answer, and those of `gone`, which died and are no longer asked. Dead nodes are named until housekeeping removes them, about
+   * a minute; otherwise they would vanish as if they had been shut down in good order (G7).
    */
   missingNodes({ answers, missing }: Answers, gone: readonly string[] = []): string[] {
     return this.parts.nameMissing([...answers.keys()], [...missing, ...gone]);

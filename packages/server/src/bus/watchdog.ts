@@ -2,13 +2,13 @@ import type { Report } from '../observability/log/logger.js';
 import type { Clock } from '../util/clock.js';
 import type { Bus } from './bus.js';
 
-/** Own messages are due this often; two missed ones mean that the subscription is deaf. */
+/** Own messages are sent this often; two missed ones mean that the subscription hears nothing. */
 export const WATCHDOG_INTERVAL_MS = 1000;
 const SILENCE_MS = 2 * WATCHDOG_INTERVAL_MS + 500;
 
 /**
- * Proves each second that the node hears itself, and reconnects the subscriber when it does not. A Redis that hangs
- * leaves its clients `ready`: without this a node would be deaf and never know.
+ * Proves each second that the node hears its own messages, and reconnects the subscriber when it does not. A Redis that hangs
+ * leaves its clients `ready`: without this check a node would miss everything unnoticed.
  */
 export class Watchdog {
   private readonly bus: Bus;
@@ -39,12 +39,12 @@ export class Watchdog {
 
   private tick(): void {
     const now = this.clock.mono();
-    // After a pause of this process its own silence proves nothing about the bus: give it a round first.
+    // After a pause of this process, missing messages prove nothing about the bus: wait one round first.
     const paused = now - this.lastTick > SILENCE_MS;
     this.lastTick = now;
     const since = this.bus.subscribedSince;
     if (since !== null) this.lastSubscribed = now;
-    // A connection that broke comes back by itself: dropped on its way it would take twice as long.
+    // A broken connection reconnects by itself: dropping it now would double the time.
     const lastSign = Math.max(this.bus.heardAt, since ?? this.lastSubscribed, this.lastReconnect);
     if (!paused && now - lastSign > SILENCE_MS) {
       this.lastReconnect = now;

@@ -2,7 +2,7 @@ import type { Report } from '../observability/log/logger.js';
 import { withTimeout } from '../util/withTimeout.js';
 import type { RedisClient } from './connect.js';
 
-/** Whether Redis answers a PING on this connection within `ms`. What it says instead is reported. */
+/** Whether Redis answers a PING on this connection within `ms`. An error is reported. */
 export async function answers(client: RedisClient | null, ms: number, report: Report, where: string): Promise<boolean> {
   if (client?.status !== 'ready') return false;
   const ping = client.ping().then(

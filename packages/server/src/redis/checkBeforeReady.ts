@@ -4,29 +4,29 @@ import type { ConnectionFaults } from './connectionFaults.js';
 
 /** Fields of INFO. */
 type Info = Readonly<Record<string, string>>;
-/** What ioredis does before it calls a connection ready. With an error the connection is dropped, and made anew later. */
+/** The check of ioredis before a connection is ready. After an error the connection is dropped, and opened again later. */
 type ReadyCheck = (callback: (error: Error | null, info?: Info) => void) => void;
 
 export interface ReadyCheckOptions {
   /** The setting that the connection comes from. */
   readonly setting: string;
-  /** The number of the database in which each connection has to be. */
+  /** The database that each connection must use. */
   readonly database: number;
   readonly faults: ConnectionFaults;
 }
 
-/** A connection that must not be used as it is; the message says why, in words that anybody may read. */
+/** A connection that must not be used; the message says why and is safe to show to anyone. */
 class ConnectionFault extends Error {
   override readonly name = 'ConnectionFault';
 }
 
-/** A server that loads its data is asked again this often, milliseconds. */
+/** While a server loads its data, it is asked again this often, milliseconds. */
 const LOADING_MS = 500;
 
 /**
- * Puts our own check in the place of ioredis's, for each connect of a client, and of what is duplicated from it (BullMQ's blocking
- * connections): ioredis passes over a SELECT that was refused, and everything is written to database 0. What it has to say of a
- * server it would write to the console.
+ * Replaces the check of ioredis by our own, for each connect of a client and of its duplicates (BullMQ's blocking
+ * connections). ioredis ignores a refused SELECT, and everything would be written to database 0. ioredis would also write its
+ * warnings about a server to the console.
  */
 export function checkBeforeReady(client: Redis, options: ReadyCheckOptions): void {
   const { faults, setting } = options;
@@ -45,7 +45,7 @@ export function checkBeforeReady(client: Redis, options: ReadyCheckOptions): voi
     try {
       return await auth(...args);
     } catch (error) {
-      // A server that asks for no password can be used without.
+      // A server that requires no password can be used without one.
       if (/no password is set|without any password configured/.test(String(error))) return 'OK';
       faults.set(client, `${setting}: Redis refuses the user or the password`);
       throw error;
@@ -63,7 +63,7 @@ export function checkBeforeReady(client: Redis, options: ReadyCheckOptions): voi
   for (const event of ['ready', 'end']) client.on(event, () => faults.clear(client));
 }
 
-/** @throws ConnectionFault for another database than the one that is meant, and whatever the connection says. */
+/** @throws ConnectionFault when the database is not the expected one, and the errors of the connection. */
 async function pass(client: Redis, { setting, database }: ReadyCheckOptions): Promise<Info> {
   try {
     const found = await databaseOf(client, database);
@@ -79,7 +79,7 @@ async function pass(client: Redis, { setting, database }: ReadyCheckOptions): Pr
   }
 }
 
-/** The database of a connection as its server has it. Where that is not told, whether it takes the number. */
+/** The database that the server reports for a connection. If the server does not report it, the check is whether it accepts the number. */
 async function databaseOf(client: Redis, database: number): Promise<number> {
   try {
     return Number(/(?:^|\s)db=(\d+)(?:\s|$)/.exec(String(await client.client('INFO')))?.[1]);
@@ -97,7 +97,7 @@ async function databaseOf(client: Redis, database: number): Promise<number> {
   }
 }
 
-/** INFO, once the server has loaded its data; nothing where the user may not ask. */
+/** INFO, once the server has loaded its data; empty when the user may not ask. */
 async function loaded(client: Redis): Promise<Info> {
   for (;;) {
     let text: string;
@@ -118,7 +118,7 @@ async function loaded(client: Redis): Promise<Info> {
   }
 }
 
-/** By an ACL, or by a proxy or a managed server that does not have the command. */
+/** Refused by an ACL, or by a proxy or managed server that lacks the command. */
 export function isForbidden(error: unknown): boolean {
   return error instanceof Error && /^(NOPERM|ERR unknown (sub)?command)/i.test(error.message);
 }

@@ -6,29 +6,29 @@ import type { RedisHost as Host, RedisTarget } from './redisUrl.js';
 
 export { parseRedisUrl, type RedisHost as Host } from './redisUrl.js';
 
-/** A client of a standalone server, of a Sentinel group, or of a Cluster: the callers cannot tell. */
+/** A client of a standalone server, of a Sentinel group, or of a Cluster: callers need not know which. */
 export type RedisClient = Redis | Cluster;
 
 /**
- * What a connection is for.
+ * The purpose of a connection.
  *
  * - `command`: scripts and publishes. Pipelined per turn, fails fast: no offline queue (a PUBLISH that waits there runs before
  *   the subscriber is back and is lost although its promise resolves), no resend after a drop (the script may have run).
- * - `subscriber`: pub/sub only. Resubscribing is the bus's work, which must know when it happened.
- * - `producer`: adds jobs. As `command`, but not pipelined with it, so that a queue on its own server is possible.
- * - `worker`: BullMQ's blocking reads; waits for Redis for ever.
- * - `inspection`: one look at a Redis; does not come back by itself.
+ * - `subscriber`: pub/sub only. The bus resubscribes itself, because it must know when that happened.
+ * - `producer`: adds jobs. Like `command`, but with a pipeline of its own, so that the queue may be on another server.
+ * - `worker`: BullMQ's blocking reads; waits for Redis without limit.
+ * - `inspection`: one inspection of a Redis; does not reconnect.
  */
 export type ConnectionRole = 'command' | 'subscriber' | 'producer' | 'worker' | 'inspection';
 
 export interface ConnectOptions {
-  /** Time a command may take before it rejects, milliseconds. It may still run later (C8). */
+  /** Time after which a command rejects, milliseconds. The command may still run later (C8). */
   readonly commandTimeoutMs: number;
   /** Shown by CLIENT LIST. */
   readonly name: string;
   /** The setting that the target comes from. Default REDIS_URL. */
   readonly setting?: string;
-  /** Told why a connection cannot be used. */
+  /** Called with the reason why a connection cannot be used. */
   readonly faults?: ConnectionFaults;
   /** Further nodes of the Cluster that are known by now. */
   readonly peers?: () => readonly Host[];
@@ -42,8 +42,8 @@ const retryStrategy = (times: number): number =>
 type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
 /**
- * ioredis runs one automatic pipeline at a time: what comes meanwhile waits for its answers. Evicts, their acknowledgements
- * and the proof that the bus is heard must not wait for a slow one. Scripts are loaded before what follows, not with it.
+ * ioredis runs one automatic pipeline at a time: later commands wait for its answers. Evicts, their confirmations
+ * and the proof that the bus is heard must not wait for a slow pipeline. Scripts are loaded before later commands, not with them.
  */
 const UNPIPELINED = ['publish', 'script'];
 
@@ -95,8 +95,8 @@ function roleOptions(role: ConnectionRole, options: ConnectOptions): ClientOptio
 }
 
 /**
- * Opens no socket yet: call `connect()`. The caller owns the client, listens to `error`, and ends it. A client of the role
- * `command` makes its server know every script first.
+ * Does not open a socket yet: call `connect()`. The caller owns the client, listens to `error`, and ends it. A client of the role
+ * `command` loads every script into its server first.
  */
 export function createRedis(target: RedisTarget, role: ConnectionRole, options: ConnectOptions): RedisClient {
   const client = newClient(target, role, options);
@@ -130,7 +130,7 @@ function newClient(target: RedisTarget, role: ConnectionRole, options: ConnectOp
       autoPipeliningIgnoredCommands: UNPIPELINED,
       enableOfflineQueue: redisOptions.enableOfflineQueue ?? true,
       clusterRetryStrategy: redisOptions.retryStrategy ?? retryStrategy,
-      // Without it a client whose pipelines are told MOVED for several slots at once would never learn who has them now.
+      // Otherwise a client whose pipelines get MOVED for several slots at once would never learn the new map of slots.
       slotsRefreshInterval: 5000,
       redisOptions,
     };
@@ -151,8 +151,8 @@ function newClient(target: RedisTarget, role: ConnectionRole, options: ConnectOp
 }
 
 /**
- * Any node of a Cluster hears what is published on any other, so one ordinary connection does, to another node after each failure.
- * ioredis's Cluster client changes its subscriber's node without a word: what is missed meanwhile, nobody knew of (C12).
+ * Each node of a Cluster receives what is published on any other, so one ordinary connection is enough; it uses another node after each failure.
+ * ioredis's Cluster client changes its subscriber's node silently, and messages missed meanwhile would go unnoticed (C12).
  */
 function subscribeToOne(hosts: readonly Host[], options: ClientOptions, peers: () => readonly Host[]): Redis {
   let turn = Math.floor(Math.random() * hosts.length);
@@ -193,8 +193,8 @@ function checkNodes(cluster: Cluster, check: ReadyCheckOptions): void {
 }
 
 /**
- * Each worker of BullMQ asks INFO of its connection: without an answer it does not begin, and what it thinks of the policy it writes to
- * the console (inspect.ts tells that). Where the user may not ask, it is told the least version that a node takes.
+ * Each worker of BullMQ reads INFO on its connection: without an answer the worker does not start, and its warning about the eviction policy goes to
+ * the console (inspectRedis.ts reports that). When the user may not read INFO, the worker gets the lowest version that a node accepts.
  */
 function hidePolicy(client: RedisClient): void {
   const info = client.info.bind(client) as (...args: string[]) => Promise<string>;

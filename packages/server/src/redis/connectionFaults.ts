@@ -1,4 +1,4 @@
-/** Why connections to Redis are not taken into use though the server is there; in our own words, fit for everybody to read. */
+/** Why connections to Redis are not used although the server answers; in our own words, safe to show to anyone. */
 export class ConnectionFaults {
   private readonly faults = new Map<object, string>();
 

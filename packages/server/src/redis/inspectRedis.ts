@@ -4,11 +4,11 @@ import type { RedisClient } from './connect.js';
 import { Unmendable } from './persist.js';
 import type { Requirements } from './requirements.js';
 
-/** What was found about a Redis that somebody should know. Sentences in which it is called `it`. */
+/** Findings about a Redis that an operator should know. In these sentences the Redis is `it`. */
 export interface Findings {
-  /** What may lose data, or fail. */
+  /** Settings that may lose data or make commands fail. */
   readonly faults: readonly string[];
-  /** What could not be looked at. */
+  /** What could not be inspected. */
   readonly unchecked: readonly string[];
 }
 
@@ -17,7 +17,7 @@ const MINIMUM_VERSION = 7;
 /**
  * Refuses servers that are too old: script flags (`allow-oom`, Q6) came with Redis 7.0.
  *
- * @returns the version, or 'unknown' where the user may not ask, but scripts are understood.
+ * @returns the version, or 'unknown' when the user may not read it but the server understands the scripts.
  * @throws Unmendable that names the version found.
  */
 export async function requireVersion(redis: RedisClient, setting: string): Promise<string> {
@@ -32,7 +32,7 @@ async function understandsFlags(redis: RedisClient): Promise<boolean> {
     await redis.eval('#!lua flags=allow-oom\nreturn 1', 0);
     return true;
   } catch (error) {
-    // Whoever may not run scripts is told by the inspection what is missing.
+    // If the user may not run scripts, the inspection reports what is missing.
     if (isForbidden(error)) return true;
     if (error instanceof Error && /compil/i.test(error.message)) return false;
     throw error;
@@ -40,10 +40,10 @@ async function understandsFlags(redis: RedisClient): Promise<boolean> {
 }
 
 /**
- * Looks at a Redis through a connection of its own, which must not come back by itself: what is asked under MULTI would be executed on
- * another one.
+ * Inspects a Redis through a connection of its own. The connection must not reconnect: commands queued after MULTI would run
+ * on the new one.
  *
- * @throws whatever the connection says.
+ * @throws the error of the connection.
  */
 export async function inspectRedis(client: RedisClient, needs: Requirements): Promise<Findings> {
   const nodes = client instanceof Cluster ? client.nodes('master') : [client];
@@ -67,7 +67,7 @@ async function policyOf(node: Redis, unchecked: Set<string>): Promise<string[]> 
   return [`its maxmemory-policy is ${policy}, not noeviction: it may drop who is connected, jobs and events`];
 }
 
-/** Queues all commands in a transaction, which it discards: that is refused only by what the user may not do. */
+/** Queues all commands in a transaction and discards it: only missing permissions make that fail. */
 async function refusalsOf(node: Redis, needs: Requirements, unchecked: Set<string>): Promise<string[]> {
   const send = (command: string): Promise<string> => {
     const [name = '', ...args] = command.split(' ');
@@ -93,7 +93,7 @@ async function refusalsOf(node: Redis, needs: Requirements, unchecked: Set<strin
   await send('DISCARD');
   // Without a transaction it is an error of another kind.
   if (needs.transactions) commands.push(await send('EXEC'));
-  // Not in the transaction: ioredis takes its answer for that of a subscription. Nothing follows on this connection.
+  // Not in the transaction: ioredis would take its answer for a subscription's. No further command follows on this connection.
   if (channel !== '') commands.push(...(await subscribing(node, channel)));
   // Which of them does not matter in the words: a key of each kind, or a channel, is named.
   const missing = commands.flatMap((answer) => /NOPERM.* run the '([^']+)'/.exec(answer)?.[1]?.toUpperCase() ?? []);
@@ -114,7 +114,7 @@ async function subscribing(node: Redis, channel: string): Promise<string[]> {
   return answers.map((answer) => (answer.status === 'rejected' ? String(answer.reason) : ''));
 }
 
-/** Null where the user may not ask. */
+/** Null when the user may not ask. */
 async function infoOf(client: RedisClient, section: string): Promise<string | null> {
   try {
     return await client.info(section);

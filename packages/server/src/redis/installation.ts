@@ -1,25 +1,25 @@
-/** What every message between nodes ends with. A message is one JSON object; old nodes do not read this field, and write none. */
+/** The end of every message between nodes. A message is one JSON object; old nodes neither read nor write this field. */
 export interface Signature {
-  /** In the place of the message's last brace. */
+  /** Replaces the message's last brace. */
   readonly end: string;
 }
 
-/** Of parts that are not of a node, and of a node that does not know its installation yet: its messages are taken everywhere. */
+/** For parts outside a node, and for a node that does not know its installation yet: its messages are accepted everywhere. */
 export const UNSIGNED: Signature = { end: '}' };
 
 /** At the top level of the message: after a nested object another brace would follow. */
 const SIGNED = /,"installation":"([\w-]{1,64})"\}$/;
-/** More than the signature is long. */
+/** Longer than any signature. */
 const TAIL_CHARACTERS = 100;
-/** Ids that this installation had before: messages of nodes that have not heard of the change yet are still its own. */
+/** Former ids of this installation: messages of nodes that do not know the new id yet still belong to it. */
 const KEPT_FORMER = 4;
 
 /**
- * Which installation this node belongs to: all nodes of one prefix in one database of one Redis. Pub/sub knows no databases, so each
- * message says whose it is, and what is another installation's is dropped.
+ * The installation of this node: all nodes of one prefix in one database of one Redis. Pub/sub ignores databases, so each
+ * message names its installation, and messages of other installations are dropped.
  *
- * The id lies in Redis. Each beat (beat.lua) writes the one that its node knows where none is, and takes the one that is there: a
- * Redis that lost its data has it again within a beat, and nodes that brought different ones agree on the first.
+ * The id is stored in Redis. Each beat (beat.lua) writes the id that its node knows if Redis has none, and reads the stored one. A
+ * Redis that lost its data has the id again within a beat, and nodes that bring different ids agree on the first.
  */
 export class Installation implements Signature {
   /** Messages of other installations that were dropped. */
@@ -32,7 +32,7 @@ export class Installation implements Signature {
 
   /**
    * @param candidate the id to write where none is.
-   * @param onChange it has another id than this node knew: Redis lost its data while nobody was there to write it again, or is another.
+   * @param onChange the stored id differs from the one this node knew: Redis lost its data while no node could restore the id, or it is another Redis.
    */
   constructor(candidate: string, onChange: (id: string, former: string) => void = () => undefined) {
     this.current = candidate;
@@ -65,7 +65,7 @@ export class Installation implements Signature {
     return this.agreed ? text.slice(0, -1) + this.ending : text;
   }
 
-  /** Whether a message is of this installation; a message without a signature is. What is not is counted. */
+  /** Whether a message belongs to this installation, as one without a signature does. Messages of others are counted. */
   admits(text: string): boolean {
     if (!this.agreed || text.endsWith(this.ending)) return true;
     const id = SIGNED.exec(text.slice(-TAIL_CHARACTERS))?.[1];

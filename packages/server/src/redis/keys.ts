@@ -11,8 +11,8 @@ export class Keys {
   constructor(prefix: string, database = 0) {
     this.prefix = prefix;
     this.database = database;
-    // Pub/sub knows no databases. No prefix holds an `@`, so no two installations have a channel in common. Database 0 has the
-    // names of before: nodes of the former version hear the others.
+    // Pub/sub ignores databases. No prefix contains an `@`, so no two installations share a channel. Database 0 keeps the
+    // former names: nodes of the former version hear the others.
     this.channels = database === 0 ? prefix : `${prefix}@${database}`;
   }
 
@@ -26,7 +26,7 @@ export class Keys {
   subs(userId: string): string {
     return `${this.user(userId)}:subs`;
   }
-  /** The user's connections that the registry does not hold: connection -> note, with its lease. Named after those that came first. */
+  /** The user's connections that the registry does not hold: connection -> note, with its lease. Named after the first such connections. */
   noted(userId: string): string {
     return `${this.user(userId)}:legacy`;
   }
@@ -52,7 +52,7 @@ export class Keys {
   nodes(): string {
     return `${this.prefix}:nodes`;
   }
-  /** lease -> what its node tells of itself. In the slot of the beats: one script writes both. */
+  /** lease -> card of its node. In the slot of the beats: one script writes both. */
   nodeCards(): string {
     return `{${this.nodes()}}:cards`;
   }
@@ -60,7 +60,7 @@ export class Keys {
   time(): string {
     return `{${this.nodes()}}:time`;
   }
-  /** The mark that a process keeps on the shard to which the tag leads (C12). */
+  /** The mark of a process on the shard of this tag (C12). */
   mark(tag: string, process: string): string {
     return `${this.prefix}:{${tag}}:mark:${process}`;
   }
@@ -91,15 +91,15 @@ export class Keys {
   audit(): string {
     return `${this.prefix}:audit`;
   }
-  /** Who clears the event queue, and how far he is. */
+  /** The node that clears the event queue, and its progress. */
   clearTurn(): string {
     return `${this.prefix}:clear`;
   }
-  /** Who drains a node just now. */
+  /** The node that is starting a drain. */
   drainTurn(): string {
     return `${this.prefix}:drainturn`;
   }
-  /** Who of the predecessor's users is assigned to the unified endpoint. */
+  /** The former server's users that are assigned to the unified endpoint. */
   rollout(): string {
     return `${this.prefix}:rollout`;
   }
@@ -107,11 +107,11 @@ export class Keys {
   partitions(): string {
     return `${this.prefix}:partitions`;
   }
-  /** Whose the event queue in this Redis is. */
+  /** The installation that owns the event queue in this Redis. */
   queueOwner(): string {
     return `${this.prefix}:queuedeed`;
   }
-  /** Never written: stands for any key where it is asked what may be done. */
+  /** Never written: stands for any key in checks of permissions. */
   inspection(): string {
     return `${this.prefix}:inspection`;
   }
@@ -119,7 +119,7 @@ export class Keys {
   installation(): string {
     return `{${this.nodes()}}:installation`;
   }
-  /** The turn of housekeeping: one node at a time (C11). */
+  /** The lock of housekeeping: one node at a time (C11). */
   housekeeping(): string {
     return `${this.prefix}:housekeeping`;
   }
@@ -127,7 +127,7 @@ export class Keys {
   queuePrefix(partition: number | 'u'): string {
     return `{${this.prefix}:q${partition}}`;
   }
-  /** What became of the events of a queue whose ends fall into a bucket of time. */
+  /** Outcomes of the events of a queue that ended within one bucket of time. */
   outcomes(partition: number | 'u', bucket: number): string {
     return `${this.queuePrefix(partition)}:told:${bucket}`;
   }
@@ -138,7 +138,7 @@ export class Keys {
   eventsChannel(): string {
     return `${this.channels}:ev`;
   }
-  /** Everything that is for one node alone. Named by lease, so a restarted node never answers for its former self (C10). */
+  /** Messages for one node only. Named by lease, so that a restarted node never answers for its former self (C10). */
   nodeChannel(lease: string): string {
     return `${this.channels}:n:${lease}`;
   }

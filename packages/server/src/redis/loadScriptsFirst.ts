@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Cluster, type Redis } from 'ioredis';
 
-/** Folders of the server that have their scripts in a folder `lua`. */
+/** Folders of the server whose scripts are in a subfolder `lua`. */
 const SOURCES = new URL('../', import.meta.url);
 
 /** The text of every script of the server. */
@@ -13,11 +13,11 @@ function scriptSources(): readonly string[] {
 }
 
 /**
- * Makes the server know every script before the first command of each new connection, in a Cluster of each master.
+ * Loads every script into the server before the first command of each new connection; in a Cluster, into each master.
  *
- * A call by hash that is answered NOSCRIPT is sent again as text, behind whatever was sent meanwhile: after a restart of
- * Redis an enlisting could be overtaken by the claim that it must precede (C11), and thousands of releases would each be
- * refused once. What follows SCRIPT FLUSH alone is left to that second way.
+ * A call by hash that is answered NOSCRIPT is sent again as text, after all commands sent meanwhile. After a restart of
+ * Redis a claim could then overtake the enlisting that must precede it (C11), and thousands of releases would each be
+ * refused once. Only calls after a SCRIPT FLUSH depend on that second way.
  */
 export function loadScriptsFirst(client: Redis | Cluster, sources = scriptSources()): void {
   if (client instanceof Cluster) {
@@ -25,7 +25,7 @@ export function loadScriptsFirst(client: Redis | Cluster, sources = scriptSource
     const meet = (node: Redis): void => {
       if (known.has(node) || node.options.readOnly) return;
       known.add(node);
-      // A node is met before anything is sent to it, so this stands first in what waits for its connection.
+      // A node becomes known before anything is sent to it, so this comes first in its connection's queue.
       load(node, sources, client);
     };
     client.on('+node', meet);
@@ -40,14 +40,14 @@ export function loadScriptsFirst(client: Redis | Cluster, sources = scriptSource
 
 function load(node: Redis, sources: readonly string[], client: Redis | Cluster): void {
   const loading = sources.map((source) => node.script('LOAD', source));
-  // One connection, one reason: the others fail with it. The scripts are loaded again with the next connection.
+  // All fail for the same reason, so one report is enough. The next connection loads the scripts again.
   Promise.all(loading).catch((error: unknown) => client.emit('error', error));
 }
 
 /**
- * Before it is ready, ioredis asks some one of the nodes for CLUSTER INFO, and takes "still connecting" for a failure: it throws all
- * connections away and begins anew. As `load` has them all connect at once, that could go on for minutes. So it asks when each has
- * connected, or failed to.
+ * Before it is ready, ioredis asks one of the nodes for CLUSTER INFO, and treats "still connecting" as a failure: it drops all
+ * connections and starts again. As `load` makes all nodes connect at once, that could repeat for minutes. So ioredis asks only when each
+ * node has connected or failed.
  */
 function askWhenConnected(client: Cluster): void {
   const ask = client.cluster.bind(client) as (...args: unknown[]) => unknown;
@@ -58,7 +58,7 @@ function askWhenConnected(client: Cluster): void {
   client.cluster = patient as unknown as Cluster['cluster'];
 }
 
-/** Resolves when the connection stands, or is not being made. */
+/** Resolves when the connection is open, or no attempt is under way. */
 function connected(node: Redis): Promise<void> {
   if (node.status !== 'connecting' && node.status !== 'connect') return Promise.resolve();
   return new Promise((resolve) => {

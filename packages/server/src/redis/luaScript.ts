@@ -6,7 +6,7 @@ import type { RedisClient } from './connect.js';
 export type ScriptArgument = string | number | Buffer;
 
 /**
- * A Lua script that Redis runs atomically. Called by hash; a server that does not know it (restarted, failed over,
+ * A Lua script that Redis runs atomically. It is called by hash; a server that does not know the hash (restarted, failed over,
  * emptied) gets the text once more. Every script is idempotent, so a call may be repeated.
  */
 export class LuaScript {
@@ -36,8 +36,8 @@ export class LuaScript {
   }
 
   /**
-   * As `run`, but in no pipeline with others: in one, an answer MOVED reaches the caller, and the client goes on with the shards that
-   * it knew; alone, the command follows it, and the client asks anew who has which slots.
+   * Like `run`, but outside any pipeline. In a pipeline, an answer MOVED reaches the caller, and the client keeps its old map of
+   * shards; alone, the client follows MOVED and reads the map of slots again.
    */
   async runAlone(redis: RedisClient, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     const send = (name: string, script: string): Promise<unknown> => {
@@ -58,7 +58,7 @@ function isUnknown(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
-/** The slot has moved, and the script did not run. A pipeline follows that only when all of its commands were told the very same. */
+/** The slot has moved, and the script did not run. A pipeline follows MOVED only when all its commands got the same answer. */
 function isSentElsewhere(error: unknown): boolean {
   return error instanceof Error && /^(?:MOVED|ASK|TRYAGAIN) /.test(error.message);
 }

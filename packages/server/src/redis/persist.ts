@@ -4,20 +4,20 @@ import type { Report } from '../observability/log/logger.js';
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 2000;
 
-/** No repeat mends it: somebody has to change something first. */
+/** Retrying does not help: an operator has to change something first. */
 export class Unmendable extends Error {}
 
 export interface PersistOptions {
   /** Where a failure is reported. */
   readonly where: string;
   readonly report: Report;
-  /** Ends the waiting and the tries. */
+  /** Ends the waiting and the retries. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Takes a step until it succeeds, with pauses from 100 ms to 2 s; each failure is reported. A step that fails leaves nothing
- * behind: a link to Redis that breaks while a node starts must not end the node, which would have waited for Redis for ever.
+ * Repeats a step until it succeeds, with pauses from 100 ms to 2 s; each failure is reported. A failed step must leave nothing
+ * behind. A link to Redis that breaks while a node starts must not end the node: the node would also have waited for a Redis that is down.
  *
  * @throws Unmendable at once, and the signal's reason when it is aborted, whatever the step does then.
  */
@@ -40,7 +40,7 @@ export async function persist<T>(step: () => Promise<T>, { where, report, signal
   }
 }
 
-/** As `work`, but fails with the signal's reason as soon as it is aborted; what `work` says then is of no interest. */
+/** Like `work`, but rejects with the signal's reason as soon as it is aborted; the result of `work` is then ignored. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let stop = (): void => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {

@@ -4,20 +4,20 @@ import type { RedisClient } from './connect.js';
 import { type Findings, inspectRedis } from './inspectRedis.js';
 import type { Requirements } from './requirements.js';
 
-/** How often a Redis is looked at, ms: who changes its settings while it runs should hear of it soon. */
+/** How often a Redis is inspected, ms: an operator who changes its settings should see the effect soon. */
 const INTERVAL_MS = 30_000;
 
 export interface InspectedRedis {
   /** The setting that names it. */
   readonly setting: string;
   readonly needs: Requirements;
-  /** A connection that is not open yet and does not come back by itself. */
+  /** A connection that is not open yet and does not reconnect. */
   readonly open: () => RedisClient;
 }
 
 /**
- * Tells what is wrong with a Redis that works all the same: at once in the log, and as notices. Nothing waits for it, and where it may
- * not ask it says so.
+ * Reports problems of a Redis that still works: at once in the log, and as notices. Nothing waits for the inspection; what it is not
+ * permitted to read, it reports too.
  */
 export class RedisInspector {
   private readonly targets: readonly InspectedRedis[];
@@ -46,7 +46,7 @@ export class RedisInspector {
     await this.looking;
   }
 
-  /** Looks now, unless it does already. */
+  /** Inspects now, unless an inspection is under way. */
   look(): void {
     this.looking ??= Promise.all(this.targets.map((target) => this.inspect(target))).then(() => {
       this.looking = null;
@@ -68,7 +68,7 @@ export class RedisInspector {
       const findings = await inspectRedis(client, needs);
       const before = this.found.get(setting) ?? { faults: [], unchecked: [] };
       this.found.set(setting, findings);
-      // Each once: they stand in `/readyz` as long as they hold.
+      // Each sentence once: `/readyz` shows them as long as they hold.
       for (const text of findings.faults) {
         if (!before.faults.includes(text)) this.logger.warn(faultText(setting, text));
       }
@@ -76,7 +76,7 @@ export class RedisInspector {
         if (!before.unchecked.includes(text)) this.logger.info(uncheckedText(setting, text));
       }
     } catch (error) {
-      // What was found before still tells more than nothing; that Redis is away others tell.
+      // The previous findings are better than none; other parts report that Redis is away.
       this.report(error, 'redis.inspect');
     } finally {
       this.open.delete(client);

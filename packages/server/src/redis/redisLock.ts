@@ -4,17 +4,17 @@ import { LuaScript } from './luaScript.js';
 
 const script = LuaScript.load('lock', new URL('./lua/lock.lua', import.meta.url));
 
-/** A lock that its taker has, until it lapses. */
+/** A lock that is held until it is released or lapses. */
 export interface HeldLock {
-  /** Puts its lapse off. @returns false when it had lapsed, and another has it. */
+  /** Extends the lock. @returns false when it had lapsed and another holder has it. */
   keep(progress?: string): Promise<boolean>;
-  /** Does nothing to a lock that had lapsed and is another's. */
+  /** Releases the lock. Does nothing when it had lapsed and another holder has it. */
   end(): Promise<void>;
 }
 
 /**
- * A lock in Redis: one holder in the cluster at a time, also on a full Redis. It lapses by itself, so it saves work and does not protect
- * data: a holder that was suspended goes on beside the next one.
+ * A lock in Redis: one holder in the cluster at a time, also on a full Redis. It lapses by itself, so it saves work but does not protect
+ * data: a holder that was suspended continues beside the next one.
  */
 export class RedisLock {
   private readonly redis: RedisClient;
@@ -26,9 +26,9 @@ export class RedisLock {
   }
 
   /**
-   * @param ttlMs after which it lapses, unless it is kept or ended.
-   * @param progress what others may read of the holder; a lock is always taken with it, or always without.
-   * @returns null while another has it.
+   * @param ttlMs the lock lapses after this unless it is extended or released.
+   * @param progress of the holder, readable by others; use a lock always with progress, or always without.
+   * @returns null while another holder has it.
    */
   async take(ttlMs: number, progress?: string): Promise<HeldLock | null> {
     const token = randomUUID();
@@ -43,7 +43,7 @@ export class RedisLock {
     };
   }
 
-  /** The progress of its holder; null: nobody has the lock. */
+  /** The progress of the holder; null: the lock is free. */
   progress(): Promise<string | null> {
     return this.redis.hget(this.key, 'progress');
   }

@@ -1,17 +1,17 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 
-/** One Redis, told from its URL. */
+/** One Redis, parsed from its URL. */
 export interface RedisTarget {
   readonly kind: 'standalone' | 'sentinel' | 'cluster';
   readonly tls: boolean;
-  /** Of a standalone server one; else whom to ask for the others. */
+  /** One address for a standalone server; otherwise the servers to ask for the other nodes. */
   readonly hosts: readonly [RedisHost, ...RedisHost[]];
   readonly credentials: RedisCredentials;
   /** The number of the database; a Cluster has none but 0. */
   readonly database: number;
   /** Name of the master group; of Sentinel alone. */
   readonly master: string;
-  /** 4 or 6: addresses of that kind alone are asked of the resolver. 0: of either. */
+  /** 4 or 6: only addresses of that kind are resolved. 0: both. */
   readonly family: 0 | 4 | 6;
 }
 
@@ -25,7 +25,7 @@ interface RedisCredentials {
   readonly password?: string;
 }
 
-/** The text is no URL of a Redis. The message never repeats any of it: it may hold a password in any place. */
+/** The text is no valid URL of a Redis. The message never repeats any part of it: a password may be anywhere in it. */
 export class RedisUrlError extends TypeError {
   override readonly name = 'RedisUrlError';
 }
@@ -40,14 +40,14 @@ const KINDS = {
 const MAX_CHARACTERS = 4096;
 const MAX_HOSTS = 64;
 const MAX_PORT = 65_535;
-/** Redis itself takes more, but has 16 unless told otherwise: a longer number is a slip. */
+/** Redis allows more databases, but has 16 by default: a longer number is a typing error. */
 const MAX_DATABASE = 99_999;
 
 /**
  * Reads `redis://`, `rediss://`, `redis+sentinel://[user:password@]host:port,…/master[/db]` and
  * `redis+cluster://[user:password@]host:port,…`, each with `?family=4` or `6` at its end if need be.
  *
- * @throws RedisUrlError for everything else: what is passed over in silence leads to another server or database.
+ * @throws RedisUrlError for everything else: an ignored part would lead to another server or database.
  */
 export function parseRedisUrl(text: string): RedisTarget {
   if (text.length > MAX_CHARACTERS) throw new RedisUrlError(`a Redis URL has at most ${MAX_CHARACTERS} characters`);
@@ -81,7 +81,7 @@ export function parseRedisUrl(text: string): RedisTarget {
   };
 }
 
-/** The target as it may be shown: without its password. */
+/** The target without its password, safe to show. */
 export function describeRedis(target: RedisTarget): string {
   const { credentials, hosts, kind, tls, database, master, family } = target;
   const scheme = kind === 'standalone' ? (tls ? 'rediss' : 'redis') : `redis+${kind}`;
@@ -95,11 +95,11 @@ export function describeRedis(target: RedisTarget): string {
 
 function parseLogin(login: string): RedisCredentials {
   const colon = login.indexOf(':');
-  // A lone word is a user to some programs and a password to others.
+  // Some programs read a lone word as the user, others as the password.
   if (colon < 0) throw new RedisUrlError('the login of a Redis URL is written user:password@ or :password@');
   const username = decoded(login.slice(0, colon), 'the user');
   const password = decoded(login.slice(colon + 1), 'the password');
-  // A user with none is sent an empty one: whoever is `nopass` takes any.
+  // A user without a password sends an empty one: a `nopass` user accepts any.
   return username ? { username, password } : password ? { password } : {};
 }
 

@@ -1,7 +1,7 @@
 import type { Keys } from './keys.js';
 
 /**
- * What a user of Redis must be allowed, told by commands with arguments that are in order: Redis looks at these first. `key` stands for
+ * The permissions that a user of Redis needs, as commands with valid arguments (Redis checks arguments first). `key` stands for
  * `probe`. None of it is executed (inspect.ts), so none of it may end a transaction.
  */
 export interface Requirements {
@@ -10,13 +10,13 @@ export interface Requirements {
   readonly probe: string;
   /** Whether transactions are executed. */
   readonly transactions: boolean;
-  /** One of each kind. */
+  /** One permission of each kind. */
   readonly keys: readonly string[];
   /** Published to and subscribed to. */
   readonly channels: readonly string[];
 }
 
-/** Of what the scripts call, and of what is sent beside them. `requirements.test.ts` compares it with the scripts. */
+/** Commands of the scripts, and those sent directly. `requirements.test.ts` compares the list with the scripts. */
 const EVERYWHERE = [
   'PING',
   'EVAL x 0',
@@ -71,7 +71,7 @@ const OF_THE_CLUSTER = [
   'ZMSCORE key a',
 ];
 
-/** Of the Redis of registry, bus and log. */
+/** For the Redis of registry, bus and log. */
 export function clusterRequirements(keys: Keys): Requirements {
   return {
     commands: [...EVERYWHERE, ...OF_THE_CLUSTER],
@@ -83,7 +83,7 @@ export function clusterRequirements(keys: Keys): Requirements {
 }
 
 /**
- * Of the Redis of the event queue.
+ * For the Redis of the event queue.
  *
  * @param engine that keeps the jobs (`QueueEngine`).
  */

@@ -4,9 +4,9 @@ import { LuaScript } from './luaScript.js';
 const script = LuaScript.load('setOnce', new URL('./lua/setOnce.lua', import.meta.url));
 
 /**
- * Sets a key that is not there, for good, on a full Redis too.
+ * Sets a key permanently if it is absent, on a full Redis too.
  *
- * @returns what it holds now.
+ * @returns the stored value.
  */
 export async function setOnce(redis: RedisClient, key: string, value: string): Promise<string> {
   return String(await script.run(redis, [key], [value]));

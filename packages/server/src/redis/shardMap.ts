@@ -2,9 +2,9 @@ import { Cluster } from 'ioredis';
 import type { RedisClient } from './connect.js';
 
 const SLOTS = 16_384;
-/** Of a client that is no Cluster: one server holds all. */
+/** For a client without Cluster: one server holds all keys. */
 const WHOLE = '';
-/** Even a shard of one slot is found among so many names, but for one case in 100,000: it is looked for again. */
+/** With this many names even a shard of one slot gets one, but for one case in 100,000: then the search is repeated. */
 const MAX_NAMES = 12 * SLOTS;
 
 /** CRC-16 of each byte, polynomial 0x1021, as the Redis Cluster specification has it. */
@@ -24,7 +24,7 @@ export function slotOf(key: string): number {
   return crc % SLOTS;
 }
 
-/** The shards of a Redis, as its client knows them. A shard is named by its master, `host:port`; a server that is no Cluster is one shard. */
+/** The shards of a Redis, as its client knows them. A shard is named by its master, `host:port`; a server without Cluster is one shard. */
 export class ShardMap {
   private readonly redis: RedisClient;
   /** Slot of the tag `{n}`, by n. */
@@ -34,12 +34,12 @@ export class ShardMap {
     this.redis = redis;
   }
 
-  /** The shard that holds a key; undefined while nobody is known to. */
+  /** The shard that holds a key; undefined while none is known. */
   of(key: string): string | undefined {
     return this.redis instanceof Cluster ? this.redis.slots[slotOf(key)]?.[0] : WHOLE;
   }
 
-  /** For each shard a hash tag that leads to it: always the same one, as long as the shard has the same slots. */
+  /** For each shard a hash tag that leads to it: the same tag for as long as the shard keeps its slots. */
   tags(): ReadonlyMap<string, string> {
     const { redis } = this;
     if (!(redis instanceof Cluster)) return new Map([[WHOLE, '0']]);

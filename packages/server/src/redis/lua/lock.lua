@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- Takes a lock, keeps it or ends it. The holder is known by a token of its own, so that nobody ends the lock of another. Idempotent.
--- `allow-oom`: what needs a lock may be what helps a Redis that is full (Q6).
+-- Takes, extends or releases a lock. Each holder has its own token, so that no holder releases the lock of another. Idempotent.
+-- `allow-oom`: an operation that needs the lock may be the one that frees a full Redis (Q6).
 --
 -- KEYS 1 lock  string: token; a lock with progress is a hash: token, progress
 -- ARGV 1 token
---      2 until the lock lapses, ms; 0 ends it
---      3 progress, for everybody to read; left out: the lock is a string
+--      2 time until the lock lapses, ms; 0 releases the lock
+--      3 progress, readable by all nodes; left out: the lock is a string
 --
--- Result: 1, or 0 when another has the lock (of an end: when the caller has it no more)
+-- Result: 1, or 0 when another holder has the lock (of a release: when the caller no longer has it)
 -- Errors: none of its own.
 local progress, holder = ARGV[3], nil
 if progress then

@@ -24,9 +24,9 @@
 --     15 of a re-claim: the lease in the claimer's own entry as it was read, '' when the entry was another's
 --     16 cluster time, ms
 --     17 CLOCK_STEP_MS
---     18 end of what is published: `}`, or the signature of the installation with it
 --     18 end of each published message: `}`, or the signature of the installation followed by it
 --     19 close code of an evict; the message carries the number because nodes of other builds read it
+--     20 the same, for an earlier attempt of the claimer's own client
 --
 -- Result: {'ok', fence, replaced (JSON array of {c=conn,l=lease,f=fence,k=client,n=attempt}), saved subscriptions (flat array),
 --          saved preferences (flat array),
