@@ -27,8 +27,8 @@ const CURVES: ReadonlyMap<string, Algorithm> = new Map([
 export const MIN_RSA_BITS = 2048;
 
 /**
- * The algorithms that this key may verify; none for a kind, curve or size that we do not take. Pinned by the key and not by
- * the token's header: else a token "signed" by HMAC with the public key's text would pass.
+ * The algorithms that this key may verify; none for an unsupported kind, curve or size. The key decides, not
+ * the token's header: otherwise a token "signed" by HMAC with the public key's text would pass.
  */
 export function algorithmsOf(key: KeyObject): readonly Algorithm[] {
   if (key.type === 'secret') return SECRET_ALGORITHMS;

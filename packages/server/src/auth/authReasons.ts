@@ -1,8 +1,8 @@
 import { AppError } from '../util/appError.js';
 
 /**
- * Every way a token can be wrong, as `details.reason` tells it, with the error code and the sentence for the client.
- * The sentence says what to do and repeats nothing of the token or of our configuration.
+ * Every fault of a token, as `details.reason` names it, with the error code and the sentence for the client.
+ * The sentence says what to do and repeats nothing from the token or our configuration.
  */
 export const AUTH_REASONS = Object.freeze({
   missing: { code: 'AUTH_ERROR', message: 'An access token is required.' },
@@ -28,13 +28,13 @@ export const AUTH_REASONS = Object.freeze({
   },
   unknown_key: { code: 'AUTH_ERROR', message: 'The access token is signed with an unknown key.' },
   invalid_claims: { code: 'AUTH_ERROR', message: 'A claim of the access token is missing or has the wrong form.' },
-  /** Not the token's fault: the issuer's key set cannot be had now. The client keeps its token and comes back. */
+  /** Not a fault of the token: the issuer's key set is not available now. The client keeps its token and retries. */
   keys_unavailable: { code: 'UNAVAILABLE', message: 'Tokens cannot be verified at the moment, try again.' },
 } as const satisfies Record<string, { code: 'AUTH_ERROR' | 'TOKEN_EXPIRED' | 'UNAVAILABLE'; message: string }>);
 
 export type AuthReason = keyof typeof AUTH_REASONS;
 
-/** @param claim name of the claim at fault (`invalid_claims` only): a name from our own list, never text of the token. */
+/** @param claim name of the invalid claim (`invalid_claims` only): a name from our own list, never text from the token. */
 export function authError(reason: AuthReason, options: { claim?: string; cause?: unknown } = {}): AppError {
   const { code, message } = AUTH_REASONS[reason];
   const { claim, cause } = options;

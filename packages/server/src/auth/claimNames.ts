@@ -1,17 +1,17 @@
 /**
- * Where an issuer writes what we need. A place is the name of a claim, or a path into nested ones (`realm_access.roles`). A claim of
- * exactly that name wins: `https://example.com/roles` holds dots and is one name.
+ * Where an issuer writes the claims that we need. A place is the name of a claim, or a path into nested ones (`realm_access.roles`). A claim of
+ * exactly that name takes precedence: `https://example.com/roles` contains dots and is one name.
  */
 export interface ClaimNames {
   readonly user: string;
   readonly username: string;
-  /** Several places: what stands at any of them counts. */
+  /** Several places: the names at all of them count. */
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
   readonly session: string;
 }
 
-/** Those of our own tokens. */
+/** The places in our own tokens. */
 export const DEFAULT_CLAIM_NAMES: ClaimNames = Object.freeze({
   user: 'sub',
   username: 'username',
@@ -23,7 +23,7 @@ export const DEFAULT_CLAIM_NAMES: ClaimNames = Object.freeze({
 type Nested = Readonly<Record<string, unknown>>;
 
 /**
- * What stands at a place; null when there is nothing. At each level the longest name that is there goes first, so a client of
+ * The value at a place; null when there is none. At each level the longest existing name is tried first, so a client of
  * Keycloak may be called `com.example.app` (`resource_access.com.example.app.roles`).
  */
 export function claimAt(claims: Nested, path: string): unknown {
@@ -38,7 +38,7 @@ export function claimAt(claims: Nested, path: string): unknown {
   return null;
 }
 
-/** Whether a text at this place lists names between blanks. */
+/** Whether a text at this place separates names by blanks. */
 export function isListedText(path: string): boolean {
   return /(?:^|[./])(?:scope|scp)$/.test(path);
 }

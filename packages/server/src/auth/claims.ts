@@ -3,9 +3,9 @@ import { type ClaimNames, claimAt, DEFAULT_CLAIM_NAMES, isListedText } from './c
 import type { GrantCap } from './grantCap.js';
 import type { TokenClock } from './tokenClock.js';
 
-/** Who a verified token speaks for. Times in seconds since the epoch. */
+/** The bearer of a verified token. Times in seconds since the epoch. */
 export interface Identity {
-  /** The token's `sub`, or what JWT_USER_CLAIM names. */
+  /** The token's `sub`, or the claim that JWT_USER_CLAIM names. */
   readonly userId: string;
   /** The token's `username`, else its user id. */
   readonly username: string;
@@ -15,25 +15,25 @@ export interface Identity {
   /** The session, for revocation by session. */
   readonly sid: string | null;
   readonly jti: string | null;
-  /** Of the token itself, for the log: the same token is known again by it, and nobody gets in with it. */
+  /** Identifies the token in the log: two lines about the same token match, and the value cannot be used to log in. */
   readonly tokenId: string;
-  /** The token's `iat`; 0 when it has none, so that every revoke-before hits it. */
+  /** The token's `iat`; 0 when it has none, so that every revoke-before voids it. */
   readonly issuedAt: number;
   readonly expiresAt: number;
-  /** The issuer that it names; null: none. */
+  /** The issuer that the token names; null: none. */
   readonly issuer: string | null;
-  /** What the token asked for beyond the cap of its issuer and did not get: `role:admin`, `admin:queue`. */
+  /** What the token asked for beyond the cap of its issuer and was not granted: `role:admin`, `admin:queue`. */
   readonly refused: readonly string[];
 }
 
-/** How far the issuer's clock may be from ours, in seconds: a token is taken this much before its start and after its end. */
+/** How far the issuer's clock may differ from ours, in seconds: a token is accepted this long before its start and after its end. */
 export const CLOCK_TOLERANCE_S = 5;
 
 const MAX_ID_BYTES = 128;
 const MAX_USERNAME_BYTES = 256;
 /** Entra ID's app roles have up to 120 characters. */
 const MAX_NAME_BYTES = 128;
-/** Directories put a user's groups and client roles here; the token as a whole is bounded too (MAX_TOKEN_BYTES). */
+/** Directories put a user's groups and client roles here; the size of the whole token is limited too (MAX_TOKEN_BYTES). */
 const MAX_NAMES = 200;
 
 export type Claims = Readonly<Record<string, unknown>>;
@@ -43,18 +43,18 @@ export interface ClaimRules {
   readonly issuer: string | null;
   /** One of these must be in `aud`; empty: not checked. */
   readonly audience: readonly string[];
-  /** Where the issuer writes what we need; default: the names of our own tokens. */
+  /** Where the issuer writes these claims; default: the names in our own tokens. */
   readonly names?: ClaimNames;
-  /** Stands before its user ids; default: nothing. */
+  /** Prefix of its user ids; default: none. */
   readonly userPrefix?: string;
-  /** What its tokens may grant at most; absent: all. */
+  /** The most its tokens may grant; absent: everything. */
   readonly cap?: GrantCap;
 }
 
 /**
- * Checks the claims of a token whose signature is good.
+ * Checks the claims of a token whose signature is valid.
  *
- * @throws AppError with the reason; of several the first in this order: form, issuer, audience, use, time.
+ * @throws AppError with the reason; if there are several, the first in this order: form, issuer, audience, use, time.
  */
 export function identityOf(claims: Claims, rules: ClaimRules, clock: TokenClock, tokenId = ''): Identity {
   const names = rules.names ?? DEFAULT_CLAIM_NAMES;
@@ -70,7 +70,7 @@ export function identityOf(claims: Claims, rules: ClaimRules, clock: TokenClock,
   const identity: Identity = {
     userId,
     username: optionalText(claims, 'username', names.username, MAX_USERNAME_BYTES) ?? userId,
-    // That a token which says nothing is a plain user's is our word, not the issuer's.
+    // That a token without roles is a plain user's is our rule, not the issuer's.
     roles: cap && roles !== USER ? cap.roles(roles) : roles,
     permissions: cap ? cap.permissions(permissions) : permissions,
     sid: optionalText(claims, 'sid', names.session, MAX_ID_BYTES),
@@ -92,8 +92,8 @@ export function identityOf(claims: Claims, rules: ClaimRules, clock: TokenClock,
 }
 
 /**
- * `roles`, else `role`, else `is_admin`, the first that is there; a token that says nothing of the kind is a plain user's. Of an
- * issuer whose claims are named by settings those alone are read: what else it writes may mean something else.
+ * `roles`, else `role`, else `is_admin`, whichever is present first; a token without any of them is a plain user's. When settings
+ * name the claims of an issuer, only those claims are read: its other claims may mean something else.
  */
 function rolesOf(claims: Claims, paths: readonly string[]): readonly string[] {
   const roles = union(claims, 'roles', paths);
@@ -115,8 +115,8 @@ function hasAudience(claims: Claims, accepted: readonly string[]): boolean {
 }
 
 /**
- * Refresh, identity and temporary tokens carry the same signature, and have let people in elsewhere. `token_use` is the
- * claim to use; the predecessor marks them `type: "refresh"` and `temp: true` (before the second factor), Keycloak by `typ`.
+ * Refresh, identity and temporary tokens have the same kind of signature, and have been accepted by mistake elsewhere. `token_use` is the
+ * claim to use; the former server marks them `type: "refresh"` and `temp: true` (before the second factor), Keycloak by `typ`.
  */
 function isAccessToken(claims: Claims): boolean {
   if ((claims.token_use ?? 'access') !== 'access') return false;
@@ -126,7 +126,7 @@ function isAccessToken(claims: Claims): boolean {
 
 const OTHER_USES: ReadonlySet<string> = new Set(['refresh', 'offline', 'id', 'temporary', 'temp', 'logout']);
 
-/** @param claim what it is called in errors: the name of our own tokens. */
+/** @param claim its name in errors: the name in our own tokens. */
 function requiredText(claims: Claims, claim: string, path: string, maxBytes: number): string {
   const value = optionalText(claims, claim, path, maxBytes);
   if (value === null) throw invalid(claim);
@@ -141,7 +141,7 @@ function optionalText(claims: Claims, claim: string, path: string, maxBytes: num
   return value;
 }
 
-/** The names at all these places; null when none of them is there. */
+/** The names at all these places; null when none of the places exists. */
 function union(claims: Claims, claim: string, paths: readonly string[]): readonly string[] | null {
   let found: string[] | null = null;
   for (const path of paths) {
@@ -161,12 +161,12 @@ function isOwn(paths: readonly string[]): boolean {
   return paths.length === 1 && (path === 'roles' || path === 'permissions');
 }
 
-/** `scope` (RFC 8693 §4.2) and Entra ID's `scp` list names between blanks; elsewhere a text is one name, as of an issuer that writes no list of one. */
+/** `scope` (RFC 8693 §4.2) and Entra ID's `scp` separate names by blanks; elsewhere a text is one name, from an issuer that writes no list for a single name. */
 function namesIn(text: string, path: string): string[] {
   return isListedText(path) ? text.split(' ').filter((name) => name !== '') : [text];
 }
 
-/** A lone surrogate becomes U+FFFD as UTF-8: two users would share one key in Redis. */
+/** UTF-8 turns a lone surrogate into U+FFFD: two users would share one key in Redis. */
 function isText(value: unknown, maxBytes: number): value is string {
   if (typeof value !== 'string' || value === '' || value.length > maxBytes) return false;
   return Buffer.byteLength(value, 'utf8') <= maxBytes && !/\p{Surrogate}/u.test(value);
@@ -186,7 +186,7 @@ function time(claims: Claims, claim: string): number | null {
   return Math.floor(value);
 }
 
-/** End of the year 9999. A larger `exp` is one in milliseconds by mistake, and the token would live for ever. */
+/** End of the year 9999. A larger `exp` is in milliseconds by mistake, and the token would never expire. */
 const MAX_TIME_S = 253_402_300_799;
 
 function invalid(claim: string): Error {

@@ -1,12 +1,12 @@
-/** Refused names that are kept of a token, for the log. */
+/** Refused names kept per token, for the log. */
 const MAX_KEPT = 16;
 
 const ROLE = 'role:';
 
 /**
- * What the tokens of an issuer may grant at most. An item is a permission (`events:publish`), a role (`role:viewer`, with all that the
- * catalogue gives it), either with a `*` at its end for all that begin so, or `*` for everything. What a token asks for beyond it is
- * left out; the rest holds.
+ * The most that an issuer's tokens may grant. An item is a permission (`events:publish`), a role (`role:viewer`, with all that the
+ * catalogue gives it), either with a final `*` for all names with that prefix, or `*` for everything. What a token asks for beyond the cap is
+ * left out; everything else is granted.
  */
 export class GrantCap {
   private readonly allowsRole: (name: string) => boolean;
@@ -32,7 +32,7 @@ export class GrantCap {
     return kept(asked, this.allowsPermission);
   }
 
-  /** The first few of what is left out. */
+  /** The first few names that were left out. */
   refused(roles: readonly string[], permissions: readonly string[]): readonly string[] {
     const left = [
       ...roles.filter((name) => !this.allowsRole(name)).map((name) => ROLE + name),

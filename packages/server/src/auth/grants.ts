@@ -1,21 +1,21 @@
 import type { RoleTable } from './roleTable.js';
 
-/** What somebody has. */
+/** The roles and permissions that somebody has. */
 export interface Holder {
   readonly roles: ReadonlySet<string>;
   readonly permissions: ReadonlySet<string>;
 }
 
-/** What is to be given. */
+/** The roles and permissions to be given. */
 export interface Grant {
   readonly roles?: readonly string[];
   readonly permissions?: readonly string[];
 }
 
 /**
- * What of a grant the giver has not got himself: nobody gives more than he has, also not to himself. Of a role count its permissions. A
- * role or a permission that neither the product nor the catalogue knows opens what a publisher limits to it, now or after the next
- * reload: it is given by who has it, or by who has all that is known.
+ * The part of a grant that the giver lacks: no one may give more than they have, not even to themselves. A role counts as its permissions. A
+ * role or permission that neither the product nor the catalogue knows opens whatever a publisher limits to it, now or after the next
+ * reload: only a giver who has it, or who has all known permissions, may give it.
  */
 export function beyond(giver: Holder, { roles = [], permissions = [] }: Grant, table: RoleTable): readonly string[] {
   const granted = table.permissionsOf({ roles, permissions });
@@ -27,7 +27,7 @@ export function beyond(giver: Holder, { roles = [], permissions = [] }: Grant, t
   return [...lacking, ...strange];
 }
 
-/** The permissions that make somebody an admin. */
+/** The permissions that make a user an admin. */
 export function adminPermissions(permissions: Iterable<string>): readonly string[] {
   return [...permissions].filter((permission) => permission.startsWith('admin:'));
 }

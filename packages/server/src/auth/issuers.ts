@@ -3,7 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { type ClaimNames, DEFAULT_CLAIM_NAMES } from './claimNames.js';
 import { loadPublicKeys, PublicKeyError } from './publicKeys.js';
 
-/** An issuer besides that of `JWT_ISSUER`: its own keys, claims and cap. */
+/** An issuer in addition to `JWT_ISSUER`, with its own keys, claims and cap. */
 export interface IssuerDefinition {
   readonly issuer: string;
   readonly audience: readonly string[];
@@ -11,13 +11,13 @@ export interface IssuerDefinition {
   /** PEM text or the path of a PEM file. */
   readonly publicKey: string | null;
   readonly names: ClaimNames;
-  /** As `JWT_GRANTS`. */
+  /** Like `JWT_GRANTS`. */
   readonly grants: readonly string[];
-  /** Stands before its user ids, so that they are not those of another issuer. */
+  /** Prefix of its user ids, so that they differ from those of other issuers. */
   readonly userPrefix: string;
 }
 
-/** The file of `JWT_ISSUERS` is not usable; the message says where in it. */
+/** The file of `JWT_ISSUERS` is not usable; the message says where the fault is. */
 export class IssuersError extends Error {
   override readonly name = 'IssuersError';
 }
@@ -32,7 +32,7 @@ const SCHEMA = {
   items: {
     type: 'object',
     additionalProperties: false,
-    // Whom nobody has said how far he is trusted is not trusted.
+    // `grants` is required: an issuer without a stated cap is not trusted.
     required: ['issuer', 'audience', 'grants'],
     oneOf: [{ required: ['jwks_url'] }, { required: ['public_key'] }],
     properties: {
@@ -65,7 +65,7 @@ interface Written {
   readonly session_claim?: string;
 }
 
-/** @throws IssuersError when the file cannot be read, or what stands in it is not right. */
+/** @throws IssuersError when the file cannot be read or its content is invalid. */
 export function loadIssuers(path: string): readonly IssuerDefinition[] {
   const issuers = read(path).map(toDefinition);
   const twice = issuers.find(({ issuer }, at) => issuers.findIndex((other) => other.issuer === issuer) !== at);

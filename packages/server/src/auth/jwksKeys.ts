@@ -7,24 +7,24 @@ import { type Algorithm, algorithmsOf } from './algorithms.js';
 import { authError } from './authReasons.js';
 import type { KeyQuery, KeySource } from './keySource.js';
 
-/** Time-outs and bounds of the key set, milliseconds unless named otherwise. */
+/** Time-outs and limits of the key set, milliseconds unless named otherwise. */
 export type JwksLimits = Readonly<Record<'maxAgeMs' | 'maxStaleMs' | 'cooldownMs' | 'timeoutMs' | 'maxBytes', number>>;
 
 export const JWKS_LIMITS: JwksLimits = Object.freeze({
-  /** A key set is believed for this long; a key that the issuer withdrew verifies nothing after it. */
+  /** A key set is used for this long; after that a key that the issuer withdrew verifies nothing. */
   maxAgeMs: 600_000,
-  /** While the issuer cannot be reached, keys already known go on for this long after they were last confirmed. */
+  /** While the issuer cannot be reached, known keys stay valid for this long after they were last confirmed. */
   maxStaleMs: 3_600_000,
-  /** At most one request in this time, good or bad: a flood of invented `kid`s or an outage costs the issuer no more. */
+  /** At most one request in this time, successful or not: neither a flood of invented `kid`s nor an outage causes the issuer more load. */
   cooldownMs: 10_000,
-  /** For the whole answer, not for the gap between two bytes. */
+  /** Limit for the whole answer, not for the gap between two bytes. */
   timeoutMs: 3_000,
   maxBytes: 262_144,
 });
 
 export interface JwksOptions {
   readonly url: string;
-  /** The only issuer that this key set speaks for (`JWT_ISSUER`). */
+  /** The only issuer whose tokens this key set verifies (`JWT_ISSUER`). */
   readonly issuer: string;
   /** `JWT_ALGORITHMS` without the HS ones. */
   readonly algorithms: readonly Algorithm[];
@@ -41,7 +41,7 @@ interface SetKey {
 
 /**
  * The issuer's key set (RFC 7517), fetched with jwks-rsa and kept whole. jwks-rsa's own cache works per `kid` and its rate
- * limit fails good tokens after ten bad ones; here a `kid` that a fresh set lacks is unknown, with no request.
+ * limit fails valid tokens after ten invalid ones; here a `kid` that a fresh set lacks is unknown, without a request.
  */
 export class JwksKeys implements KeySource {
   readonly algorithms: ReadonlySet<Algorithm>;
@@ -66,7 +66,7 @@ export class JwksKeys implements KeySource {
   }
 
   find(query: KeyQuery): readonly KeyObject[] | Promise<readonly KeyObject[]> {
-    // Before any request: a `kid` means something only within its issuer, and others' tokens must not make us fetch.
+    // Before any request: a `kid` is unique only within its issuer, and tokens of other issuers must not cause requests.
     if (query.issuer() !== this.#options.issuer) throw authError('wrong_issuer');
     const now = this.#options.clock.mono();
     const known = this.#lookup(query);
@@ -87,7 +87,7 @@ export class JwksKeys implements KeySource {
     throw failure;
   }
 
-  /** A token without `kid` is taken only while the set has one key, so that nobody can make us try them all. */
+  /** A token without `kid` is accepted only while the set has one key, so that no client can make the server try all keys. */
   #lookup({ kid, algorithm }: KeyQuery): readonly KeyObject[] {
     if (kid === null && this.#keys.length !== 1) return [];
     return this.#keys
@@ -102,7 +102,7 @@ export class JwksKeys implements KeySource {
     return this.#pending;
   }
 
-  /** @returns null, or why there is no key set: reported here once, then told to each caller that has nothing to fall back on. */
+  /** @returns null, or why there is no key set: reported here once, then returned to each caller that has no older set. */
   async #fetch(): Promise<AppError | null> {
     const { clock, report } = this.#options;
     try {
@@ -120,7 +120,7 @@ export class JwksKeys implements KeySource {
 
   #accept(entry: jwksRsa.SigningKey): SetKey[] {
     const key = createPublicKey(entry.getPublicKey());
-    // A key that names its algorithm verifies that one alone (RFC 7517 §4.4).
+    // A key that names its algorithm verifies only that algorithm (RFC 7517 §4.4).
     const algorithms = algorithmsOf(key).filter(
       (name) => this.algorithms.has(name) && (!entry.alg || entry.alg === name),
     );
@@ -128,7 +128,7 @@ export class JwksKeys implements KeySource {
   }
 }
 
-/** jwks-rsa's own request waits for ever on a server that trickles, and reads an answer of any size. */
+/** jwks-rsa's own request waits without limit for a server that sends slowly, and reads an answer of any size. */
 async function fetchKeySet(url: string, limits: JwksLimits): Promise<{ keys: unknown[] }> {
   const response = await fetch(url, {
     headers: { accept: 'application/jwk-set+json, application/json' },

@@ -9,12 +9,12 @@ import type { KeyQuery, KeySource } from './keySource.js';
 import { loadPublicKeys } from './publicKeys.js';
 import type { TokenIssuer } from './tokenVerifier.js';
 
-/** Keys known at start: secrets, or public keys. The first secret is the newest; tokens name no key, so each is tried in turn. */
+/** Keys known at start: secrets, or public keys. The first secret is the newest; tokens name no key, so every key is tried in turn. */
 export class StaticKeys implements KeySource {
   readonly algorithms: ReadonlySet<Algorithm>;
   readonly #byAlgorithm = new Map<Algorithm, KeyObject[]>();
 
-  /** @param allowed `JWT_ALGORITHMS`; a key serves the intersection of these and what fits its kind. */
+  /** @param allowed `JWT_ALGORITHMS`; a key verifies those of them that fit its kind. */
   constructor(keys: readonly KeyObject[], allowed: readonly Algorithm[]) {
     for (const key of keys) {
       for (const algorithm of algorithmsOf(key)) {
@@ -32,7 +32,7 @@ export class StaticKeys implements KeySource {
   }
 }
 
-/** Secrets for the HS algorithms beside one source of public keys: the algorithm alone decides which is asked. */
+/** Secrets for the HS algorithms beside one source of public keys: only the algorithm decides which one is used. */
 export class KeyRing implements KeySource {
   readonly algorithms: ReadonlySet<Algorithm>;
   readonly #sources = new Map<Algorithm, KeySource>();
@@ -52,7 +52,7 @@ export class KeyRing implements KeySource {
   }
 }
 
-/** The keys of a further issuer, and what its tokens may say. */
+/** The keys of a further issuer, and what its tokens may contain. */
 export function createIssuer(
   { issuer, audience, jwksUrl, publicKey, names, grants, userPrefix }: IssuerDefinition,
   allowed: readonly Algorithm[],
@@ -86,7 +86,7 @@ export interface KeySettings {
 /**
  * The key source that the settings describe.
  *
- * @throws PublicKeyError when `JWT_PUBLIC_KEY` cannot be read; `loadSettings` has found that out before.
+ * @throws PublicKeyError when `JWT_PUBLIC_KEY` cannot be read; `loadSettings` has already checked that.
  */
 export function createKeySource(settings: KeySettings, deps: { clock: Clock; report: Report }): KeySource {
   const allowed = settings.jwtAlgorithms;

@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { algorithmsOf, MIN_RSA_BITS } from './algorithms.js';
 
-/** `JWT_PUBLIC_KEY` cannot be used. The message is safe to print: it never repeats the setting, which might hold a private key. */
+/** `JWT_PUBLIC_KEY` cannot be used. The message is safe to print: it never repeats the setting, which might contain a private key. */
 export class PublicKeyError extends Error {
   override readonly name = 'PublicKeyError';
 }
@@ -11,9 +11,9 @@ const BLOCK = /-----BEGIN ([A-Z ]+)-----[\s\S]*?-----END \1-----/g;
 
 /**
  * Reads `JWT_PUBLIC_KEY`: PEM text (line ends may be written `\n`) or the path of a PEM file. Several blocks may follow each
- * other, so that a new key can be added before tokens are signed with it. Each key is parsed here, once.
+ * other, so that a new key can be added before it signs tokens. Each key is parsed here, once.
  *
- * @throws PublicKeyError when there is no such file, no PEM in it, a private key, or a key that no algorithm of ours fits.
+ * @throws PublicKeyError when there is no such file, no PEM in it, a private key, or a key that fits no supported algorithm.
  */
 export function loadPublicKeys(value: string): readonly KeyObject[] {
   const text = value.includes('-----BEGIN') ? value.replaceAll('\\n', '\n') : readKeyFile(value);
@@ -31,7 +31,7 @@ function readKeyFile(path: string): string {
 }
 
 function parseBlock(pem: string, label: string): KeyObject {
-  // createPublicKey would take the public half out of it, and the private key would stay where it must not be.
+  // createPublicKey would extract the public half, and the private key would stay where it must not be.
   if (label.includes('PRIVATE')) throw new PublicKeyError('holds a private key; give the public one');
   let key: KeyObject;
   try {

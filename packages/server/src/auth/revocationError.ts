@@ -2,10 +2,10 @@ import { CLOSE } from '@unified-ws/protocol';
 import { AppError } from '../util/appError.js';
 
 /**
- * What is told to the bearer of a token that the registry voids; null when it does not.
+ * The error for the bearer of a token that the registry voids; null when the token is valid.
  *
- * @param code close code that the registry gives, 0 when the token is good.
- * @param until end of a ban, milliseconds since the epoch, 0 for good.
+ * @param code close code from the registry, 0 when the token is valid.
+ * @param until end of a ban, milliseconds since the epoch, 0 = permanent.
  */
 export function revocationError(code: number, until = 0): AppError | null {
   switch (code) {

@@ -4,17 +4,17 @@ import type { Identity } from './claims.js';
 type Roles = Pick<Identity, 'roles'>;
 type Grants = Pick<Identity, 'roles' | 'permissions'>;
 
-/** Most combinations that are kept; a cluster has a handful, a hostile issuer must not make us keep more. */
+/** Combinations kept at most; a cluster has a handful, and a hostile issuer must not make the server keep more. */
 const MAX_KEPT = 1000;
 
 /**
- * What roles allow, by the catalogue. Deny by default: an unknown role gives nothing.
+ * The permissions of roles, by the catalogue. Deny by default: an unknown role gives nothing.
  *
- * Equal permissions are one Set object, whichever roles they come from: thousands of connections share it, and who compares
- * by identity gains. (After MAX_KEPT combinations the oldest is forgotten; then equal sets may be two objects.)
+ * Equal permissions are one Set object, whichever roles they come from: thousands of connections share it, and comparing
+ * by identity is fast. (Beyond MAX_KEPT combinations the oldest is dropped; then equal sets may be two objects.)
  */
 export class RoleTable {
-  /** Every permission that the product or the catalogue asks for or gives. */
+  /** Every permission that the product or the catalogue requires or gives. */
   readonly known: ReadonlySet<string>;
   readonly #permissions = new Map<string, readonly string[]>();
   readonly #defaults = new Map<string, readonly string[]>();
@@ -24,7 +24,7 @@ export class RoleTable {
   readonly #subscriptions = new Map<string, readonly string[]>();
 
   constructor(catalogue: Catalogue) {
-    // Maps, never the catalogue's plain objects: a role named `constructor` would find something there.
+    // Maps, never the catalogue's plain objects: a role named `constructor` would find an inherited property.
     const roles = Object.entries(catalogue.roles);
     const isFromBefore = !roles.some(([, role]) => role.permissions.includes(LATER));
     for (const [role, definition] of roles) {
@@ -44,7 +44,7 @@ export class RoleTable {
 
   /** The permissions of all its roles and the token's own. */
   permissionsOf(identity: Grants): ReadonlySet<string> {
-    // JSON and no joined text: a role may hold any character, and `a,b` must not pass for `a` and `b`.
+    // JSON, not joined text: a role may contain any character, and `a,b` must not equal `a` and `b`.
     return kept(this.#byGrants, JSON.stringify([identity.roles, identity.permissions]), () => {
       const granted = identity.roles.flatMap((role) => this.#permissions.get(role) ?? []);
       const given = [...granted, ...identity.permissions];
@@ -54,7 +54,7 @@ export class RoleTable {
     });
   }
 
-  /** The event types that its roles subscribe it to at first, those alone that `permissions` allow; in the catalogue's order. */
+  /** The event types that its roles subscribe to by default, only those that `permissions` allow; in the catalogue's order. */
   defaultSubscriptions(identity: Roles, permissions: ReadonlySet<string>): readonly string[] {
     return kept(this.#subscriptions, JSON.stringify([identity.roles, [...permissions]]), () => {
       const wanted = new Set(identity.roles.flatMap((role) => this.#defaults.get(role) ?? []));
@@ -69,8 +69,8 @@ export class RoleTable {
 }
 
 /**
- * A catalogue that gives this permission to no role was written before there was one: `admin:disconnect` stood for it. A role that could do
- * everything then can do so now; all others are given it by name.
+ * A catalogue that gives this permission to no role is older than the permission: `admin:disconnect` stood for it. A role that had all
+ * permissions then gets this one too; every other role needs it by name.
  */
 const LATER: Permission = 'admin:permissions';
 const EVERYTHING_BEFORE: readonly Permission[] = [
@@ -90,7 +90,7 @@ const EVERYTHING_BEFORE: readonly Permission[] = [
 
 const IMPLIED: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(impliedPermissions));
 
-/** Every permission that stands in the catalogue. */
+/** Every permission in the catalogue. */
 function named({ event_types, roles }: Catalogue): readonly string[] {
   const ofTypes = Object.values(event_types).flatMap(({ permission, publish_permission, sensitive_fields = {} }) => [
     permission,

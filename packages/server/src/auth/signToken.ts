@@ -3,7 +3,7 @@ import jwt from 'jsonwebtoken';
 import type { Algorithm } from './algorithms.js';
 import { secretKey } from './keyRing.js';
 
-/** The claims that we read, and any other. `iat` and `exp` are filled in when they are absent. */
+/** The claims that the server reads, and any other. `iat` and `exp` are filled in when absent. */
 export interface TokenClaims {
   readonly sub: string;
   readonly username?: string;
@@ -19,7 +19,7 @@ export interface TokenClaims {
 export interface SignOptions {
   /** Default: HS256. */
   readonly algorithm?: Algorithm;
-  /** Life of the token in seconds; default: 3600. A claim `exp` wins. */
+  /** Lifetime of the token in seconds; default: 3600. A claim `exp` takes precedence. */
   readonly lifetimeS?: number;
   readonly issuer?: string | null;
   readonly audience?: string | readonly string[];
@@ -30,7 +30,7 @@ export interface SignOptions {
 }
 
 /**
- * Signs an access token: `npm run token`, examples and tests. The node itself signs none.
+ * Signs an access token, for `npm run token`, examples and tests. The node itself signs no token.
  *
  * @param secret the first of `JWT_SECRET`, or a private key for the RS, PS and ES algorithms.
  */

@@ -1,13 +1,13 @@
 import type { Clock } from '../util/clock.js';
 
 /**
- * The time by which tokens are checked. Their issuer is a third machine, and neither the wall clock of this one nor cluster time is
- * surely right: a token is refused for its time only when both refuse it.
+ * The time by which tokens are checked. The issuer is a third machine, and neither this machine's wall clock nor cluster time is
+ * certain to be right: a token is refused for its time only when both clocks refuse it.
  */
 export interface TokenClock {
-  /** What is over by this is over by every clock, milliseconds since the epoch. */
+  /** A token that has expired by this time has expired by every clock, milliseconds since the epoch. */
   earliest(): number;
-  /** What has not begun by this has not begun by any clock, milliseconds since the epoch. */
+  /** A token that is not valid yet by this time is not valid yet by any clock, milliseconds since the epoch. */
   latest(): number;
 }
 

@@ -3,7 +3,7 @@ export const SUBPROTOCOL = 'unified.v1';
 
 const BEARER_PROTOCOL = 'bearer.';
 
-/** Where a token came from. */
+/** Where the token was found. */
 export type Carrier = 'header' | 'subprotocol' | 'query' | 'none';
 
 /** The part of a request that may carry a token; `IncomingMessage` fits. */
@@ -17,11 +17,11 @@ export interface TokenRequest {
 
 /**
  * Finds the token of an upgrade request: `Authorization: Bearer`, else the subprotocol list (`unified.v1, bearer.<jwt>`),
- * else `?token=`. The first carrier that is there decides, even when its token turns out to be bad.
+ * else `?token=`. The first carrier that is present decides, even when its token is invalid.
  *
- * @param inQuery `TOKEN_IN_QUERY`: false, and a token of the query counts as none.
+ * @param inQuery `TOKEN_IN_QUERY`: when false, a token in the query is not accepted.
  * @returns token null and carrier `none` when there is none: the client may still authenticate by its first message. Token null and
- * carrier `query` when there is one in the query alone, and it is not to be taken.
+ * carrier `query` when the only token is in the query and is not accepted.
  */
 export function tokenFromRequest(
   request: TokenRequest,
@@ -36,12 +36,12 @@ export function tokenFromRequest(
   return { token: null, carrier: 'none' };
 }
 
-/** The token of an `Authorization` header, null when the header is absent or of another scheme. REST takes this carrier alone. */
+/** The token of an `Authorization` header, null when the header is absent or has another scheme. REST accepts only this carrier. */
 export function bearerToken(authorization: string | undefined): string | null {
   return /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? null;
 }
 
-/** The subprotocol for the answer to an upgrade; null: name none. */
+/** The subprotocol for the answer to an upgrade; null: send none. */
 export function selectProtocol(request: TokenRequest): typeof SUBPROTOCOL | null {
   return offeredProtocols(request).includes(SUBPROTOCOL) ? SUBPROTOCOL : null;
 }

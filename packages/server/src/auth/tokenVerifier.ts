@@ -13,7 +13,7 @@ import { type TokenClock, tokenClock } from './tokenClock.js';
 export { AUTH_REASONS, type AuthReason, authError } from './authReasons.js';
 export { CLOCK_TOLERANCE_S, type Identity } from './claims.js';
 
-/** A longer token is refused unread. Node.js takes request heads of up to 16 KiB; identity providers stay below 4 KiB. */
+/** A longer token is refused unread. Node.js accepts request heads of up to 16 KiB; identity providers stay below 4 KiB. */
 export const MAX_TOKEN_BYTES = 8192;
 
 export interface TokenVerifierOptions {
@@ -25,18 +25,18 @@ export interface TokenVerifierOptions {
   readonly names?: ClaimNames;
   /** `JWT_GRANTS`. */
   readonly cap?: GrantCap;
-  /** Further issuers, each with keys that verify its own tokens alone. */
+  /** Further issuers, each with keys that verify only its own tokens. */
   readonly others?: readonly TokenIssuer[];
   /** The wall clock of this machine. */
   readonly clock: Pick<Clock, 'now'>;
-  /** A token is refused for its time only when both refuse it. Default: the wall clock alone. */
+  /** A token is refused for its time only when both clocks refuse it. Default: only the wall clock. */
   readonly clusterTime?: Pick<Clock, 'now'>;
 }
 
-/** Of what a refused token says, characters that are written down. */
+/** Characters of a refused token's claims that are logged. */
 const MAX_CLAIMED_LENGTH = 128;
 
-/** Whose tokens are taken: the keys that sign them, and what they must and may say. */
+/** Which tokens are accepted: the keys that sign them, and what they must and may contain. */
 export interface TokenIssuer {
   readonly keys: KeySource;
   readonly rules: ClaimRules;
@@ -51,10 +51,10 @@ interface TokenParts {
 
 /**
  * Verifies access tokens: JSON Web Tokens (RFC 7519) signed with HS, RS, PS or ES algorithms (no EdDSA, `jsonwebtoken` does
- * not implement it; never `none`). The key decides which algorithms are good, not the token.
+ * not implement it; never `none`). The key decides which algorithms are valid, not the token.
  */
 export class TokenVerifier {
-  /** Of JWT_ISSUER and its keys. */
+  /** For JWT_ISSUER and its keys. */
   readonly #main: TokenIssuer;
   /** By the `iss` of their tokens. */
   readonly #others: ReadonlyMap<string, TokenIssuer>;
@@ -68,8 +68,8 @@ export class TokenVerifier {
   }
 
   /**
-   * Answers at once, except while a key set is fetched: no promise on the connect path of static keys. So failures may be
-   * thrown as well as rejected; `await` in a `try` meets both.
+   * Answers synchronously, except while a key set is fetched: no promise on the connect path of static keys. So failures may be
+   * thrown as well as rejected; `await` in a `try` handles both.
    *
    * @throws AppError `AUTH_ERROR`, `TOKEN_EXPIRED` or `UNAVAILABLE` with `details.reason` of AUTH_REASONS.
    */
@@ -99,7 +99,7 @@ export class TokenVerifier {
     return this.#check(parts, keys, rules);
   }
 
-  /** Chosen before anything is proven: a token that names another issuer than its own meets keys that did not sign it. */
+  /** Chosen before anything is verified: a token that names a wrong issuer meets keys that did not sign it. */
   #issuerOf({ payload }: TokenParts): TokenIssuer {
     if (this.#others.size === 0) return this.#main;
     const issuer = readIssuer(payload);
@@ -112,7 +112,7 @@ export class TokenVerifier {
     const match = COMPACT.exec(token);
     const header = match?.[1] ? parseObject(match[1]) : null;
     if (!match || !header) throw authError('malformed');
-    // An extension that we do not understand must not be ignored (RFC 7515 §4.1.11); jsonwebtoken does ignore it.
+    // An unknown extension must not be ignored (RFC 7515 §4.1.11); jsonwebtoken ignores it.
     if (header.crit !== undefined) throw authError('malformed');
     const kid = header.kid ?? null;
     if (typeof header.alg !== 'string' || (kid !== null && typeof kid !== 'string')) throw authError('malformed');
@@ -125,7 +125,7 @@ export class TokenVerifier {
       const claims = verifySignature(parts, key);
       if (claims) return this.#identityOf(claims, parts.token, rules);
     }
-    // Which of the two it is matters to whoever debugs his client.
+    // The difference matters to a developer who debugs a client.
     throw authError(parseObject(parts.payload) ? 'bad_signature' : 'malformed');
   }
 
@@ -140,12 +140,12 @@ export class TokenVerifier {
   }
 }
 
-/** Header, payload, signature; the signature may be missing here and is then a bad one. */
+/** Header, payload, signature; a missing signature is allowed here, and later is invalid. */
 const COMPACT = /^([\w-]+)\.([\w-]+)\.[\w-]*$/;
 
 /**
- * jsonwebtoken is asked for the signature alone. It tells its reasons by texts that may change; the claims are checked in
- * claims.ts, with reasons of ours.
+ * jsonwebtoken checks only the signature. It reports reasons as texts that may change; claims.ts checks
+ * the claims, with our own reasons.
  *
  * @returns null when this key did not sign the token.
  */
@@ -175,7 +175,7 @@ function bearerOf(claims: Claims, token: string, names: ClaimNames, proven: bool
   return { proven, userId: read(names.user), sid: read(names.session), jti: read('jti'), tokenId: tokenIdOf(token) };
 }
 
-/** Half of a SHA-256: a token that two log lines tell of is the same one. */
+/** Half of a SHA-256: two log lines with the same value are about the same token. */
 function tokenIdOf(token: string): string {
   return hash('sha256', token, 'hex').slice(0, 16);
 }
