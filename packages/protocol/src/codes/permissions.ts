@@ -36,7 +36,7 @@ export const permissions: Readonly<Record<Permission, string>> = {
   'admin:audit': 'read the audit record',
 };
 
-/** Permissions that include others: a caller who has the first has these too. */
+/** Permissions that include others: a caller with the key also has the listed permissions. */
 export const impliedPermissions: Readonly<Partial<Record<Permission, readonly Permission[]>>> = {
   'admin:queue_write': ['admin:queue_control'],
   'admin:cluster': ['admin:drain'],

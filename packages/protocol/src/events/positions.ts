@@ -45,7 +45,7 @@ export function parsePosition(text: string): Position | null {
   if (match === null) return null;
   const [, epoch = '', digits = '', tag = ''] = match;
   const offset = Number(digits);
-  // An entry without a tag could not be told from another life's entry of the same number (L1).
+  // Without a tag, an entry could be confused with the entry of the same number in an earlier log (L1).
   if (!Number.isSafeInteger(offset) || (tag === '') !== (offset === 0)) return null;
   return { epoch, offset, tag };
 }

@@ -54,7 +54,7 @@ export const preferencesSchema = {
   ],
 } as const satisfies JSONSchema;
 
-/** A change: what is given replaces what was, what is left out stays. */
+/** A change: given fields replace the old values, absent fields keep theirs. */
 export const preferenceChangesSchema = {
   type: 'object',
   properties: fields,
@@ -64,7 +64,7 @@ export const preferenceChangesSchema = {
 export type MessagePreferences = FromSchema<typeof preferencesSchema>;
 export type PreferenceChanges = FromSchema<typeof preferenceChangesSchema>;
 
-/** What holds for a user who chose nothing. */
+/** The preferences of a user without choices. */
 export const DEFAULT_PREFERENCES: MessagePreferences = Object.freeze({
   batch_messages: true,
   compress_data: false,

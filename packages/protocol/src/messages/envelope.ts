@@ -31,7 +31,7 @@ export interface ServerEnvelope<T extends ServerMessageType> {
 /** Any frame of the server that is not an event, told apart by `type`. */
 export type ServerMessage = { [T in ServerMessageType]: ServerEnvelope<T> }[ServerMessageType];
 
-/** What stands beside the data of a server message that is not an event. */
+/** The fields beside the data of a server message that is not an event. */
 export const serverEnvelopeProperties = {
   timestamp: { type: 'string', description: 'RFC 3339, UTC' },
   reply_to: { type: 'string', description: 'the id of the message that this answers' },

@@ -30,7 +30,7 @@ export interface RestOperation {
   readonly permissions: readonly [Permission, ...Permission[]] | 'any' | null;
   /** Answered beyond the limits on plain HTTP too, with what was answered a moment ago. */
   readonly unlimited?: true;
-  /** How a caller may say who he is, where `permissions` is null. */
+  /** How a caller may authenticate, where `permissions` is null. */
   readonly schemes?: readonly ('bearer' | 'metricsToken')[];
   /** Of the path, by name. */
   readonly params?: Readonly<Record<string, JSONSchema>>;
@@ -40,7 +40,7 @@ export interface RestOperation {
   readonly body?: { readonly schema: JSONSchema; readonly required: boolean };
   /** By status; the lowest is that of success. */
   readonly answers: Readonly<Record<number, RestAnswer>>;
-  /** Statuses of problems besides those that follow from what stands above. */
+  /** Statuses of problems besides those that follow from the fields above. */
   readonly problems?: readonly number[];
   readonly example?: {
     readonly params?: Readonly<Record<string, string>>;
