@@ -10,10 +10,16 @@ describe('an order to disconnect (G4)', function () {
   this.timeout(40_000);
   let world: ClusterWorld;
 
-  beforeEach(async () => {
+  before(async () => {
     world = await ClusterWorld.start();
   });
-  afterEach(() => world.stop());
+  afterEach(async () => {
+    world.endClients();
+    // A test that failed may have left it paused.
+    world.node(2).resume();
+    await world.cluster.ready();
+  });
+  after(() => world.stop());
 
   /** Listens to what nodes tell the one of this lease; whether a message of the kind has come yet. */
   async function messageTo(lease: string, kind: string): Promise<() => boolean> {
@@ -29,6 +35,7 @@ describe('an order to disconnect (G4)', function () {
   it('given on one node ends the connection on another and names that node', async () => {
     const user = world.user();
     const client = await world.connect(world.node(2), user);
+    const [last = '-'] = (await world.store.xrevrange('uws:audit', '+', '-', 'COUNT', 1))[0] ?? [];
     const { status, body } = await world.rest(world.node(0), 'POST', `/disconnect/${user}`, { reason: 'moved out' });
     expect(status).to.equal(200);
     expect(body).to.include({ user_id: user, result: 'closed', node_id: 'n3', reason: 'moved out' });
@@ -41,7 +48,7 @@ describe('an order to disconnect (G4)', function () {
     // An answer does not wait for its record.
     const audit = await until(
       async () => {
-        const entries = await world.store.xrange('uws:audit', '-', '+');
+        const entries = await world.store.xrange('uws:audit', last === '-' ? last : `(${last}`, '+');
         const records = entries.filter(([, fields]) => fields.includes('of'));
         return records.length >= 3 && records;
       },

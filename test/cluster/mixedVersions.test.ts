@@ -19,8 +19,8 @@ const NODES = 4;
 /** At the start and at the end the first two are old, the others new. */
 const OLD_NODES = [0, 1];
 const NEW_NODES = [2, 3];
-const CLIENTS = 20;
-const RATE = 150;
+const CLIENTS = 10;
+const RATE = 80;
 /** Half of the events are for one user each. */
 const TARGETED = 0.5;
 /** Their devices fight for the one connection while nodes are replaced. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { constants, deflateRawSync } from 'node:zlib';
 import { REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
@@ -77,7 +77,11 @@ describe('raw frames: limits', function () {
 
   it(`pings without end must end the connection, and not before it was told by pongs (${RULE})`, async () => {
     const client = await bench.connect('open');
-    client.socket.write(times(5000, () => ping('x')));
+    // A few at a time: what is under way when the server ends the connection makes TCP drop the close frame.
+    for (let sent = 0; sent < 5000 && client.closeCode === null && !client.ended; sent += BURST / 10) {
+      client.socket.write(times(BURST / 10, () => ping('x')));
+      await sleep(1);
+    }
     expect(await client.closed()).to.equal(4204);
     expect(wordsOf(client).filter((word) => word === 'pong x').length).to.be.within(BURST, 3 * BURST);
     await bench.servesOn();
