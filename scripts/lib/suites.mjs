@@ -37,7 +37,7 @@ export const SUITES = [
     name: 'chaos',
     files: /^test\/chaos\/.*\.test\.js$/,
     kind: 'computes',
-    measures: /\/(?:slow|replacement|connections|events|redisLost)\.test\.js$/,
+    measures: /\/(?:slow|replacement|connections|events|redisLost|stoppedClocks)\.test\.js$/,
   },
 ];
 
