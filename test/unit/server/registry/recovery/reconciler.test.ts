@@ -48,7 +48,7 @@ describe('the reconciler, when a token is refreshed while the registry is asked'
         return { ...base, amendment: NO_AMENDMENT, ...said };
       },
     };
-    const claims = { isUnsettled: () => false };
+    const claims = { isUnsettled: () => false, clearAgain: () => undefined };
     const parts = { store, claims, duplicates: { look: () => undefined }, lease: () => 'a.1', isAway: () => false };
     return { who, asked, amendments, ends, reconciler: new Reconciler(parts as unknown as ReconcileParts) };
   }
