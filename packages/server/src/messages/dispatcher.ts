@@ -10,13 +10,14 @@ import {
   type ServerData,
   type ServerMessageType,
 } from '@unified-ws/protocol';
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import { parseMessage } from '../connections/inbound/parseMessage.js';
 import { requireFinite } from '../connections/inbound/requireFinite.js';
 import type { Connection } from '../connections/lifecycle/connection.js';
 import type { Report } from '../observability/log/logger.js';
 import { AppError } from '../util/appError.js';
 import type { Clock } from '../util/clock.js';
+import { compileSchema } from '../util/compileSchema.js';
 import { Pipeline } from './pipeline.js';
 
 type Reply<T extends ClientMessageType> = (typeof clientMessages)[T]['reply'] extends infer R
@@ -79,9 +80,8 @@ export class Dispatcher {
 
   constructor(parts: DispatcherParts) {
     this.parts = parts;
-    const ajv = new Ajv({ allErrors: false, strict: false });
-    this.envelope = ajv.compile<Envelope>(envelopeSchema);
-    this.data = new Map(Object.entries(clientMessages).map(([type, { data }]) => [type, ajv.compile(data)]));
+    this.envelope = compileSchema<Envelope>(envelopeSchema);
+    this.data = new Map(Object.entries(clientMessages).map(([type, { data }]) => [type, compileSchema(data)]));
   }
 
   /** A message of an open connection. Undefined when it is done already; the promise never rejects. */

@@ -5,9 +5,10 @@ import {
   type PreferenceChanges,
   preferenceChangesSchema,
 } from '@unified-ws/protocol';
-import { Ajv, type ValidateFunction } from 'ajv';
+import type { ValidateFunction } from 'ajv';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
+import { compileSchema } from '../../util/compileSchema.js';
 import type { TypeSet, TypeSets } from './typeSets.js';
 
 /**
@@ -108,9 +109,8 @@ export class PreferenceFormat {
   private readonly validate: ReadonlyMap<string, ValidateFunction>;
 
   constructor() {
-    const ajv = new Ajv({ strict: false });
     const entries = Object.entries(preferenceChangesSchema.properties);
-    this.validate = new Map(entries.map(([field, schema]) => [field, ajv.compile(schema)]));
+    this.validate = new Map(entries.map(([field, schema]) => [field, compileSchema(schema)]));
   }
 
   /**

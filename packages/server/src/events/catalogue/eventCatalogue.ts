@@ -7,7 +7,7 @@ import {
   type Permission,
   type RoleDefinition,
 } from '@unified-ws/protocol';
-import { Ajv } from 'ajv';
+import { compileSchema } from '../../util/compileSchema.js';
 import { placeOfFault } from '../../util/placeOfFault.js';
 import { type PayloadFault, PayloadSchemaError, PayloadSchemas } from './payloadSchemas.js';
 
@@ -123,7 +123,7 @@ export function loadCatalogue(path: string | null = null): EventCatalogue {
 /** As `loadCatalogue`, from a text. `name` stands in error messages. */
 export function parseCatalogue(text: string, name: string): EventCatalogue {
   const raw = parseJson(text, name);
-  const validate = new Ajv({ strict: false }).compile<Catalogue>(catalogueSchema);
+  const validate = compileSchema<Catalogue>(catalogueSchema);
   if (!validate(raw)) {
     const [error] = validate.errors ?? [];
     const property = error?.params.additionalProperty ?? error?.params.propertyName ?? error?.propertyName;

@@ -5,9 +5,10 @@ import {
   type PublishRequest,
   publishSchema,
 } from '@unified-ws/protocol';
-import { Ajv, type ValidateFunction } from 'ajv';
+import type { ValidateFunction } from 'ajv';
 import type { Core } from '../../core.js';
 import { AppError } from '../../util/appError.js';
+import { compileSchema } from '../../util/compileSchema.js';
 import { parseTime } from '../../util/parseTime.js';
 import { type EventCatalogue, publishPermission } from '../catalogue/eventCatalogue.js';
 import { type EventIds, PENDING_ID } from '../event/eventIds.js';
@@ -65,7 +66,7 @@ export class Preparer {
 
   constructor(parts: PreparerParts) {
     this.parts = parts;
-    this.validate = new Ajv({ strict: false }).compile<PublishRequest>(publishSchema);
+    this.validate = compileSchema<PublishRequest>(publishSchema);
   }
 
   /**

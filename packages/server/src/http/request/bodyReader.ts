@@ -1,6 +1,7 @@
 import type { FromSchema, JSONSchema } from '@unified-ws/protocol';
-import { Ajv, type ErrorObject } from 'ajv';
+import type { ErrorObject } from 'ajv';
 import { isUserId } from '../../events/event/storedEvent.js';
+import { compileSchema } from '../../util/compileSchema.js';
 import { invalid, RestProblem } from './restProblem.js';
 
 const MAX_USER_ID_BYTES = 128;
@@ -11,7 +12,7 @@ const MAX_USER_ID_BYTES = 128;
  * @returns a function that throws a RestProblem VALIDATION_ERROR for what does not match.
  */
 export function bodyReader<const S extends JSONSchema>(schema: S): (body: unknown) => FromSchema<S> {
-  const validate = new Ajv({ strict: false }).compile<FromSchema<S>>(schema);
+  const validate = compileSchema<FromSchema<S>>(schema);
   return (body = {}) => {
     if (validate(body)) return body;
     const [error] = validate.errors ?? [];

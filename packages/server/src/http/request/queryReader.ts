@@ -1,6 +1,6 @@
 import type { FromSchema, JSONSchema } from '@unified-ws/protocol';
-import { Ajv } from 'ajv';
 import type { Request } from 'express';
+import { compileSchema } from '../../util/compileSchema.js';
 import { faultOf } from './bodyReader.js';
 import { invalid } from './restProblem.js';
 
@@ -15,7 +15,7 @@ interface QuerySchema extends JSONSchema {
  * @returns a function that throws a RestProblem VALIDATION_ERROR for what does not match.
  */
 export function queryReader<const S extends QuerySchema>(schema: S): (request: Request) => FromSchema<S> {
-  const validate = new Ajv({ strict: false }).compile<FromSchema<S>>(schema);
+  const validate = compileSchema<FromSchema<S>>(schema);
   const known = new Map(Object.entries(schema.properties));
   return (request) => {
     const query: unknown = Object.fromEntries(read(request, known));
