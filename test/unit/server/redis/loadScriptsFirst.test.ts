@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
 import { Keys } from '@unified-ws/server/redis/keys';
 import { RegistryStore } from '@unified-ws/server/registry/store/registryStore';
@@ -51,7 +50,8 @@ describe('scripts on a new connection to Redis', function () {
 
     it('must be loaded again after a restart, before anything else', async () => {
       // Whoever asks in the moment of `ready`, as the node's recovery does.
-      const ready = once(client, 'ready').then(() => releases(client));
+      // Not by `once` of Node.js: an attempt to connect that fails while the server restarts would end the wait.
+      const ready = new Promise<void>((resolve) => client.once('ready', resolve)).then(() => releases(client));
       await server.restart();
       await ready;
       expect(await unknownScripts(server.client())).to.equal(0);
