@@ -47,7 +47,7 @@ export function fuzzJob(parts, { runs, seed }) {
   return {
     suite: 'fuzz',
     name: parts.join(','),
-    kind: 'computes',
+    kind: 'waits',
     files: parts.flatMap((part) => filesOf({ files: FUZZ_PARTS[part] })),
     env: { FUZZ_RUNS: String(runs), FUZZ_SEED: String(seed), FUZZ_TELL: '1' },
     estimateMs: runs * ESTIMATE_PER_RUN_MS,
@@ -60,7 +60,7 @@ export function chaosJob(parts, { rounds, events, rate, seed }) {
   return {
     suite: 'chaos',
     name: parts.join(','),
-    kind: parts.some((part) => MEASURING.includes(part)) ? 'measures' : 'computes',
+    kind: parts.some((part) => MEASURING.includes(part)) ? 'measures' : 'heavy',
     files: filesOf(SUITES.find(({ name }) => name === 'chaos')),
     env: {
       CHAOS_ROUNDS: String(rounds),

@@ -10,6 +10,8 @@ import { builtFile } from './suites.mjs';
 /** From the last test to the end of the process: longer means that something was left open. */
 const EXIT_GRACE_MS = 20_000;
 const STOP_GRACE_MS = 5000;
+/** Of an ordinary process a tenth of the time, when both want all of it. */
+const BACKGROUND_PRIORITY = 10;
 
 function readState(file) {
   // Nothing yet: no test has begun.
@@ -65,7 +67,7 @@ export async function runJob(job, { redisServer, ...options }) {
 }
 
 /** As `runJob`, without nodes of ours. */
-export async function runMocha({ files, limitMs, env: ownEnv }, { mochaArgs, redisServer, env = {}, log }) {
+export async function runMocha({ files, limitMs, kind, env: ownEnv }, { mochaArgs, redisServer, env = {}, log }) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'unified-ws-test-'));
   const stateFile = path.join(dir, 'state.json');
   const mocha = path.join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
@@ -78,6 +80,7 @@ export async function runMocha({ files, limitMs, env: ownEnv }, { mochaArgs, red
     stdout: output,
     stderr: output,
   });
+  if (kind === 'background') os.setPriority(child.pid, BACKGROUND_PRIORITY);
   try {
     const hung = await watch(child, limitMs, stateFile);
     await stopOwned(child, STOP_GRACE_MS);

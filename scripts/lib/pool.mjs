@@ -1,43 +1,40 @@
 import os from 'node:os';
 
 const CORES = Math.max(2, os.availableParallelism());
-/** Processes that wait most of the time, side by side; and so many beside one that measures. */
+/** Processes that wait most of the time, side by side. */
 const WAITING = 2 * CORES;
-const WAITING_BESIDE = CORES;
+/** Of them, beside one of these kinds; and only one of these runs at a time. */
+const BESIDE = { measures: CORES, heavy: CORES + 1 };
+const RANK = Object.keys(BESIDE);
 
-/**
- * Whether a job may begin beside those that run. One that measures has no computing neighbour and no other that measures; those that
- * compute leave a core to those that wait, as long as there are any.
- */
-function mayBegin(job, running, queued) {
-  const count = (kind) => running.filter((other) => other.kind === kind).length;
-  if (job.kind === 'waits') return count('waits') < (count('measures') > 0 ? WAITING_BESIDE : WAITING);
-  if (job.kind === 'measures') return count('measures') + count('computes') === 0;
-  const waiting = [...running, ...queued].some(({ kind }) => kind === 'waits');
-  return count('measures') === 0 && count('computes') < (waiting ? CORES - 1 : CORES);
+/** Whether a job may begin beside those that run. What runs in the background takes only what the others leave of the machine. */
+function mayBegin({ kind }, running) {
+  const count = (other) => running.filter((job) => job.kind === other).length;
+  const alone = running.find((job) => job.kind in BESIDE);
+  if (kind === 'background') return count(kind) < CORES - 1;
+  if (kind === 'waits') return count(kind) < (alone ? BESIDE[alone.kind] : WAITING);
+  return !alone;
 }
 
-/** Those that measure first: once a job that computes runs, others follow it without a break. Then the longest. */
+/** Those that measure first, before many others run; then the longest. */
 function inOrder(jobs) {
-  const rank = ({ kind }) => (kind === 'measures' ? 0 : 1);
+  const rank = ({ kind }) => (RANK.includes(kind) ? RANK.indexOf(kind) : RANK.length);
   return [...jobs].sort((a, b) => rank(a) - rank(b) || b.estimateMs - a.estimateMs);
 }
 
-/** Runs all jobs, as many side by side as the machine bears. `work` must not throw; `changed` is called when a job began or ended. */
-export async function runPool(jobs, work, changed) {
+/** Runs all jobs, as many side by side as the machine bears. `work` must not throw. */
+export async function runPool(jobs, work) {
   const queued = inOrder(jobs);
   const running = new Map();
   while (queued.length + running.size > 0) {
     for (const job of [...queued]) {
-      if (!mayBegin(job, [...running.keys()], queued)) continue;
+      if (!mayBegin(job, [...running.keys()])) continue;
       queued.splice(queued.indexOf(job), 1);
       running.set(
         job,
         work(job).then(() => running.delete(job)),
       );
-      changed?.([...running.keys()], queued);
     }
     await Promise.race(running.values());
-    changed?.([...running.keys()], queued);
   }
 }

@@ -10,15 +10,15 @@ const built = path.join(root, 'build', 'test');
  * Each suite: its compiled files below build/test, and how its processes share the machine with others.
  *
  * - waits: most of the time it waits for a node, a timer or Redis. Many run side by side.
- * - computes: it keeps a core busy.
+ * - background: it only computes, and no clock matters to it. It runs at low priority.
  *
- * `measures` names the files that check how long something took, or keep both cores busy: they never run beside a process that computes,
- * and beside few others.
+ * `measures` names the files that check how long something took, `heavy` those that keep a core busy and fail when they get none.
+ * Of these only one runs at a time, beside few others.
  * `covered`: its tests meet the code in their own process, so that `--coverage` counts them.
  */
 export const SUITES = [
   { name: 'unit', files: /^test\/unit\/.*\.test\.js$/, kind: 'waits', measures: /\/urgent\.test\.js$/, covered: true },
-  { name: 'model', files: /^test\/model\/.*\.test\.js$/, kind: 'computes' },
+  { name: 'model', files: /^test\/model\/.*\.test\.js$/, kind: 'background' },
   { name: 'node', files: /^test\/node\/.*\.test\.js$/, kind: 'waits', covered: true },
   { name: 'wire', files: /^test\/wire\/(?:frames|fuzz)\/.*\.test\.js$/, kind: 'waits', covered: true },
   {
@@ -36,8 +36,9 @@ export const SUITES = [
   {
     name: 'chaos',
     files: /^test\/chaos\/.*\.test\.js$/,
-    kind: 'computes',
-    measures: /\/(?:slow|replacement|connections|events|redisLost|stoppedClocks)\.test\.js$/,
+    kind: 'waits',
+    measures: /\/(?:slow|replacement|connections)\.test\.js$/,
+    heavy: /\/(?:events|redisLost|stoppedClocks)\.test\.js$/,
   },
 ];
 
@@ -90,12 +91,13 @@ function groups(files, seconds) {
 export function jobsOf(suite, durations = readDurations()) {
   const seconds = (file) => durations[file] ?? UNKNOWN_S;
   const files = filesOf(suite);
-  const measuring = files.filter((file) => suite.measures?.test(file));
-  const rest = files.filter((file) => !measuring.includes(file));
+  const kindOf = (file) => ['measures', 'heavy'].find((kind) => suite[kind]?.test(file));
+  const alone = files.filter((file) => kindOf(file) !== undefined);
+  const rest = files.filter((file) => !alone.includes(file));
   const whole = (list) => ({ files: list, seconds: list.reduce((sum, file) => sum + seconds(file), 0) });
   const parts = suite.topologies
     ? suite.topologies.map((topology) => ({ ...whole(rest), topology }))
-    : [...measuring.map((file) => ({ ...whole([file]), kind: 'measures' })), ...groups(rest, seconds)];
+    : [...alone.map((file) => ({ ...whole([file]), kind: kindOf(file) })), ...groups(rest, seconds)];
   return parts.map((part, index) => ({
     suite: suite.name,
     name:

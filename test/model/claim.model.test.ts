@@ -40,7 +40,7 @@ function explored(faults: Faults, scenario: Scenario, budget: number): Run {
 }
 
 describe('the claim protocol, in every interleaving of three nodes and three claims', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   for (const shape of Object.values(SHAPES)) {
     it(`never has two connections deliver, nor leaves the user with none: ${shape.name}, each fault alone`, () => {

@@ -67,7 +67,7 @@ function rounds(scope: Scope, list: readonly (readonly [Shape, readonly Faults[]
 }
 
 describe('the mailbox, in every interleaving of appends, claims, live messages, replay and acknowledgements', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   rounds('user', MAILBOX_ROUNDS);
 
@@ -79,7 +79,7 @@ describe('the mailbox, in every interleaving of appends, claims, live messages, 
 });
 
 describe('the broadcast log, in every interleaving of appends, two nodes and a client that moves between them', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   rounds('broadcast', BROADCAST_ROUNDS);
 
@@ -91,7 +91,7 @@ describe('the broadcast log, in every interleaving of appends, two nodes and a c
 });
 
 describe('log and mailbox', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   const RESTING: readonly (readonly [Scope, Shape, Faults])[] = [
     ['user', MAILBOX_SHAPES.brief, []],
