@@ -13,7 +13,7 @@ const built = path.join(root, 'build', 'test');
  * - background: it only computes, and no clock matters to it. It runs at low priority.
  *
  * `measures` names the files that check how long something took, `heavy` those that keep a core busy and fail when they get none.
- * Of these only one runs at a time, beside few others.
+ * Of these only one runs at a time, beside one other at most.
  * `covered`: its tests meet the code in their own process, so that `--coverage` counts them.
  */
 export const SUITES = [
