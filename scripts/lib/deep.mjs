@@ -31,9 +31,6 @@ export const CHAOS_PARTS = [
   'clocks-stopped',
 ];
 
-/** Those of CHAOS_PARTS that check how long something took. */
-const MEASURING = ['replacement', 'slow', 'connections'];
-
 const ESTIMATE_PER_RUN_MS = 20_000;
 const ESTIMATE_PER_ROUND_MS = 800;
 const LIMIT_PER_RUN_MS = 240_000;
@@ -60,7 +57,7 @@ export function chaosJob(parts, { rounds, events, rate, seed }) {
   return {
     suite: 'chaos',
     name: parts.join(','),
-    kind: parts.some((part) => MEASURING.includes(part)) ? 'measures' : 'heavy',
+    kind: 'alone',
     files: filesOf(SUITES.find(({ name }) => name === 'chaos')),
     env: {
       CHAOS_ROUNDS: String(rounds),

@@ -3,26 +3,20 @@ import os from 'node:os';
 const CORES = Math.max(2, os.availableParallelism());
 /** Processes that wait most of the time, side by side. */
 const WAITING = 2 * CORES;
-/** Of them, beside one of these kinds; and only one of these runs at a time. */
-const BESIDE = { measures: 1, heavy: 0 };
-const RANK = Object.keys(BESIDE);
 
 /**
- * Whether a job may begin beside those that run. `next` is the first of the queue: one that needs the machine for itself is let in by
- * those that run, not passed by others. What runs in the background takes only what the others leave of the machine.
+ * Whether a job may begin beside those that run. `next` is the first of the queue: a job that runs alone is let in by those that run, not
+ * passed by others. What runs in the background takes only what the others leave of the machine.
  */
 function mayBegin({ kind }, running, next) {
-  const count = (other) => running.filter((job) => job.kind === other).length;
-  if (kind === 'background') return count(kind) < CORES - 1;
-  const alone = running.find((job) => job.kind in BESIDE);
-  if (kind in BESIDE) return !alone && count('waits') <= BESIDE[kind];
-  const most = BESIDE[(alone ?? next).kind] ?? WAITING;
-  return count(kind) < most;
+  if (kind === 'alone') return running.length === 0;
+  if ([next, ...running].some((job) => job.kind === 'alone')) return false;
+  return running.filter((job) => job.kind === kind).length < (kind === 'background' ? CORES - 1 : WAITING);
 }
 
-/** Those that measure first, before many others run; then the longest. */
+/** Those that run alone first; then the longest. */
 function inOrder(jobs) {
-  const rank = ({ kind }) => (RANK.includes(kind) ? RANK.indexOf(kind) : RANK.length);
+  const rank = ({ kind }) => (kind === 'alone' ? 0 : 1);
   return [...jobs].sort((a, b) => rank(a) - rank(b) || b.estimateMs - a.estimateMs);
 }
 

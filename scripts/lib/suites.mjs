@@ -12,12 +12,12 @@ const built = path.join(root, 'build', 'test');
  * - waits: most of the time it waits for a node, a timer or Redis. Many run side by side.
  * - background: it only computes, and no clock matters to it. It runs at low priority.
  *
- * `measures` names the files that check how long something took, `heavy` those that keep a core busy and fail when they get none.
- * Of these only one runs at a time, beside one other at most.
+ * `alone` names the files that check how long something took, or that keep both cores busy and fail when they do not get them: nothing
+ * runs beside these.
  * `covered`: its tests meet the code in their own process, so that `--coverage` counts them.
  */
 export const SUITES = [
-  { name: 'unit', files: /^test\/unit\/.*\.test\.js$/, kind: 'waits', measures: /\/urgent\.test\.js$/, covered: true },
+  { name: 'unit', files: /^test\/unit\/.*\.test\.js$/, kind: 'waits', alone: /\/urgent\.test\.js$/, covered: true },
   { name: 'model', files: /^test\/model\/.*\.test\.js$/, kind: 'background' },
   { name: 'node', files: /^test\/node\/.*\.test\.js$/, kind: 'waits', covered: true },
   { name: 'wire', files: /^test\/wire\/(?:frames|fuzz)\/.*\.test\.js$/, kind: 'waits', covered: true },
@@ -31,14 +31,13 @@ export const SUITES = [
     name: 'cluster',
     files: /^test\/cluster\/.*\.test\.js$/,
     kind: 'waits',
-    measures: /\/queueAdmin\.test\.js$/,
+    alone: /\/queueAdmin\.test\.js$/,
   },
   {
     name: 'chaos',
     files: /^test\/chaos\/.*\.test\.js$/,
     kind: 'waits',
-    measures: /\/(?:slow|replacement|connections)\.test\.js$/,
-    heavy: /\/(?:events|redisLost|stoppedClocks)\.test\.js$/,
+    alone: /\/(?:slow|replacement|connections|events|redisLost|stoppedClocks)\.test\.js$/,
   },
 ];
 
@@ -91,13 +90,12 @@ function groups(files, seconds) {
 export function jobsOf(suite, durations = readDurations()) {
   const seconds = (file) => durations[file] ?? UNKNOWN_S;
   const files = filesOf(suite);
-  const kindOf = (file) => ['measures', 'heavy'].find((kind) => suite[kind]?.test(file));
-  const alone = files.filter((file) => kindOf(file) !== undefined);
+  const alone = files.filter((file) => suite.alone?.test(file));
   const rest = files.filter((file) => !alone.includes(file));
   const whole = (list) => ({ files: list, seconds: list.reduce((sum, file) => sum + seconds(file), 0) });
   const parts = suite.topologies
     ? suite.topologies.map((topology) => ({ ...whole(rest), topology }))
-    : [...alone.map((file) => ({ ...whole([file]), kind: kindOf(file) })), ...groups(rest, seconds)];
+    : [...alone.map((file) => ({ ...whole([file]), kind: 'alone' })), ...groups(rest, seconds)];
   return parts.map((part, index) => ({
     suite: suite.name,
     name:
