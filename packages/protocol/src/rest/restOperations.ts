@@ -1,22 +1,38 @@
 import type { FromSchema } from '../schemas/schema.js';
 import type { RestOperation } from './restOperation.js';
-import { clusterOperations } from './restOperations/cluster.js';
-import { eventOperations } from './restOperations/events.js';
-import { probeOperations } from './restOperations/probes.js';
-import { queueOperations } from './restOperations/queue.js';
-import { rolloutOperations } from './restOperations/rollout.js';
-import { userOperations } from './restOperations/users.js';
+import { auditOperations } from './restOperations/auditOperations.js';
+import { broadcastOperations } from './restOperations/broadcastOperations.js';
+import { catalogueOperations } from './restOperations/catalogueOperations.js';
+import { clusterOperations } from './restOperations/clusterOperations.js';
+import { connectionOperations } from './restOperations/connectionOperations.js';
+import { eventOperations } from './restOperations/eventOperations.js';
+import { legacyOperations } from './restOperations/legacyOperations.js';
+import { mailboxOperations } from './restOperations/mailboxOperations.js';
+import { nodeOperations } from './restOperations/nodeOperations.js';
+import { probeOperations } from './restOperations/probeOperations.js';
+import { queueOperations } from './restOperations/queueOperations.js';
+import { rolloutOperations } from './restOperations/rolloutOperations.js';
+import { specOperations } from './restOperations/specOperations.js';
+import { userOperations } from './restOperations/userOperations.js';
 
 export * from './restOperation.js';
 
 /** Every REST operation by its id. */
 export const restOperations = {
   ...eventOperations,
+  ...broadcastOperations,
   ...queueOperations,
+  ...connectionOperations,
+  ...legacyOperations,
   ...userOperations,
+  ...mailboxOperations,
   ...clusterOperations,
+  ...nodeOperations,
+  ...catalogueOperations,
+  ...auditOperations,
   ...rolloutOperations,
   ...probeOperations,
+  ...specOperations,
 } as const satisfies Readonly<Record<string, RestOperation>>;
 
 const USER_ID = '{user_id}';

@@ -24,7 +24,7 @@ const noQuery = { type: 'object', properties: {}, additionalProperties: false } 
 const reasonBody = { schema: queueReasonSchema, required: false } as const;
 const example = { params: { id: 'events-0.1' } };
 
-/** The event queue, for admins. Each change leaves an audit record. */
+/** The event queue. */
 export const queueOperations = {
   getQueue: {
     method: 'get',

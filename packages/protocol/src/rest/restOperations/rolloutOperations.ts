@@ -1,4 +1,3 @@
-import { MAX_USER_ID_LENGTH } from '../../schemas/publish.js';
 import { queueReasonSchema } from '../../schemas/queue.js';
 import {
   ownRolloutSchema,
@@ -9,10 +8,11 @@ import {
 } from '../../schemas/rollout.js';
 import { REST_BASE } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
+import { userIdParams } from '../restOperationParts.js';
 
 const lists = { user_list: ['user-1', 'user-7'], force_legacy: ['user-9'] };
 
-/** Who of the users of the legacy endpoints is assigned to the unified one. Each change leaves an audit record. */
+/** The roll-out of the unified endpoint to users of the legacy endpoints. Each change leaves an audit record. */
 export const rolloutOperations = {
   getRollout: {
     method: 'get',
@@ -73,14 +73,7 @@ export const rolloutOperations = {
     tag: 'rollout',
     summary: 'The endpoint that a user is assigned to, and why',
     permissions: ['admin:cluster', 'admin:connections'],
-    params: {
-      user_id: {
-        type: 'string',
-        minLength: 1,
-        maxLength: MAX_USER_ID_LENGTH,
-        description: 'of 1 to 128 bytes: `sub` of the token',
-      },
-    },
+    params: userIdParams,
     answers: { 200: { meaning: 'the decision', schema: userRolloutSchema } },
     example: { params: { user_id: 'user-1' } },
   },

@@ -1,7 +1,4 @@
-import { EVENT_ID_PATTERN, MAX_EVENT_ID_LENGTH } from '../../schemas/publish.js';
 import {
-  broadcastBodySchema,
-  eventAcceptedSchema,
   eventStatusSchema,
   eventsAcceptedSchema,
   eventsBodySchema,
@@ -9,11 +6,9 @@ import {
   SERVER_EVENT_ID_PATTERN,
 } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
+import { exampleEvent, idempotencyKey } from '../restOperationParts.js';
 
-const eventId = { type: 'string', maxLength: MAX_EVENT_ID_LENGTH, pattern: EVENT_ID_PATTERN } as const;
-const event = { event_type: 'health_update', data: { status: 'ok' } };
-
-/** Publishing. */
+/** Publishing of one event or of many, and the status of an event. */
 export const eventOperations = {
   publishEvents: {
     method: 'post',
@@ -25,7 +20,7 @@ export const eventOperations = {
     permissions: ['events:publish', 'admin:broadcast'],
     headers: {
       'Idempotency-Key': {
-        ...eventId,
+        ...idempotencyKey,
         description:
           'becomes the id of the event; for an array k, the ids are k_0, k_1, …; each of at most 64 characters',
       },
@@ -33,22 +28,7 @@ export const eventOperations = {
     body: { schema: eventsBodySchema, required: true },
     answers: { 202: { meaning: 'accepted', schema: eventsAcceptedSchema } },
     problems: [429],
-    example: { body: [event, { ...event, target_user_ids: ['user-1'] }] },
-  },
-  broadcastEvent: {
-    method: 'post',
-    path: `${REST_BASE}/broadcast`,
-    tag: 'events',
-    summary: 'Publishes one event',
-    description: '202: the event is in Redis and survives the death of every node. It is not delivered yet.',
-    permissions: ['events:publish', 'admin:broadcast'],
-    headers: {
-      'Idempotency-Key': { ...eventId, description: 'the id of the event' },
-    },
-    body: { schema: broadcastBodySchema, required: true },
-    answers: { 202: { meaning: 'accepted', schema: eventAcceptedSchema } },
-    problems: [429],
-    example: { body: event },
+    example: { body: [exampleEvent, { ...exampleEvent, target_user_ids: ['user-1'] }] },
   },
   getEventStatus: {
     method: 'get',

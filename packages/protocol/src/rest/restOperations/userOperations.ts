@@ -1,52 +1,19 @@
 import { serverMessages } from '../../messages/serverMessages.js';
-import { allConnectionsSchema, connectionsQuerySchema } from '../../schemas/connections.js';
-import { legacyQuerySchema, legacyUsersSchema } from '../../schemas/legacy.js';
-import { MAX_USER_ID_LENGTH } from '../../schemas/publish.js';
 import { queueReasonSchema } from '../../schemas/queue.js';
 import {
   banLiftedSchema,
-  mailboxSchema,
   permissionsChangedSchema,
   revokedSchema,
   userReportSchema,
 } from '../../schemas/userReplies.js';
 import { disconnectBodySchema, permissionsChangedBodySchema, REST_BASE, revokeBodySchema } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
+import { userIdParams } from '../restOperationParts.js';
 
-const params = {
-  user_id: {
-    type: 'string',
-    minLength: 1,
-    maxLength: MAX_USER_ID_LENGTH,
-    description: 'of 1 to 128 bytes: `sub` of the token',
-  },
-} as const;
 const example = { params: { user_id: 'user-1' } };
 
-/** Users and their connections. */
+/** Single users' connections, tokens and permissions. */
 export const userOperations = {
-  listConnections: {
-    method: 'get',
-    path: `${REST_BASE}/connections`,
-    tag: 'users',
-    summary: 'Lists the open connections of the cluster, page by page',
-    description:
-      'Repeat with `cursor=<next_cursor>`, on any node, until it is null. A connection that stays open is on exactly one page.',
-    permissions: ['admin:connections'],
-    query: connectionsQuerySchema,
-    answers: { 200: { meaning: 'a page of connections', schema: allConnectionsSchema } },
-    example: { query: { limit: 50, healthy: true } },
-  },
-  listLegacyUsers: {
-    method: 'get',
-    path: `${REST_BASE}/legacy/connections`,
-    tag: 'users',
-    summary: 'Lists the users who still use the endpoints of the predecessor, page by page',
-    permissions: ['admin:connections'],
-    query: legacyQuerySchema,
-    answers: { 200: { meaning: 'a page of users', schema: legacyUsersSchema } },
-    example: { query: { limit: 50 } },
-  },
   getUser: {
     method: 'get',
     path: `${REST_BASE}/user/{user_id}`,
@@ -54,7 +21,7 @@ export const userOperations = {
     summary: "Shows a user's connection on any node",
     description: 'A 404 has the ban of the user, if any, in `details.ban`.',
     permissions: ['admin:connections'],
-    params,
+    params: userIdParams,
     answers: { 200: { meaning: 'the connection', schema: userReportSchema } },
     problems: [404],
     example,
@@ -67,7 +34,7 @@ export const userOperations = {
     description:
       'Always answered within COMMAND_TIMEOUT_MS: a node that does not answer is fenced in Redis. 403 with `details.reason` `outranked`: the user is connected and holds an admin permission that the caller lacks.',
     permissions: ['admin:disconnect'],
-    params,
+    params: userIdParams,
     body: { schema: disconnectBodySchema, required: false },
     answers: { 200: { meaning: 'the result', schema: serverMessages.user_disconnected.data } },
     example: { ...example, body: { reason: 'maintenance', ban_seconds: 60 } },
@@ -79,7 +46,7 @@ export const userOperations = {
     summary: "Revokes a user's tokens: all until now, those before a time, or those of a session",
     description: '403 with `details.reason` `outranked`: as for a disconnect.',
     permissions: ['admin:disconnect'],
-    params,
+    params: userIdParams,
     body: { schema: revokeBodySchema, required: false },
     answers: { 200: { meaning: 'the result; the order is stored', schema: revokedSchema } },
     example: { ...example, body: { session: 'session-1' } },
@@ -90,7 +57,7 @@ export const userOperations = {
     tag: 'users',
     summary: "Lifts a user's ban",
     permissions: ['admin:disconnect'],
-    params,
+    params: userIdParams,
     query: queueReasonSchema,
     answers: { 200: { meaning: 'the result', schema: banLiftedSchema } },
     example,
@@ -103,20 +70,9 @@ export const userOperations = {
     description:
       'The answer waits for the next whole second: tokens issued after it count as new. Callers cannot grant more than they have (403, `details.reason` `exceeds_own`), and cannot act on a connected user who holds an admin permission that they lack (403, `outranked`).',
     permissions: ['admin:permissions'],
-    params,
+    params: userIdParams,
     body: { schema: permissionsChangedBodySchema, required: false },
     answers: { 200: { meaning: 'the result; the order is stored', schema: permissionsChangedSchema } },
     example: { ...example, body: { roles: ['user'] } },
-  },
-  getMailbox: {
-    method: 'get',
-    path: `${REST_BASE}/users/{user_id}/mailbox`,
-    tag: 'users',
-    summary: 'Shows the mailbox of a user',
-    description: 'Events and fields that the caller may not see are withheld.',
-    permissions: ['admin:connections'],
-    params,
-    answers: { 200: { meaning: 'the mailbox; also for a user who has none', schema: mailboxSchema } },
-    example,
   },
 } as const satisfies Readonly<Record<string, RestOperation>>;

@@ -1,15 +1,12 @@
 import { MAX_CLIENT_LENGTH, MAX_RESUME_LENGTH } from '../../events/positions.js';
 import { MAX_TOKEN_LENGTH } from '../../messages/clientMessages.js';
-import { auditPageSchema, auditQuerySchema } from '../../schemas/audit.js';
 import { clusterErrorsSchema, clusterHealthSchema } from '../../schemas/healthReports.js';
 import { infoSchema } from '../../schemas/info.js';
 import { clusterStatsSchema } from '../../schemas/nodeReports.js';
-import { clusterNodesSchema, drainBodySchema, nodeDrainedSchema } from '../../schemas/nodes.js';
-import { queueReasonSchema } from '../../schemas/queue.js';
-import { catalogueReloadedSchema, REST_BASE, WS_PATH } from '../rest.js';
+import { REST_BASE, WS_PATH } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
 
-/** What the cluster is, does and suffers. */
+/** The WebSocket endpoint, and the state of the cluster. */
 export const clusterOperations = {
   openWebSocket: {
     method: 'get',
@@ -65,48 +62,5 @@ export const clusterOperations = {
     summary: 'What this service can do: messages, event types, codes, limits',
     permissions: null,
     answers: { 200: { meaning: 'the capabilities', schema: infoSchema } },
-  },
-  listNodes: {
-    method: 'get',
-    path: `${REST_BASE}/nodes`,
-    tag: 'cluster',
-    summary: 'Lists the nodes, including those that do not answer',
-    permissions: ['admin:stats'],
-    answers: { 200: { meaning: 'the nodes', schema: clusterNodesSchema } },
-  },
-  drainNode: {
-    method: 'post',
-    path: `${REST_BASE}/nodes/{node_id}/drain`,
-    tag: 'cluster',
-    summary: 'Takes a node out of service until it is restarted; the process keeps running',
-    permissions: ['admin:drain'],
-    params: { node_id: { type: 'string', minLength: 1, description: 'node_id or process_id of the node' } },
-    description:
-      '409 for the last node that accepts connections, unless `force` is true. 409 for a node_id that several live processes share: use a process_id of `details.processes`.',
-    body: { schema: drainBodySchema, required: false },
-    answers: { 200: { meaning: 'the result', schema: nodeDrainedSchema } },
-    problems: [404, 409],
-    example: { params: { node_id: 'node-1' }, body: { reason: 'maintenance' } },
-  },
-  reloadCatalogue: {
-    method: 'post',
-    path: `${REST_BASE}/catalogue/reload`,
-    tag: 'cluster',
-    summary: 'Loads the event catalogue from the files on the nodes, on all nodes or on none',
-    permissions: ['admin:cluster'],
-    body: { schema: queueReasonSchema, required: false },
-    answers: { 200: { meaning: 'the catalogue is in force', schema: catalogueReloadedSchema } },
-    problems: [422],
-    example: { body: { reason: 'new event types' } },
-  },
-  listAudit: {
-    method: 'get',
-    path: `${REST_BASE}/audit`,
-    tag: 'cluster',
-    summary: 'Lists admin actions, newest first',
-    permissions: ['admin:audit'],
-    query: auditQuerySchema,
-    answers: { 200: { meaning: 'a page of records', schema: auditPageSchema } },
-    example: { query: { action: 'disconnect', since: '2026-01-01T00:00:00Z', limit: 20 } },
   },
 } as const satisfies Readonly<Record<string, RestOperation>>;
