@@ -10,14 +10,14 @@ import {
   type ServerData,
   type ServerMessageType,
 } from '@unified-ws/protocol';
-import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { ErrorObject } from 'ajv';
 import { parseMessage } from '../connections/inbound/parseMessage.js';
 import { requireFinite } from '../connections/inbound/requireFinite.js';
 import type { Connection } from '../connections/lifecycle/connection.js';
 import type { Report } from '../observability/log/logger.js';
 import { AppError } from '../util/appError.js';
 import type { Clock } from '../util/clock.js';
-import { compileSchema } from '../util/compileSchema.js';
+import { compileSchema, type Validator } from '../util/compileSchema.js';
 import { Pipeline } from './pipeline.js';
 
 type Reply<T extends ClientMessageType> = (typeof clientMessages)[T]['reply'] extends infer R
@@ -74,8 +74,8 @@ interface Envelope {
 /** Parses, validates, permits and routes what clients send, and turns every failure into one coded answer. */
 export class Dispatcher {
   private readonly parts: DispatcherParts;
-  private readonly envelope: ValidateFunction<Envelope>;
-  private readonly data: ReadonlyMap<string, ValidateFunction>;
+  private readonly envelope: Validator<Envelope>;
+  private readonly data: ReadonlyMap<string, Validator>;
   private readonly pipeline = new Pipeline();
 
   constructor(parts: DispatcherParts) {
@@ -175,7 +175,7 @@ export class Dispatcher {
 
   private validated(type: ClientMessageType, data: unknown = {}): unknown {
     requireFinite(data);
-    const validate = this.data.get(type) as ValidateFunction;
+    const validate = this.data.get(type) as Validator;
     if (validate(data)) return data;
     const errors = (validate.errors ?? []).slice(0, MAX_ERRORS_TOLD).map((error) => ({
       path: error.instancePath,

@@ -51,7 +51,8 @@ function isProxy(text: string): boolean {
 
 /** An ajv that knows the formats of the settings. */
 export function settingsAjv(): Ajv {
-  const ajv = new Ajv({ allErrors: true, strict: true, strictTypes: false });
+  // The schema is part of the code: see util/compileSchema.ts.
+  const ajv = new Ajv({ allErrors: true, strict: true, strictTypes: false, meta: false, validateSchema: false });
   ajv.addFormat('redis-url', isRedisUrl);
   ajv.addFormat('http-url', isHttpUrl);
   ajv.addFormat('origin', isOrigin);

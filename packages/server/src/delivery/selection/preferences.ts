@@ -5,10 +5,9 @@ import {
   type PreferenceChanges,
   preferenceChangesSchema,
 } from '@unified-ws/protocol';
-import type { ValidateFunction } from 'ajv';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../../events/event/storedEvent.js';
-import { compileSchema } from '../../util/compileSchema.js';
+import { compileSchema, type Validator } from '../../util/compileSchema.js';
 import type { TypeSet, TypeSets } from './typeSets.js';
 
 /**
@@ -106,7 +105,7 @@ type Field = keyof MessagePreferences;
 
 /** Reads and writes preferences as a Redis hash keeps them: field -> JSON. */
 export class PreferenceFormat {
-  private readonly validate: ReadonlyMap<string, ValidateFunction>;
+  private readonly validate: ReadonlyMap<string, Validator>;
 
   constructor() {
     const entries = Object.entries(preferenceChangesSchema.properties);

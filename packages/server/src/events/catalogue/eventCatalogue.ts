@@ -27,6 +27,8 @@ const OF_THE_PRODUCT: Readonly<Record<string, Partial<EventTypeDefinition>>> = {
   },
 };
 
+const validate = compileSchema<Catalogue>(catalogueSchema);
+
 /** Needed to publish an event of a type that asks for nothing else. */
 const PUBLISH: Permission = 'events:publish';
 
@@ -123,7 +125,6 @@ export function loadCatalogue(path: string | null = null): EventCatalogue {
 /** As `loadCatalogue`, from a text. `name` stands in error messages. */
 export function parseCatalogue(text: string, name: string): EventCatalogue {
   const raw = parseJson(text, name);
-  const validate = compileSchema<Catalogue>(catalogueSchema);
   if (!validate(raw)) {
     const [error] = validate.errors ?? [];
     const property = error?.params.additionalProperty ?? error?.params.propertyName ?? error?.propertyName;

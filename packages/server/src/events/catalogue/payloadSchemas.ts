@@ -36,7 +36,8 @@ export class PayloadSchemas {
 
   /** @throws PayloadSchemaError with the place of the first fault. */
   constructor(types: Catalogue['event_types']) {
-    const ajv = makeAjv();
+    // Most catalogues have no schema, and this compiles the schema of schemas.
+    let ajv: Ajv | null = null;
     const compiled = new Map<string, ValidateFunction>();
     let total = 0;
     for (const [type, { schema }] of Object.entries(types)) {
@@ -46,6 +47,7 @@ export class PayloadSchemas {
       if (total > MAX_SCHEMAS_BYTES) {
         throw new PayloadSchemaError(path, `the schemas have more than ${MAX_SCHEMAS_BYTES} bytes together`);
       }
+      ajv ??= makeAjv();
       compiled.set(type, compile(ajv, schema, path));
     }
     this.compiled = compiled;

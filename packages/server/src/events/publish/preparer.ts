@@ -5,10 +5,9 @@ import {
   type PublishRequest,
   publishSchema,
 } from '@unified-ws/protocol';
-import type { ValidateFunction } from 'ajv';
 import type { Core } from '../../core.js';
 import { AppError } from '../../util/appError.js';
-import { compileSchema } from '../../util/compileSchema.js';
+import { compileSchema, type Validator } from '../../util/compileSchema.js';
 import { parseTime } from '../../util/parseTime.js';
 import { type EventCatalogue, publishPermission } from '../catalogue/eventCatalogue.js';
 import { type EventIds, PENDING_ID } from '../event/eventIds.js';
@@ -62,7 +61,7 @@ export interface PreparerParts extends Pick<Core, 'clock'> {
 /** Checks what publishers hand in, and makes of it what is stored. Nothing is sent from here. */
 export class Preparer {
   private readonly parts: PreparerParts;
-  private readonly validate: ValidateFunction<PublishRequest>;
+  private readonly validate: Validator<PublishRequest>;
 
   constructor(parts: PreparerParts) {
     this.parts = parts;
@@ -183,7 +182,7 @@ function invalid(errors: readonly Fault[]): AppError {
   });
 }
 
-function schemaFault(validate: ValidateFunction): Fault {
+function schemaFault(validate: Validator): Fault {
   const [error] = validate.errors ?? [];
   const unknown: unknown = error?.params.additionalProperty;
   if (error === undefined) return { path: '', message: 'is not valid' };
