@@ -54,6 +54,7 @@ async function documents() {
 async function pages() {
   const settings = await built('server/dist/settings/settings.js');
   const metrics = await built('server/dist/observability/metrics/metrics.js');
+  const nodeMetrics = await built('server/dist/admin/reports/nodeMetrics.js');
   const protocol = await built('protocol/dist/index.js');
   if (!settings || !protocol) throw new Stop('Build first: npm run build');
   const { EXTENSIONS } = await built('server/dist/node.js');
@@ -62,7 +63,9 @@ async function pages() {
   const wire = path.join(root, 'docs', 'PROTOCOL.md');
   return {
     'CONFIG.md': settings.settingsMarkdown(),
-    'METRICS.md': metrics?.metricsMarkdown(EXTENSIONS.flatMap((extension) => extension.metrics)),
+    'METRICS.md': metrics?.metricsMarkdown(
+      [...nodeMetrics.NODE_METRICS, ...EXTENSIONS].flatMap((list) => list.metrics),
+    ),
     'PERMISSIONS.md': permissionsPage(protocol, catalogue, new RoleTable(catalogue), conformanceClaims()),
     'PROTOCOL.md': fill('docs/PROTOCOL.md', read(wire), protocolTables(protocol, conformanceClaims())),
     ...(await documents()),

@@ -27,7 +27,8 @@ import type { Notices } from '../observability/health/notices.js';
 import type { PeersView } from '../observability/health/readiness.js';
 import type { RunningParts } from '../observability/health/runningParts.js';
 import type { ErrorLog } from '../observability/log/errorLog.js';
-import type { ReadMetric } from '../observability/metrics/metricTable.js';
+import type { Durations } from '../observability/metrics/durations.js';
+import type { MetricList } from '../observability/metrics/metric.js';
 import type { NodeCounts } from '../observability/metrics/nodeCounts.js';
 import type { RedisClient } from '../redis/connect.js';
 import type { Duplicates } from '../registry/claim/duplicates.js';
@@ -54,6 +55,7 @@ export interface NodeParts extends Core {
   readonly notices: Notices;
   readonly running: RunningParts;
   readonly counts: NodeCounts;
+  readonly durations: Durations;
   readonly errorLog: ErrorLog;
   /** Number of errors passed to `report`, by place. */
   readonly reported: ReadonlyMap<string, number>;
@@ -104,5 +106,5 @@ export interface NodeParts extends Core {
   readonly backpressure: Backpressure;
   /** Sections of the node's statistics, and metrics, of extensions. */
   readonly moreStats: readonly (() => Partial<NodeStats>)[];
-  readonly moreMetrics: readonly ReadMetric[];
+  readonly moreMetrics: readonly MetricList<unknown>[];
 }

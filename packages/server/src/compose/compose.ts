@@ -59,10 +59,7 @@ export function compose(settings: Settings, options: NodeOptions, calls: DrainCa
     entrance.acceptor.refuse(connection, error, CLOSE.AUTH_TIMEOUT);
   });
   const extended: ExtensionsParts = composeExtensions(composeAdmin(connections), options.extensions ?? []);
-  const entrance: EntranceParts = composeEntrance(extended, {
-    onConnected: (tookMs, hasReplaced) => parts.reports.metrics.connected(tookMs, hasReplaced),
-    reports: () => parts.reports,
-  });
+  const entrance: EntranceParts = composeEntrance(extended, () => parts.reports);
   const parts = composeHttp(entrance);
   return parts;
 }

@@ -15,6 +15,7 @@ import { ErrorLog } from '../observability/log/errorLog.js';
 import { createLogger, createReport } from '../observability/log/logger.js';
 import { LogStream } from '../observability/log/logStream.js';
 import { SecurityLog } from '../observability/log/securityLog.js';
+import { Durations } from '../observability/metrics/durations.js';
 import { NodeCounts } from '../observability/metrics/nodeCounts.js';
 import type { Answers, Siblings } from '../processGroup.js';
 import {
@@ -144,6 +145,7 @@ export function composeCore(settings: Settings, options: NodeOptions, { isDraini
     running: new RunningParts(),
     logLines: logStream.astray,
     counts: new NodeCounts(clusterTime),
+    durations: new Durations(),
     errorLog: new ErrorLog(clusterTime),
     keys,
     installation,

@@ -1,6 +1,7 @@
 import { CLOSE, WS_PATH } from '@unified-ws/protocol';
 import type { Reports } from '../admin/reports/reports.js';
 import { authError } from '../auth/tokenVerifier.js';
+import { CONNECT_DURATION, REPLACE_DURATION } from '../connections/connectionMetrics.js';
 import { Inbound } from '../connections/inbound/inbound.js';
 import { Connection } from '../connections/lifecycle/connection.js';
 import { PeerCheck } from '../connections/lifecycle/peerCheck.js';
@@ -34,18 +35,24 @@ const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 
 /** Upgrades that a client in good order does not try; the others are refused for want of something here. */
 const HOSTILE: ReadonlySet<RefusalReason> = new Set(['origin', 'rate', 'auth_failures']);
 
-/** Upwards, to parts that are made later. */
-interface EntranceCalls {
-  /** A connection is established, after so long, and replaced an earlier one or did not. */
-  readonly onConnected: (tookMs: number, hasReplaced: boolean) => void;
-  readonly reports: () => Reports;
-}
-
 export type EntranceParts = ReturnType<typeof composeEntrance>;
 
-/** The way in: upgrades, authentication, and what clients send. */
-export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
-  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, addresses } = parts;
+/** The way in: upgrades, authentication, and what clients send. @param reports upwards: are made later. */
+export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) {
+  const {
+    settings,
+    nodeId,
+    clock,
+    logger,
+    securityRecords,
+    report,
+    counts,
+    durations,
+    errorLog,
+    keys,
+    redis,
+    addresses,
+  } = parts;
   const { table, isDraining, claims, commands, recovery, isServing, roles, log } = parts;
   const { fanout, userScope, acks, verifier, authFailures, clearances, authority, liveness, sockets } = parts;
   const { disconnects, announcements, publications, queueAdmin, otherEndpointAt, onEstablished } = parts;
@@ -60,7 +67,7 @@ export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
       ...tokenHandlers(parts),
       ...adminHandlers({ disconnects, announcements, publications }),
       ...queueHandlers(queueAdmin),
-      ...reportHandlers(calls.reports),
+      ...reportHandlers(reports),
     },
     clock,
     report,
@@ -108,7 +115,9 @@ export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
     mayDeliver: isServing,
     sendError,
     onEstablished: (connection, tookMs, hasReplaced) => {
-      calls.onConnected(tookMs, hasReplaced);
+      counts.connected(hasReplaced);
+      durations.observe(CONNECT_DURATION, tookMs);
+      if (hasReplaced) durations.observe(REPLACE_DURATION, tookMs);
       securityRecords.connected(connection, hasReplaced);
       onEstablished(connection);
       inbound.process(connection);

@@ -3,7 +3,7 @@ import type { Connection } from '../connections/lifecycle/connection.js';
 import type { UnregisteredConnections } from '../connections/lifecycle/unregistered.js';
 import type { Endpoint } from '../connections/upgrade/upgrades.js';
 import type { Router } from '../http/request/router.js';
-import type { ReadMetric } from '../observability/metrics/metricTable.js';
+import type { Metric, MetricList } from '../observability/metrics/metric.js';
 import type { AdminParts } from './composeAdmin.js';
 
 /** What a part of an extension adds to a node. All of it is optional. */
@@ -18,6 +18,8 @@ export interface Addition {
   readonly routes?: (router: Router) => void;
   /** Sections of the node's statistics. */
   readonly stats?: () => Partial<NodeStats>;
+  /** Lists of the extension's metrics, each with its source. */
+  readonly metrics?: readonly MetricList<unknown>[];
   /** A connection to the endpoint of this protocol is established. */
   readonly onEstablished?: (connection: Connection) => void;
   /**
@@ -37,7 +39,8 @@ export interface Addition {
  * node.ts lists them; a node without that line runs without the feature.
  */
 export interface Extension {
-  readonly metrics: readonly ReadMetric[];
+  /** For docs/METRICS.md: the metrics of all lists that its additions have. */
+  readonly metrics: readonly Metric<never>[];
   readonly extend: (node: AdminParts) => readonly Addition[];
 }
 
@@ -62,6 +65,6 @@ export function composeExtensions(admin: AdminParts, extensions: readonly Extens
     },
     moreRoutes: additions.flatMap(({ routes }) => routes ?? []),
     moreStats: additions.flatMap(({ stats }) => stats ?? []),
-    moreMetrics: extensions.flatMap(({ metrics }) => metrics),
+    moreMetrics: additions.flatMap(({ metrics }) => metrics ?? []),
   };
 }

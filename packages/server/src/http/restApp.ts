@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { type ErrorCode, errorCodes } from '@unified-ws/protocol';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
+import { REST_DURATION } from '../observability/metrics/nodeCountsMetrics.js';
 import { AppError } from '../util/appError.js';
 import { localsOf } from './request/caller.js';
 import { Gate } from './request/gate.js';
@@ -78,7 +79,7 @@ export function createRestApp(parts: RestParts): Express {
   return app;
 }
 
-function timed({ clock, reports: { metrics } }: RestParts): RequestHandler {
+function timed({ clock, durations }: RestParts): RequestHandler {
   return (request, response, next) => {
     const startedAt = clock.mono();
     // What is answered depends on the moment and on the token.
@@ -86,7 +87,8 @@ function timed({ clock, reports: { metrics } }: RestParts): RequestHandler {
     response.once('close', () => {
       const method = METHODS.has(request.method) ? request.method : 'other';
       const route = localsOf(response).route ?? UNMATCHED;
-      metrics.rest(method, route, response.statusCode, clock.mono() - startedAt);
+      const labels = { method, route, status: String(response.statusCode) };
+      durations.observe(REST_DURATION, clock.mono() - startedAt, labels);
     });
     next();
   };

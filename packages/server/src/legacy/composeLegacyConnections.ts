@@ -4,6 +4,7 @@ import type { Addition } from '../compose/composeExtensions.js';
 import { Inbound } from '../connections/inbound/inbound.js';
 import { askerOf } from '../connections/lifecycle/securityRecords.js';
 import type { Endpoint } from '../connections/upgrade/upgrades.js';
+import { metricList } from '../observability/metrics/metric.js';
 import { Deprecations } from './connections/deprecations.js';
 import { LegacyAcceptor } from './connections/legacyAcceptor.js';
 import { LegacyAuthority } from './connections/legacyAuthority.js';
@@ -15,6 +16,7 @@ import { groupOfPath } from './connections/legacyGroups.js';
 import { LegacyHost } from './connections/legacyHost.js';
 import { LegacyList } from './connections/legacyList.js';
 import { LegacyMessages } from './connections/legacyMessages.js';
+import { LEGACY_METRICS } from './connections/legacyMetrics.js';
 import { LegacyOrders } from './connections/legacyOrders.js';
 import { LegacyRegistry } from './connections/legacyRegistry.js';
 import { LegacyReplacements } from './connections/legacyReplacements.js';
@@ -122,6 +124,7 @@ export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, i
       return group === null ? null : open(group);
     },
     routes: (router) => legacyRoutes(router, { list }),
+    metrics: [metricList(LEGACY_METRICS, () => ({ table, counts }))],
     stats: () => ({ legacy: legacyStats(table, counts) }),
     start: () => {
       if (isOn) review.start();

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { AdminParts } from '../compose/composeAdmin.js';
 import type { Addition } from '../compose/composeExtensions.js';
+import { metricList } from '../observability/metrics/metric.js';
+import { ROLLOUT_METRICS } from './rollout/rolloutMetrics.js';
 import { RolloutNotices } from './rollout/rolloutNotices.js';
 import { RolloutOrders } from './rollout/rolloutOrders.js';
 import type { Rollouts } from './rollout/rollouts.js';
@@ -27,6 +29,7 @@ export function composeRollout(node: AdminParts, rollouts: Rollouts): Addition {
   return {
     name: 'rollout',
     routes: (router) => rolloutRoutes(router, { settings, rollouts, rolloutOrders }),
+    metrics: [metricList(ROLLOUT_METRICS, () => ({ rollouts, notices }))],
     stats: () => {
       const { mode, percentage, enforce, version, rolledBack } = rollouts.state;
       const rolled_back = rolledBack !== null;

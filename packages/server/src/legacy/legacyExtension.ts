@@ -1,7 +1,8 @@
 import type { Extension } from '../compose/composeExtensions.js';
 import { composeLegacyConnections } from './composeLegacyConnections.js';
 import { composeRollout } from './composeRollout.js';
-import { LEGACY_METRICS } from './legacyMetrics.js';
+import { LEGACY_METRICS } from './connections/legacyMetrics.js';
+import { ROLLOUT_METRICS } from './rollout/rolloutMetrics.js';
 import { Rollouts } from './rollout/rollouts.js';
 
 /** As the predecessor did (docs/MIGRATION.md). */
@@ -14,7 +15,7 @@ const IDLE_MS = 300_000;
  */
 export function legacyExtension({ idleMs = IDLE_MS } = {}): Extension {
   return {
-    metrics: LEGACY_METRICS,
+    metrics: [...LEGACY_METRICS, ...ROLLOUT_METRICS],
     extend: (node) => {
       const { settings, redis, keys, report, recovery } = node;
       const isServing = (): boolean => recovery.recoveryState === 'serving';

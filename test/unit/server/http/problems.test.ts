@@ -177,7 +177,7 @@ describe('A fault of ours in a REST route', () => {
     app = await StubApp.listen({
       verifier: { verify: () => identity },
       store: { entry: async () => ({ revokedCode: 0, amendment: NO_AMENDMENT }) },
-      reports: { stats: { read: () => Promise.reject(fault) }, metrics: { rest: () => undefined } },
+      reports: { stats: { read: () => Promise.reject(fault) } },
       report: (error: unknown, where: string) => void reports.push({ error, where }),
     });
   });

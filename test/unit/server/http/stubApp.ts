@@ -11,6 +11,7 @@ import { createRestApp } from '@unified-ws/server/http/restApp';
 import { legacyRoutes } from '@unified-ws/server/legacy/routes/legacyRoutes';
 import { rolloutRoutes } from '@unified-ws/server/legacy/routes/rolloutRoutes';
 import { ErrorLog } from '@unified-ws/server/observability/log/errorLog';
+import { Durations } from '@unified-ws/server/observability/metrics/durations';
 import { NodeCounts } from '@unified-ws/server/observability/metrics/nodeCounts';
 import { loadSettings } from '@unified-ws/server/settings/settings';
 import { systemClock } from '@unified-ws/server/util/clock';
@@ -30,6 +31,7 @@ export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnTyp
     roles: () => roles,
     catalogue: () => catalogue,
     counts: new NodeCounts(systemClock),
+    durations: new Durations(),
     errorLog: new ErrorLog(systemClock),
     securityRecords: { refused: () => undefined, granted: () => undefined },
     siblings: null,

@@ -1,8 +1,9 @@
+import { QueueSample } from '../../events/queue/queueSample.js';
 import { CpuLoad } from '../../observability/health/cpuLoad.js';
+import { GcWatch } from '../../observability/health/gcWatch.js';
 import { LoopLag } from '../../observability/health/loopLag.js';
 import { Readiness, STALL_TOLD_MS } from '../../observability/health/readiness.js';
 import { Metrics } from '../../observability/metrics/metrics.js';
-import { QueueSample } from '../../observability/metrics/queueSample.js';
 import type { NodeParts } from '../nodeParts.js';
 import { ClusterHealth } from './clusterHealth.js';
 import { ClusterStats } from './clusterStats.js';
@@ -10,6 +11,7 @@ import { ConnectionList } from './connectionList.js';
 import { ConnectionLookup } from './connectionLookup.js';
 import { ErrorReports } from './errorReports.js';
 import { NodeFacts } from './nodeFacts.js';
+import { NODE_METRICS } from './nodeMetrics.js';
 import { StatsViews } from './statsViews.js';
 
 /** The reports of a node about itself and about the cluster. */
@@ -22,7 +24,9 @@ export function createReports(parts: NodeParts) {
   const sample = new QueueSample(parts);
   const readiness = new Readiness(parts, lag, () => sample.look()?.paused ?? []);
   const facts = new NodeFacts(parts, readiness, lag, cpu);
-  const metrics = new Metrics(parts, facts, sample, parts.moreMetrics);
+  const gc = new GcWatch(parts.durations);
+  const counting = { ...parts, readiness, lag, sample };
+  const metrics = new Metrics([...NODE_METRICS, ...parts.moreMetrics], counting, parts.durations);
   const stats = new ClusterStats(parts, facts);
   return {
     readiness,
@@ -36,12 +40,12 @@ export function createReports(parts: NodeParts) {
     start: (): void => {
       lag.start();
       cpu.start();
-      metrics.start();
+      gc.start();
     },
     stop: (): void => {
       lag.stop();
       cpu.stop();
-      metrics.stop();
+      gc.stop();
     },
   };
 }

@@ -14,6 +14,7 @@ export class NodeCounts {
   readonly publishes = new Tally();
   /** What admins did to the event queue: `cleared_jobs`, `cleared_events`, `retried_jobs`, `deleted_jobs`. */
   readonly queueAdmin = new Tally();
+  /** Connections that were established. */
   established = 0;
   /** Connections that replaced another and waited for its end. */
   replacements = 0;
@@ -37,6 +38,12 @@ export class NodeCounts {
     this.requestsRefused.add(bucket);
   }
 
+  /** @param hasReplaced whether it had to wait for another one of its user to end. */
+  connected(hasReplaced: boolean): void {
+    this.established += 1;
+    if (hasReplaced) this.replacements += 1;
+  }
+
   message(type: ClientMessageType): void {
     this.messages.add(type);
   }
@@ -58,10 +65,10 @@ export class NodeCounts {
     }
   }
 
-  /** Seconds without the right to deliver, the running period included. */
+  /** Seconds without the right to deliver, the running period included, to the millisecond. */
   get fencedSeconds(): number {
     const running = this.fencedSince === null ? 0 : this.clock.mono() - this.fencedSince;
-    return (this.fencedMs + running) / 1000;
+    return Math.round(this.fencedMs + running) / 1000;
   }
 
   get uptimeSeconds(): number {

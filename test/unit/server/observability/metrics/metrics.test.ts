@@ -1,16 +1,15 @@
+import { NODE_METRICS } from '@unified-ws/server/admin/reports/nodeMetrics';
+import { QueueSample } from '@unified-ws/server/events/queue/queueSample';
 import { EXTENSIONS } from '@unified-ws/server/node';
 import { mergeMetrics } from '@unified-ws/server/observability/metrics/mergeMetrics';
 import { metricsMarkdown } from '@unified-ws/server/observability/metrics/metrics';
-import { DISTRIBUTIONS, readMetrics } from '@unified-ws/server/observability/metrics/metricTable';
-import { QueueSample } from '@unified-ws/server/observability/metrics/queueSample';
 import { Tally } from '@unified-ws/server/util/tally';
 import { expect } from 'chai';
 import { World } from '../../../../node/support/world.js';
 import { until } from '../../../../support/wait.js';
 import { parseMetrics } from '../health/support.js';
 
-const MORE = EXTENSIONS.flatMap(({ metrics }) => metrics);
-const TABLE = [...readMetrics(MORE), ...Object.values(DISTRIBUTIONS)];
+const TABLE = [...NODE_METRICS, ...EXTENSIONS].flatMap(({ metrics }) => metrics);
 
 describe('The metrics of a node', () => {
   const world = new World();
@@ -28,7 +27,7 @@ describe('The metrics of a node', () => {
       const family = families.get(metric.name);
       expect(family?.type, metric.name).to.equal(metric.type);
       expect(family?.help, metric.name).to.equal(metric.help);
-      const known = new Set<string>('labels' in metric ? metric.labels : []);
+      const known = new Set<string>(metric.labels);
       if (metric.type === 'histogram') known.add('le');
       for (const { labels } of family?.series ?? []) {
         expect([...known], metric.name).to.include.members(Object.keys(labels));
@@ -56,7 +55,7 @@ describe('The metrics of a node', () => {
   });
 
   it('are all in docs/METRICS.md', () => {
-    const page = metricsMarkdown(MORE);
+    const page = metricsMarkdown(TABLE);
     for (const { name, type, help } of TABLE)
       expect(page)
         .to.match(new RegExp(`\\| \`${name}\` \\| ${type} \\|`))

@@ -1,13 +1,11 @@
-import type { QueueJobState } from '@unified-ws/protocol';
-import type { Clock } from '../../util/clock.js';
-import type { Report } from '../log/logger.js';
+import type { Core } from '../../core.js';
+import type { EventQueues } from './eventQueues.js';
+import type { JobCounts } from './queueEngine.js';
 
 /** A sample this old, milliseconds, is renewed when somebody looks. */
 const FRESH_MS = 5000;
 
-type JobCounts = Readonly<Record<QueueJobState, number>>;
-
-export interface Sample {
+interface Sample {
   readonly counts: ReadonlyMap<string, JobCounts>;
   /** Names of the queues that an admin has paused. */
   readonly paused: readonly string[];
@@ -15,11 +13,7 @@ export interface Sample {
   readonly at: number;
 }
 
-export interface QueueSampleParts {
-  readonly queues: { counts(): Promise<ReadonlyMap<string, JobCounts>>; paused(): Promise<readonly string[]> };
-  readonly clock: Clock;
-  readonly report: Report;
-}
+type QueueSampleParts = Pick<Core, 'clock' | 'report'> & { readonly queues: Pick<EventQueues, 'counts' | 'paused'> };
 
 /** The queues' counts for the metrics: a look never waits for Redis, it shows the last sample and orders the next. */
 export class QueueSample {

@@ -1,24 +1,19 @@
-import { counter, each, type ReadMetric } from './metric.js';
+import { counter, each, type Metric } from '../metrics/metric.js';
+import type { ErrorLog } from './errorLog.js';
 
-/** What clients sent, and what failed. */
-export const REQUEST_METRICS: readonly ReadMetric[] = [
-  counter(
-    'uws_messages_received_total',
-    'Messages of clients by type; unknown types count as errors with the code UNKNOWN_MESSAGE_TYPE.',
-    ({ stats }) => each(stats.messages_by_type, 'type'),
-    ['type'],
-  ),
+interface LogSource {
+  readonly errorLog: Pick<ErrorLog, 'byCode'>;
+  readonly reported: ReadonlyMap<string, number>;
+  readonly logLines: Readonly<Record<string, number>>;
+}
+
+/** What failed, and what the log lost. */
+export const LOG_METRICS: readonly Metric<LogSource>[] = [
   counter(
     'uws_errors_total',
     'Errors sent to clients, over WebSocket and REST.',
-    ({ stats }) => each(stats.errors.by_code, 'code'),
+    ({ errorLog }) => each(errorLog.byCode.toRecord(), 'code'),
     ['code'],
-  ),
-  counter(
-    'uws_http_refused_total',
-    'Plain HTTP requests over the limit of their address or caller: answered with 429 before any work; probes get the answer of the last second.',
-    ({ requestsRefused }) => each(requestsRefused, 'bucket'),
-    ['bucket'],
   ),
   counter(
     'uws_log_lines_astray_total',
