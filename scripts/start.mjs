@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { build } from './lib/build.mjs';
+import { nodeMain } from './lib/bundle.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { devSecret, parseLifetime, signToken } from './lib/dev-tokens.mjs';
 import { entry, Stop } from './lib/entry.mjs';
@@ -43,9 +44,8 @@ async function requirePort({ PORT, HOST }) {
 
 function startNodes(flags, env, logFile) {
   const log = fs.openSync(logFile, 'w');
-  const main = path.join(root, 'packages', 'server', 'dist', 'main.js');
   // The last of two equal flags wins: `--port 0` was resolved above.
-  const args = [main, ...flags, '--port', env.PORT];
+  const args = [nodeMain, ...flags, '--port', env.PORT];
   const child = spawnOwned(process.execPath, args, { stdout: log, stderr: log, env, cwd: root });
   fs.closeSync(log);
   return child;

@@ -1,6 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { bundleNode } from './bundle.mjs';
 import { Stop } from './entry.mjs';
+import { filesBelow } from './files-below.mjs';
 import { root } from './paths.mjs';
 import { run } from './processes.mjs';
 
@@ -11,15 +13,6 @@ const OUTPUT = /^(.*?)(\.d\.ts\.map|\.d\.ts|\.js\.map|\.js|\.lua)$/;
 function solution() {
   const { references } = JSON.parse(fs.readFileSync(path.join(root, 'tsconfig.json'), 'utf8'));
   return references.map(({ path: dir }) => dir).filter((dir) => fs.existsSync(path.join(root, dir)));
-}
-
-/** All files below a folder, relative to it; none when it does not exist. */
-export function filesBelow(dir) {
-  if (!fs.existsSync(dir)) return [];
-  return fs
-    .readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((item) => item.isFile())
-    .map((item) => path.relative(dir, path.join(item.parentPath ?? item.path, item.name)));
 }
 
 function copyLua(src, dist) {
@@ -40,7 +33,7 @@ function prune(src, dist) {
   }
 }
 
-/** Compiles the packages and, unless `packagesOnly`, the tests; what is up to date is not built again. */
+/** Compiles the packages and, unless `packagesOnly`, the tests, and bundles the node; what is up to date is not built again. */
 export async function build({ packagesOnly = false } = {}) {
   const projects = solution().filter((dir) => !packagesOnly || dir.startsWith('packages/'));
   for (const dir of projects.filter((name) => name.startsWith('packages/'))) {
@@ -51,4 +44,5 @@ export async function build({ packagesOnly = false } = {}) {
   const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const { code } = await run(process.execPath, [compiler, '-b', ...projects], { cwd: root, show: true });
   if (code !== 0) throw new Stop('The build failed: see the errors above.');
+  await bundleNode();
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { filesBelow } from './build.mjs';
 import { Stop } from './entry.mjs';
+import { filesBelow } from './files-below.mjs';
 import { root } from './paths.mjs';
 
 const suite = path.join(root, 'test', 'wire', 'conformance');

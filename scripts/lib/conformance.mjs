@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { nodeMain } from './bundle.mjs';
 import { signToken } from './dev-tokens.mjs';
 import { Stop } from './entry.mjs';
 import { root } from './paths.mjs';
@@ -42,7 +43,7 @@ const SMALL = {
 };
 
 /** UWS_NODE_MAIN: another build of the node, to see the suite fail when a rule is taken out of it. */
-const nodeMain = () => process.env.UWS_NODE_MAIN ?? path.join(root, 'packages', 'server', 'dist', 'main.js');
+const testedMain = () => process.env.UWS_NODE_MAIN ?? nodeMain;
 
 /** One way to deploy the cluster, with which the whole suite is run. */
 export const TOPOLOGIES = [
@@ -183,7 +184,7 @@ export class ConformanceTarget {
     const { PATH, HOME, TMPDIR } = process.env;
     // No setting of the surroundings reaches the nodes.
     const env = { PATH, HOME, TMPDIR, HOST: '127.0.0.1', PORT: String(port), ...this.#redisEnv };
-    const child = spawnOwned(process.execPath, [nodeMain()], {
+    const child = spawnOwned(process.execPath, [testedMain()], {
       env: { ...env, ...TOKENS, LOG_LEVEL: 'warn', EVENT_QUEUE_PARTITIONS: '2', ...settings },
       stdout: 'pipe',
       stderr: 'pipe',

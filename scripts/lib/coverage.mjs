@@ -8,11 +8,11 @@ const rawDir = path.join(dataDir, 'coverage');
 /** Line by line, for a browser. */
 const pagesDir = path.join(root, 'coverage');
 
-/** Environment of the processes that are to count. */
+/** Environment of the processes that are to count: their nodes run file by file, or what they ran would have no place in the packages. */
 export function startCoverage() {
   fs.rmSync(rawDir, { recursive: true, force: true });
   fs.mkdirSync(rawDir, { recursive: true });
-  return { NODE_V8_COVERAGE: rawDir };
+  return { NODE_V8_COVERAGE: rawDir, UWS_NODE_MAIN: path.join(root, 'packages', 'server', 'dist', 'main.js') };
 }
 
 /** `packages/server/src/auth/roleTable.ts` counts for `server/auth`, a file at the top for `server`. */

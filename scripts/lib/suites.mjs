@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { filesBelow } from './build.mjs';
 import { TOPOLOGIES } from './conformance.mjs';
+import { filesBelow } from './files-below.mjs';
 import { root } from './paths.mjs';
 
 const built = path.join(root, 'build', 'test');

@@ -2,16 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import { expect } from 'chai';
 import { TestClient } from '../support/client.js';
-import { NodeProcess } from '../support/cluster.js';
+import { CURRENT_MAIN, NodeProcess } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { TEST_SECRET, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
-
-const MAIN = fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
 
 describe('SIGHUP', function () {
   this.timeout(30_000);
@@ -85,7 +82,7 @@ describe('SIGHUP', function () {
     writeFileSync(file, '{"version": 1,}');
     for (const args of [[], ['--check']]) {
       const env = { PATH: process.env.PATH, REDIS_URL: redis.url, EVENT_CATALOGUE: file, JWT_SECRET: TEST_SECRET };
-      const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], { env, encoding: 'utf8' });
+      const { status, stderr } = spawnSync(process.execPath, [CURRENT_MAIN, ...args], { env, encoding: 'utf8' });
       expect(status).to.equal(2);
       expect(stderr).to.equal(
         `EVENT_CATALOGUE: event catalogue ${file}: line 1, column 15: ${stderr.split(': ').at(-1) ?? ''}`,

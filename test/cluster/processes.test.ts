@@ -7,14 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { World } from '../node/support/world.js';
 import { TestClient } from '../support/client.js';
-import { NodeProcess } from '../support/cluster.js';
+import { CURRENT_MAIN, NodeProcess } from '../support/cluster.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { adminToken, TEST_SECRET, token } from '../support/tokens.js';
 import { until } from '../support/wait.js';
 import { call } from '../unit/server/http/support.js';
 
 const CHILD = fileURLToPath(new URL('./processChild.js', import.meta.url));
-const MAIN = process.env.UWS_NODE_MAIN ?? fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
 
 interface Line {
   readonly msg?: string;
@@ -116,7 +115,7 @@ describe('a process', function () {
 
   // Seen red: pino wrote nothing ever again, and nothing else said so.
   it('must not fall silent when nobody reads its log any more, and must say so', async () => {
-    const node = spawn(process.execPath, [MAIN], {
+    const node = spawn(process.execPath, [CURRENT_MAIN], {
       env: {
         PATH: process.env.PATH,
         HOST: '127.0.0.1',

@@ -6,7 +6,8 @@ import { TEST_SECRET } from './tokens.js';
 import { until, within } from './wait.js';
 
 /** UWS_NODE_MAIN: another build of the node, to see a test fail when a rule is taken out of it. */
-export const CURRENT_MAIN = process.env.UWS_NODE_MAIN ?? fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
+export const CURRENT_MAIN =
+  process.env.UWS_NODE_MAIN ?? fileURLToPath(import.meta.resolve('@unified-ws/server/unified-ws-node'));
 
 /** Bounds a wait, and nothing that is measured: beside other work a start takes long. */
 const START_DEADLINE_MS = 60_000;

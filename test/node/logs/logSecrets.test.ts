@@ -2,18 +2,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
 import { TestClient } from '../../support/client.js';
-import { NodeProcess } from '../../support/cluster.js';
+import { CURRENT_MAIN, NodeProcess } from '../../support/cluster.js';
 import { TOKEN } from '../../support/logGuard.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
 import { token } from '../../support/tokens.js';
 import { until } from '../../support/wait.js';
-
-const MAIN = fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
 
 /** Planted; each is looked for in everything that the nodes write. */
 const PLANTED = {
@@ -214,7 +211,9 @@ describe('the log of a node to which everything happens', function () {
     ];
     const output: string[] = [];
     for (const start of starts) {
-      const child = spawn(process.execPath, [MAIN, ...start.args], { env: { ...process.env, ...env, ...start.env } });
+      const child = spawn(process.execPath, [CURRENT_MAIN, ...start.args], {
+        env: { ...process.env, ...env, ...start.env },
+      });
       child.stdout.on('data', (chunk: Buffer) => output.push(String(chunk)));
       child.stderr.on('data', (chunk: Buffer) => output.push(String(chunk)));
       await once(child, 'close');
@@ -237,7 +236,7 @@ describe('the log of a node to which everything happens', function () {
       const error = `Object.assign(new Error('it broke'), { command: { name: 'set', args: ${args} } })`;
       writeFileSync(file, `process.once('SIGUSR2', () => { const error = ${error}; ${how}; });\n`);
       const options = { env: { ...process.env, ...env, HOST: '127.0.0.1', PORT: '0' } };
-      const child = spawn(process.execPath, ['--import', file, MAIN], options);
+      const child = spawn(process.execPath, ['--import', file, CURRENT_MAIN], options);
       const output: string[] = [];
       child.stdout.on('data', (chunk: Buffer) => {
         output.push(String(chunk));

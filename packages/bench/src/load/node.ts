@@ -4,7 +4,7 @@ import { Child } from './child.js';
 import { Inspector } from './inspector.js';
 import { SECRET } from './requests.js';
 
-const MAIN = fileURLToPath(import.meta.resolve('@unified-ws/server/main'));
+const MAIN = fileURLToPath(import.meta.resolve('@unified-ws/server/unified-ws-node'));
 const START_MS = 20_000;
 /** Ready is told before the queue's workers have loaded their scripts: what starts must not count as load. */
 const SETTLE_MS = 1000;
@@ -24,7 +24,7 @@ const SETTINGS = {
 /** Neither pings nor heartbeats while deliveries are counted; the servers beside us send none either. */
 export const QUIET = { PING_INTERVAL_MS: '600000', HEARTBEAT_INTERVAL_MS: '600000' };
 
-/** A real cluster node: `main.js` with settings from the environment. */
+/** A real cluster node: its own command with settings from the environment. */
 export class NodeProcess {
   readonly port: number;
   private readonly child: Child;
