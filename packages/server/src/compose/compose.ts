@@ -13,9 +13,9 @@ import { composeExtensions, type ExtensionsParts } from './composeExtensions.js'
 import { composeHttp } from './composeHttp.js';
 
 /**
- * Builds the parts of a node, group by group, in the order in which they depend on each other: each composer is given the parts so
- * far and returns them with its own. Nothing is started and no socket opened. The few calls that go upwards (a message of the bus,
- * a change of standing) are the closures here, over groups that are made further down; each composer names those it makes.
+ * Builds the parts of a node, group by group, in the order in which they depend on each other. Each composer receives the parts so far
+ * and returns them with its own. Nothing is started and no socket opened. The few calls that go upwards (a bus message, a change of
+ * recovery state) are closures here over groups that are made further down; each composer names the calls that it makes.
  */
 export function compose(settings: Settings, options: NodeOptions, calls: DrainCalls) {
   const core = composeCore(settings, options, calls);
@@ -40,7 +40,7 @@ export function compose(settings: Settings, options: NodeOptions, calls: DrainCa
     catchUp: async () => {
       const starts = fanout.positionText === null;
       for (const addition of extended.additions) await addition.catchUp?.(starts);
-      // Users whose own shards are there must not wait for the log's: what is known of it stays until it answers again.
+      // Users whose own shards answer must not wait for the shard of the log. Its last known head stays until it answers again.
       if (starts || !cluster.shards.isAway(keys.logMeta())) await follower.readHead();
     },
     onStateChange: (recoveryState) => {

@@ -15,7 +15,7 @@ import type { ConnectionsParts } from './composeConnections.js';
 
 export type AdminParts = ReturnType<typeof composeAdmin>;
 
-/** What admins do, over REST or a connection of their own, and its audit trail. */
+/** Admin operations, for REST and WebSocket alike, and their audit record. */
 export function composeAdmin(connections: ConnectionsParts) {
   const parts = { ...connections, audit: new Audit(connections) };
   const ranks = new Ranks(parts);

@@ -30,27 +30,27 @@ import { RegistryStore } from '../registry/store/registryStore.js';
 import { agreementValues } from '../settings/agreement.js';
 import type { CoreParts } from './composeCore.js';
 
-/** Upwards, to parts that are made later: nothing calls before the node starts. */
+/** Calls upwards, to parts that are made later. None is made before the node starts. */
 interface ClusterCalls {
-  /** A batch of broadcast events came on the bus. */
+  /** A batch of broadcast events arrived over the bus. */
   readonly onEvents: (text: string) => void;
-  /** Events for users who are connected here came on the bus. @param size of the message as it came, characters. */
+  /** Events for users who are connected here arrived over the bus. @param size of the received message, characters. */
   readonly onEphemeral: (events: EphemeralMessage['events'], size: number) => void;
   readonly onMail: (batch: MailBatch) => void;
-  /** The registry told where the mailbox of an established connection stands. */
+  /** The registry returned the position of the mailbox of an established connection. */
   readonly onMailbox: NonNullable<ReconcileParts['onMailbox']>;
-  /** Events that were written on a connection after that cluster time, ms. */
+  /** Events written to a connection after this cluster time, ms. */
   readonly writtenSince: (conn: string, since: number) => number;
   /** Read the logs up to their heads. */
   readonly catchUp: () => Promise<void>;
-  /** Delivery was stopped, or goes on. */
+  /** Delivery was stopped or resumed. */
   readonly onStateChange: (recoveryState: Standing) => void;
   readonly endUnestablished: (code: CloseCode) => void;
 }
 
 export type ClusterParts = ReturnType<typeof composeCluster>;
 
-/** This node among the others: the bus, the lease, the registry of connections, and the way back after an interruption. */
+/** This node in the cluster: the bus, the lease, the registry of connections, and recovery after an interruption. */
 export function composeCluster(core: CoreParts, calls: ClusterCalls) {
   const { settings, nodeId, clock, clusterTime, machineClock, logger, report, counts, keys, installation } = core;
   const { redis, subscriber, table } = core;
@@ -196,17 +196,17 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
       if (recoveryState === 'interrupted') calls.endUnestablished(CLOSE.UNAVAILABLE);
     },
   });
-  // A link that broke may have lost commands and messages alike (C12).
+  // A broken link may have lost both commands and messages (C12).
   onLinkBroken(redis, (shard) => {
-    // What is away has been reported, and interrupts when it comes back.
+    // A shard that is away is already reported, and causes an interruption when it comes back.
     if (!shards.away().includes(shard)) recovery.interrupt('the command connection closed');
   });
   core.running.add('the sweep', () => sweep.fault());
   core.running.add('housekeeping', () => housekeeping.fault());
-  /** What the balancer has besides this node, as the nodes themselves tell. */
+  /** The balancer's other nodes, by their own reports. */
   const peers = (): PeersView => {
     const others = failureDetector.live().filter((id) => id !== lease.id && cards.of(id)?.group !== core.group);
-    // A node of a version before the cards is always in the balancer.
+    // A node of a version without cards is always in the balancer.
     return { others: others.length, fit: others.filter((id) => cards.of(id)?.fit !== false).length };
   };
   core.notices.add(() =>

@@ -15,9 +15,9 @@ import type { DeliveryParts } from './composeDelivery.js';
 export type ConnectionsParts = ReturnType<typeof composeConnections>;
 
 /**
- * The connections while they live: who they are, what they may have, whether they still answer.
+ * The open connections: identity, permissions, liveness.
  *
- * @param onAuthTimeout upwards: no token came in time.
+ * @param onAuthTimeout upwards: the connection sent no token in time.
  */
 export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (connection: Connection) => void) {
   const { settings, clock, machineClock, tokenClock, random, logger, report, table, unregistered } = delivery;

@@ -38,31 +38,31 @@ import type { Extension } from './composeExtensions.js';
 
 const INSTALLATION_BYTES = 9;
 
-/** A deploy is over by then. */
+/** A deploy is over after this time. */
 const DIFFERENCES_TOLD_MS = 600_000;
 
 export interface NodeOptions {
   readonly clock?: Clock;
   readonly random?: () => number;
-  /** Joins this node with the others of its container, which share its port. */
+  /** Joins this node to the other processes of its container, which share its port. */
   readonly siblings?: (answers: Answers) => Siblings;
   readonly extensions?: readonly Extension[];
-  /** What may differ between nodes while a deploy rolls is told when it has lasted so long, ms. Default: 10 min. */
+  /** How long values may differ between nodes during a deploy before the difference is reported, ms. Default: 10 min. */
   readonly differencesReportedMs?: number;
-  /** Where the log goes, a line at a time. Default: to standard output. */
+  /** Destination of the log lines. Default: standard output. */
   readonly logTo?: DestinationStream;
 }
 
-/** Upwards, to the node itself. */
+/** Calls upwards, to the node itself. */
 export interface DrainCalls {
   readonly isDraining: () => boolean;
-  /** Begins to drain the node, or goes on; the connections that are open. */
+  /** Begins or continues to drain the node. @returns the number of open connections. */
   readonly drain: () => number;
 }
 
 export type CoreParts = ReturnType<typeof composeCore>;
 
-/** What all others stand on: settings, clock, log, counters, the connections to Redis and the table of connections. */
+/** The base of all other parts: settings, clock, log, counters, the connections to Redis and the table of connections. */
 export function composeCore(settings: Settings, options: NodeOptions, { isDraining, drain }: DrainCalls) {
   const machineClock = options.clock ?? systemClock;
   const { nodeId } = settings;
@@ -108,7 +108,7 @@ export function composeCore(settings: Settings, options: NodeOptions, { isDraini
   const installation = new Installation(candidate, (id, former) => {
     logger.warn(
       { installation: id, former },
-      'the installation has another id: its Redis lost its data, or is another',
+      'the installation has another id: this Redis lost its data, or is not the same Redis',
     );
   });
   const inspector = new RedisInspector(inspected(settings, keys, connect), logger, report);
@@ -117,31 +117,31 @@ export function composeCore(settings: Settings, options: NodeOptions, { isDraini
   return {
     settings,
     nodeId,
-    /** Of this one process; NODE_ID may be given twice. No name holds a `~`. */
+    /** Id of this process. Unlike NODE_ID it is unique. No other name contains a `~`. */
     processId,
-    /** Names the processes that share this one's port (NODES); a balancer knows them as one. */
+    /** Names the processes that share this one's port (NODES); a balancer sees them as one. */
     group: options.siblings ? `${hostname()}/${ppid}` : processId,
-    /** Cluster time, and the monotonic clock of this machine. What leaves the process, or comes from elsewhere, is compared with it. */
+    /** Cluster time, and the monotonic clock of this machine. Every time that another machine reads or writes is compared with it. */
     clock: clusterTime as Clock,
     clusterTime,
     /** The clocks of this machine: for its lease, and for tokens, whose issuer may be right where Redis is wrong. */
     machineClock,
-    /** By what tokens begin and end. */
+    /** The clock for the beginning and end of tokens. */
     tokenClock: tokenClock(machineClock, clusterTime),
     random: options.random ?? Math.random,
     isDraining,
     drain,
     logger,
-    /** A client's address as the log may show it. */
+    /** A client's address in the form that may be logged. */
     shownAddress: inLog,
     security,
     securityRecords: new SecurityRecords(security),
     report,
-    /** What went to `report`, by place. */
+    /** Number of `report` calls, by place. */
     reported,
-    /** What the parts of this node notice and must be known. */
+    /** Conditions that operators must know. */
     notices,
-    /** Those without which it does not serve. */
+    /** The parts that the node needs to serve. */
     running: new RunningParts(),
     logLines: logStream.astray,
     counts: new NodeCounts(clusterTime),
@@ -162,7 +162,7 @@ export function composeCore(settings: Settings, options: NodeOptions, { isDraini
   };
 }
 
-/** The Redis of this node, or both of them. */
+/** The Redis servers of this node: one or two. */
 function inspected(
   { redisUrl, redisQueueUrl }: Settings,
   keys: Keys,

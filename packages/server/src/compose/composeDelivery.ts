@@ -10,7 +10,7 @@ import type { EventsParts } from './composeEvents.js';
 
 export type DeliveryParts = ReturnType<typeof composeDelivery>;
 
-/** From the log and the mailboxes to the connections of this node. */
+/** Delivery from the log and the mailboxes to the connections of this node. */
 export function composeDelivery(events: EventsParts) {
   const { settings, clock, logger, report, table, isServing, lease, catalogue, log, mailboxes } = events;
   const ofUser = (userId: string): readonly Connection[] => table.ofUser(userId);

@@ -27,14 +27,15 @@ import { tokenHandlers } from '../messages/handlers/tokenHandlers.js';
 import { AppError } from '../util/appError.js';
 import type { ExtensionsParts } from './composeExtensions.js';
 
-/** What an upgrade is told, and when to come back, seconds. */
+/** Why upgrades are refused, and when to come back, seconds. */
 const AVAILABLE = { reason: '', retryAfterS: 0 };
 const DRAINING = { reason: 'This node is draining.', retryAfterS: 1 };
 const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 };
 
-/** Upgrades that a client in good order does not try; the others are refused for want of something here. */
+/** Refusals that a correct client never causes. The other reasons are a lack of resources on this node. */
 const HOSTILE: ReadonlySet<RefusalReason> = new Set(['origin', 'rate', 'auth_failures']);
 
+<<<<<<< /work/wt/prose/packages/server/src/compose/composeEntrance.ts
 export type EntranceParts = ReturnType<typeof composeEntrance>;
 
 /** The way in: upgrades, authentication, and what clients send. @param reports upwards: are made later. */
@@ -53,6 +54,20 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
     redis,
     addresses,
   } = parts;
+=======
+/** Calls upwards, to parts that are made later. */
+interface EntranceCalls {
+  /** A connection was established, after `tookMs`, and possibly replaced an earlier one. */
+  readonly onConnected: (tookMs: number, hasReplaced: boolean) => void;
+  readonly reports: () => Reports;
+}
+
+export type EntranceParts = ReturnType<typeof composeEntrance>;
+
+/** The entrance: upgrades, authentication, and messages of clients. */
+export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
+  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, addresses } = parts;
+>>>>>>> /tmp/tmpezkgc2jk/e
   const { table, isDraining, claims, commands, recovery, isServing, roles, log } = parts;
   const { fanout, userScope, acks, verifier, authFailures, clearances, authority, liveness, sockets } = parts;
   const { disconnects, announcements, publications, queueAdmin, otherEndpointAt, onEstablished } = parts;
@@ -134,7 +149,7 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
     const connection = new Connection(ws, socket, origin, sockets, settings);
     sockets.add(connection);
     inbound.attach(connection);
-    // Only a token of the query is there and yet not taken: whoever waited for a first message would not learn why.
+    // A token in the query that is not accepted must be refused at once: otherwise the client would wait without learning why.
     if (token === null && carrier === 'query') acceptor.refuseToken(connection, authError('query_token'));
     else acceptor.accept(connection, token);
   };

@@ -24,9 +24,9 @@ import type { ClusterParts } from './composeCluster.js';
 export type EventsParts = ReturnType<typeof composeEvents>;
 
 /**
- * The way of an event from its publisher through the queue into the log or the mailboxes.
+ * The path of an event from its publisher through the queue into the log or the mailboxes.
  *
- * @param onMail upwards: mail for users who are connected to this very node.
+ * @param onMail upwards: events for single users who are connected to this node.
  */
 export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) => void) {
   const { settings, nodeId, clock, clusterTime, report, notices, running, keys, installation, connect, redis } =

@@ -6,37 +6,44 @@ import type { Router } from '../http/request/router.js';
 import type { Metric, MetricList } from '../observability/metrics/metric.js';
 import type { AdminParts } from './composeAdmin.js';
 
-/** What a part of an extension adds to a node. All of it is optional. */
+/** What an extension adds to a node. Every field is optional. */
 export interface Addition {
-  /** Names it in reports. */
+  /** Name of the extension in reports. */
   readonly name: string;
-  /** The endpoint of upgrades at a path; null: the path is none of its own. */
+  /** The endpoint at a path; null: the path does not belong to the extension. */
   readonly endpointAt?: (path: string) => Endpoint | null;
-  /** Connections that the registry does not hold. */
+  /** Connections that are not in the registry. */
   readonly connections?: UnregisteredConnections;
   /** Mounts REST operations. */
   readonly routes?: (router: Router) => void;
   /** Sections of the node's statistics. */
   readonly stats?: () => Partial<NodeStats>;
+<<<<<<< /work/wt/prose/packages/server/src/compose/composeExtensions.ts
   /** Lists of the extension's metrics, each with its source. */
-  readonly metrics?: readonly MetricList<unknown>[];
-  /** A connection to the endpoint of this protocol is established. */
-  readonly onEstablished?: (connection: Connection) => void;
-  /**
-   * Reads what must be known before the node delivers: at start, and after an interruption.
-   *
-   * @param starts the node has not served yet.
-   * @throws when Redis does not answer: the call is repeated.
-   */
-  readonly catchUp?: (starts: boolean) => Promise<void>;
-  /** The node serves for the first time. */
-  readonly start?: () => void;
-  readonly stop?: () => Promise<void>;
+  readonly metrics?: readonly MetricList<unknown>[]
+/** A connection to the endpoint of this protocol is established. */
+=======
+  /** A connection to the unified endpoint was established. */
+>>>>>>> /tmp/tmpsr2tiemx/e
+  readonly onEstablished?: (connection: Connection) => void
+/**
+ * Reads what the node must know before it delivers. Called at start, and after each interruption.
+ *
+ * @param starts true: the node has not served yet.
+ * @throws when Redis does not answer; the call is then repeated.
+ */
+readonly;
+catchUp?: (starts: boolean) => Promise<void>;
+/** The node serves for the first time. */
+readonly;
+start?: () => void;
+readonly;
+stop?: () => Promise<void>;
 }
 
 /**
- * A feature that no other part of the server knows. It may use every part, and others meet it only by what it adds. `EXTENSIONS` in
- * node.ts lists them; a node without that line runs without the feature.
+ * A feature that no other part of the server imports. It may use every part; other parts see only its `Addition`. `EXTENSIONS` in
+ * node.ts lists the extensions; a node without that line runs without the feature.
  */
 export interface Extension {
   /** For docs/METRICS.md: the metrics of all lists that its additions have. */
@@ -46,7 +53,7 @@ export interface Extension {
 
 export type ExtensionsParts = ReturnType<typeof composeExtensions>;
 
-/** What extensions add, as the entrance, the reports and the routes take it. */
+/** Combines the additions for the entrance, the reports and the routes. */
 export function composeExtensions(admin: AdminParts, extensions: readonly Extension[]) {
   const additions = extensions.flatMap(({ extend }) => extend(admin));
   for (const { connections } of additions) if (connections) admin.unregistered.add(connections);

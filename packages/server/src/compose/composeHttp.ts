@@ -8,17 +8,17 @@ import { ProtocolOffers } from '../connections/upgrade/protocolOffers.js';
 import { createRestListener } from '../http/restApp.js';
 import type { EntranceParts } from './composeEntrance.js';
 
-/** A request head, and a whole request, must be in by then, milliseconds: a peer that dawdles holds a socket and no more. */
+/** Time limit for a request head and for a whole request, milliseconds. A slow peer occupies a socket no longer than that. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** How often that is looked at, milliseconds. By default Node.js does it every 30 s, which would be added to each. */
+/** How often the limits are checked, milliseconds. The default of Node.js, 30 s, would be added to each limit. */
 const CHECK_INTERVAL_MS = 1000;
 
 const UNLIMITED = Object.values(restOperations as Readonly<Record<string, RestOperation>>).flatMap(
   ({ path, unlimited }) => (unlimited ? [path] : []),
 );
 
-/** The port: REST, probes and metrics, and the upgrades that come in on it. */
+/** The port: REST, probes, metrics, and upgrades. */
 export function composeHttp(entrance: EntranceParts) {
   const { settings, clock, addresses, counts, catalogueReloads, joinSiblings, running, upgrades } = entrance;
   const reports = createReports(entrance);
@@ -39,7 +39,7 @@ export function composeHttp(entrance: EntranceParts) {
   });
   const listener = createRestListener({ ...entrance, reports, siblings, probes, httpLimit });
   const options = {
-    // The head of an upgrade comes before its token, so it has no more time than that.
+    // The head of an upgrade precedes its token, so it has at most the same time.
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, settings.authTimeoutMs),
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,

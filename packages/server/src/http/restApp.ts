@@ -22,11 +22,11 @@ import { queueRoutes } from './routes/queueRoutes.js';
 import { specRoutes } from './routes/specRoutes.js';
 import { userRoutes } from './routes/userRoutes.js';
 
-/** Routes that nobody asked for are counted under one name: a path is text from outside, and no label. */
+/** Unknown paths are counted under this name: a path comes from outside and must not become a label. */
 const UNMATCHED = 'unmatched';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** The HTTP side of a node, for its server. WebSocket upgrades never come here. */
+/** The HTTP request listener of a node. WebSocket upgrades do not pass here. */
 export function createRestListener(parts: RestParts): RequestListener {
   const app = createRestApp(parts);
   return (request, response) => {
@@ -36,8 +36,8 @@ export function createRestListener(parts: RestParts): RequestListener {
 }
 
 /**
- * A target may be written with its origin (`GET http://host/path`, RFC 9112 §3.2.2). Which one does not matter here, but for one
- * that is malformed Express finds no path, and answers with an HTML page of its own.
+ * A target may include its origin (`GET http://host/path`, RFC 9112 §3.2.2). The origin is ignored. For a malformed one Express
+ * finds no path and would answer with an HTML page of its own.
  */
 function pathOf(target: string): string {
   const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
@@ -57,7 +57,7 @@ export function createRestApp(parts: RestParts): Express {
     next();
   });
   const router = new Router(app, new Gate(parts));
-  // Routes are tried one after the other: those of the publishers come first.
+  // Express tries routes in this order, so the publishing routes come first.
   eventRoutes(router, parts);
   broadcastRoutes(router, parts);
   probeRoutes(router, parts);
@@ -82,7 +82,7 @@ export function createRestApp(parts: RestParts): Express {
 function timed({ clock, durations }: RestParts): RequestHandler {
   return (request, response, next) => {
     const startedAt = clock.mono();
-    // What is answered depends on the moment and on the token.
+    // Every answer depends on the time and on the token.
     response.set('Cache-Control', 'no-store');
     response.once('close', () => {
       const method = METHODS.has(request.method) ? request.method : 'other';
@@ -94,7 +94,7 @@ function timed({ clock, durations }: RestParts): RequestHandler {
   };
 }
 
-/** Every failure ends here and is answered in one form, in words of our own. */
+/** Every failure ends here and gets the same form of answer, without texts of libraries. */
 function answerFailure({ report, errorLog, securityRecords }: RestParts): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const problem = problemOf(error) ?? unexpected();

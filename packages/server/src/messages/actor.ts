@@ -5,17 +5,17 @@ import type { Connection } from '../connections/lifecycle/connection.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/** The user of a connection as one who orders. */
+/** The user of a connection as the actor of an admin operation. */
 export function actorOf(connection: Connection): Actor {
   return { ...viewerOf(connection), ip: connection.ip, via: 'websocket' };
 }
 
-/** As one who looks at events. */
+/** The user of a connection as a viewer of events. */
 export function viewerOf({ userId, clearance }: Connection): Viewer {
   return { userId, roles: clearance?.roles ?? NOTHING, permissions: clearance?.permissions ?? NOTHING };
 }
 
-/** As one who publishes. */
+/** The user of a connection as a publisher. */
 export function authorOf(connection: Connection): Author {
   return { actor: actorOf(connection), username: connection.identity?.username ?? connection.userId };
 }

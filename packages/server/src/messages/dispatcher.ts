@@ -26,13 +26,13 @@ type Reply<T extends ClientMessageType> = (typeof clientMessages)[T]['reply'] ex
     : undefined
   : never;
 
-/** Works on one message of an established connection; what it returns is the reply's data. */
+/** Handles one message of an established connection. Returns the data of the reply. */
 type Handler<T extends ClientMessageType> = (
   connection: Connection,
   data: ClientData<T>,
 ) => Reply<T> | Promise<Reply<T>>;
 
-/** Messages of an open connection: `authenticate` comes before. */
+/** Messages of an open connection. `authenticate` comes before it is open. */
 type OpenMessageType = Exclude<ClientMessageType, 'authenticate'>;
 export type Handlers = { readonly [T in OpenMessageType]: Handler<T> };
 type AnyHandler = (connection: Connection, data: unknown) => unknown;
@@ -49,7 +49,7 @@ export interface DispatcherParts {
   readonly onRefused: (connection: Connection, error: AppError, type: string) => void;
 }
 
-/** Faults that are the client's: so many in a row end the connection. What the server lacks is not held against it. */
+/** Faults of the client: too many in a row end the connection. Failures of the server do not count. */
 const CLIENT_FAULTS: ReadonlySet<string> = new Set([
   'MESSAGE_ERROR',
   'VALIDATION_ERROR',
@@ -60,8 +60,8 @@ const CLIENT_FAULTS: ReadonlySet<string> = new Set([
 const MAX_ERRORS_TOLD = 10;
 
 /**
- * Messages that need not wait for the answers to those of their kind before them: one publisher would get one event per round
- * trip into the queue. They take effect in order all the same, and are answered in order.
+ * Messages that need not wait for the replies to earlier messages of the same type. Otherwise one publisher could queue only one event
+ * per round trip. They still take effect in order, and are answered in order.
  */
 const PIPELINED: ReadonlySet<ClientMessageType> = new Set(['publish_event']);
 
@@ -71,7 +71,7 @@ interface Envelope {
   readonly id?: string;
 }
 
-/** Parses, validates, permits and routes what clients send, and turns every failure into one coded answer. */
+/** Parses, validates, permits and dispatches the messages of clients. Answers every failure with exactly one error code. */
 export class Dispatcher {
   private readonly parts: DispatcherParts;
   private readonly envelope: Validator<Envelope>;
@@ -84,15 +84,15 @@ export class Dispatcher {
     this.data = new Map(Object.entries(clientMessages).map(([type, { data }]) => [type, compileSchema(data)]));
   }
 
-  /** A message of an open connection. Undefined when it is done already; the promise never rejects. */
+  /** Handles a message of an open connection. Undefined if it is done already; the promise never rejects. */
   handle(connection: Connection, text: Buffer): Promise<void> | undefined {
-    // It may have waited behind others: whoever was banned meanwhile is not to give one more order.
+    // The message may have waited behind others. A user who was banned meanwhile must not give another order.
     if (!connection.isOpen()) return undefined;
     let id: string | undefined;
     let asked = '';
     try {
       const message = parseMessage(text);
-      // Before the envelope is checked: who awaits the reply to this id is to hear of the error.
+      // Read before the envelope is checked, so that the error reaches the request with this id.
       id = idOf(message);
       const { type, data: given } = this.checked(message);
       if (!isClientMessageType(type) || type === 'authenticate') throw this.unknownType(connection, type);
@@ -145,7 +145,7 @@ export class Dispatcher {
     return this.validated('authenticate', data) as ClientData<'authenticate'>;
   }
 
-  /** Tells the client of a failure. Before connection_established it answers the `authenticate` message, if there was one. */
+  /** Sends an error. Before connection_established it answers the `authenticate` message, if there was one. */
   sendError(connection: Connection, error: AppError, replyTo = connection.authenticateId): void {
     connection.errors += 1;
     this.parts.onError(connection, error);
@@ -184,7 +184,7 @@ export class Dispatcher {
     throw new AppError('VALIDATION_ERROR', `The data of ${type} is not valid.`, { details: { errors } });
   }
 
-  /** Lists what this user may send. */
+  /** Lists the messages that this user may send. */
   private unknownType(connection: Connection, type: string): AppError {
     const supported = Object.entries(clientMessages)
       .filter(([name, { permission }]) => {
@@ -197,8 +197,8 @@ export class Dispatcher {
   }
 
   /**
-   * F3 of the predecessor: a reply that could not be written as JSON was taken for a broken connection, which said nothing ever
-   * after. It costs its own request alone; thrown on from a pipeline it would stop all later replies.
+   * F3 of the predecessor: a reply that could not be written as JSON was treated as a broken connection, which then stayed silent. Here it
+   * fails only its own request. If a pipeline threw it on, all later replies would stop.
    */
   private answer(connection: Connection, reply: ServerMessageType | null, data: unknown, id: string | undefined): void {
     try {
@@ -230,13 +230,13 @@ export class Dispatcher {
     this.parts.onRefused(connection, refusal, asked);
     this.sendError(connection, refusal, replyTo);
     if (!CLIENT_FAULTS.has(refusal.code)) return;
-    // F7 of the predecessor: its count was reset by each frame before parsing, so junk was answered for ever.
+    // F7 of the predecessor: every frame reset the count before it was parsed, so invalid frames were answered for ever.
     connection.consecutiveErrors += 1;
     if (connection.consecutiveErrors >= this.parts.maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
   }
 }
 
-/** The id of a message whose envelope may be malformed otherwise. */
+/** The id of a message whose envelope may otherwise be malformed. */
 function idOf(message: object): string | undefined {
   const id: unknown = Object.hasOwn(message, 'id') ? (message as { id: unknown }).id : undefined;
   return typeof id === 'string' && id !== '' && id.length <= MAX_MESSAGE_ID_LENGTH ? id : undefined;

@@ -1,7 +1,7 @@
 import type { Connection } from '../connections/lifecycle/connection.js';
 import type { PublishTurn } from '../events/publish/publisher.js';
 
-/** Replies of one connection that are still to come. Its next messages wait when there are as many. */
+/** Maximum number of pending replies of a connection. Above it, its next messages wait. */
 const MAX_UNDER_WAY = 128;
 
 interface Line {
@@ -11,20 +11,20 @@ interface Line {
 }
 
 /**
- * Lets messages of one connection be worked on before those before them are answered, where waiting for each answer would
- * cost a round trip to Redis per message. Replies keep the order of the messages.
+ * Handles messages of one connection before the previous ones are answered. Waiting for each answer would cost a round trip to Redis
+ * per message. Replies keep the order of the messages.
  */
 export class Pipeline {
   private readonly lines = new WeakMap<Connection, Line>();
 
-  /** Ends when all that was added is answered; null when nothing is under way. */
+  /** Resolves when everything added has been answered; null when nothing is pending. */
   idle(connection: Connection): Promise<void> | null {
     const line = this.lines.get(connection);
     return line && line.underWay > 0 ? line.tail : null;
   }
 
   /**
-   * @param work the message that is being worked on; it must not reject.
+   * @param work handling of the message; it must not reject.
    * @returns what the next message has to wait for; undefined: nothing.
    */
   add(connection: Connection, work: Promise<() => void>): Promise<void> | undefined {

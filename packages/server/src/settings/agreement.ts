@@ -1,27 +1,27 @@
 import type { Settings } from './settings.js';
 
 /**
- * What becomes of nodes of one cluster whose values differ.
+ * What happens to nodes of one cluster whose values differ.
  *
- * - `refused`: the node does not start, and says both values: with both in force events would be lost, or their order.
- * - `peer`: each node is checked by its own value, which its card tells.
- * - `told`: may differ while a deploy rolls; told in `/health` when it lasts.
+ * - `refused`: the node does not start, and names both values. With both in force, events or their order would be lost.
+ * - `peer`: the value of each node applies to that node. The other nodes read it from its card.
+ * - `told`: the values may differ during a rolling deploy. `/health` reports a difference that lasts.
  */
 type AgreementRule = 'refused' | 'peer' | 'told';
 
 export interface Agreement {
-  /** The setting, or what it leads to. */
+  /** The setting, or what is derived from it. */
   readonly name: string;
   readonly rule: AgreementRule;
   readonly why: string;
-  /** As the card tells it; no secrets. Absent: not of the settings, or checked in another way. */
+  /** As published in the node's card; no secrets. Absent: the value is not in the settings, or is compared elsewhere. */
   readonly value?: (settings: Settings) => string | number | boolean | readonly string[] | null;
 }
 
-/** What a node's queue is: an id that its Redis holds, and where that is. */
+/** Identity of a node's queue: an id stored in its Redis, and the address of that Redis. */
 export const QUEUE_AGREEMENT = 'REDIS_URL, REDIS_PREFIX, REDIS_QUEUE_URL';
 
-/** Settings that must agree: the one list. docs/CONFIG.md shows it. */
+/** The only list of settings that must agree. docs/CONFIG.md shows it. */
 export const AGREEMENTS: readonly Agreement[] = [
   {
     name: 'EVENT_QUEUE_PARTITIONS',
@@ -37,13 +37,13 @@ export const AGREEMENTS: readonly Agreement[] = [
   {
     name: 'LEASE_TTL_MS',
     rule: 'peer',
-    why: 'a node counts as dead, and a replaced connection is no longer waited for, after the time of that node itself',
+    why: 'a node counts as dead, and a new connection stops waiting for a replaced one, after the time of that node itself',
     value: ({ leaseTtlMs }) => leaseTtlMs,
   },
   {
     name: 'REPLACE_TIMEOUT_MS',
     rule: 'peer',
-    why: 'a claimer waits for a node with a longer lease until that lease has ended, whatever its own value is',
+    why: 'a new connection waits for a node with a longer lease until that lease has ended, whatever its own value is',
     value: ({ replaceTimeoutMs }) => replaceTimeoutMs,
   },
   { name: 'version', rule: 'told', why: 'nodes of different versions should not run together for long' },

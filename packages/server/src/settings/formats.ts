@@ -8,11 +8,11 @@ function isRedisUrl(text: string): boolean {
     return true;
   } catch (error) {
     if (!(error instanceof RedisUrlError)) throw error;
-    return false; // `faultOf` tells what is wrong; ajv cannot
+    return false; // `faultOf` says what is wrong; ajv cannot
   }
 }
 
-/** What is wrong with a value, where the format can tell it without repeating a word of it; else null. */
+/** The fault of a value, if the format can name it without quoting the value; else null. */
 export function faultOf(format: unknown, value: unknown): string | null {
   if (format !== 'redis-url' || typeof value !== 'string') return null;
   try {
@@ -24,27 +24,27 @@ export function faultOf(format: unknown, value: unknown): string | null {
   }
 }
 
-/** Without a user: `fetch` refuses such a URL, and it would be refused at the first token only. */
+/** No user and password: `fetch` refuses such a URL, which would show only at the first token. */
 function isHttpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password } = new URL(text);
   return /^https?:$/.test(protocol) && username === '' && password === '';
 }
 
-/** As browsers send it: no path, no default port, lower case. Anything else would never be equal to an Origin header. */
+/** An origin as browsers send it: no path, no default port, lower case. Any other form never equals an Origin header. */
 function isOrigin(text: string): boolean {
   if (text === '*' || text === 'same-host') return true;
   if (/^https?:/i.test(text)) return URL.canParse(text) && new URL(text).origin === text;
   return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(:\d{1,5})?$/.test(text);
 }
 
-/** What `proxy-addr` takes. */
+/** The formats that `proxy-addr` accepts. */
 function isProxy(text: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
   const match = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text);
   const family = isIP(match?.[1] ?? '');
   if (!match || family === 0) return false;
-  // A range of everybody (/0) lets each client choose the address that its limits are counted under.
+  // With a range of all addresses (/0) each client could choose the address that its limits are counted under.
   const bits = Number(match[2] ?? 1);
   return bits >= 1 && bits <= (family === 4 ? 32 : 128);
 }

@@ -3,7 +3,7 @@ import type { SettingValues } from './table/entries.js';
 
 type Doors = Pick<SettingValues, 'jwtSecret' | 'host' | 'nodeEnv' | 'metricsToken' | 'allowedOrigins'>;
 
-/** What these settings leave open to strangers, in sentences for the log: told at each start, so that it is nowhere by oversight. */
+/** What these settings leave open to strangers, as sentences. Logged at each start, so that nothing stays open unnoticed. */
 export function openDoors({ jwtSecret, host, nodeEnv, metricsToken, allowedOrigins }: Doors): string[] {
   const reachable = !isLoopback(host);
   return [
@@ -11,7 +11,7 @@ export function openDoors({ jwtSecret, host, nodeEnv, metricsToken, allowedOrigi
       ? ['tokens signed with the development secret are trusted, and everybody knows it (JWT_SECRET)']
       : []),
     ...(reachable && nodeEnv !== 'production' && metricsToken === null
-      ? ['/metrics is open to whoever reaches the port (METRICS_TOKEN)']
+      ? ['/metrics is open to everybody who reaches the port (METRICS_TOKEN)']
       : []),
     ...(reachable && allowedOrigins.includes('*') ? ['web pages of any origin may connect (ALLOWED_ORIGINS)'] : []),
   ];

@@ -1,10 +1,10 @@
 import type { SettingsProblem } from './settingsError.js';
 import { type Entry, flagOf } from './table/entry.js';
 
-/** What was given for each setting, by environment variable. An empty variable counts as not given. */
+/** The given text of each setting, by environment variable. An empty variable counts as not set. */
 export type GivenTexts = ReadonlyMap<string, string>;
 
-/** Takes the settings' variables from the environment and lays the flags over them. Other variables are ignored. */
+/** Reads the settings' variables from the environment, then the flags, which win. Other variables are ignored. */
 export function readTexts(
   entries: readonly Entry[],
   env: Readonly<Record<string, string | undefined>>,
@@ -13,7 +13,7 @@ export function readTexts(
 ): GivenTexts {
   const given = new Map<string, string>();
   for (const entry of entries) {
-    // Compose files pass `${NAME:-}` on as an empty text; nobody means an empty value by it.
+    // Compose files pass `${NAME:-}` on as an empty text, which means "not set".
     const text = env[entry.env]?.trim();
     if (text) given.set(entry.env, text);
   }
@@ -35,7 +35,7 @@ function readFlags(
     const entry = byFlag.get(flag);
     if (!entry) {
       problems.push(unknownArgument(flag));
-      // The value that follows an unknown flag would be reported as a second problem, and it may be a secret.
+      // Skip the value after an unknown flag: it is no second problem, and it may be a secret.
       if (equals === -1 && flag.startsWith('--') && isValue(argv[i + 1])) i += 1;
       continue;
     }
@@ -60,7 +60,7 @@ function unknownArgument(flag: string): SettingsProblem {
   return { setting: 'command line', message: 'is not a flag; write --name value or --name=value' };
 }
 
-/** Text to value. What does not fit the kind stays as it is, and the schema refuses it with the bad value in the message. */
+/** Converts a text to a value. A text of the wrong kind stays as it is, so that the schema's message can quote it. */
 export function parseText(entry: Entry, text: string): unknown {
   switch (entry.kind) {
     case 'integer':

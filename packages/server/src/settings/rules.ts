@@ -10,7 +10,7 @@ import { REPLACE_MARGIN_MS, type SettingValues } from './table/entries.js';
 /** RFC 7518 §3.2: a key as long as the hash output. */
 const MIN_SECRET_BYTES = 32;
 
-/** A rule between settings. It is skipped when one of those it reads is wrong already: its message would mislead. */
+/** A rule between settings. It is skipped when one of the settings it reads is invalid, because its message would mislead. */
 interface Rule {
   readonly reads: readonly (keyof SettingValues)[];
   readonly check: (values: SettingValues) => readonly SettingsProblem[];
@@ -25,7 +25,7 @@ type Keys = Pick<SettingValues, 'jwtSecret' | 'jwtPublicKey' | 'jwtJwksUrl' | 'j
 const keyed = ({ jwtSecret, jwtPublicKey, jwtJwksUrl }: Keys): boolean =>
   jwtSecret.length > 0 || jwtPublicKey !== null || jwtJwksUrl !== null;
 
-/** Not where all issuers stand in the file of JWT_ISSUERS. */
+/** False when all issuers are in the file of JWT_ISSUERS. */
 const ownIssuer = (values: Keys): boolean => keyed(values) || values.jwtIssuers === null;
 
 const when = (wrong: boolean, setting: string, message: string): readonly SettingsProblem[] =>
@@ -56,7 +56,7 @@ export const RULES: readonly Rule[] = [
       ...when(
         values.jwtIssuers !== null && keyed(values) && values.jwtIssuer === null,
         'JWT_ISSUER',
-        'compulsory with JWT_ISSUERS: else a token of any other issuer would be taken for one of yours',
+        'required with JWT_ISSUERS: otherwise a token of any other issuer would be taken for one of yours',
       ),
       ...issuersProblems(values),
     ],
@@ -83,7 +83,7 @@ export const RULES: readonly Rule[] = [
       when(
         production(values) && values.jwtIssuer === null && ownIssuer(values) && values.jwtIssuers === null,
         'JWT_ISSUER',
-        'compulsory in production',
+        'required in production',
       ),
   },
   {
@@ -92,7 +92,7 @@ export const RULES: readonly Rule[] = [
       when(
         production(values) && values.jwtAudience.length === 0 && ownIssuer(values),
         'JWT_AUDIENCE',
-        'compulsory in production',
+        'required in production',
       ),
   },
   {
@@ -101,12 +101,12 @@ export const RULES: readonly Rule[] = [
       ...when(
         production(values) && values.allowedOrigins.length === 0,
         'ALLOWED_ORIGINS',
-        'compulsory in production: the origins of the web pages that may connect',
+        'required in production: the origins of the web pages that may connect',
       ),
       ...when(
         production(values) && values.allowedOrigins.includes('*'),
         'ALLOWED_ORIGINS',
-        '"*" is not allowed in production: name the origins',
+        '"*" is not allowed in production: list the origins',
       ),
     ],
   },
@@ -116,7 +116,7 @@ export const RULES: readonly Rule[] = [
       when(
         values.jwtJwksUrl !== null && values.jwtIssuer === null,
         'JWT_ISSUER',
-        'compulsory with JWT_JWKS_URL: a key set speaks for one issuer',
+        'required with JWT_JWKS_URL: a key set is valid for one issuer',
       ),
   },
   {
@@ -125,7 +125,7 @@ export const RULES: readonly Rule[] = [
       when(
         values.jwtJwksUrl !== null && values.jwtPublicKey !== null,
         'JWT_PUBLIC_KEY',
-        'excludes JWT_JWKS_URL: with both it would be open which one verifies a token',
+        'excludes JWT_JWKS_URL: with both it would not be clear which key verifies a token',
       ),
   },
   {
@@ -148,7 +148,7 @@ export const RULES: readonly Rule[] = [
         jwtJwksUrl !== null &&
           !jwtAlgorithms.some((name) => (PUBLIC_KEY_ALGORITHMS as readonly string[]).includes(name)),
         'JWT_ALGORITHMS',
-        `${quotedValue(OPEN, jwtAlgorithms)} holds none for JWT_JWKS_URL: ${PUBLIC_KEY_ALGORITHMS.join(', ')}`,
+        `${quotedValue(OPEN, jwtAlgorithms)} has no algorithm for JWT_JWKS_URL: ${PUBLIC_KEY_ALGORITHMS.join(', ')}`,
       ),
   },
 ];
@@ -188,12 +188,12 @@ function issuersProblems({ jwtIssuers, jwtIssuer }: SettingValues): readonly Set
   }
 }
 
-/** A key that no accepted algorithm fits is a mistake: its tokens would all be refused. */
+/** A key that fits no accepted algorithm is a mistake: all its tokens would be refused. */
 function unused(source: string, keys: readonly KeyObject[], allowed: readonly Algorithm[]): readonly SettingsProblem[] {
   const fitting = new Set(keys.flatMap(algorithmsOf));
   return when(
     !allowed.some((name) => fitting.has(name)),
     'JWT_ALGORITHMS',
-    `${quotedValue(OPEN, allowed)} holds none for ${source}: ${[...fitting].join(', ')}`,
+    `${quotedValue(OPEN, allowed)} has no algorithm for ${source}: ${[...fitting].join(', ')}`,
   );
 }

@@ -1,6 +1,6 @@
 import type { SettingValues } from './table/entries.js';
 
-/** What of the settings must never stand in a log: keys, tokens, and the passwords of URLs, as written there and decoded. */
+/** The secrets in the settings, which must never be logged: keys, tokens, and the passwords of URLs, both encoded and decoded. */
 export function secretsOf(
   settings: Pick<SettingValues, 'jwtSecret' | 'metricsToken' | 'redisUrl' | 'redisQueueUrl'>,
 ): string[] {
@@ -9,7 +9,7 @@ export function secretsOf(
   return [...jwtSecret, ...(metricsToken === null ? [] : [metricsToken]), ...urls];
 }
 
-/** Between the first colon behind the scheme and the last @; `?password=` too, which ioredis reads. */
+/** The password between the first colon after the scheme and the last @, and `?password=`, which ioredis reads too. */
 function passwordsOf(url: string): string[] {
   const [, login] = /^[a-z+]+:\/\/[^:/?#]*:(.*)@/is.exec(url) ?? [];
   const query = [...url.matchAll(/[?&][^=&]*(?:password|secret|token)[^=&]*=([^&]*)/gi)].map(
@@ -22,6 +22,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // a percent sign that encodes nothing: the password is the text
+    return text; // an invalid percent-encoding: the password is the text itself
   }
 }

@@ -17,7 +17,7 @@ export { SettingsError, type SettingsProblem } from './settingsError.js';
 export { settingsMarkdown } from './settingsMarkdown.js';
 export type { TrustProxy } from './table/entry.js';
 
-/** All settings, frozen. `console.log` and JSON show them with secrets and passwords masked; those of a copy they do not. */
+/** All settings, frozen. `console.log` and JSON mask secrets and passwords, but not those of a copy. */
 export type Settings = SettingValues;
 
 const TABLE: readonly Entry[] = ENTRIES;
@@ -38,8 +38,8 @@ const validate = settingsAjv().compile(settingsSchema);
 /**
  * Reads the settings from environment variables and command-line flags (a flag wins).
  *
- * @param env usually `process.env`; what is no setting is ignored.
- * @param argv the flags without the program's own ones: `--lease-ttl-ms 5000` or `--port=9000`.
+ * @param env usually `process.env`; variables that are not settings are ignored.
+ * @param argv the flags without the program's own arguments: `--lease-ttl-ms 5000` or `--port=9000`.
  * @throws SettingsError with every problem: bad values, unknown flags, settings that contradict each other.
  */
 export function loadSettings(
@@ -63,14 +63,14 @@ export function loadSettings(
   return seal(settings);
 }
 
-/** Runs the schema over what was given. @returns the properties that are wrong. */
+/** Validates the given values. @returns the properties that are invalid. */
 function checkValues(values: ReadonlyMap<string, unknown>, problems: SettingsProblem[]): ReadonlySet<string> {
   const wrong = new Set<string>();
   if (validate(Object.fromEntries(values))) return wrong;
   for (const error of validate.errors ?? []) {
     const [property = '', item] = error.instancePath.split('/').slice(1);
     const entry = BY_PROPERTY.get(property);
-    // One message per setting: which keywords of the schema failed does not matter.
+    // One message per setting, however many keywords of the schema failed.
     if (!entry || wrong.has(property)) continue;
     wrong.add(property);
     problems.push(badValue(entry, values.get(property), item, error));
@@ -94,7 +94,7 @@ function fillDefaults(values: Map<string, unknown>): void {
     else if ('value' in entry.default) values.set(property, entry.default.value);
     else values.set(property, entry.default.derive(Object.fromEntries(values)));
   }
-  // Only where nothing else is configured: beside a real key the known secret would let everybody in.
+  // Only without any other key: beside a real key, the publicly known secret would admit everybody.
   const keyless = !['jwtPublicKey', 'jwtJwksUrl', 'jwtIssuers'].some((property) => values.get(property) !== null);
   const secrets = values.get('jwtSecret');
   if (!production && keyless && Array.isArray(secrets) && secrets.length === 0) {
@@ -118,7 +118,7 @@ export function describeSettings(settings: Settings): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(settings).map(([property, value]) => {
       const entry = BY_PROPERTY.get(property);
-      // A property that is no setting was added by a copy: nothing is known of it, so it is not shown.
+      // A property that is not a setting was added by a copy. It may be secret, so it is masked.
       return [property, entry ? shownValue(entry, value) : shownValue({ secret: true }, value)];
     }),
   );

@@ -1,12 +1,12 @@
-/** One thing that is wrong with the settings. Safe to print: secrets are masked. */
+/** A problem of the settings. Safe to print: secrets are masked. */
 export interface SettingsProblem {
-  /** The environment variable, or the flag as it was given when it belongs to none. */
+  /** The environment variable, or the unknown flag as it was given. */
   readonly setting: string;
-  /** What was given and what is allowed. */
+  /** The given and the allowed value. */
   readonly message: string;
 }
 
-/** The settings are not usable. Lists every problem, so that one attempt is enough to mend them. */
+/** The settings are invalid. Lists every problem, so that one attempt is enough to fix them. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly problems: readonly SettingsProblem[];

@@ -30,7 +30,7 @@ command line of a process.
 In production (\`NODE_ENV=production\`) a node refuses to start with the development secret or without a key, with a secret of
 less than 32 bytes, without \`JWT_ISSUER\` and \`JWT_AUDIENCE\`, and with \`ALLOWED_ORIGINS\` empty or \`*\`.`;
 
-/** What all nodes should have the same, and what becomes of them when they have not. */
+/** The settings that all nodes should share, and what happens when they differ. */
 function agreements(): string {
   return [
     '## Settings that must agree',

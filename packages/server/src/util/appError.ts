@@ -1,11 +1,11 @@
 import type { ErrorCode } from '@unified-ws/protocol';
 
-/** What a client may be told besides the code: machine-readable, never a stack, a key name, a token or a library's text. */
+/** What a client gets besides the code. Machine-readable; never a stack, a key name, a token or a library's text. */
 export type ErrorDetails = Record<string, unknown>;
 
-/** Whose token it was that is refused, for the log alone. */
+/** The owner of a refused token, for the log only. */
 export interface Bearer {
-  /** Its signature is good: it says this of itself otherwise, as anybody can. */
+  /** True: its signature is valid. False: anybody could have written these claims. */
   readonly proven: boolean;
   readonly userId: string | null;
   readonly sid: string | null;
@@ -14,16 +14,15 @@ export interface Bearer {
 }
 
 /**
- * The only error class whose text reaches a client: `message` and `details` go onto the wire as they are. `cause` stays
- * in the log.
+ * The only error class whose text reaches a client: `message` and `details` are sent as they are. `cause` is only logged.
  */
 export class AppError extends Error {
   override readonly name = 'AppError';
   readonly code: ErrorCode;
   readonly details?: ErrorDetails;
-  /** Whether the connection can be used on, where that differs from what the code says by itself. */
+  /** Whether the connection stays usable, if that differs from the default of the code. */
   readonly recoverable?: boolean;
-  /** Of a refused token; a function, as reading it costs what most of its callers need not pay. */
+  /** Owner of the refused token. A function, because most callers do not need it and decoding has a cost. */
   bearer?: () => Bearer;
 
   constructor(

@@ -9,8 +9,8 @@ export interface Clock {
 }
 
 /**
- * The clock of a Redis may step by less than this, ms: a machine to which it failed over was off. What Redis ends by its own clock (keys
- * with a time to live) is kept for so much longer, so that nothing ends early.
+ * The clock of Redis may step by less than this, ms, for example after a fail-over to a machine with a wrong clock. Keys whose time
+ * to live Redis ends by its own clock are kept this much longer, so that none ends early.
  */
 export const CLOCK_STEP_MS = 15 * 60 * 1000;
 

@@ -3,8 +3,8 @@ import { TIME_PATTERN } from '@unified-ws/protocol';
 const SHAPE = new RegExp(TIME_PATTERN);
 
 /**
- * Wall-clock ms of an RFC 3339 time with a zone; null when it is none. `Date.parse` alone takes 30 February for 1 March
- * and hour 24 for the next day.
+ * Wall-clock ms of an RFC 3339 time with a zone; null for any other text. `Date.parse` alone accepts 30 February as 1 March, and
+ * hour 24 as the next day.
  */
 export function parseTime(text: string): number | null {
   if (!SHAPE.test(text)) return null;

@@ -5,8 +5,8 @@ const BLANKS = /[ \t\r\n]*/y;
 type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or end' | 'nothing';
 
 /**
- * Line and column (from 1) of the first fault in a JSON text that `JSON.parse` refused; where the text ends when it
- * ends too early. V8 tells a position for some faults alone.
+ * Line and column (from 1) of the first fault in a JSON text that `JSON.parse` refused. For a text that ends too early: its end.
+ * V8 gives a position for some faults only.
  */
 export function placeOfFault(text: string): { readonly line: number; readonly column: number } {
   const before = text.slice(0, firstFault(text));
@@ -30,7 +30,7 @@ function firstFault(text: string): number {
   }
 }
 
-/** What may follow `token`; null when it may not stand here. */
+/** What may follow `token`; null when `token` is not allowed here. */
 function after(expected: Expected, [token, sign, string]: RegExpExecArray, closers: string[]): Expected | null {
   const key = expected === 'key' || expected === 'key or }';
   if (sign === undefined) {

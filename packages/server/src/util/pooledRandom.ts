@@ -4,8 +4,8 @@ export type RandomBytes = (size: number) => Uint8Array;
 const POOL_BYTES = 4096;
 
 /**
- * Draws random bytes by the page and hands out slices, none twice. A call of `crypto.randomBytes` costs 3 µs however little it
- * asks for: drawn one by one, ids and tags took 15 % of the CPU of a publish in batches.
+ * Draws random bytes in large pieces and hands out slices; none is used twice. A call of `crypto.randomBytes` costs 3 µs however
+ * few bytes it returns. One call per id and tag took 15 % of the CPU of batch publishing.
  */
 export function pooledRandom(draw: RandomBytes): RandomBytes {
   let pool = new Uint8Array(0);

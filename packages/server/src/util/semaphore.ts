@@ -1,4 +1,4 @@
-/** A number of places, and those who wait for one, in turn. */
+/** A number of places, and a queue of items that wait for one. */
 export class Semaphore<T> {
   private readonly total: number;
   private readonly waiting = new Set<T>();
@@ -20,7 +20,7 @@ export class Semaphore<T> {
     this.waiting.clear();
   }
 
-  /** False: none is free, and it waits for one. */
+  /** False: no place is free, and the item was put into the queue. */
   take(one: T): boolean {
     if (this.taken < this.total) {
       this.taken += 1;
@@ -35,8 +35,8 @@ export class Semaphore<T> {
   }
 
   /**
-   * Those who may try now, as many as there are free places; they wait no more. To be asked for again and again: whoever was offered a
-   * place may not take it, and those behind would wait for ever.
+   * Takes as many waiting items from the queue as there are free places; they may try now. Call this repeatedly: an item that was
+   * offered a place may not take it, and the items behind it would wait for ever.
    */
   offer(): T[] {
     const offered: T[] = [];

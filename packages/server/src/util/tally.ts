@@ -1,8 +1,8 @@
-/** Distinct names that are kept; what comes after them counts as `other`. */
+/** Maximum number of distinct names. Further names count as `other`. */
 const MAX_NAMES = 200;
 const OTHER = 'other';
 
-/** Counts by name. Bounded: its names become metric labels, and some come from outside. */
+/** Counts by name. Bounded, because names become metric labels and some come from outside. */
 export class Tally {
   private readonly counts = new Map<string, number>();
   private sum = 0;

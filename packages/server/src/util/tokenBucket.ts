@@ -1,22 +1,22 @@
-/** A token less this is a token: sums of fractions are never quite whole. */
+/** Rounding tolerance: a sum of fractions may be slightly below a whole token. */
 const ROUNDING = 1e-6;
 
-/** So many things, or bytes, in a time. Holds no timer; times are monotonic milliseconds. */
+/** Limits an amount (messages, bytes) per time. Holds no timer; times are monotonic milliseconds. */
 export class TokenBucket {
   private readonly perMs: number;
   private readonly burst: number;
   private tokens: number;
-  /** Full at the beginning, whenever that is. */
+  /** Full at the first use, whenever that is. */
   private at = Number.NEGATIVE_INFINITY;
 
-  /** @param burst how many may come at once, at least 1. */
+  /** @param burst how many may be taken at once, at least 1. */
   constructor(perMs: number, burst: number) {
     this.perMs = perMs;
     this.burst = burst;
     this.tokens = burst;
   }
 
-  /** False: not now, and nothing was taken. */
+  /** False: there are not enough tokens, and none was taken. */
   take(now: number, amount = 1): boolean {
     this.refill(now);
     if (this.tokens < amount - ROUNDING) return false;
@@ -24,14 +24,14 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes one in any case. @returns what is left; below 0: there was none. */
+  /** Takes one even if there is none. @returns what is left; below 0: there was none. */
   charge(now: number): number {
     this.refill(now);
     this.tokens -= 1;
     return this.tokens;
   }
 
-  /** What was taken for another comes back. */
+  /** Returns the last taken token. */
   giveBack(): void {
     this.tokens = Math.min(this.burst, this.tokens + 1);
   }
@@ -41,7 +41,7 @@ export class TokenBucket {
     return this.tokens >= this.burst;
   }
 
-  /** Milliseconds until `take` will succeed, 0 when it would now. Whole and rounded up, so that a timer is not too early. */
+  /** Milliseconds until `take` succeeds, 0 if it would succeed now. Rounded up, so that a timer does not fire too early. */
   retryAfterMs(now: number): number {
     this.refill(now);
     const missing = 1 - ROUNDING - this.tokens;

@@ -1,6 +1,6 @@
 /**
- * As `work`, but `late` when it has not ended after `ms`. The work itself goes on: what it says later, a failure too, is of no interest.
- * The timer never outlives the call.
+ * Resolves like `work`, or with `late` when `work` has not ended after `ms`. `work` goes on, but its later result or failure is
+ * ignored. The timer never outlives the call.
  */
 export async function withTimeout<T, L>(work: Promise<T>, ms: number, late: L): Promise<T | L> {
   let timer: NodeJS.Timeout | undefined;

@@ -140,7 +140,10 @@ function queueHealth(
   };
   const { size, max, counts, paused } = queue;
   for (const [name, ms] of stalled) {
-    take(QUEUE_PENALTIES.stalled, `queue: nobody has started the next job of ${name} for ${Math.round(ms / 1000)} s`);
+    take(
+      QUEUE_PENALTIES.stalled,
+      `queue: no worker has started the next job of ${name} for ${Math.round(ms / 1000)} s`,
+    );
   }
   if (size >= max) take(QUEUE_PENALTIES.full, `queue: full (${size} of ${max} jobs)`);
   else if (size >= NEARLY_FULL * max) take(QUEUE_PENALTIES.nearlyFull, `queue: nearly full (${size} of ${max} jobs)`);

@@ -2,7 +2,7 @@ import type { Core } from '../../core.js';
 import type { EventQueues } from './eventQueues.js';
 import type { JobCounts } from './queueEngine.js';
 
-/** A sample this old, milliseconds, is renewed when somebody looks. */
+/** A sample older than this, milliseconds, is renewed at the next read. */
 const FRESH_MS = 5000;
 
 interface Sample {
@@ -15,7 +15,7 @@ interface Sample {
 
 type QueueSampleParts = Pick<Core, 'clock' | 'report'> & { readonly queues: Pick<EventQueues, 'counts' | 'paused'> };
 
-/** The queues' counts for the metrics: a look never waits for Redis, it shows the last sample and orders the next. */
+/** The queues' counts for the metrics. A read never waits for Redis: it returns the last sample and requests the next one. */
 export class QueueSample {
   private readonly parts: QueueSampleParts;
   private latest: Sample | null = null;
@@ -25,7 +25,7 @@ export class QueueSample {
     this.parts = parts;
   }
 
-  /** Null when there has been none yet. */
+  /** Null if there is no sample yet. */
   look(): Sample | null {
     const { clock } = this.parts;
     const stale = this.latest === null || clock.mono() - this.latest.at > FRESH_MS;

@@ -7,9 +7,9 @@ import { invalid, RestProblem } from './restProblem.js';
 const MAX_USER_ID_BYTES = 128;
 
 /**
- * Makes a reader of a body that may be left out (`{}` then).
+ * Makes a reader of an optional body. A missing body counts as `{}`.
  *
- * @returns a function that throws a RestProblem VALIDATION_ERROR for what does not match.
+ * @returns a function that throws a RestProblem VALIDATION_ERROR if the body does not match.
  */
 export function bodyReader<const S extends JSONSchema>(schema: S): (body: unknown) => FromSchema<S> {
   const validate = compileSchema<FromSchema<S>>(schema);
@@ -21,7 +21,7 @@ export function bodyReader<const S extends JSONSchema>(schema: S): (body: unknow
   };
 }
 
-/** @throws RestProblem when it cannot be a user id: they have 1 to 128 bytes. (A lone surrogate does not pass the URL.) */
+/** @throws RestProblem unless the parameter has 1 to 128 bytes. (A URL cannot carry a lone surrogate.) */
 export function readUserId(parameter: unknown): string {
   const userId = typeof parameter === 'string' ? parameter : '';
   const bytes = Buffer.byteLength(userId);
@@ -31,7 +31,7 @@ export function readUserId(parameter: unknown): string {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** @throws RestProblem for what is not base64url, without padding, of UTF-8: an order must not reach another user than was meant. */
+/** @throws RestProblem unless the text is base64url, without padding, of UTF-8. Otherwise an order could reach another user. */
 export function userIdOfBase64url(text: string): string {
   const bytes = Buffer.from(text, 'base64url');
   try {
@@ -43,10 +43,10 @@ export function userIdOfBase64url(text: string): string {
 }
 
 /**
- * The schema bounds characters; these are bytes, as user ids have them in the keys.
+ * Checks a list of user ids. The schema limits characters, but Redis keys limit bytes.
  *
  * @param path of the list in the body.
- * @throws RestProblem for the first that cannot be a user id.
+ * @throws RestProblem for the first entry that is not a user id.
  */
 export function readUserIds(ids: readonly string[], path: string): void {
   const at = ids.findIndex((id) => !isUserId(id));
@@ -54,7 +54,7 @@ export function readUserIds(ids: readonly string[], path: string): void {
   throw invalid('The body is not valid.', `${path}/${at}`, `must have 1 to ${MAX_USER_ID_BYTES} bytes of UTF-8`);
 }
 
-/** @throws RestProblem for a body that is there and no object. */
+/** @throws RestProblem for a missing body, and for one that is not an object. */
 export function requireObject(body: unknown): Record<string, unknown> {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
   throw body === undefined

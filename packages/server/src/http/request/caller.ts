@@ -4,18 +4,18 @@ import type { Viewer } from '../../admin/events/payloadFor.js';
 import type { Author } from '../../admin/events/publications.js';
 import type { Identity } from '../../auth/tokenVerifier.js';
 
-/** Who calls, once the token was found good. */
+/** The sender of a request, after the token was verified. */
 export interface Caller {
   readonly identity: Identity;
   readonly permissions: ReadonlySet<string>;
 }
 
-/** What the handlers of one request leave for each other. */
+/** What the handlers of one request pass on to each other. */
 interface Locals {
   /** Pattern of the route that matched. */
   route?: string;
   caller?: Caller;
-  /** Where the request comes from, as limits count it. */
+  /** Client address, in the form that limits count. */
   address?: string;
 }
 
@@ -30,26 +30,26 @@ export function callerOf(response: Response): Caller {
   return caller;
 }
 
-/** A request and what it is answered with. */
+/** A request and its response. */
 export interface Answered {
   readonly request: Request;
   readonly response: Response;
 }
 
-/** The caller as one who looks at events. */
+/** The caller as a viewer of events. */
 export function viewerOf({ response }: Pick<Answered, 'response'>): Viewer {
   const { identity, permissions } = callerOf(response);
   return { userId: identity.userId, roles: new Set(identity.roles), permissions };
 }
 
-/** The caller as he stands in the audit record. */
+/** The caller as recorded in the audit log. */
 export function actorOf({ response }: Pick<Answered, 'response'>): Actor {
   const { identity, permissions } = callerOf(response);
   const ip = localsOf(response).address ?? '';
   return { userId: identity.userId, ip, via: 'rest', roles: new Set(identity.roles), permissions };
 }
 
-/** The caller as one who publishes. */
+/** The caller as a publisher. */
 export function authorOf(call: Pick<Answered, 'response'>): Author {
   return { actor: actorOf(call), username: callerOf(call.response).identity.username };
 }

@@ -4,9 +4,9 @@ import type { RequestHandler } from 'express';
 const MAX_AGE_S = 600;
 
 /**
- * Lets pages of the allowed origins read the answer. No credentials: tokens travel in a header, not in cookies.
+ * Lets pages of the allowed origins read the answer. Credentials are not allowed: tokens travel in a header, not in cookies.
  *
- * @param allowedOrigins empty or with `*`: any, as for WebSockets.
+ * @param allowedOrigins empty or with `*`: any origin, as for WebSockets.
  */
 export function cors(allowedOrigins: readonly string[]): RequestHandler {
   const origins = allowedOrigins.length === 0 || allowedOrigins.includes('*') ? null : new Set(allowedOrigins);

@@ -9,9 +9,9 @@ import { AppError } from '../../util/appError.js';
 import { type Caller, localsOf } from './caller.js';
 import type { RestParts } from './restParts.js';
 
-/** Lets in who brings a good token with the permission for the route. */
+/** Admits a request if its token is valid and has the permission for the route. */
 export class Gate {
-  /** Those who called in this turn of the event loop, by token. */
+  /** Callers of this turn of the event loop, by token. */
   private readonly turn = new Map<string, Promise<Caller>>();
 
   constructor(
@@ -21,7 +21,7 @@ export class Gate {
     >,
   ) {}
 
-  /** Lets in who brings a good token, whatever it allows. */
+  /** Admits every valid token, whatever its permissions. */
   authenticate(): RequestHandler {
     return async (request, response, next) => {
       await this.admit(request, response);
@@ -67,8 +67,8 @@ export class Gate {
   }
 
   /**
-   * A busy publisher sends many requests in a turn: they share one look at its token. Redis is asked behind the turn, so the
-   * answer is not older than any of them.
+   * A busy publisher sends many requests in one turn, so they share one check of the token. Redis is read after the turn, so the
+   * answer is not older than any of the requests.
    */
   private callerOf(token: string): Promise<Caller> {
     let caller = this.turn.get(token);
@@ -86,8 +86,8 @@ export class Gate {
   }
 
   /**
-   * A ban, a revocation or an order of permissions-changed holds here as it does for connections; with Redis away nobody can
-   * tell, so nobody gets in.
+   * Bans, revocations and permissions-changed apply to requests as they do to connections. While Redis is away they cannot be
+   * checked, so every request is refused.
    */
   private async inForce(token: Identity): Promise<Identity> {
     const { store, report } = this.parts;

@@ -20,10 +20,10 @@ import { MAX_EVENT_BYTES } from '../../events/event/storedEvent.js';
 import { serverVersion } from '../../observability/serverVersion.js';
 import type { Settings } from '../../settings/settings.js';
 
-/** Bytes of a request's body. */
+/** Maximum size of a request body, bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
-/** What this service can do, for whoever asks: nothing in it depends on the caller or on who is connected. */
+/** The capabilities of this service. Public: nothing depends on the caller or on the connected users. */
 export class Info {
   private readonly settings: Settings;
   private readonly catalogue: () => EventCatalogue;
@@ -37,7 +37,7 @@ export class Info {
 
   read(): InfoReport {
     const catalogue = this.catalogue();
-    // A reload of the catalogue makes another object.
+    // A reload of the catalogue creates a new object.
     if (this.made?.of !== catalogue) this.made = { of: catalogue, body: this.make(catalogue) };
     return this.made.body;
   }

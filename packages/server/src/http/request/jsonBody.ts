@@ -5,12 +5,12 @@ import { invalid, RestProblem } from './restProblem.js';
 
 const TYPES = ['application/json', 'application/*+json'];
 
-/** Reads a JSON body, after who sends it was found worth it. None at all leaves `request.body` undefined. */
+/** Reads a JSON body, after the request was admitted. Without a body `request.body` is undefined. */
 export function jsonBody(): readonly RequestHandler[] {
   return [requireJson, json({ limit: MAX_BODY_BYTES, strict: false, type: TYPES }), finite];
 }
 
-/** `curl -d` sends a form unless told otherwise: without this its body would silently count as none. */
+/** `curl -d` sends a form by default. Without this check its body would silently count as missing. */
 const requireJson: RequestHandler = (request, _response, next) => {
   // Node.js sends `Content-Length: 0` with a POST that has no body.
   if (request.headers['content-length'] !== '0' && request.is(TYPES) === false) {
@@ -24,11 +24,11 @@ const finite: RequestHandler = (request, _response, next) => {
   next();
 };
 
-/** Proxies drop the body of a DELETE: filters in it would silently count as none, and everything be cleared. */
+/** Proxies drop the body of a DELETE. Filters in it would be lost, and the whole queue would be cleared. */
 export const withoutBody: RequestHandler = (request, _response, next) => {
   const { 'content-length': length = '0', 'transfer-encoding': coding } = request.headers;
   if (length !== '0' || coding !== undefined) {
-    throw invalid('This request takes no body.', '', 'must be empty: filters stand in the query');
+    throw invalid('This request takes no body.', '', 'must be empty: put filters into the query');
   }
   next();
 };

@@ -9,10 +9,10 @@ interface QuerySchema extends JSONSchema {
 }
 
 /**
- * Makes a reader of a request's query by the schema of an object: numbers and booleans are written as in JSON, lists with
- * commas. What the schema does not know is refused: a misspelt filter must not widen what is cleared.
+ * Makes a reader of a request's query from the schema of an object. Numbers and booleans are written as in JSON, lists with
+ * commas. Unknown parameters are refused: a misspelt filter must not clear more than intended.
  *
- * @returns a function that throws a RestProblem VALIDATION_ERROR for what does not match.
+ * @returns a function that throws a RestProblem VALIDATION_ERROR if the query does not match.
  */
 export function queryReader<const S extends QuerySchema>(schema: S): (request: Request) => FromSchema<S> {
   const validate = compileSchema<FromSchema<S>>(schema);
@@ -37,14 +37,14 @@ function read(request: Request, known: ReadonlyMap<string, JSONSchema>): Map<str
   return values;
 }
 
-/** Cut out by hand: `URL` throws for what may stand before it. */
+/** Cut out by hand, because `URL` throws for some targets that Node.js accepts. */
 function queryOf(target: string): string {
   const [whole = ''] = target.split('#', 1);
   const start = whole.indexOf('?');
   return start === -1 ? '' : whole.slice(start + 1);
 }
 
-/** What is no number or boolean stays text, which the schema then refuses. */
+/** Anything that is not a number or boolean stays text, and the schema then refuses it. */
 function typedValue(text: string, { type }: JSONSchema): unknown {
   if (type === 'array') return text.split(',');
   if (type === 'integer' && /^\d{1,15}$/.test(text)) return Number(text);

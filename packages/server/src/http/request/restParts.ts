@@ -13,7 +13,7 @@ import type { RecentProbes } from '../../connections/limits/recentProbes.js';
 import type { Siblings } from '../../processGroup.js';
 import type { Router } from './router.js';
 
-/** What the routes call: what orders and reports are made of, and these themselves. */
+/** What the routes call: the parts of a node, and the orders and reports made from them. */
 export interface RestParts extends NodeParts {
   readonly publications: Publications;
   readonly disconnects: Disconnects;
@@ -24,9 +24,9 @@ export interface RestParts extends NodeParts {
   readonly auditLog: AuditLog;
   readonly catalogueReloads: CatalogueReloads;
   readonly reports: Reports;
-  /** Mount the routes of extensions. */
+  /** Routes of extensions. */
   readonly moreRoutes: readonly ((router: Router) => void)[];
-  /** The processes that share this port: `/readyz` and `/metrics` speak for all of them. Null: this one alone. */
+  /** The processes that share this port: `/readyz` and `/metrics` answer for all of them. Null: only this process. */
   readonly siblings: Siblings | null;
   readonly httpLimit: HttpLimit;
   readonly probes: RecentProbes;

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { type ErrorCode, errorCodes, type Problem, type RestErrorCode } from '@unified-ws/protocol';
 import { AppError, type ErrorDetails } from '../../util/appError.js';
 
-/** When to come back while Redis is away, seconds: nodes are back about a second after it is. */
+/** Retry-After while Redis is away, seconds. Nodes recover about a second after Redis does. */
 const UNAVAILABLE_RETRY_S = 2;
 
 interface ProblemOptions {
@@ -10,7 +10,7 @@ interface ProblemOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A failed request as it is answered: nothing in it comes from a library. */
+/** A failed request as it is answered. Contains no text of a library. */
 export class RestProblem extends Error {
   override readonly name = 'RestProblem';
   readonly status: number;
@@ -41,7 +41,7 @@ export class RestProblem extends Error {
   }
 }
 
-/** The answer to whatever went wrong; null when it is a fault of ours, whose text must not get out. */
+/** The answer to a failure. Null for a fault of the server, whose text must not reach the client. */
 export function problemOf(error: unknown): RestProblem | null {
   if (error instanceof RestProblem) return error;
   if (error instanceof AppError) return fromAppError(error);
@@ -71,12 +71,12 @@ function headersOf(code: ErrorCode, status: number, details: ErrorDetails): Reco
   return status === 503 ? { 'Retry-After': String(UNAVAILABLE_RETRY_S) } : {};
 }
 
-/** RFC 6750 §3: without a token no error is named. */
+/** RFC 6750 §3: a request without a token gets a challenge without an error. */
 function challenge(error: 'invalid_token' | 'insufficient_scope' | null): string {
   return error === null ? 'Bearer realm="unified-ws"' : `Bearer realm="unified-ws", error="${error}"`;
 }
 
-/** Faults of express's body parser and router, which carry a status; their texts quote the input. */
+/** Faults of Express's body parser and router. They carry a status, and their texts quote the input. */
 function fromParser(error: unknown): RestProblem | null {
   if (!(error instanceof Error) || !('status' in error)) return null;
   switch (error.status) {

@@ -17,7 +17,7 @@ import { jsonBody, withoutBody } from './jsonBody.js';
 import { queryReader } from './queryReader.js';
 import { RestProblem } from './restProblem.js';
 
-/** A request that its operation let through: the permission is there, and query and body match their schemas. */
+/** An admitted request: the caller has the permission, and query and body match their schemas. */
 interface Call<N extends RestOperationId> {
   readonly request: Request;
   readonly response: Response;
@@ -26,13 +26,13 @@ interface Call<N extends RestOperationId> {
   readonly body: RestBody<N>;
 }
 
-/** Resolves with the body of the answer. Failures are thrown. */
+/** Resolves with the body of the answer. Throws failures. */
 export type Handler<N extends RestOperationId> = (call: Call<N>) => Promise<RestReply<N>> | RestReply<N>;
 
 interface OperationOptions {
-  /** Run for every method of the path, OPTIONS included. The same for all operations of a path: given with the first. */
+  /** Handlers for every method of the path, OPTIONS included. Shared by all operations of a path, so the first one passes them. */
   readonly before?: readonly RequestHandler[];
-  /** Who validates the body by the schema of the operation, when it is not done here. `call.body` is not to be used then. */
+  /** What validates the body, if not the router. Then `call.body` must not be used. */
   readonly bodyIsReadBy?: string;
 }
 
@@ -41,7 +41,7 @@ interface Mounted {
   readonly methods: string[];
 }
 
-/** Mounts operations: each path is known by its pattern, and answers 405 with `Allow` to methods that it does not have. */
+/** Mounts operations. Each path is known by its pattern, and answers 405 with `Allow` to other methods. */
 export class Router {
   private readonly app: Express;
   private readonly gate: Gate;
@@ -52,7 +52,7 @@ export class Router {
     this.gate = gate;
   }
 
-  /** Mounts an operation that answers with JSON. Who may call it, and what it takes, stands in `restOperations`. */
+  /** Mounts an operation that answers with JSON. `restOperations` defines its permissions and input. */
   operation<N extends RestOperationId>(id: N, handler: Handler<NoInfer<N>>, options: OperationOptions = {}): void {
     const operation: RestOperation = restOperations[id];
     const status = successOf(operation);
@@ -68,7 +68,7 @@ export class Router {
           const params = request.params as Call<N>['params'];
           const call = { request, response, params, query, body } as Call<N>;
           const answer = await handler(call);
-          // A handler may have chosen another of its statuses.
+          // The handler may have chosen another of the operation's statuses.
           if (response.statusCode === 200) response.status(status);
           response.json(answer);
         },
@@ -92,7 +92,7 @@ export class Router {
     if (encoded !== null) mount(encoded, decodeUserId, ...handlers);
   }
 
-  /** To be called when all is mounted: what a path has no operation for is answered from now on. */
+  /** Call after the last operation is mounted: from then on, other methods of each path are answered with 405. */
   close(): void {
     for (const { route, methods } of this.paths.values()) route.all(otherwise(methods.join(', ')));
   }

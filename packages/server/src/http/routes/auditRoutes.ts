@@ -1,7 +1,7 @@
 import type { RestParts } from '../request/restParts.js';
 import type { Router } from '../request/router.js';
 
-/** What admins did. */
+/** The record of admin actions. */
 export function auditRoutes(router: Router, { auditLog }: RestParts): void {
   router.operation('listAudit', ({ query }) => auditLog.page(query));
 }

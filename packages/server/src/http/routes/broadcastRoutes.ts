@@ -7,9 +7,9 @@ import type { Router } from '../request/router.js';
 
 const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
-/** Publishing. */
+/** Publishing of one event. */
 export function broadcastRoutes(router: Router, { publications, clock }: RestParts): void {
-  /** 202: Redis has the event, and it survives the death of every node; who it reached is not known yet. */
+  /** 202: Redis has the event, and it survives the death of every node. Its recipients are not known yet. */
   router.operation(
     'broadcastEvent',
     async ({ request, response }) => {
@@ -29,7 +29,7 @@ export function broadcastRoutes(router: Router, { publications, clock }: RestPar
   );
 }
 
-/** `Idempotency-Key: k` is id k. Both may be given when they say the same: else it could not be told which one counts. */
+/** `Idempotency-Key: k` means id k. Both may be given if they are equal; otherwise it is unclear which one counts. */
 function withKey(body: Record<string, unknown>, key: string | undefined): Record<string, unknown> {
   if (key === undefined) return body;
   if (!EVENT_ID.test(key)) {

@@ -5,7 +5,7 @@ import type { Router } from '../request/router.js';
 
 /** The event catalogue. */
 export function catalogueRoutes(router: Router, { catalogueReloads }: RestParts): void {
-  /** 422 when a node's file is faulty: then no node has changed. */
+  /** 422 when a node's file is invalid: then no node has changed its catalogue. */
   router.operation('reloadCatalogue', async ({ body: { reason }, ...call }) => {
     const { result, nodes, missing_nodes } = await catalogueReloads.cluster(reason, actorOf(call));
     if (result === 'refused') {

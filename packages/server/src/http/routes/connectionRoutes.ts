@@ -1,7 +1,7 @@
 import type { RestParts } from '../request/restParts.js';
 import type { Router } from '../request/router.js';
 
-/** Who is connected, page by page. */
+/** The open connections, page by page. */
 export function connectionRoutes(router: Router, { reports }: RestParts): void {
   router.operation('listConnections', ({ query: { limit, cursor, ...filter } }) => {
     const page = {

@@ -9,11 +9,11 @@ const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
 const SERVER_ID = new RegExp(SERVER_EVENT_ID_PATTERN);
 
-/** Publishing of one event or of many, and what became of them. */
+/** Publishing of one event or of many, and the status of an event. */
 export function eventRoutes(router: Router, { publications, eventStatuses, clock }: RestParts): void {
   /**
-   * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole
-   * or not at all, but for UNAVAILABLE: then a repeat with the same ids adds what is missing.
+   * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole or not
+   * at all. The exception is UNAVAILABLE: a repeat with the same ids adds what is missing.
    */
   router.operation(
     'publishEvents',
@@ -34,7 +34,7 @@ export function eventRoutes(router: Router, { publications, eventStatuses, clock
     { bodyIsReadBy: 'Preparer, which says of each event what is wrong with it' },
   );
 
-  /** 200 for every id: what is not known any more, or never was, is `unknown`. */
+  /** 200 for every id. An id that is unknown or forgotten has the state `unknown`. */
   router.operation('getEventStatus', ({ params: { event_id: eventId } }) => {
     if (!SERVER_ID.test(eventId)) {
       throw invalid('The event id is not valid.', '/event_id', `must match ${SERVER_EVENT_ID_PATTERN}`);
@@ -43,18 +43,18 @@ export function eventRoutes(router: Router, { publications, eventStatuses, clock
   });
 }
 
-/** `Idempotency-Key: k` is the id k; of an array k_0, k_1, … in its order. */
+/** `Idempotency-Key: k` means id k. For an array the ids are k_0, k_1, … in its order. */
 function withKeys(body: unknown, key: string | undefined): object {
   if (!Array.isArray(body)) return withKey(requireObject(body), key, '');
   if (key === undefined) return body;
   return body.map((event: unknown, index) => {
-    // What is no object is the publisher's to refuse, with its place.
+    // The publisher refuses entries that are not objects, and names their index.
     if (typeof event !== 'object' || event === null || Array.isArray(event)) return event;
     return withKey(event as Record<string, unknown>, `${key}_${index}`, `/${index}`);
   });
 }
 
-/** Both may be given when they say the same: else it could not be told which one counts. */
+/** Both may be given if they are equal; otherwise it is unclear which one counts. */
 function withKey(event: Record<string, unknown>, key: string | undefined, path: string): Record<string, unknown> {
   if (key === undefined) return event;
   if (!EVENT_ID.test(key)) {

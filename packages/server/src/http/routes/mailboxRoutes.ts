@@ -7,12 +7,12 @@ import { viewerOf } from '../request/caller.js';
 import type { RestParts } from '../request/restParts.js';
 import type { Router } from '../request/router.js';
 
-/** Entries of one answer, oldest first. */
+/** Maximum entries of one answer; the oldest come first. */
 const MAX_ENTRIES = 1000;
 
-/** What lies in a user's mailbox. */
+/** The content of a user's mailbox. */
 export function mailboxRoutes(router: Router, { mailboxes, catalogue, clock }: RestParts): void {
-  /** 200 also without a mailbox: that nothing waits for the user is an answer. */
+  /** 200 even without a mailbox: it means that nothing waits for the user. */
   router.operation('getMailbox', async ({ params, response }) => {
     const userId = readUserId(params.user_id);
     const viewer = viewerOf({ response });
@@ -35,7 +35,7 @@ export function mailboxRoutes(router: Router, { mailboxes, catalogue, clock }: R
   });
 }
 
-/** The event without what the caller may not see: sensitive fields, or all that its publisher said. */
+/** The event without what the caller may not see: its sensitive fields, or its whole payload. */
 function shown(
   { event }: MailboxEntry,
   viewer: Viewer,

@@ -12,9 +12,9 @@ import type { RestParts } from '../request/restParts.js';
 import { RestProblem } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
 
-/** For load balancers, orchestrators and Prometheus, at the root. */
+/** Probes for load balancers, orchestrators and Prometheus, at the root path. */
 export function probeRoutes(router: Router, { settings, reports, counts, probes, siblings, peers }: RestParts): void {
-  // All processes of this port were ready at one time: those that are still starting are none that has ended.
+  // True once all processes of this port were ready at the same time. Before that, a missing process is starting, not dead.
   let wasWhole = false;
   router.operation('getLivez', () => {
     const body = { status: 'ok' as const, node_id: settings.nodeId, uptime_seconds: Math.round(counts.uptimeSeconds) };
@@ -38,10 +38,11 @@ export function probeRoutes(router: Router, { settings, reports, counts, probes,
 }
 
 /**
- * All processes of this port: whichever of them the balancer's connection falls to must be ready. But when nobody else is better off, those
- * that are ready stay in the balancer: a refusal by one of them is tried again, one by the balancer is for all.
+ * Readiness of all processes of this port: the balancer's connection may reach any of them, so each must be ready. If no other
+ * node is ready either, the ready processes keep the port in the balancer: a client can retry after one process refuses it, but
+ * not after the balancer refuses everybody.
  *
- * @param peers null while this container starts: then it is not ready before all its processes are.
+ * @param peers null while this container starts: then it is ready only when all its processes are.
  */
 async function readyOfAll(siblings: Siblings, peers: PeersView | null): Promise<Extract<Readyz, { nodes: unknown }>> {
   const nodes: (ReadinessReport | { ready: false; node_id: string })[] = [];
@@ -56,7 +57,7 @@ async function readyOfAll(siblings: Siblings, peers: PeersView | null): Promise<
   return { ready: nodes.length > 0 && reasons.length === 0, nodes, reasons, notices: [] };
 }
 
-/** A process that does not answer is missing from the text; Prometheus sees its series end. */
+/** A process that does not answer is missing from the text. Prometheus sees its series end. */
 async function metricsOfAll(siblings: Siblings): Promise<string> {
   const answers = await siblings.ask('metrics');
   return mergeMetrics(
@@ -64,7 +65,7 @@ async function metricsOfAll(siblings: Siblings): Promise<string> {
   );
 }
 
-/** With METRICS_TOKEN: that token. Without: open, but in production as if there were no such page. */
+/** With METRICS_TOKEN the token is required. Without it the page is open, and in production it answers 404. */
 function metricsGate({ metricsToken, nodeEnv }: Settings): RequestHandler {
   if (metricsToken === null) {
     return (_request, _response, next) => {
@@ -76,7 +77,7 @@ function metricsGate({ metricsToken, nodeEnv }: Settings): RequestHandler {
   return (request, _response, next) => {
     const given = bearerToken(request.headers.authorization);
     if (given === null) throw authError('missing');
-    // Digests: of equal length, and the time of comparing tells nothing of the token.
+    // Digests have equal length, and the time of the comparison reveals nothing about the token.
     if (!timingSafeEqual(digest(given), expected)) {
       throw new AppError('AUTH_ERROR', 'The token for the metrics is wrong.', {
         details: { reason: 'wrong_token' },

@@ -8,7 +8,7 @@ import { asyncApiDocument } from '../specs/asyncApiDocument.js';
 import type { Json } from '../specs/components.js';
 import { openApiDocument } from '../specs/openApiDocument.js';
 
-/** The descriptions of the interfaces, for whoever asks: nothing in them depends on the caller. */
+/** The OpenAPI and AsyncAPI documents. Public: nothing in them depends on the caller. */
 export function specRoutes(router: Router, { settings, catalogue }: RestParts): void {
   const before = [cors(settings.allowedOrigins)];
   const version = serverVersion();
@@ -23,11 +23,11 @@ export function specRoutes(router: Router, { settings, catalogue }: RestParts): 
     ],
     before,
   );
-  // A reload of the catalogue makes another object.
+  // A reload of the catalogue creates a new object.
   router.raw('getAsyncApi', [document(catalogue, ({ raw }) => asyncApiDocument(version, raw))], before);
 }
 
-/** Answers with the text of a document, which is made when it is first asked for and when what it is made from is another. */
+/** Serves the text of a document. The text is made at the first request, and again when its source has changed. */
 function document<S extends object>(source: () => S, make: (source: S) => Json): RequestHandler {
   let made: { readonly of: S; readonly text: string; readonly tag: string } | null = null;
   return (request, response) => {
@@ -36,14 +36,14 @@ function document<S extends object>(source: () => S, make: (source: S) => Json):
       const text = JSON.stringify(make(of));
       made = { of, text, tag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
     }
-    // To be kept, and asked after each time: nodes of two versions may stand behind one address.
+    // Caches must revalidate: nodes of two versions may be behind one address.
     response.set({ 'Cache-Control': 'no-cache', ETag: made.tag });
     if (has(request.get('if-none-match'), made.tag)) response.status(304).end();
     else response.type('application/json').send(made.text);
   };
 }
 
-/** Not `request.fresh`: fetch sends `Cache-Control: no-cache` with a tag of the caller, which would make that false. */
+/** Not `request.fresh`: fetch adds `Cache-Control: no-cache` to a conditional request, which makes that false. */
 function has(tags: string | undefined, tag: string): boolean {
   return (tags ?? '').split(',').some((one) => one.trim().replace(/^W\//, '') === tag);
 }

@@ -7,7 +7,7 @@ import type { RestParts } from '../request/restParts.js';
 import { invalid, RestProblem } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
 
-/** Single users' connections. */
+/** Single users' connections, tokens and permissions. */
 export function userRoutes(
   router: Router,
   { disconnects, permissionChanges, revocations, reports, store, clock, report }: RestParts,
@@ -16,11 +16,11 @@ export function userRoutes(
     const userId = readUserId(params.user_id);
     const [found, ban] = await Promise.all([reports.connections.find(userId), banOf(userId)]);
     if (found !== null) return { ...found, ban };
-    // The connection is what this is about, and there is none; but whoever asks after a banned user wants to know why.
+    // There is no connection to show, but the answer to a banned user says why.
     throw new RestProblem(404, 'NOT_FOUND', 'This user is not connected.', ban ? { details: { ban } } : {});
   });
 
-  /** 200 whatever came of it: `node_unreachable` is no failure, the owner is fenced in Redis and closes when it wakes (C15). */
+  /** 200 for every result. `node_unreachable` is no failure: the connection is fenced in Redis and closes when its node wakes (C15). */
   router.operation('disconnectUser', ({ params, body: { reason, ban_seconds }, ...call }) => {
     const order = {
       userId: readUserId(params.user_id),
@@ -30,7 +30,7 @@ export function userRoutes(
     return disconnects.disconnect(order, actorOf(call));
   });
 
-  /** 200 whatever came of it: what is void is stored, and holds for whoever connects, calls, or is reached later. */
+  /** 200 for every result: the revocation is stored, and applies to every later connect, request and delivery of the order. */
   router.operation('revokeUser', ({ params, body: { before, session, reason }, ...call }) => {
     const order = {
       userId: readUserId(params.user_id),
@@ -45,7 +45,7 @@ export function userRoutes(
     revocations.lift(readUserId(params.user_id), reason, actorOf(call)),
   );
 
-  /** 200 whatever came of it: the order is stored, and holds for whoever connects or is reached later. */
+  /** 200 for every result: the order is stored, and applies to every later connect and delivery of the order. */
   router.operation('changePermissions', ({ params, body: { roles, permissions, reason }, ...call }) => {
     const change = {
       userId: readUserId(params.user_id),
@@ -66,7 +66,7 @@ export function userRoutes(
     }
   }
 
-  /** A time to come would refuse tokens that are not issued yet, the user's next login among them. */
+  /** A future time would refuse tokens that are not issued yet, including that of the user's next login. */
   function readBefore(text: string): number {
     const before = parseTime(text);
     if (before === null) throw invalid('The body is not valid.', '/before', 'must be an RFC 3339 time with a zone');

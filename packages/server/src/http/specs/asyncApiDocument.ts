@@ -30,7 +30,7 @@ const CHANNEL = { $ref: '#/channels/unified' };
 const FAILURES = ['error', 'validation_error'] as const;
 const EXAMPLE_TIME = '2026-01-01T12:00:00.000Z';
 
-/** Replies that the server sends by itself too. */
+/** Replies that the server also sends without a request. */
 const ALSO_PUSHED: readonly ServerMessageType[] = ['connection_established', 'subscription_updated'];
 
 const clientEntries = Object.entries(clientMessages) as [
@@ -46,7 +46,7 @@ const serverEntries = Object.entries(serverMessages) as [
  * The AsyncAPI 3.0 document of the messages.
  *
  * @param version of this package.
- * @param catalogue its event types are listed.
+ * @param catalogue whose event types are listed.
  */
 export function asyncApiDocument(version: string, catalogue: Catalogue): Json {
   const components = new Components();
@@ -105,7 +105,7 @@ function securitySchemes(): Json {
   };
 }
 
-/** What may stand in the request that opens the connection. */
+/** Query and headers of the request that opens the connection. */
 function binding(): Json {
   const { token, client, resume } = clientMessages.authenticate.data.properties;
   return {
@@ -129,7 +129,7 @@ function messagesOf(components: Components, catalogue: Catalogue): Readonly<Reco
     [
       'event',
       {
-        ...message('event', 'what somebody published', components.schema(eventFrameSchema), [eventExample]),
+        ...message('event', 'a published event', components.schema(eventFrameSchema), [eventExample]),
         'x-event-types': catalogue.event_types,
       },
     ],
@@ -143,7 +143,7 @@ function message(name: string, summary: string, payload: unknown, frames: readon
 
 function clientPayload(type: string, data: JSONSchema, components: Components): Json {
   const { properties, required, additionalProperties } = envelopeSchema;
-  // Data that is left out counts as {}.
+  // Missing data counts as {}.
   const needsData = (data.required ?? []).length > 0;
   return {
     type: 'object',

@@ -45,7 +45,7 @@ import {
 /** A part of a document. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Schemas that have a name of their own in the documents; any other stands where it is used. */
+/** Schemas that have a name in the documents. All others are written where they are used. */
 const NAMED: Readonly<Record<string, JSONSchema>> = {
   AllConnections: allConnectionsSchema,
   AuditPage: auditPageSchema,
@@ -91,23 +91,23 @@ const NAMED: Readonly<Record<string, JSONSchema>> = {
 
 const NAMES: ReadonlyMap<unknown, string> = new Map(Object.entries(NAMED).map(([name, schema]) => [schema, name]));
 
-/** The schemas of one document: those with a name are put under `components` when they are used. */
+/** The schemas of one document. A named schema is put under `components` when it is first used. */
 export class Components {
   private readonly used = new Map<string, unknown>();
 
-  /** The schema as it stands in the document. */
+  /** The schema as it appears in the document. */
   schema(schema: JSONSchema): unknown {
     const name = NAMES.get(schema);
     if (name === undefined) return this.inside(schema);
     if (!this.used.has(name)) {
-      // Before the walk: what is under way is not begun again.
+      // Before the walk, so that a recursive schema is not begun again.
       this.used.set(name, {});
       this.used.set(name, this.inside(schema));
     }
     return { $ref: `#/components/schemas/${name}` };
   }
 
-  /** What was used so far, by name. */
+  /** All named schemas used so far. */
   schemas(): Json {
     return Object.fromEntries([...this.used].sort(([a], [b]) => (a < b ? -1 : 1)));
   }

@@ -102,7 +102,7 @@ function operationObject(id: string, operation: RestOperation, components: Compo
   };
 }
 
-/** One of the permissions is enough: each is a way of its own. */
+/** One of the permissions is enough, so each is an alternative. */
 function securityOf({ permissions, schemes = [] }: RestOperation): readonly Json[] {
   if (permissions === 'any') return [{ bearer: [] }];
   if (permissions !== null) return permissions.map((permission) => ({ bearer: [permission] }));
@@ -154,11 +154,11 @@ function answerOf(
   };
 }
 
-/** Which problems an operation may be answered with follows from what it takes and asks for. */
+/** The problems that an operation may answer with follow from its input and permissions. */
 function problemsOf({ permissions, unlimited, method, params, query, body, problems = [] }: RestOperation): number[] {
   const statuses = new Set([500, ...problems]);
   if (!unlimited) statuses.add(429);
-  // A revocation is looked up in Redis.
+  // Revocations are read from Redis.
   if (permissions !== null) for (const status of [401, 503]) statuses.add(status);
   if (permissions !== null && permissions !== 'any') statuses.add(403);
   if (body) for (const status of [400, 413, 415]) statuses.add(status);

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { ERROR_CODES, errorCodes, type JSONSchema, problemSchema } from '@unified-ws/protocol';
 import type { Json } from './components.js';
 
-/** Codes that come with another status than the one of their table, or that only REST has. */
+/** Codes that only REST has, or that have another status than in their table. */
 const MORE_CODES: Readonly<Record<number, readonly string[]>> = {
   404: ['NOT_FOUND'],
   405: ['METHOD_NOT_ALLOWED'],
@@ -14,7 +14,7 @@ const MORE_CODES: Readonly<Record<number, readonly string[]>> = {
 const RETRY_AFTER = { 'Retry-After': { type: 'integer', minimum: 1, description: 'seconds' } } as const;
 const CHALLENGE = { 'WWW-Authenticate': { type: 'string', description: 'RFC 6750' } } as const;
 
-/** Headers that each answer of the status has. */
+/** Headers of every answer with the status. */
 const HEADERS: Readonly<Record<number, Readonly<Record<string, JSONSchema>>>> = {
   401: CHALLENGE,
   405: { Allow: { type: 'string', description: 'methods of the path' } },
@@ -25,19 +25,19 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, JSONSchema>>>> = 
 
 const MEANINGS: Readonly<Record<number, string>> = {
   400: 'The request is not valid; `errors` says where.',
-  401: 'There is no token, or it is no good.',
+  401: 'The token is missing or not valid.',
   403: 'The permission is missing.',
-  404: 'There is no such thing.',
+  404: 'The resource does not exist.',
   405: 'The path does not have this method.',
-  409: 'What the request is about is in a state that forbids it.',
+  409: 'The state of the resource forbids this.',
   413: 'The body is too large.',
   415: 'The body is not JSON.',
-  422: 'What the request puts in force is faulty.',
+  422: 'The request would put something invalid in force.',
   426: 'This path takes WebSocket upgrades only.',
-  429: 'Too much at once: repeat after the given time.',
-  500: 'A fault of the server.',
-  503: 'What the request needs is away, or there is no room: repeat later.',
-  504: 'No answer in time: it is not known whether it took effect.',
+  429: 'Too many requests: repeat after the given time.',
+  500: 'The server failed.',
+  503: 'Something that the request needs is not available, or there is no room: repeat later.',
+  504: 'There was no answer in time: the request may have taken effect.',
 };
 
 /** The name of the component that describes the problems of a status. */
@@ -45,7 +45,7 @@ export function problemName(status: number): string {
   return (STATUS_CODES[status] ?? `Status${status}`).replace(/[^A-Za-z]/g, '');
 }
 
-/** The problems of one status: which codes they may have follows from the table of codes. */
+/** The problems of one status. Their codes follow from the table of codes. */
 export function problemResponse(status: number): Json {
   const ofTable = ERROR_CODES.filter((code) => errorCodes[code].http === status);
   const codes = [...ofTable, ...(MORE_CODES[status] ?? [])];

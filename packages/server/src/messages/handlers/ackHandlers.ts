@@ -3,7 +3,7 @@ import type { Acks } from '../../delivery/user/acks.js';
 import { AppError } from '../../util/appError.js';
 import type { Handlers } from '../dispatcher.js';
 
-/** `ack`: the client has everything of its mailbox up to a position (L8). */
+/** `ack`: the client has received its mailbox up to a position (L8). */
 export function ackHandlers(acks: Pick<Acks, 'take'>): Pick<Handlers, 'ack'> {
   return {
     ack: (connection, { user }) => {

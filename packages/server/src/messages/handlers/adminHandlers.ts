@@ -19,7 +19,7 @@ export function adminHandlers(parts: AdminHandlerParts): Pick<Handlers, AdminMes
   const turns = new Turns();
   return {
     disconnect_user: (connection, { user_id, reason, ban_seconds }) => {
-      // The schema counts characters, and takes lone surrogates, of which no key can be made.
+      // The schema counts characters and accepts lone surrogates, which cannot be part of a key.
       if (!isUserId(user_id)) {
         throw new AppError('VALIDATION_ERROR', 'The data of disconnect_user is not valid.', {
           details: { errors: [{ path: '/user_id', message: 'is not a user id of 1 to 128 bytes' }] },

@@ -2,7 +2,7 @@ import { AppError } from '../../util/appError.js';
 import type { Clock } from '../../util/clock.js';
 import type { Handlers } from '../dispatcher.js';
 
-/** `ping` and `pong` of the application; WebSocket pings are the liveness wheel's. */
+/** `ping` and `pong` messages. `connections/lifecycle/liveness.ts` sends the WebSocket pings. */
 export function basicHandlers(clock: Clock): Pick<Handlers, 'ping' | 'pong'> {
   return {
     ping: (connection) => ({

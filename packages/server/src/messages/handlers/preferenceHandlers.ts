@@ -7,7 +7,7 @@ import type { SavedPreferences } from '../../delivery/selection/savedPreferences
 import { AppError } from '../../util/appError.js';
 import type { Handlers } from '../dispatcher.js';
 
-/** Preferences of the user: told once Redis has them, and in force from the reply on (L5, as L7). */
+/** Preferences of the user. The reply is sent once Redis has stored them, and they apply from the reply on (L5, as L7). */
 export function preferenceHandlers(
   parts: Pick<NodeParts, 'catalogue' | 'fanout' | 'clock' | 'report'> & { readonly saved: SavedPreferences },
 ): Pick<Handlers, 'set_message_preferences' | 'get_message_preferences'> {
@@ -35,7 +35,7 @@ export function preferenceHandlers(
     get_message_preferences: ({ preferences }) => ({ preferences, default_preferences: DEFAULT_PREFERENCES }),
   };
 
-  /** L5: what the old preferences let through is flushed before the change, the reply follows it. */
+  /** L5: events that the old preferences let through are flushed before the change; the reply follows the change. */
   function apply(connection: Connection, preferences: Connection['preferences']): void {
     if (!connection.isOpen() || !connection.clearance) return;
     const { fanout } = parts;

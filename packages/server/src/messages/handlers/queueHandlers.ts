@@ -9,7 +9,7 @@ type QueueMessage =
   | 'pause_event_queue'
   | 'resume_event_queue';
 
-/** The event queue, for admins. */
+/** Admin operations on the event queue. */
 export function queueHandlers(queueAdmin: QueueAdmin): Pick<Handlers, QueueMessage> {
   return {
     get_event_queue_status: (connection, { jobs }) => queueAdmin.read(jobs, viewerOf(connection)),

@@ -3,7 +3,7 @@ import type { Handlers } from '../dispatcher.js';
 
 type ReportMessage = 'get_connection_stats' | 'get_router_stats' | 'get_system_metrics' | 'get_all_connections';
 
-/** The cluster in numbers, and who is connected, for admins. @param reports are made after the handlers are. */
+/** Statistics and connections of the cluster, for admins. @param reports a function, because reports are made after the handlers. */
 export function reportHandlers(
   reports: () => Pick<Reports, 'views' | 'connectionList'>,
 ): Pick<Handlers, ReportMessage> {

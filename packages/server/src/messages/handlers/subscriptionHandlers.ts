@@ -25,8 +25,8 @@ type SubscriptionMessage =
   | 'get_subscription_info';
 
 /**
- * Subscriptions: idempotent, and every reply holds the full list (F4, F5 of the predecessor). The last request wins: who subscribes
- * to a category gets all of it, whatever single type was dropped before, and a type dropped afterwards stays dropped.
+ * Subscriptions. Idempotent, and every reply has the full list (F4, F5 of the predecessor). The last request wins: subscribing to a
+ * category includes all its types, even a type that was dropped before; a type that is dropped afterwards stays dropped.
  */
 export function subscriptionHandlers(
   parts: Pick<NodeParts, 'catalogue' | 'roles' | 'authority' | 'fanout' | 'clock' | 'report' | 'settings'> & {
@@ -68,7 +68,7 @@ export function subscriptionHandlers(
       for (const category of expanded(categories, refused)) {
         const { permitted, denied } = permittedIn(category, clearanceOf(connection));
         for (const event_type of denied) refused.push({ category, event_type, error: 'permission_denied' });
-        // A repeat must not bring back what was dropped since: SDKs repeat after each reconnect.
+        // A repeated request must not restore types that were dropped since: SDKs repeat requests after each reconnect.
         if (permitted.length === 0 || connection.choices.get(`c:${category}`) === true) continue;
         const more = permitted.filter((type) => !types.has(type));
         if (types.size + more.length > parts.settings.maxSubscriptions) {
@@ -121,7 +121,7 @@ export function subscriptionHandlers(
     return !has && count >= parts.settings.maxSubscriptions ? 'subscription_limit' : null;
   }
 
-  /** Groups become their categories; what is neither is refused. */
+  /** Replaces groups by their categories. Refuses names that are neither. */
   function expanded(names: readonly string[], refused: RefusedCategory[]): Set<string> {
     const categories = new Set<string>();
     for (const name of new Set(names)) {
@@ -142,7 +142,7 @@ export function subscriptionHandlers(
     return { permitted, denied };
   }
 
-  /** Dropping a default, or one type of a category, is saved; dropping another forgets it. */
+  /** Dropping a default, or one type of a category, is stored. Dropping any other type removes its entry. */
   function dropped(connection: Connection, types: readonly string[]): ChoiceChanges {
     const defaults = defaultsOf(connection);
     const { choices } = connection;
@@ -160,7 +160,7 @@ export function subscriptionHandlers(
     return new Set(parts.roles().defaultSubscriptions(connection.identity as Identity, permissions));
   }
 
-  /** L7: told only after Redis stored it. L5: the old cohort's events are flushed before the change, the reply follows it. */
+  /** L7: the reply is sent only after Redis stored the change. L5: events of the old cohort are flushed before the change. */
   async function change(connection: Connection, changes: ChoiceChanges): Promise<void> {
     if (changes.size === 0) return;
     const { saved, report, fanout, authority } = parts;
@@ -175,7 +175,7 @@ export function subscriptionHandlers(
     if (!connection.isOpen()) return;
     fanout.flush();
     connection.choices = withChanges(connection.choices, changes);
-    // By what is permitted now: a permission may have been withdrawn while Redis stored the change.
+    // Uses the current permissions: one may have been withdrawn while Redis stored the change.
     authority.evaluate(connection);
     joinCohort(fanout, connection);
   }

@@ -8,7 +8,7 @@ import type { Entry } from '../../registry/store/registryTypes.js';
 import { AppError } from '../../util/appError.js';
 import type { Handlers } from '../dispatcher.js';
 
-/** `refresh_token`: a new token without a new connection. A bad one is refused and nothing changes. */
+/** `refresh_token`: a new token on the same connection. An invalid token is refused and changes nothing. */
 export function tokenHandlers(
   parts: Pick<NodeParts, 'verifier' | 'store' | 'authority' | 'report' | 'securityRecords'>,
 ): Pick<Handlers, 'refresh_token'> {
@@ -36,18 +36,18 @@ export function tokenHandlers(
     } catch (error) {
       throw error instanceof AppError ? kept(error) : error;
     }
-    // One connection speaks for one user: its claim, its mailbox and its position are that user's.
+    // A connection belongs to one user: its claim, its mailbox and its position are that user's.
     if (identity.userId !== connection.userId) throw kept(authError('wrong_user'));
     return identity;
   }
 
-  /** What was ordered between the look and the renewal was checked by the token before: a revoked one must not slip in so. */
+  /** An order between the check and the renewal was applied to the old token. The second check keeps out a token revoked meanwhile. */
   async function lookAgain(connection: Connection, identity: Identity): Promise<void> {
     let entry: Entry;
     try {
       entry = await entryOf(identity);
     } catch (error) {
-      // Reported; the token was good a moment ago, and the sweep looks again (C12).
+      // Reported. The token was valid a moment ago, and the sweep checks it again (C12).
       if (error instanceof AppError) return;
       throw error;
     }
@@ -55,7 +55,7 @@ export function tokenHandlers(
     else if (connection.isOpen()) connection.amend(entry.amendment);
   }
 
-  /** As at connect: a ban, a revocation, or an order of permissions-changed may concern the new token too (C7). */
+  /** As at connect: a ban, a revocation or an order of permissions-changed may apply to the new token too (C7). */
   async function entryOf(identity: Identity): Promise<Entry> {
     try {
       return await parts.store.entry({
@@ -72,7 +72,7 @@ export function tokenHandlers(
   }
 }
 
-/** The old token stands: the connection can be used on, whatever the code means elsewhere. */
+/** The old token stays in force, so the connection stays usable whatever the error code says by default. */
 function kept({ code, message, details = {}, cause, bearer }: AppError): AppError {
   const error = new AppError(code, message, { details, cause, recoverable: true });
   if (bearer) error.bearer = bearer;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../util/clock.js';
 
-/** A reading is of the last one to two of these, milliseconds: an old burst must not colour today's answer. */
+/** A reading covers the last one to two of these windows, milliseconds, so that an old burst does not count. */
 const WINDOW_MS = 5000;
 
 interface Sample {
@@ -10,7 +10,7 @@ interface Sample {
   readonly at: number;
 }
 
-/** How much processor this process takes. */
+/** CPU load of this process. */
 export class CpuLoad {
   private readonly clock: Clock;
   private readonly usage: () => NodeJS.CpuUsage;
@@ -34,13 +34,13 @@ export class CpuLoad {
     this.timer = null;
   }
 
-  /** The older sample is forgotten. */
+  /** Drops the older sample. */
   turn(): void {
     this.earlier = this.later;
     this.later = this.sample();
   }
 
-  /** Of one core; more than 100 when several threads work. */
+  /** Percent of one core; more than 100 when several threads work. */
   percent(): number {
     const now = this.sample();
     const ms = now.at - this.earlier.at;

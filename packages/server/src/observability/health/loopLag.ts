@@ -1,22 +1,22 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** The histogram samples this often, milliseconds; its values contain the interval itself. */
+/** The histogram samples this often, milliseconds; its values include the interval itself. */
 const RESOLUTION_MS = 10;
-/** Readings are of the last full window of this length, milliseconds: an old pause must not colour today's answer. */
+/** A reading covers the last full window of this length, milliseconds, so that an old pause does not count. */
 const WINDOW_MS = 5000;
 
-/** Delay of the event loop beyond what was due, milliseconds. */
+/** Delay of the event loop beyond its due time, milliseconds. */
 export interface LagReading {
   readonly p50: number;
   readonly p99: number;
   readonly mean: number;
-  /** The longest of the last full window and the running one. */
+  /** The longest in the last full window and the running one. */
   readonly max: number;
 }
 
 const NONE: LagReading = { p50: 0, p99: 0, mean: 0, max: 0 };
 
-/** Watches how late the event loop is. */
+/** Measures the delay of the event loop. */
 export class LoopLag {
   private readonly windowMs: number;
   private readonly histogram: IntervalHistogram;

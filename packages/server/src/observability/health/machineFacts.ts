@@ -1,10 +1,10 @@
 import { availableParallelism, loadavg, totalmem } from 'node:os';
 
-/** The machine, or the container, that this process runs on. Bytes. */
+/** The machine or container that this process runs on. Sizes in bytes. */
 export interface MachineFacts {
-  /** That this process may use. */
+  /** CPUs that this process may use. */
   readonly cpus: number;
-  /** Over 1, 5 and 15 min. */
+  /** Load average over 1, 5 and 15 min. */
   readonly load_average: readonly number[];
   readonly memory_total: number;
   readonly memory_available: number;
@@ -12,7 +12,7 @@ export interface MachineFacts {
 
 export function machineFacts(): MachineFacts {
   const machine = totalmem();
-  // 0, or more than there is: not limited.
+  // 0, or more than the machine has: not limited.
   const limit = process.constrainedMemory();
   return {
     cpus: availableParallelism(),

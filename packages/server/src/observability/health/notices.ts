@@ -1,21 +1,21 @@
 /**
- * What keeps this node from nothing, but must be known: told in `/readyz` and in `/health`, and never takes the node out of the
+ * A condition that operators must know but that does not stop this node. `/readyz` and `/health` show it; the node stays in the
  * load balancer.
  */
 export interface Notice {
-  /** One sentence. The same on every node that notices the same, so that `/health` tells it once: no ages, no counts that tick. */
+  /** One sentence, the same on every node with the same condition, so that `/health` shows it once: no ages, no running counts. */
   readonly text: string;
-  /** What it takes off the cluster's score of 100; of several the worst counts. */
+  /** Deducted from the cluster's score of 100. Of several notices the largest penalty counts. */
   readonly penalty: number;
 }
 
-/** `mention`: the cluster is as healthy as without. */
+/** `mention`: the score stays the same. */
 export const PENALTY = { mention: 0, degraded: 20, unhealthy: 60 } as const;
 
-/** Asked each time that somebody looks: answers at once, from what is known already. */
+/** Called for each report. Must answer at once, from what is already known. */
 export type NoticeSource = () => readonly Notice[];
 
-/** The notices of a node, by those who have them. */
+/** The notices of a node, by source. */
 export class Notices {
   private readonly sources: NoticeSource[] = [];
 

@@ -4,16 +4,16 @@ import type { LoopLag } from './loopLag.js';
 import type { Notice } from './notices.js';
 import type { RunningParts } from './runningParts.js';
 
-/** Two missed renewals or own messages, at one a second, and some room: an outage is seen well within 5 s (G7). */
+/** Two missed renewals or own messages, at one a second, plus a margin: an outage shows well within 5 s (G7). */
 const MAX_SILENCE_MS = 3000;
-/** A lone pause is over when it is seen; half of all turns this late means that the process is saturated. */
+/** A single pause is over when it is seen. If half of all turns are this late, the process is saturated. */
 const MAX_LAG_P50_MS = 250;
-/** A worker takes the next job within a second, and Redis is asked each second: all is known within 5 s (G7). */
+/** A worker takes the next job within a second, and Redis is read each second, so a stall shows within 5 s (G7). */
 export const STALL_TOLD_MS = 3000;
-/** Longer than the longest pause between two tries of a worker (Q2). */
+/** Longer than the longest pause between two attempts of a worker (Q2). */
 const MAX_RETRYING_MS = 10_000;
 
-/** What of a node its readiness rests on. */
+/** The state of a node that its readiness depends on. */
 export interface ReadinessView {
   readonly settings: { readonly nodeId: string; readonly workerStallMs: number };
   readonly clock: Clock;
@@ -29,14 +29,14 @@ export interface ReadinessView {
   readonly notices: { read(): readonly Notice[] };
 }
 
-/** The other nodes, as far as this one knows. */
+/** The other nodes, as this node knows them. */
 export interface PeersView {
   readonly others: number;
-  /** Those of them that are ready by themselves, or do not tell. */
+  /** How many of them are ready by themselves or do not say. */
   readonly fit: number;
 }
 
-/** `readiness`, and all that fails, whether it keeps the node from being ready or not. */
+/** `readiness`, and all failing checks, whether or not they make the node unready. */
 interface Assessment {
   readonly report: ReadinessReport;
   readonly failing: readonly string[];
@@ -44,8 +44,8 @@ interface Assessment {
 }
 
 /**
- * What a failing check means. `own`: the node is not ready. `unless_all`: not either, unless no other node is better off: then all share the
- * cause, and a balancer without nodes would serve nobody. `told`: it is of no use to the cause to take the node out.
+ * The effect of a failing check. `own`: the node is not ready. `unless_all`: not ready, except when no other node is better off; then all
+ * share the cause, and a balancer without nodes would serve nobody. `told`: only reported, because removing the node would not help.
  */
 type Weight = 'own' | 'unless_all' | 'told';
 
@@ -56,8 +56,7 @@ interface LaneView {
 }
 
 /**
- * Whether this node can serve (G7). All of it is known already when it is asked: a Redis that hangs must not make the
- * answer hang.
+ * Whether this node can serve (G7). Answers from what is already known: a Redis that hangs must not make the answer hang.
  */
 export class Readiness {
   private readonly view: ReadinessView;
@@ -65,12 +64,12 @@ export class Readiness {
   private readonly maxSilenceMs: number;
   private readonly paused: () => readonly string[];
 
-  /** @param paused names of the queues that an admin has paused, as far as is known. */
+  /** @param paused names of the queues that an admin has paused, as far as this node knows. */
   constructor(view: ReadinessView, lag: LoopLag, paused: () => readonly string[] = () => []) {
     this.paused = paused;
     this.view = view;
     this.lag = lag;
-    // The right to deliver ends a second before the lease (C6); being told of it later would be no use.
+    // The right to deliver ends a second before the lease (C6). A failure that shows later would be useless.
     this.maxSilenceMs = Math.min(MAX_SILENCE_MS, view.lease.rightMs);
   }
 
@@ -78,7 +77,7 @@ export class Readiness {
     return this.assess().report;
   }
 
-  /** Whether the node is ready by itself, and not for want of a better one: what the other nodes are told. */
+  /** Whether the node is ready by itself, regardless of the other nodes. Other nodes receive this value. */
   isFit(): boolean {
     return this.assess().fit;
   }
@@ -122,13 +121,13 @@ export class Readiness {
     ];
   }
 
-  /** The renewal of the lease is the round trip: each second through the connection that claims and publishes use. */
+  /** Renewal of the lease measures the round trip: each second, through the connection that claims and publishes use. */
   private redis(failing: (reason: string) => void): Check {
     const { redis, lease } = this.view;
     const value = finite(lease.ageMs);
     const ok = redis.status === 'ready' && value !== null && value <= this.maxSilenceMs;
     if (redis.status !== 'ready') failing('redis: not connected');
-    else if (value === null) failing('redis: no renewal of this lease was confirmed yet');
+    else if (value === null) failing('redis: no renewal of the lease was confirmed yet');
     else if (!ok) failing(`redis: the last confirmed round trip began ${value} ms ago`);
     return { ok, value, limit: this.maxSilenceMs };
   }
@@ -137,25 +136,25 @@ export class Readiness {
     const { bus, clock } = this.view;
     const value = finite(clock.mono() - bus.heardAt);
     const ok = value !== null && value <= this.maxSilenceMs;
-    if (value === null) failing('bus: no own message was heard on this subscription yet');
-    else if (!ok) failing(`bus: the last own message that was heard is ${value} ms old`);
+    if (value === null) failing('bus: the node has not heard an own message yet');
+    else if (!ok) failing(`bus: the last own message that the node heard is ${value} ms old`);
     return { ok, value, limit: this.maxSilenceMs };
   }
 
   private lease(failing: (reason: string) => void): Check {
     const { recovery, lease } = this.view;
     const { recoveryState } = recovery;
-    // Asked of the lease itself: `recovery.mayDeliver` would act on the answer.
+    // Reads the lease itself, because `recovery.mayDeliver` would act on the answer.
     const ok = recoveryState === 'serving' && lease.isValid();
     if (recoveryState !== 'serving') failing(`lease: the node is ${recoveryState}, not serving`);
-    else if (!ok) failing(`lease: ran out, ${this.whatRanOut()}`);
+    else if (!ok) failing(`lease: it ran out, ${this.whatRanOut()}`);
     return { ok, value: ok || recoveryState !== 'serving' ? recoveryState : 'expired', limit: 'serving' };
   }
 
-  /** The right to deliver rests on two things (C6): whoever reads this at night wants to know which of them is gone. */
+  /** The right to deliver depends on two things (C6). The reason names the one that is missing. */
   private whatRanOut(): string {
     const { bus, clock, lease } = this.view;
-    if (clock.mono() - bus.heardAt >= lease.rightMs) return 'own messages are not heard on the bus';
+    if (clock.mono() - bus.heardAt >= lease.rightMs) return 'the node does not hear its own messages on the bus';
     return lease.ageMs >= lease.rightMs ? 'it is not renewed' : 'the clock jumped';
   }
 
@@ -182,8 +181,8 @@ export class Readiness {
   }
 
   /**
-   * Nobody starts the job that is next in line. Every node sees the same queue: if it made them unready, one stuck queue would take
-   * the whole cluster from the load balancer.
+   * The next job in line is not started. Every node sees the same queue: if this made nodes unready, one stuck queue would take the
+   * whole cluster out of the load balancer.
    */
   private stalled(): string[] {
     const limit = Math.min(STALL_TOLD_MS, this.view.settings.workerStallMs);
@@ -192,7 +191,7 @@ export class Readiness {
       .lanes.filter(({ stalledMs }) => stalledMs > limit)
       .map(
         ({ queue, stalledMs }) =>
-          `workers: nobody has started the next job of ${queue} for ${Math.round(stalledMs)} ms`,
+          `workers: no worker has started the next job of ${queue} for ${Math.round(stalledMs)} ms`,
       );
   }
 
@@ -204,7 +203,7 @@ export class Readiness {
 
   private draining(failing: (reason: string) => void): Check {
     const value = this.view.isDraining();
-    if (value) failing('draining: the node takes no more connections');
+    if (value) failing('draining: the node accepts no more connections');
     return { ok: !value, value, limit: false };
   }
 }

@@ -1,7 +1,7 @@
 /** Why a part of the node does not run; null: it runs. */
 export type PartProbe = () => string | null;
 
-/** The parts without which the node does not serve, whether they run. A node is ready only once all have started (G7). */
+/** The parts that a node needs to serve, and whether they run. A node is ready only after all have started (G7). */
 export class RunningParts {
   private readonly probes = new Map<string, PartProbe>();
   private hasStarted = false;
@@ -10,7 +10,7 @@ export class RunningParts {
     this.probes.set(name, probe);
   }
 
-  /** Everything was started. */
+  /** Call when everything was started. */
   started(): void {
     this.hasStarted = true;
   }
@@ -19,7 +19,7 @@ export class RunningParts {
     return this.hasStarted;
   }
 
-  /** What does not run, a sentence each. */
+  /** The parts that do not run, a sentence each. */
   faults(): string[] {
     const faults = this.hasStarted ? [] : ['not all parts of the node have started yet'];
     for (const [name, probe] of this.probes) {

@@ -2,11 +2,11 @@ import type { ErrorCode, RecordedError } from '@unified-ws/protocol';
 import type { Clock } from '../../util/clock.js';
 import { Tally } from '../../util/tally.js';
 
-/** Newest errors that a node keeps for those who ask. Those of strangers apart: a scan must not push out what users met. */
+/** Number of newest errors that a node keeps. Errors of strangers are kept apart: a scan must not push out errors of users. */
 const KEPT = 100;
 const KEPT_OF_STRANGERS = 50;
 
-/** The errors that this node told its clients: counts by code, and the newest of them. */
+/** The errors that this node sent to its clients: counts by code, and the newest errors. */
 export class ErrorLog {
   readonly byCode = new Tally();
   private readonly clock: Clock;
@@ -22,7 +22,7 @@ export class ErrorLog {
     this.record(code, 'websocket', connection.id, connection.userId || null);
   }
 
-  /** A REST problem. `userId` is null when the caller is not known. */
+  /** A REST problem. `userId` is null when the caller is unknown. */
   onRequest(userId: string | null, code: ErrorCode): void {
     this.record(code, 'rest', null, userId);
   }

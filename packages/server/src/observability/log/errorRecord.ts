@@ -1,13 +1,13 @@
-/** An error as the log shows it: these fields and no other. A library's error carries more, the arguments of its command for one. */
+/** An error in the log: only these fields. A library's error has more, such as the arguments of its command. */
 export interface ErrorRecord {
   readonly type: string;
   readonly message: string;
   readonly code?: string | number;
-  /** The Redis command that failed: its name, never its arguments. */
+  /** Name of the Redis command that failed, never its arguments. */
   readonly command?: string;
   readonly stack?: string;
   readonly cause?: ErrorRecord;
-  /** Of an AggregateError the first few. */
+  /** The first few errors of an AggregateError. */
   readonly errors?: readonly ErrorRecord[];
 }
 
@@ -16,14 +16,14 @@ const MAX_DEPTH = 4;
 const MAX_ERRORS = 3;
 const FRAME = /^ {4}at /;
 
-/** What was thrown, as a record of our own. `scrub` takes known secrets out of its texts. */
+/** Converts anything thrown into a record. `scrub` removes known secrets from its texts. */
 export function errorRecord(thrown: unknown, scrub: (text: string) => string = same, depth = 0): ErrorRecord {
   const message = scrub(messageOf(thrown));
   if (!(thrown instanceof Error)) return { type: typeof thrown, message };
   const type = scrub(typeof thrown.name === 'string' ? thrown.name.slice(0, 64) : 'Error');
   const { code, command, cause, lastNodeError, errors } = thrown as Error & Readonly<Record<string, unknown>>;
   const name = nameOf(command);
-  // ioredis keeps why no node of a Redis Cluster answered beside the error.
+  // ioredis puts the reason why no node of a Redis Cluster answered beside the error.
   const reason = cause ?? lastNodeError;
   const deeper = depth < MAX_DEPTH;
   return {
@@ -39,7 +39,7 @@ export function errorRecord(thrown: unknown, scrub: (text: string) => string = s
   };
 }
 
-/** The message alone, without what it quotes: pieces of JSON that a parser could not read, arguments that Redis repeats. */
+/** The message without its quotations: pieces of JSON that could not be parsed, arguments that Redis repeats. */
 export function messageOf(thrown: unknown): string {
   if (!(thrown instanceof Error))
     return thrown !== null && typeof thrown === 'object' ? 'an object' : short(String(thrown));
@@ -50,7 +50,7 @@ export function messageOf(thrown: unknown): string {
   );
 }
 
-/** `Unexpected token 'x', ..."name": x12"... is not valid JSON` of V8 quotes ten characters on each side. */
+/** V8 writes `Unexpected token 'x', ..."name": x12"... is not valid JSON`, with ten characters of the text on each side. */
 function notJson(message: string): string {
   const [, place = ''] = /( at position \d+)/.exec(message) ?? [];
   return `the text is not valid JSON${place}`;
@@ -60,7 +60,7 @@ function short(text: string): string {
   return text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}…` : text;
 }
 
-/** The frames below a head of ours: V8 puts the message as it was into the stack. */
+/** The stack frames below our own first line, because V8's first line repeats the original message. */
 function stackOf({ stack, message }: Error, head: string): string {
   if (typeof stack !== 'string') return head;
   const frames = stack

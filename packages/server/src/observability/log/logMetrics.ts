@@ -29,7 +29,7 @@ export const LOG_METRICS: readonly Metric<LogSource>[] = [
   ),
 ];
 
-/** More places than there are in the code: a label must not grow with what comes in. */
+/** More than the places in the code. A label must not grow with the input. */
 const MAX_PLACES = 200;
 
 function bounded(counts: ReadonlyMap<string, number>): Record<string, number> {

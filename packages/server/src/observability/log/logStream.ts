@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 
-/** How long a line waits for room in a pipe whose reader is slow, milliseconds: meanwhile the whole process stands still. */
+/** How long a line waits for room in a pipe with a slow reader, milliseconds. The whole process is blocked meanwhile. */
 const MAX_WAIT_MS = 100;
 const STEP_MS = 5;
 
@@ -11,15 +11,15 @@ const OUT = 1;
 const ERR = 2;
 
 /**
- * Where log lines go: standard output, line by line. When nobody reads it any more (EPIPE), or the disk behind it is full, they go to standard
- * error, and each line tries anew. pino by itself writes nothing ever again after the first failure, and says so nowhere.
+ * Writes log lines to standard output. If its reader is gone (EPIPE) or the disk is full, lines go to standard error, and each line
+ * tries standard output again. pino itself writes nothing more after the first failure, without a message.
  */
 export class LogStream {
-  /** Lines that did not get where they should, by where they went. */
+  /** Lines that standard output did not accept, by where they went. */
   readonly astray = { stderr: 0, nowhere: 0 };
   private readonly writeBytes: WriteBytes;
   private fault: string | null = null;
-  /** What is left of a line whose beginning is written. */
+  /** The remainder of a line that was written in part. */
   private rest: Buffer = Buffer.alloc(0);
   private readonly sleeper = new Int32Array(new SharedArrayBuffer(4));
 
@@ -27,7 +27,7 @@ export class LogStream {
     this.writeBytes = writeBytes;
   }
 
-  /** Why standard output does not take lines, null: it took the last one. */
+  /** Why standard output accepts no lines; null: it accepted the last one. */
   get failing(): string | null {
     return this.fault;
   }
@@ -53,12 +53,12 @@ export class LogStream {
       if (this.push(ERR, bytes).length < bytes.length) this.astray.stderr += 1;
       else this.astray.nowhere += 1;
     } catch {
-      // There is nobody left to tell but those who ask: `failing` and the counts.
+      // Nothing is left to write to: `failing` and the counts report it.
       this.astray.nowhere += 1;
     }
   }
 
-  /** What was not taken. Waits for room but once: a reader that stands still must not slow the node down line by line. */
+  /** @returns the bytes that were not accepted. Waits for room only once: a blocked reader must not slow the node down line by line. */
   private push(fd: number, bytes: Buffer): Buffer {
     const patience = this.fault === null ? MAX_WAIT_MS : 0;
     let left = bytes;

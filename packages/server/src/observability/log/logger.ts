@@ -4,22 +4,22 @@ import { Scrubber } from './scrubber.js';
 
 export type { Logger } from 'pino';
 
-/** The one way to tell of a failure that has no caller left to throw to. `where` is a stable dotted name. */
+/** Reports a failure that has no caller to be thrown to. `where` is a stable dotted name. */
 export type Report = (error: unknown, where: string) => void;
 
-/** Fields that could carry a credential are masked wherever they turn up. */
+/** Fields that could carry a credential. They are masked wherever they appear. */
 const REDACTED = ['token', 'authorization', 'headers.authorization', 'headers["sec-websocket-protocol"]', 'data.token'];
 
 export interface LoggerOptions {
-  /** What must not stand in the log, wherever it comes from: passwords, keys. */
+  /** Passwords and keys that must not appear in the log, whatever field contains them. */
   readonly secrets?: readonly string[];
   /** Default: standard output. */
   readonly destination?: DestinationStream;
 }
 
 /**
- * The log: JSON, a line a record. An error is shown by its type, message, code, command name and stack alone, under whatever
- * key it was given; every line goes through the scrubber once more, so that no other field can hold a secret either.
+ * The log: one JSON record per line. An error is shown only by its type, message, code, command name and stack, under whatever key it
+ * was given. Every line also passes the scrubber, so that no other field can contain a secret.
  */
 export function createLogger(level: string, nodeId: string, { secrets = [], destination }: LoggerOptions = {}): Logger {
   const scrubber = new Scrubber(secrets);
@@ -29,7 +29,7 @@ export function createLogger(level: string, nodeId: string, { secrets = [], dest
     base: { node: nodeId },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: REDACTED, censor: '[masked]' },
-    // What comes here is a record already; pino's own serializer would take all that hangs on an error.
+    // The value is a record already. pino's own serializer would add all properties of an error.
     serializers: { err: (shown: unknown) => shown },
     formatters: {
       level: (label: string) => ({ level: label }),
@@ -40,7 +40,7 @@ export function createLogger(level: string, nodeId: string, { secrets = [], dest
   return destination ? pino(options, destination) : pino(options);
 }
 
-/** `err` is whatever was thrown. As JSON an error shows whatever a library hung on it, under any key. */
+/** Replaces errors by records. `err` may be anything that was thrown. As JSON an error would show every property that a library added. */
 function withoutErrors(fields: Record<string, unknown>, record: (thrown: unknown) => unknown): Record<string, unknown> {
   const isThrown = (key: string): boolean =>
     fields[key] instanceof Error || (key === 'err' && fields[key] !== undefined);

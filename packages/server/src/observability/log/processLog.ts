@@ -4,8 +4,8 @@ import type { Logger } from './logger.js';
 const LEVELS = { log: 'info', info: 'info', warn: 'warn', error: 'error', debug: 'debug' } as const;
 
 /**
- * What the process would write past the log: the text of a crash, which Node.js prints with every property of the error, and
- * what libraries say on the console. It goes to the log, in the log's form; a crash ends the process as ever.
+ * Sends to the log what the process would write elsewhere: the text of a crash, which Node.js prints with every property of the
+ * error, and the console output of libraries. A crash still ends the process.
  */
 export function logProcess(logger: Logger): void {
   process.on('uncaughtException', (error: unknown, origin) => {

@@ -1,9 +1,9 @@
 const MASK = '[masked]';
 
-/** A shorter secret stands in half the words of a log: masking it would hide the log, and nobody is kept out by it. */
+/** Shorter secrets occur in ordinary words. Masking them would make the log unreadable, and such a secret protects nothing. */
 const MIN_SECRET_LENGTH = 4;
 
-/** What gives a credential away whoever made it: a JSON Web Token, a bearer, the password of a URL, a query that carries a token. */
+/** Patterns of credentials from any source: a JSON Web Token, a bearer token, the password of a URL, a query with a token. */
 const PATTERNS: readonly (readonly [hint: string, pattern: RegExp, replacement: string])[] = [
   ['eyJ', /\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?/g, MASK],
   ['earer', /\b(bearer(?: +|\.))[^\s"'\\,\]]+/gi, `$1${MASK}`],
@@ -11,23 +11,23 @@ const PATTERNS: readonly (readonly [hint: string, pattern: RegExp, replacement: 
   ['token=', /([?&]token=)[^\s&"\\]+/g, `$1${MASK}`],
 ];
 
-/** Takes out of a text what must never stand in a log: the secrets of this node's settings, and what looks like a credential. */
+/** Masks what must never be logged: the secrets in this node's settings, and everything that looks like a credential. */
 export class Scrubber {
   private readonly all: readonly string[];
   private readonly inLines: readonly string[];
 
-  /** @param secrets as the settings hold them; each is known as it is, in a URL, and in JSON. */
+  /** @param secrets as in the settings. Each is masked as it is, URL-encoded, and JSON-escaped. */
   constructor(secrets: readonly string[]) {
     const forms = secrets.flatMap((secret) => [
       secret,
       encodeURIComponent(secret),
       JSON.stringify(secret).slice(1, -1),
     ]);
-    // Longest first: of a secret that holds another one no rest may stay.
+    // Longest first: if one secret contains another, none of its other characters may remain.
     this.all = [...new Set(forms)]
       .filter((form) => form.length >= MIN_SECRET_LENGTH)
       .sort((a, b) => b.length - a.length);
-    // Masked in a line of JSON, digits alone would leave a number that is none.
+    // Masking digits in a line of JSON would produce an invalid number.
     this.inLines = this.all.filter((form) => !/^\d+$/.test(form));
   }
 

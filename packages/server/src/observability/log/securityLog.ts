@@ -1,10 +1,10 @@
 import type { Logger } from './logger.js';
 
-/** What is recorded, each kind within a rate of its own: a flood of one must not push out the others. */
+/** Kinds of records. Each kind has its own rate, so that a flood of one does not push out the others. */
 export type SecurityEvent =
   | 'connect'
   | 'close'
-  /** Of a connection that nobody had authenticated. */
+  /** Close of a connection that had not authenticated. */
   | 'close_unauthenticated'
   | 'replaced'
   | 'token_refused'
@@ -12,14 +12,14 @@ export type SecurityEvent =
   | 'order_refused'
   | 'upgrade_refused';
 
-/** `websocket`, `rest`, or the name of another protocol's frames. */
+/** `websocket`, `rest`, or the name of another frame format. */
 export type Via = string;
 
 export interface SecurityFacts {
-  /** From a list of ours, or a close code: what is left out is counted by it. */
+  /** From a fixed list, or a close code: omitted records are counted by reason. */
   readonly reason: string;
   readonly via: Via;
-  /** Of the client, as the node sees it. */
+  /** Client address, as the node sees it. */
   readonly ip: string;
   readonly [fact: string]: unknown;
 }
@@ -27,15 +27,15 @@ export interface SecurityFacts {
 export interface SecurityLogParts {
   readonly logger: Logger;
   readonly clock: { mono(): number };
-  /** SECURITY_LOG_RATE: records a second and kind; ten times as many at once. */
+  /** SECURITY_LOG_RATE: records per second and kind; ten times as many at once. */
   readonly rate: number;
-  /** LOG_ADDRESSES: the address as it may be written down; undefined: not at all. */
+  /** LOG_ADDRESSES: the address in the form that may be logged; undefined: not at all. */
   readonly shownAddress: (ip: string) => string | undefined;
 }
 
-/** Seconds' worth of records that a kind may write at once. */
+/** Number of records that a kind may write at once, in seconds of its rate. */
 const BURST_S = 10;
-/** How often it is told what was left out, ms. */
+/** How often omitted records are reported, ms. */
 const TELL_MS = 10_000;
 
 interface Kind {
@@ -47,8 +47,8 @@ interface Kind {
 }
 
 /**
- * Who came in, who went and why, who was replaced, and whom the node refused: structured records at the level info, for those who
- * look for forged, replayed and stolen tokens. Bounded in rate; what is left out is counted by kind and reason, and told.
+ * Records of connects, closes, replacements and refusals, at level info, for finding forged, replayed and stolen tokens. Limited in
+ * rate; omitted records are counted by kind and reason, and the counts are logged.
  */
 export class SecurityLog {
   private readonly parts: SecurityLogParts;
@@ -65,13 +65,13 @@ export class SecurityLog {
     logger.info({ security: { event, ...facts, ip: shownAddress(ip) } }, `security: ${event}`);
   }
 
-  /** To be called each second: what was left out is told, though nothing more of the kind happens. */
+  /** Call each second: omitted records are reported even if no more of their kind occur. */
   tick(): void {
     const now = this.parts.clock.mono();
     for (const [event, kind] of this.kinds) if (now - kind.reportedAt >= TELL_MS) this.tell(event, kind, now);
   }
 
-  /** At the end. */
+  /** Call at the end. */
   flush(): void {
     for (const [event, kind] of this.kinds) this.tell(event, kind, this.parts.clock.mono());
   }

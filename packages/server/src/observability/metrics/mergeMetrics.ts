@@ -7,8 +7,8 @@ export interface ProcessMetrics {
 const SERIES = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (.*)$/;
 
 /**
- * One text from those of several processes: each series gets the label `node`, and the series of a metric stand together,
- * as the format demands.
+ * Merges the texts of several processes: each series gets the label `node`, and all series of a metric are adjacent, as the format
+ * requires.
  */
 export function mergeMetrics(processes: readonly ProcessMetrics[]): string {
   const families = new Map<string, { readonly head: string[]; readonly series: string[] }>();

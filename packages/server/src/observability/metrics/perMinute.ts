@@ -1,14 +1,14 @@
 import type { Clock } from '../../util/clock.js';
 
-/** A sum is looked at this often, ms: that is how far a figure may be off the minute. */
+/** Interval of the samples, ms; a figure may be this far off the minute. */
 const SAMPLE_MS = 5000;
 const WINDOW_MS = 60_000;
 
-/** How much a sum that only grows has grown in the last minute. */
+/** The increase of a growing sum over the last minute. */
 export class PerMinute {
   private readonly clock: Clock;
   private readonly sum: () => number;
-  /** Oldest first: one that is a minute old or more, and those since. */
+  /** Oldest first: one sample that is at least a minute old, and all later ones. */
   private samples: { readonly at: number; readonly sum: number }[];
   private timer: NodeJS.Timeout | null = null;
 
@@ -27,14 +27,14 @@ export class PerMinute {
     this.timer = null;
   }
 
-  /** Of a node that is younger than a minute: since its start. */
+  /** On a node younger than a minute: since its start. */
   read(): number {
     const now = this.clock.mono();
     const base = this.samples.findLast(({ at }) => now - at >= WINDOW_MS) ?? this.samples[0];
     return Math.max(0, this.sum() - (base?.sum ?? 0));
   }
 
-  /** Looks at the sum: a minute from now that is what it is compared with. */
+  /** Takes a sample, which is the base of comparison a minute later. */
   sample(): void {
     const now = this.clock.mono();
     this.samples.push({ at: now, sum: this.sum() });

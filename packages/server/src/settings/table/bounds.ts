@@ -1,3 +1,3 @@
-/** Timers of Node.js take no more; a longer one would fire at once. */
+/** The longest timer of Node.js; a longer one would fire at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 export const MIB = 1_048_576;

@@ -11,10 +11,10 @@ type Section =
   | 'Events'
   | 'Operations';
 
-/** How the text of a variable becomes a value. `proxy` is that of `TRUST_PROXY` alone: false, a number, or a list. */
+/** How the text of a variable becomes a value. `proxy` is only for `TRUST_PROXY`: false, a number, or a list. */
 type Kind = 'integer' | 'boolean' | 'text' | 'list' | 'proxy';
 
-/** One setting: the only place where its name, type, bounds, default and meaning are written. */
+/** One setting: the only place that defines its name, type, bounds, default and meaning. */
 export interface Entry<E extends string = string, V = unknown> {
   /** The environment variable. Property and CLI flag follow from it. */
   readonly env: E;
@@ -22,18 +22,18 @@ export interface Entry<E extends string = string, V = unknown> {
   readonly kind: Kind;
   /** What ajv checks the value against. */
   readonly schema: ValueSchema;
-  /** The same in words, for messages and docs. */
+  /** The schema in words, for messages and docs. */
   readonly allowed: string;
   readonly default: Default<V>;
-  /** Default when `NODE_ENV=production`, where it is another. */
+  /** Default when `NODE_ENV=production`, if it differs. */
   readonly productionDefault?: V;
-  /** Never shown: not in messages, logs, `console.log` or JSON. */
+  /** Never shown in messages, logs, `console.log` or JSON. */
   readonly secret: boolean;
   /** One sentence, with the unit. */
   readonly meaning: string;
 }
 
-/** A value, or how to make it from the settings above it (`text` is for the docs). */
+/** A value, or a function that derives it from the settings above it (`text` is for the docs). */
 export type Default<V> = { readonly value: V } | { readonly derive: (known: KnownValues) => V; readonly text: string };
 
 export type KnownValues = Readonly<Record<string, unknown>>;
@@ -103,7 +103,7 @@ export function text<E extends string>(
   };
 }
 
-/** A text that may be absent: null. */
+/** A text that may be absent, which is null. */
 export function optionalText<E extends string>(env: E, options: Common & TextShape): Entry<E, string | null> {
   return {
     ...common(env, options),
@@ -147,7 +147,7 @@ export function list<E extends string, V extends string = string>(
   };
 }
 
-/** What `TRUST_PROXY` holds: nobody, how many hops, or whose addresses. */
+/** The value of `TRUST_PROXY`: nobody, a number of hops, or addresses. */
 export type TrustProxy = false | number | readonly string[];
 
 export function proxy<E extends string>(env: E, options: Common): Entry<E, TrustProxy> {

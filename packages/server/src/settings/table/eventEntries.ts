@@ -1,7 +1,7 @@
 import { MIB } from './bounds.js';
 import { integer, optionalText } from './entry.js';
 
-/** What is kept of events, and the queue. */
+/** The stored events and the queue. */
 export const EVENTS = [
   integer('HISTORY_SIZE', {
     section: 'Events',

@@ -1,10 +1,10 @@
 import { MAX_TIMER_MS } from './bounds.js';
 import { choice, integer } from './entry.js';
 
-/** C6: by then the replaced owner's right to deliver has run out, a second before its lease. */
+/** C6: the replaced owner's right to deliver ends a second before its lease. */
 export const REPLACE_MARGIN_MS = 1000;
 
-/** How the cluster keeps to one connection per user. */
+/** How the cluster ensures one connection per user. */
 export const OWNERSHIP = [
   choice('CONNECTION_POLICY', {
     section: 'One connection per user',
@@ -15,7 +15,7 @@ export const OWNERSHIP = [
   }),
   integer('LEASE_TTL_MS', {
     section: 'One connection per user',
-    // Renewed every second, and the right to deliver ends a second before the lease (C6): less would flap.
+    // The lease is renewed every second, and the right to deliver ends a second before it (C6). A shorter lease would flap.
     min: 3000,
     max: 60_000,
     default: 5000,

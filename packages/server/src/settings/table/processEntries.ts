@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { pid } from 'node:process';
 import { choice, integer, type KnownValues, text } from './entry.js';
 
-/** The process: where it listens, what it is called, how it ends. */
+/** The process: its address, name and end. */
 export const PROCESS = [
   integer('PORT', {
     section: 'Node',
@@ -36,7 +36,7 @@ export const PROCESS = [
   }),
   choice('NODE_ENV', {
     section: 'Node',
-    // No free text: `prod` or `Production` would silently mean none of the safety rules.
+    // No free text: with `prod` or `Production` none of the safety rules would apply, silently.
     values: ['development', 'test', 'production'],
     default: 'development',
     meaning:
@@ -51,14 +51,14 @@ export const PROCESS = [
   }),
 ] as const;
 
-/** Only a node with a key of its own listens to other machines unless told so. */
+/** By default, only a node with a key of its own listens to other machines. */
 function hostOf({ nodeEnv, jwtSecret, jwtPublicKey, jwtJwksUrl, jwtIssuers }: KnownValues): string {
   const secrets = Array.isArray(jwtSecret) ? jwtSecret.length : 0;
   const keyed = secrets > 0 || [jwtPublicKey, jwtJwksUrl, jwtIssuers].some((given) => (given ?? null) !== null);
   return keyed || nodeEnv === 'production' ? '0.0.0.0' : '127.0.0.1';
 }
 
-/** Two nodes of one name would share metrics and admin answers: the random part keeps clones of a container apart. */
+/** Nodes of the same name would share metrics and admin answers. The random part keeps clones of a container apart. */
 function randomNodeId(): string {
   const host =
     hostname()

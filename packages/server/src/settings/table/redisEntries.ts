@@ -3,7 +3,7 @@ import { integer, optionalText, text } from './entry.js';
 const REDIS_URL_FORMS =
   'redis://[user:password@]host[:port][/db], rediss://…, redis+sentinel://[user:password@]host[:port],…/master[/db], or redis+cluster://[user:password@]host[:port],…; each may end with ?family=4 or ?family=6';
 
-/** Where Redis is and how long it may take. */
+/** The address of Redis and its time limit. */
 export const REDIS = [
   text('REDIS_URL', {
     section: 'Redis',
@@ -20,7 +20,7 @@ export const REDIS = [
   }),
   text('REDIS_PREFIX', {
     section: 'Redis',
-    // A brace would be taken for a hash tag, and a script's keys would lie in different slots.
+    // A brace would count as a hash tag, and the keys of a script would be in different slots.
     schema: { pattern: '^[A-Za-z0-9:._-]{1,32}$' },
     allowed: '1 to 32 of the characters A-Z a-z 0-9 : . _ -',
     default: 'uws',

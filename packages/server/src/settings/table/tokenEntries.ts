@@ -11,7 +11,7 @@ const CLAIMS = {
   allowed: 'names of claims, or paths into nested ones, comma-separated',
 };
 
-/** Keys, what a token must hold, and how long it is good for. */
+/** Keys, required claims, and the life of tokens. */
 export const TOKENS = [
   list('JWT_SECRET', {
     section: 'Tokens',
@@ -122,7 +122,7 @@ export const TOKENS = [
     section: 'Tokens',
     min: 60_000,
     max: 31_536_000_000,
-    // A week is a common life of tokens that apps keep, a month about the longest.
+    // A week is a common life of the tokens that apps keep; about a month is the longest.
     default: 2_592_000_000,
     meaning:
       'How long revocations and `permissions-changed` are remembered, in milliseconds. Set it longer than the life of your longest token: a revoked token that lives longer becomes valid again.',

@@ -101,7 +101,7 @@ describe('The health of the cluster', () => {
       { nodes: [node('a', [], 12_000), node('b', [], 11_000)] },
       'unhealthy',
       40,
-      ['queue: nobody has started the next job of events-0 for 12 s'],
+      ['queue: no worker has started the next job of events-0 for 12 s'],
     ],
     ['failed jobs', { queue: { counts: { failed: 2 } } }, 'healthy', 90, ['queue: 2 failed jobs wait to be looked at']],
   ];

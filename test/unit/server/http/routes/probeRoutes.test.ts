@@ -60,7 +60,7 @@ describe('The probes at the root', () => {
     stubborn.destroy();
     await stopped;
     expect(answer.status).to.equal(503);
-    expect(answer.body.reasons).to.include('draining: the node takes no more connections');
+    expect(answer.body.reasons).to.include('draining: the node accepts no more connections');
     expect(answer.headers.get('retry-after')).to.be.a('string');
   });
 
