@@ -35,10 +35,9 @@ const CUT_OFF = { reason: 'This node cannot reach the cluster.', retryAfterS: 2 
 /** Refusals that a correct client never causes. The other reasons are a lack of resources on this node. */
 const HOSTILE: ReadonlySet<RefusalReason> = new Set(['origin', 'rate', 'auth_failures']);
 
-<<<<<<< /work/wt/prose/packages/server/src/compose/composeEntrance.ts
 export type EntranceParts = ReturnType<typeof composeEntrance>;
 
-/** The way in: upgrades, authentication, and what clients send. @param reports upwards: are made later. */
+/** The entrance: upgrades, authentication, and messages of clients. @param reports a call upwards: reports are made later. */
 export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) {
   const {
     settings,
@@ -54,20 +53,6 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
     redis,
     addresses,
   } = parts;
-=======
-/** Calls upwards, to parts that are made later. */
-interface EntranceCalls {
-  /** A connection was established, after `tookMs`, and possibly replaced an earlier one. */
-  readonly onConnected: (tookMs: number, hasReplaced: boolean) => void;
-  readonly reports: () => Reports;
-}
-
-export type EntranceParts = ReturnType<typeof composeEntrance>;
-
-/** The entrance: upgrades, authentication, and messages of clients. */
-export function composeEntrance(parts: ExtensionsParts, calls: EntranceCalls) {
-  const { settings, nodeId, clock, logger, securityRecords, report, counts, errorLog, keys, redis, addresses } = parts;
->>>>>>> /tmp/tmpezkgc2jk/e
   const { table, isDraining, claims, commands, recovery, isServing, roles, log } = parts;
   const { fanout, userScope, acks, verifier, authFailures, clearances, authority, liveness, sockets } = parts;
   const { disconnects, announcements, publications, queueAdmin, otherEndpointAt, onEstablished } = parts;

@@ -6,7 +6,7 @@ import type { Router } from '../http/request/router.js';
 import type { Metric, MetricList } from '../observability/metrics/metric.js';
 import type { AdminParts } from './composeAdmin.js';
 
-/** What an extension adds to a node. Every field is optional. */
+/** What an extension adds to a node. Only the name is required. */
 export interface Addition {
   /** Name of the extension in reports. */
   readonly name: string;
@@ -18,27 +18,20 @@ export interface Addition {
   readonly routes?: (router: Router) => void;
   /** Sections of the node's statistics. */
   readonly stats?: () => Partial<NodeStats>;
-<<<<<<< /work/wt/prose/packages/server/src/compose/composeExtensions.ts
   /** Lists of the extension's metrics, each with its source. */
-  readonly metrics?: readonly MetricList<unknown>[]
-/** A connection to the endpoint of this protocol is established. */
-=======
+  readonly metrics?: readonly MetricList<unknown>[];
   /** A connection to the unified endpoint was established. */
->>>>>>> /tmp/tmpsr2tiemx/e
-  readonly onEstablished?: (connection: Connection) => void
-/**
- * Reads what the node must know before it delivers. Called at start, and after each interruption.
- *
- * @param starts true: the node has not served yet.
- * @throws when Redis does not answer; the call is then repeated.
- */
-readonly;
-catchUp?: (starts: boolean) => Promise<void>;
-/** The node serves for the first time. */
-readonly;
-start?: () => void;
-readonly;
-stop?: () => Promise<void>;
+  readonly onEstablished?: (connection: Connection) => void;
+  /**
+   * Reads what the node must know before it delivers. Called at start, and after each interruption.
+   *
+   * @param starts true: the node has not served yet.
+   * @throws when Redis does not answer; the call is then repeated.
+   */
+  readonly catchUp?: (starts: boolean) => Promise<void>;
+  /** The node serves for the first time. */
+  readonly start?: () => void;
+  readonly stop?: () => Promise<void>;
 }
 
 /**
