@@ -4,12 +4,15 @@ import { Cluster, type Redis } from 'ioredis';
 /** Folders of the server whose scripts are in a subfolder `lua`. */
 const SOURCES = new URL('../', import.meta.url);
 
-/** The text of every script of the server. */
+let read: readonly string[] | null = null;
+
+/** The text of every script of the server: read once, since each client of Redis asks for it. */
 function scriptSources(): readonly string[] {
-  return readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
+  read ??= readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.lua'))
     .sort()
     .map((path) => readFileSync(new URL(path.replaceAll('\\', '/'), SOURCES), 'utf8'));
+  return read;
 }
 
 /**
