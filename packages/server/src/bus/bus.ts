@@ -1,18 +1,10 @@
-import type { Report } from '../observability/log/logger.js';
+import type { Core } from '../core.js';
 import type { RedisClient } from '../redis/connect.js';
-import type { Installation } from '../redis/installation.js';
-import type { Keys } from '../redis/keys.js';
-import type { Clock } from '../util/clock.js';
 import { withTimeout } from '../util/withTimeout.js';
 import type { BusMessage } from './busMessages.js';
 
-export interface BusParts {
-  readonly command: RedisClient;
+interface BusParts extends Pick<Core, 'redis' | 'keys' | 'installation' | 'clock' | 'report'> {
   readonly subscriber: RedisClient;
-  readonly keys: Keys;
-  readonly installation: Installation;
-  readonly clock: Clock;
-  readonly report: Report;
 }
 
 export interface BusHandlers {
@@ -151,8 +143,8 @@ export class Bus {
   }
 
   private async publishText(lease: string, text: string): Promise<void> {
-    const { command, keys, installation } = this.parts;
-    await command.publish(keys.nodeChannel(lease), installation.sign(text));
+    const { redis, keys, installation } = this.parts;
+    await redis.publish(keys.nodeChannel(lease), installation.sign(text));
   }
 
   private async subscribe(): Promise<void> {
@@ -168,7 +160,7 @@ export class Bus {
       this.subscribedAt = clock.mono();
       this.heard = Number.NEGATIVE_INFINITY;
       // While the command link is not up yet, as at a start, the watchdog sends it a moment later.
-      if (this.parts.command.status === 'ready') await this.sendOwn();
+      if (this.parts.redis.status === 'ready') await this.sendOwn();
     } catch (error) {
       // The watchdog reconnects a subscription that stays silent.
       if (!this.stopped) report(error, 'bus.subscribe');

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Report } from '../observability/log/logger.js';
+import type { Core } from '../core.js';
 import { withTimeout } from '../util/withTimeout.js';
 import type { Bus } from './bus.js';
 import type { ReplyMessage, RequestMessage } from './busMessages.js';
@@ -7,9 +7,8 @@ import type { ReplyMessage, RequestMessage } from './busMessages.js';
 /** Handles a command from another node or from this one. The result goes back as JSON. */
 export type CommandHandler = (data: unknown) => unknown | Promise<unknown>;
 
-export interface CommandsParts {
+interface CommandsParts extends Pick<Core, 'report'> {
   readonly bus: Bus;
-  readonly report: Report;
   readonly lease: () => string;
   /** Leases not known dead, including this node's. */
   readonly liveLeases: () => readonly string[];

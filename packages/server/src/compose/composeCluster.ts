@@ -53,7 +53,7 @@ export type ClusterParts = ReturnType<typeof composeCluster>;
 /** This node in the cluster: the bus, the lease, the registry of connections, and recovery after an interruption. */
 export function composeCluster(core: CoreParts, calls: ClusterCalls) {
   const { settings, nodeId, clock, clusterTime, machineClock, logger, report, counts, keys, installation } = core;
-  const { redis, subscriber, table } = core;
+  const { redis, table } = core;
   const cards = new NodeCards({
     node: nodeId,
     process: core.processId,
@@ -67,22 +67,19 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     settings: { ...agreementValues(settings), version: serverVersion() },
   });
   const failureDetector = new FailureDetector(settings.leaseTtlMs, (lease) => cards.of(lease)?.lease_ttl_ms);
-  const bus = new Bus(
-    { command: redis, subscriber, keys, installation, clock, report },
-    {
-      onEvents: calls.onEvents,
-      onInterrupted: (reason) => recovery.interrupt(reason),
-      onTime: (time) => recovery.hear(time),
-      onMessage: (message, size) => {
-        if (message.t === 'evict') evictions.onEvict(message);
-        else if (message.t === 'evicted') pendingReplacements.confirm(message.by, message.conn);
-        else if (message.t === 'ephemeral') calls.onEphemeral(message.events, size);
-        else if (message.t === 'request') commands.onRequest(message);
-        else if (message.t === 'reply') commands.onReply(message);
-        else for (const batch of message.boxes) calls.onMail(batch);
-      },
+  const bus = new Bus(core, {
+    onEvents: calls.onEvents,
+    onInterrupted: (reason) => recovery.interrupt(reason),
+    onTime: (time) => recovery.hear(time),
+    onMessage: (message, size) => {
+      if (message.t === 'evict') evictions.onEvict(message);
+      else if (message.t === 'evicted') pendingReplacements.confirm(message.by, message.conn);
+      else if (message.t === 'ephemeral') calls.onEphemeral(message.events, size);
+      else if (message.t === 'request') commands.onRequest(message);
+      else if (message.t === 'reply') commands.onReply(message);
+      else for (const batch of message.boxes) calls.onMail(batch);
     },
-  );
+  });
   const duplicates = new Duplicates({ writtenSince: calls.writtenSince, logger });
   const evictions = new Evictions({
     bus,
@@ -104,7 +101,7 @@ export function composeCluster(core: CoreParts, calls: ClusterCalls) {
     clusterTime,
     installation,
     nodeId,
-    ttlMs: settings.leaseTtlMs,
+    leaseTtlMs: settings.leaseTtlMs,
   });
   const commands = new Commands({
     bus,

@@ -2,7 +2,7 @@ import { GrantCap } from '../auth/grantCap.js';
 import { loadIssuers } from '../auth/issuers.js';
 import { createIssuer, createKeySource } from '../auth/keyRing.js';
 import { TokenVerifier } from '../auth/tokenVerifier.js';
-import { Authority, type AuthorityParts } from '../connections/lifecycle/authority.js';
+import { Authority } from '../connections/lifecycle/authority.js';
 import { Backpressure } from '../connections/lifecycle/backpressure.js';
 import type { Connection } from '../connections/lifecycle/connection.js';
 import { Liveness } from '../connections/lifecycle/liveness.js';
@@ -20,8 +20,7 @@ export type ConnectionsParts = ReturnType<typeof composeConnections>;
  * @param onAuthTimeout upwards: the connection sent no token in time.
  */
 export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (connection: Connection) => void) {
-  const { settings, clock, machineClock, tokenClock, random, logger, report, table, unregistered } = delivery;
-  const { store, claims, catalogue, roles, fanout, userScope, typeSets, securityRecords } = delivery;
+  const { settings, clock, machineClock, tokenClock, random, logger, report, fanout, userScope } = delivery;
   const verifier = new TokenVerifier(createKeySource(settings, { clock, report }), {
     issuer: settings.jwtIssuer,
     audience: settings.jwtAudience,
@@ -42,13 +41,10 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
   const failureLimit = new AddressLimit(clock, settings.authFailureRate, settings.authFailureBurst);
   const authFailures = new AuthFailures(failureLimit, verifier);
   const liveness = new Liveness({
+    ...settings,
     clock,
     tokenClock,
     random,
-    pingIntervalMs: settings.pingIntervalMs,
-    pingTimeoutMs: settings.pingTimeoutMs,
-    heartbeatIntervalMs: settings.heartbeatIntervalMs,
-    authTimeoutMs: settings.authTimeoutMs,
     position: () => {
       fanout.flush();
       return fanout.positionText;
@@ -58,44 +54,22 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
     onAuthTimeout,
   });
   const backpressure = new Backpressure({
+    ...settings,
     clock,
     logger,
-    delayMs: settings.recoveryDelayMs,
-    attempts: settings.recoveryAttempts,
     onWritable: (connection) => {
       fanout.onWritable(connection);
       userScope.wake(connection);
     },
   });
   const clearances = new Clearances();
-  const authorityParts: AuthorityParts = {
-    catalogue,
-    roles,
-    clearances,
-    typeSets,
-    fanout,
-    liveness,
-    store,
-    clock,
-    tokenClock,
-    report,
-    maxSubscriptions: settings.maxSubscriptions,
-    noticeMs: settings.tokenNoticeMs,
-    graceMs: settings.tokenGraceMs,
-  };
+  const authorityParts = { ...settings, ...delivery, clearances, liveness };
   const authority = new Authority(authorityParts);
   const sockets = new Sockets({
-    clock,
-    logger,
-    table,
-    fanout,
-    userScope,
-    claims,
+    ...delivery,
     liveness,
     backpressure,
-    unregistered,
     healthLimits: { ...settings, clock },
-    securityRecords,
     amend: (connection, amendment) => authority.amend(connection, amendment),
   });
   return {

@@ -69,19 +69,18 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
       ...queueHandlers(queueAdmin),
       ...reportHandlers(reports),
     },
+    ...settings,
     clock,
     report,
-    maxConsecutiveErrors: settings.maxConsecutiveErrors,
     onMessage: (type) => counts.message(type),
     onError: (connection, error) => errorLog.onConnection(connection, error.code),
     onRefused: (connection, error, type) => securityRecords.refused(askerOf(connection), error, type),
   });
   const sendError = dispatcher.sendError.bind(dispatcher);
   const inbound = new Inbound({
+    ...settings,
     clock,
     report,
-    messageRate: settings.messageRate,
-    messageBurst: settings.messageBurst,
     sendError,
     handle: (connection, text) => dispatcher.handle(connection, text),
     onFirstMessage: (connection, text) => {

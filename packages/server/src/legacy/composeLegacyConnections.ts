@@ -69,10 +69,9 @@ export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, i
     maxSubscriptions: settings.maxSubscriptions,
   });
   const inbound = new Inbound({
+    ...settings,
     clock,
     report,
-    messageRate: settings.messageRate,
-    messageBurst: settings.messageBurst,
     sendError: (connection, error) => errors.tell(connection as LegacyConnection, error),
     handle: (connection, text) => {
       messages.handle(connection as LegacyConnection, text);

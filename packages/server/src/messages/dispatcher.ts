@@ -14,9 +14,9 @@ import type { ErrorObject } from 'ajv';
 import { parseMessage } from '../connections/inbound/parseMessage.js';
 import { requireFinite } from '../connections/inbound/requireFinite.js';
 import type { Connection } from '../connections/lifecycle/connection.js';
-import type { Report } from '../observability/log/logger.js';
+import type { Core } from '../core.js';
+import type { Settings } from '../settings/settings.js';
 import { AppError } from '../util/appError.js';
-import type { Clock } from '../util/clock.js';
 import { compileSchema, type Validator } from '../util/compileSchema.js';
 import { Pipeline } from './pipeline.js';
 
@@ -37,11 +37,8 @@ type OpenMessageType = Exclude<ClientMessageType, 'authenticate'>;
 export type Handlers = { readonly [T in OpenMessageType]: Handler<T> };
 type AnyHandler = (connection: Connection, data: unknown) => unknown;
 
-export interface DispatcherParts {
+interface DispatcherParts extends Pick<Core, 'clock' | 'report'>, Pick<Settings, 'maxConsecutiveErrors'> {
   readonly handlers: Handlers;
-  readonly clock: Clock;
-  readonly report: Report;
-  readonly maxConsecutiveErrors: number;
   /** Counts a message of a known type, or an error by its code. */
   readonly onMessage: (type: ClientMessageType) => void;
   readonly onError: (connection: Connection, error: AppError) => void;

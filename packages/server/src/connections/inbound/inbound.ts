@@ -1,8 +1,8 @@
 import { CLOSE } from '@unified-ws/protocol';
 import type { RawData, WebSocket } from 'ws';
-import type { Report } from '../../observability/log/logger.js';
+import type { Core } from '../../core.js';
+import type { Settings } from '../../settings/settings.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import { TokenBucket } from '../../util/tokenBucket.js';
 import type { Connection } from '../lifecycle/connection.js';
 
@@ -14,12 +14,7 @@ const MAX_INBOX_BYTES = 256 * 1024;
 /** Close code of RFC 6455 for data that is not taken: this protocol is text. */
 const UNSUPPORTED_DATA = 1003;
 
-export interface InboundParts {
-  readonly clock: Clock;
-  readonly report: Report;
-  /** Tokens per second, and how many may be saved up. */
-  readonly messageRate: number;
-  readonly messageBurst: number;
+interface InboundParts extends Pick<Core, 'clock' | 'report'>, Pick<Settings, 'messageRate' | 'messageBurst'> {
   /** The first message of a connection that is not authenticated. */
   readonly onFirstMessage: (connection: Connection, text: Buffer) => void;
   /** A message of an established connection. Never rejects for what the client did. */

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ServerData, SubscriptionChangeReason } from '@unified-ws/protocol';
 import type { RoleTable } from '../../auth/roleTable.js';
-import type { TokenClock } from '../../auth/tokenClock.js';
 import type { Identity } from '../../auth/tokenVerifier.js';
+import type { Core } from '../../core.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import { messageFrame } from '../../delivery/frames/frame.js';
 import { joinCohort } from '../../delivery/joinCohort.js';
@@ -10,15 +10,17 @@ import type { Clearance, Clearances } from '../../delivery/selection/clearances.
 import { choicesOf, effectiveTypes, maySubscribe, NO_CHOICES } from '../../delivery/selection/subscriptions.js';
 import type { TypeSet, TypeSets } from '../../delivery/selection/typeSets.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { Report } from '../../observability/log/logger.js';
 import { type Amendment, amended, NO_AMENDMENT } from '../../registry/store/amendment.js';
 import type { RegistryStore } from '../../registry/store/registryStore.js';
-import type { Clock } from '../../util/clock.js';
+import type { Settings } from '../../settings/settings.js';
 import type { Connection } from './connection.js';
 import type { Liveness } from './liveness.js';
 import { afterRefresh, type TokenTimes, tokenEnd } from './tokenEnd.js';
 
-export interface AuthorityParts extends TokenTimes {
+export interface AuthorityParts
+  extends Pick<Core, 'clock' | 'tokenClock' | 'report'>,
+    TokenTimes,
+    Pick<Settings, 'maxSubscriptions'> {
   readonly catalogue: () => EventCatalogue;
   readonly roles: () => RoleTable;
   readonly clearances: Clearances;
@@ -26,10 +28,6 @@ export interface AuthorityParts extends TokenTimes {
   readonly fanout: Fanout;
   readonly liveness: Liveness;
   readonly store: Pick<RegistryStore, 'updateFacts'>;
-  readonly clock: Clock;
-  readonly tokenClock: TokenClock;
-  readonly report: Report;
-  readonly maxSubscriptions: number;
 }
 
 /** Connections checked again in one turn of the event loop: about 5 ms. */

@@ -1,20 +1,16 @@
 import type { Socket } from 'node:net';
 import { CLOSE } from '@unified-ws/protocol';
-import type { Logger } from '../../observability/log/logger.js';
-import type { Clock } from '../../util/clock.js';
+import type { Core } from '../../core.js';
+import type { Settings } from '../../settings/settings.js';
 import type { Connection } from './connection.js';
 
 /** Between two tests of a congested connection the wait doubles up to this, milliseconds. */
 const MAX_DELAY_MS = 30_000;
 const TICK_MS = 100;
 
-export interface BackpressureParts {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** RECOVERY_DELAY_MS: until the first test. */
-  readonly delayMs: number;
-  /** RECOVERY_ATTEMPTS: tests before the connection is ended. */
-  readonly attempts: number;
+interface BackpressureParts
+  extends Pick<Core, 'clock' | 'logger'>,
+    Pick<Settings, 'recoveryDelayMs' | 'recoveryAttempts'> {
   /** The socket emptied: what it missed meanwhile is due. */
   readonly onWritable: (connection: Connection) => void;
 }
@@ -54,10 +50,10 @@ export class Backpressure {
 
   watch(connection: Connection): void {
     if (this.tests.has(connection)) return;
-    const { clock, delayMs, logger } = this.parts;
+    const { clock, recoveryDelayMs, logger } = this.parts;
     const now = clock.mono();
     this.counts.congested += 1;
-    this.tests.set(connection, { since: now, attempts: 0, due: now + delayMs });
+    this.tests.set(connection, { since: now, attempts: 0, due: now + recoveryDelayMs });
     this.ofSocket.set(connection.socket, connection);
     connection.socket.on('drain', this.onEmptied);
     logger.debug({ conn: connection.id, user: connection.userId, buffered: connection.buffered }, 'congested');
@@ -89,11 +85,11 @@ export class Backpressure {
   }
 
   private tick(): void {
-    const { clock, logger, attempts, delayMs } = this.parts;
+    const { clock, logger, recoveryAttempts, recoveryDelayMs } = this.parts;
     const now = clock.mono();
     for (const [connection, test] of this.tests) {
       if (now < test.due) continue;
-      if (test.attempts >= attempts) {
+      if (test.attempts >= recoveryAttempts) {
         this.counts.ended += 1;
         const { id: conn, buffered } = connection;
         logger.info({ conn, buffered, afterMs: Math.round(now - test.since) }, 'ended: too slow');
@@ -101,7 +97,7 @@ export class Backpressure {
         continue;
       }
       test.attempts += 1;
-      test.due = now + Math.min(MAX_DELAY_MS, delayMs * 2 ** test.attempts);
+      test.due = now + Math.min(MAX_DELAY_MS, recoveryDelayMs * 2 ** test.attempts);
       if (connection.isOpen()) connection.ws.ping();
     }
   }

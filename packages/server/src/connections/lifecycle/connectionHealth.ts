@@ -1,14 +1,11 @@
 import type { ConnectionFault } from '@unified-ws/protocol';
-import type { Clock } from '../../util/clock.js';
+import type { Core } from '../../core.js';
+import type { Settings } from '../../settings/settings.js';
 import type { Connection } from './connection.js';
 import type { ConnectionState } from './connectionState.js';
 
 /** What a connection is checked by: MAX_BUFFERED_BYTES, PING_TIMEOUT_MS and a clock. */
-export interface HealthLimits {
-  readonly maxBufferedBytes: number;
-  readonly pingTimeoutMs: number;
-  readonly clock: Clock;
-}
+export type HealthLimits = Pick<Settings, 'maxBufferedBytes' | 'pingTimeoutMs'> & Pick<Core, 'clock'>;
 
 const FAULT_OF_STATE: Readonly<Record<ConnectionState, ConnectionFault | null>> = {
   authenticating: 'establishing',

@@ -1,7 +1,8 @@
 import { CLOSE } from '@unified-ws/protocol';
 import { type TokenClock, tokenClock } from '../../auth/tokenClock.js';
+import type { Core } from '../../core.js';
 import { heartbeatFrame } from '../../delivery/frames/frame.js';
-import type { Clock } from '../../util/clock.js';
+import type { Settings } from '../../settings/settings.js';
 import type { Connection } from './connection.js';
 import type { TokenEnd } from './tokenEnd.js';
 
@@ -11,15 +12,11 @@ const SLOTS = 256;
 const MAX_TICK_MS = 250;
 const MIN_TICK_MS = 10;
 
-export interface LivenessParts {
-  readonly clock: Clock;
-  /** By which tokens end. Default: `clock`. */
-  readonly tokenClock?: TokenClock;
-  readonly random: () => number;
-  readonly pingIntervalMs: number;
-  readonly pingTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
-  readonly authTimeoutMs: number;
+/** Tokens end by `tokenClock`; default: `clock`. */
+export interface LivenessParts
+  extends Pick<Core, 'clock' | 'random'>,
+    Partial<Pick<Core, 'tokenClock'>>,
+    Pick<Settings, 'pingIntervalMs' | 'pingTimeoutMs' | 'heartbeatIntervalMs' | 'authTimeoutMs'> {
   /** The broadcast position of most connections; pending events are flushed before it is told (L4). */
   readonly position: () => string | null;
   /** The mailbox position of a connection when it moved without an event that told it, else null; told from then on (L6). */

@@ -1,11 +1,10 @@
 import { CLOSE } from '@unified-ws/protocol';
+import type { Core } from '../../core.js';
 import { formatLogPosition } from '../../delivery/broadcast/logPosition.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import type { UserScope } from '../../delivery/user/userScope.js';
-import type { Logger } from '../../observability/log/logger.js';
 import type { Claims } from '../../registry/claim/claims.js';
 import type { Amendment } from '../../registry/store/amendment.js';
-import type { Clock } from '../../util/clock.js';
 import { withTimeout } from '../../util/withTimeout.js';
 import type { Backpressure } from './backpressure.js';
 import type { Connection, ConnectionHost } from './connection.js';
@@ -15,9 +14,7 @@ import type { Liveness } from './liveness.js';
 import type { SecurityRecords } from './securityRecords.js';
 import type { UnregisteredConnections } from './unregistered.js';
 
-export interface SocketsParts {
-  readonly clock: Clock;
-  readonly logger: Logger;
+interface SocketsParts extends Pick<Core, 'clock' | 'logger'> {
   readonly table: ConnectionTable;
   readonly fanout: Fanout;
   readonly userScope: UserScope;

@@ -1,5 +1,6 @@
 import { CLOCK_TOLERANCE_S, type Identity } from '../../auth/tokenVerifier.js';
 import type { Amendment } from '../../registry/store/amendment.js';
+import type { Settings } from '../../settings/settings.js';
 
 /** When a token ends, wall-clock ms. */
 export interface TokenEnd {
@@ -11,23 +12,23 @@ export interface TokenEnd {
   readonly closeAt: number;
 }
 
-export interface TokenTimes {
-  /** TOKEN_NOTICE_MS. */
-  readonly noticeMs: number;
-  /** TOKEN_GRACE_MS. */
-  readonly graceMs: number;
-}
+/** The settings of the end of a token. */
+export type TokenTimes = Pick<Settings, 'tokenNoticeMs' | 'tokenGraceMs'>;
 
 /** When a connection's token ends: by itself, or before that because it was declared out of date (permissions-changed). */
-export function tokenEnd(token: Identity, { renewal }: Amendment, { noticeMs, graceMs }: TokenTimes): TokenEnd {
+export function tokenEnd(
+  token: Identity,
+  { renewal }: Amendment,
+  { tokenNoticeMs, tokenGraceMs }: TokenTimes,
+): TokenEnd {
   const endsAt = token.expiresAt * 1000;
   const lifetimeMs = (token.expiresAt - token.issuedAt) * 1000;
   const own: TokenEnd = {
     // A token that lives shorter than the notice would be replaced the moment it came, and so would the next one.
-    noticeAt: endsAt - Math.min(noticeMs, Math.max(0, lifetimeMs / 2)),
+    noticeAt: endsAt - Math.min(tokenNoticeMs, Math.max(0, lifetimeMs / 2)),
     endsAt,
     // At connect it is taken for so long after its end: a shorter grace would have it let in and thrown out in turn.
-    closeAt: endsAt + Math.max(graceMs, CLOCK_TOLERANCE_S * 1000),
+    closeAt: endsAt + Math.max(tokenGraceMs, CLOCK_TOLERANCE_S * 1000),
   };
   if (renewal === null || own.closeAt <= renewal.by) return own;
   return { noticeAt: renewal.since, endsAt: Math.min(renewal.since, endsAt), closeAt: renewal.by };

@@ -1,12 +1,11 @@
 import { faultsOf, type HealthLimits } from '../../connections/lifecycle/connectionHealth.js';
 import { WIRE_STATUS } from '../../connections/lifecycle/connectionState.js';
+import type { Core } from '../../core.js';
 import type { Handlers } from '../dispatcher.js';
 
-export interface HealthHandlerParts extends HealthLimits {
-  readonly nodeId: string;
-}
-
-export function healthHandlers(parts: HealthHandlerParts): Pick<Handlers, 'get_connection_status' | 'health_check'> {
+export function healthHandlers(
+  parts: HealthLimits & Pick<Core, 'nodeId'>,
+): Pick<Handlers, 'get_connection_status' | 'health_check'> {
   const { clock, nodeId } = parts;
   return {
     get_connection_status: (connection) => {

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Bus } from '../../bus/bus.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Installation } from '../../redis/installation.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Core } from '../../core.js';
 import { LuaScript } from '../../redis/luaScript.js';
+import type { Settings } from '../../settings/settings.js';
 import type { Clock } from '../../util/clock.js';
 import type { ClusterTime } from '../time/clusterTime.js';
 import { ENDED, type FailureDetector } from './failureDetector.js';
@@ -33,18 +32,14 @@ const beatScript = (): LuaScript => LuaScript.load('beat', new URL('./lua/beat.l
 /** As beat.lua says it. */
 type BeatAnswer = [created: number, beats: string[], cards: string[], installation: string];
 
-export interface LeaseParts {
-  readonly redis: RedisClient;
+interface LeaseParts extends Pick<Core, 'redis' | 'keys' | 'installation' | 'nodeId'>, Pick<Settings, 'leaseTtlMs'> {
   readonly bus: Bus;
-  readonly keys: Keys;
+  /** The clock of this machine. */
   readonly clock: Clock;
   readonly failureDetector: FailureDetector;
   readonly cards: NodeCards;
   /** Asked with each beat. */
   readonly clusterTime: Pick<ClusterTime, 'sample' | 'now'>;
-  readonly installation: Installation;
-  readonly nodeId: string;
-  readonly ttlMs: number;
 }
 
 /**
@@ -82,7 +77,7 @@ export class Lease {
 
   /** How long a renewal, or an own message heard on the bus, gives the right to deliver, ms. */
   get rightMs(): number {
-    return this.parts.ttlMs - SAFETY_MS;
+    return this.parts.leaseTtlMs - SAFETY_MS;
   }
 
   /** This node may deliver until then (monotonic ms); in the past when it may not. */

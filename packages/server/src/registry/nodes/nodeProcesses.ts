@@ -2,7 +2,7 @@ import { ENDED, type FailureDetector } from './failureDetector.js';
 import { leaseTail, nodeOfLease } from './lease.js';
 import type { NodeCards } from './nodeCards.js';
 
-export interface NodeProcessesParts {
+interface NodeProcessesParts {
   readonly failureDetector: FailureDetector;
   readonly cards: NodeCards;
   readonly lease: () => string;

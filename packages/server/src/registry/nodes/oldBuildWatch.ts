@@ -2,7 +2,7 @@ import type { Clock } from '../../util/clock.js';
 import type { FailureDetector } from './failureDetector.js';
 import type { NodeCards } from './nodeCards.js';
 
-export interface OldBuildWatchParts {
+interface OldBuildWatchParts {
   readonly failureDetector: Pick<FailureDetector, 'live'>;
   readonly cards: Pick<NodeCards, 'of' | 'declare'>;
   readonly clock: Clock;

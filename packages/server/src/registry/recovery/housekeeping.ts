@@ -1,8 +1,5 @@
-import type { Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Core } from '../../core.js';
 import { RedisLock } from '../../redis/redisLock.js';
-import type { Clock } from '../../util/clock.js';
 import type { FailureDetector } from '../nodes/failureDetector.js';
 import type { RegistryStore } from '../store/registryStore.js';
 
@@ -14,13 +11,9 @@ const CHUNK = 200;
 /** A round that takes longer counts as hung. */
 const STUCK_MS = 120_000;
 
-export interface HousekeepingParts {
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly clock: Clock;
+export interface HousekeepingParts extends Pick<Core, 'redis' | 'keys' | 'clock' | 'report'> {
   readonly failureDetector: FailureDetector;
   readonly store: RegistryStore;
-  readonly report: Report;
   readonly isServing: () => boolean;
   /** Overrides RIPE_MS. */
   readonly ripeMs?: number;

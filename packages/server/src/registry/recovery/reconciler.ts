@@ -1,5 +1,5 @@
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
-import type { Report } from '../../observability/log/logger.js';
+import type { Core } from '../../core.js';
 import type { Clock } from '../../util/clock.js';
 import type { ClaimOutcome, Claims } from '../claim/claims.js';
 import type { Duplicates } from '../claim/duplicates.js';
@@ -53,11 +53,10 @@ function isToken(who: Holder, { issuedAt, sessionId }: TokenFacts): boolean {
 /** Entries read at the same time. */
 const CHUNK = 200;
 
-export interface ReconcileParts {
+export interface ReconcileParts extends Pick<Core, 'report'> {
   readonly store: RegistryStore;
   readonly claims: Claims;
   readonly releases: Releases;
-  readonly report: Report;
   readonly duplicates: Duplicates;
   readonly lease: () => string;
   /** All established connections of this node. */

@@ -1,7 +1,6 @@
 import type { Standing } from '@unified-ws/protocol';
 import type { Bus } from '../../bus/bus.js';
-import type { Logger, Report } from '../../observability/log/logger.js';
-import type { Clock } from '../../util/clock.js';
+import type { Core } from '../../core.js';
 import { withTimeout } from '../../util/withTimeout.js';
 import type { FailureDetector } from '../nodes/failureDetector.js';
 import { BEAT_INTERVAL_MS, type Lease } from '../nodes/lease.js';
@@ -23,14 +22,11 @@ const BARRIER_MS = 1000;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1000;
 
-export interface RecoveryParts {
+interface RecoveryParts extends Pick<Core, 'clock' | 'logger' | 'report'> {
   readonly lease: Lease;
   readonly shards: Pick<Shards, 'prove' | 'away'>;
   readonly bus: Bus;
   readonly failureDetector: FailureDetector;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly report: Report;
   /** A new lease was taken: end connections that are not yet established (4205), move everything else to the lease. */
   readonly onNewLease: () => void;
   /** Bring every established connection in line with the registry (C12). */

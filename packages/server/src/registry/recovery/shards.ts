@@ -1,20 +1,13 @@
-import type { Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Core } from '../../core.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import { ShardMap } from '../../redis/shardMap.js';
-import type { Clock } from '../../util/clock.js';
 
 /** A mark lives longer than any pause that is not an interruption anyway, seconds. */
 const MARK_TTL_S = 3600;
 
 const markScript = (): LuaScript => LuaScript.load('mark', new URL('./lua/mark.lua', import.meta.url));
 
-export interface ShardsParts {
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly clock: Clock;
-  readonly report: Report;
+interface ShardsParts extends Pick<Core, 'redis' | 'keys' | 'clock' | 'report'> {
   /** Names this process: each process has its own marks. */
   readonly process: string;
 }

@@ -1,7 +1,6 @@
 import { CLOSE, type CloseCode } from '@unified-ws/protocol';
-import type { RedisClient } from '../../redis/connect.js';
+import type { Core } from '../../core.js';
 import { type Signature, UNSIGNED } from '../../redis/installation.js';
-import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import { CLOCK_STEP_MS, type Clock, systemClock } from '../../util/clock.js';
 import { parseAmendment } from './amendment.js';
@@ -20,9 +19,7 @@ const MAILBOX_TTL_MS = 24 * 3600 * 1000;
 
 const lua = (name: string): LuaScript => LuaScript.load(name, new URL(`./lua/${name}.lua`, import.meta.url));
 
-export interface StoreParts {
-  readonly redis: RedisClient;
-  readonly keys: Keys;
+interface StoreParts extends Pick<Core, 'redis' | 'keys'> {
   readonly installation?: Signature;
   readonly policy: 'replace' | 'reject';
   /** Cluster time. Default: the wall clock of this machine. */

@@ -1,6 +1,6 @@
 import { Cluster } from 'ioredis';
+import type { Core } from '../../core.js';
 import { type Notice, PENALTY } from '../../observability/health/notices.js';
-import type { Report } from '../../observability/log/logger.js';
 import type { RedisClient } from '../../redis/connect.js';
 import type { ClusterTime } from './clusterTime.js';
 
@@ -9,12 +9,10 @@ const LOOK_MS = 5000;
 /** A difference from this size on is reported; from twice this size on it lowers the score of the cluster, ms. */
 const TOLD_MS = 1000;
 
-export interface ClockWatchParts {
+interface ClockWatchParts extends Pick<Core, 'nodeId' | 'report'> {
   readonly clusterTime: ClusterTime;
-  readonly nodeId: string;
   /** Connections by purpose. A server that several of them share is asked once. */
   readonly clients: () => readonly { readonly name: string; readonly client: RedisClient }[];
-  readonly report: Report;
 }
 
 /** How far the clocks of this machine and of each Redis are from cluster time. For reports only: no decision depends on it. */

@@ -1,5 +1,4 @@
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Core } from '../../core.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import type { Clock } from '../../util/clock.js';
 
@@ -8,10 +7,8 @@ const STEP_MS = 2000;
 /** Clocks drift apart by less than this part of the time that passes. */
 const DRIFT = 1 / 1000;
 
-export interface ClusterTimeParts {
-  /** The Redis whose master holds `<prefix>:nodes`. */
-  readonly redis: RedisClient;
-  readonly keys: Keys;
+/** `redis`: the one whose master holds `<prefix>:nodes`. */
+interface ClusterTimeParts extends Pick<Core, 'redis' | 'keys'> {
   /** Of this machine. */
   readonly clock: Clock;
 }

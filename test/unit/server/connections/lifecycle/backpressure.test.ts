@@ -13,8 +13,8 @@ describe('congested connections', () => {
     const backpressure = new Backpressure({
       clock: { now: () => 0, mono: () => 0 },
       logger: createLogger('silent', 'n1'),
-      delayMs: 1000,
-      attempts: 5,
+      recoveryDelayMs: 1000,
+      recoveryAttempts: 5,
       onWritable: (connection) => onWritable.push(connection),
     });
     const socket = new EventEmitter();
@@ -44,8 +44,8 @@ describe('congested connections', () => {
     const backpressure = new Backpressure({
       clock: { now: () => 0, mono },
       logger: createLogger('silent', 'n1'),
-      delayMs: 1000,
-      attempts: 5,
+      recoveryDelayMs: 1000,
+      recoveryAttempts: 5,
       onWritable: () => undefined,
     });
     const pings: number[] = [];

@@ -6,7 +6,7 @@ import { NO_AMENDMENT } from '@unified-ws/server/registry/store/amendment';
 import { expect } from 'chai';
 import { until } from '../../../../support/wait.js';
 
-const TIMES = { noticeMs: 60_000, graceMs: 30_000 };
+const TIMES = { tokenNoticeMs: 60_000, tokenGraceMs: 30_000 };
 
 describe('the end of a token', () => {
   const good = (issuedAt: number, expiresAt: number): Identity =>
@@ -23,7 +23,7 @@ describe('the end of a token', () => {
   });
 
   it('must not come before connects refuse the token: it would be let in and closed in turn', () => {
-    expect(tokenEnd(good(0, 3600), NO_AMENDMENT, { ...TIMES, graceMs: 100 }).closeAt).to.equal(3_605_000);
+    expect(tokenEnd(good(0, 3600), NO_AMENDMENT, { ...TIMES, tokenGraceMs: 100 }).closeAt).to.equal(3_605_000);
   });
 
   it('comes with an order to replace it, unless its own comes first', () => {
