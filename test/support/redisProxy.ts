@@ -57,6 +57,20 @@ export class ProxyLink {
     this.server.destroy();
   }
 
+  /** Passes the next `bytes` bytes of what the server says, and then ends the client's side. */
+  cutAfter(bytes: number): void {
+    let left = bytes;
+    this.server.removeAllListeners('data');
+    this.server.on('data', (chunk: Buffer) => {
+      if (this.cutOff) return;
+      const passed = chunk.subarray(0, left);
+      left -= passed.length;
+      this.client.write(passed, () => {
+        if (left === 0) this.cut();
+      });
+    });
+  }
+
   private forward(direction: Direction, chunk: Buffer): void {
     const held = this.held[direction];
     if (held) held.push(chunk);
