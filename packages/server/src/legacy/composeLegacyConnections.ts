@@ -25,7 +25,7 @@ import { LegacyTable } from './connections/legacyTable.js';
 import type { Rollouts } from './rollout/rollouts.js';
 import { legacyRoutes } from './routes/legacyRoutes.js';
 
-/** The endpoints of the predecessor. Where they are off, orders of admins find nobody here, and nothing else runs. */
+/** The legacy endpoints. When they are off, admin operations find no connections here, and nothing else runs. */
 export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, idleMs: number): Addition {
   const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords } = node;
   const { commands, store, failureDetector, lease, shards, isServing, catalogue, roles, fanout } = node;
@@ -77,7 +77,7 @@ export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, i
       messages.handle(connection as LegacyConnection, text);
       return undefined;
     },
-    // Its token came with the upgrade, or it is closing.
+    // The token came with the upgrade, or the connection is closing.
     onFirstMessage: () => undefined,
   });
   const acceptor = new LegacyAcceptor({

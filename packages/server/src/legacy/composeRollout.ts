@@ -8,7 +8,7 @@ import { RolloutOrders } from './rollout/rolloutOrders.js';
 import type { Rollouts } from './rollout/rollouts.js';
 import { rolloutRoutes } from './routes/rolloutRoutes.js';
 
-/** Who is assigned to which endpoint: orders of admins, and notices to whom a change concerns. */
+/** The roll-out: admin operations, and notices to users whose assignment changes. */
 export function composeRollout(node: AdminParts, rollouts: Rollouts): Addition {
   const { settings, nodeId, clock, report, keys, redis, table, commands, failureDetector, shards, audit } = node;
   const notices = new RolloutNotices({ rollouts, table, report });
@@ -37,8 +37,8 @@ export function composeRollout(node: AdminParts, rollouts: Rollouts): Addition {
     },
     onEstablished: (connection) => notices.established(connection),
     catchUp: async (starts) => {
-      // What changed meanwhile was told to whoever was there: a node serves by the roll-out in force, or not at all. But users whose own
-      // shards are there must not wait for this one: what is known stays until it answers again.
+      // Clients were notified of earlier changes by other nodes: a node serves by the roll-out in force, or not at all. Users whose own shards
+      // answer must not wait for this one, so the last known roll-out stays until it answers again.
       if (starts || !shards.isAway(keys.rollout())) await rollouts.refresh();
     },
     start: () => rollouts.start(),

@@ -5,13 +5,13 @@ import { LEGACY_METRICS } from './connections/legacyMetrics.js';
 import { ROLLOUT_METRICS } from './rollout/rolloutMetrics.js';
 import { Rollouts } from './rollout/rollouts.js';
 
-/** As the predecessor did (docs/MIGRATION.md). */
+/** As in the predecessor (docs/MIGRATION.md). */
 const IDLE_MS = 300_000;
 
 /**
  * The transition from the predecessor: its endpoints, and the roll-out that decides who uses them.
  *
- * @param idleMs a legacy connection is sent a `ping` when it was silent for so long.
+ * @param idleMs after this silence a legacy client gets a `ping`.
  */
 export function legacyExtension({ idleMs = IDLE_MS } = {}): Extension {
   return {

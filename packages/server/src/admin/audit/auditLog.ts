@@ -31,7 +31,7 @@ export class AuditLog {
   async page(query: AuditQuery): Promise<AuditPage> {
     const { limit = DEFAULT_AUDIT_PAGE } = query;
     const oldest = oldestId(query.since);
-    if (query.cursor !== undefined && !isEntry(query.cursor)) throw invalid('cursor', 'is no cursor of a page');
+    if (query.cursor !== undefined && !isEntry(query.cursor)) throw invalid('cursor', 'is not a cursor of this list');
     const orders: Entry[] = [];
     const ends = new Map<string, Entry>();
     const nextCursor = await this.collect(query, limit, oldest, orders, ends);

@@ -94,7 +94,7 @@ function writeCursor({ beganAt, after }: Cursor): string {
 }
 
 function readCursor(text: string): Cursor {
-  if (!CURSOR.test(text)) throw invalid('/cursor', 'is no cursor of a page');
+  if (!CURSOR.test(text)) throw invalid('/cursor', 'is not a cursor of this list');
   const dot = text.indexOf('.');
   return {
     beganAt: Number.parseInt(text.slice(0, dot), 36),

@@ -13,8 +13,8 @@ import type { LegacyTable } from './legacyTable.js';
 
 const DOCUMENTATION = 'docs/MIGRATION.md';
 /**
- * Told, or closed, before a pause of so many ms. Whoever is told, or finds his endpoint closed, comes back at another, and a handshake
- * costs a node about 0.15 ms: at most 200 a second of them.
+ * Number of connections that are notified or closed before a pause of that many ms. Each of them reconnects elsewhere, and a handshake
+ * costs a node about 0.15 ms. This allows at most 200 per second.
  */
 const AT_ONCE = 20;
 const PAUSE_MS = 100;
@@ -28,7 +28,7 @@ export interface DeprecationsParts {
   readonly report: Report;
 }
 
-/** Tells users of the legacy endpoints what to use instead, and closes the endpoints to those for whom the roll-out demands it. */
+/** Tells users of the legacy endpoints what to use instead, and closes the endpoints to users whom the roll-out excludes. */
 export class Deprecations {
   private readonly parts: DeprecationsParts;
   private readonly round: RolloutRound<LegacyConnection>;
@@ -65,7 +65,7 @@ export class Deprecations {
     });
   }
 
-  /** The endpoint is closed to this user: told where to go, and ended. */
+  /** The endpoint is closed to this user: names the new endpoint and closes the connection. */
   refuse(connection: LegacyConnection, occasion: 'refused' | 'closed'): void {
     this.parts.counts.notice(occasion);
     const message = `This endpoint is closed to this user: connect to ${WS_PATH} instead.`;
@@ -78,7 +78,7 @@ export class Deprecations {
     return this.round.stop();
   }
 
-  /** Whether it had to be told. One that is not established yet is checked before connection_established. */
+  /** @returns whether a notice was sent. A connection that is not established yet is checked before connection_established. */
   private reconsider(connection: LegacyConnection): boolean {
     const { rollout: reported, established } = connection;
     if (reported === null || !established || !connection.isOpen()) return false;

@@ -43,11 +43,11 @@ export interface LegacyAcceptorParts {
   /** The right to deliver (C6). */
   readonly mayDeliver: () => boolean;
   readonly onTokenRefused: (ip: string, error: AppError) => void;
-  /** Established: what waited in the inbox may be handled. */
+  /** The connection is established: messages that waited in the inbox may be handled. */
   readonly onEstablished: (connection: LegacyConnection) => void;
 }
 
-/** The first half of a legacy connection's life: its token is checked as everybody's (F17), then it is noted, and told that it is established. */
+/** The first half of a legacy connection: its token is verified like any other (F17), its note is written, and it is established. */
 export class LegacyAcceptor {
   private readonly parts: LegacyAcceptorParts;
 
@@ -55,7 +55,7 @@ export class LegacyAcceptor {
     this.parts = parts;
   }
 
-  /** @param token of the upgrade request; null: none, and an old client knows no other way to bring one. */
+  /** @param token of the upgrade request. Null: there is none, and old clients have no other way to send one. */
   accept(connection: LegacyConnection, token: string | null): void {
     this.parts.liveness.awaitAuth(connection);
     if (token !== null) {
@@ -100,15 +100,15 @@ export class LegacyAcceptor {
   }
 
   /**
-   * Noted first, and the orders of admins read after it: an order is written first, and the notes read after it. So at least one of the
-   * two sees the other (C7).
+   * Writes the note first and reads the orders of admins after it. An order is also written first and reads the notes after it, so at
+   * least one of the two sees the other (C7).
    */
   private async note(connection: LegacyConnection): Promise<void> {
     const { legacyRegistry, store, errors, replacements, lease } = this.parts;
     const taken = await legacyRegistry.take(connection, lease());
     const { revokedCode, revokedUntil, amendment } = await store.entry(connection);
     if (!connection.isOpen()) {
-      // It closed before its note was written, and took back what was not there yet.
+      // The connection closed before its note was written, when there was nothing to remove yet.
       await legacyRegistry.forget(connection.userId, connection.id);
       return;
     }
@@ -135,11 +135,11 @@ export class LegacyAcceptor {
     }
     if (!connection.signal('held')) return false;
     fit(connection, fanout.catalogue, fanout.typeSets);
-    // Frames could precede `connection_established` in the predecessor (docs/MIGRATION.md). Flushed, told, and in the cohort within one turn.
+    // In the predecessor frames could precede `connection_established` (docs/MIGRATION.md). Flush, message and cohort happen in one turn.
     fanout.flush();
     const { group, types } = connection;
     connection.tell('connection_established', { connection_type: group, subscribed_events: types?.names ?? [] });
-    // The answer to the upgrade may be held back for this (Upgrades).
+    // The answer to the upgrade may be held back until this message (Upgrades).
     connection.socket.uncork();
     if (!connection.signal('established')) return false;
     connection.established = true;

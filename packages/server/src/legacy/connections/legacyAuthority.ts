@@ -11,18 +11,18 @@ import { LegacyConnection } from './legacyConnection.js';
 import type { LegacyErrors } from './legacyErrors.js';
 import { mayUse, permissionOf, typesOf } from './legacyGroups.js';
 
-/** That a group's endpoint is closed to this user. */
+/** The error that a group's endpoint is closed to this user. */
 export function closedToUser({ group }: LegacyConnection): AppError {
   const message = `The ${group} endpoint needs the permission ${permissionOf(group)}.`;
   return new AppError('PERMISSION_DENIED', message, { recoverable: false });
 }
 
-/** The authority over legacy connections: what they may see is decided as for all, within their group (G8). */
+/** The authority over legacy connections: the same decisions as for all connections, within their group (G8). */
 export class LegacyAuthority extends Authority {
   private readonly errors: LegacyErrors;
   private readonly note: (connection: LegacyConnection) => Promise<unknown>;
 
-  /** @param note writes its note anew. */
+  /** @param note writes the connection's note again. */
   constructor(parts: AuthorityParts, errors: LegacyErrors, note: (connection: LegacyConnection) => Promise<unknown>) {
     super(parts);
     this.errors = errors;
@@ -53,7 +53,7 @@ export class LegacyAuthority extends Authority {
     );
   }
 
-  /** The registry holds nothing of a legacy connection but its note; one that is not established is noted already, and may not be again. */
+  /** The registry has only the note of a legacy connection. Before it is established, the note must not be written again. */
   protected override storeFacts(connection: Connection): void {
     if (!(connection instanceof LegacyConnection) || !connection.established || !connection.isOpen()) return;
     this.note(connection).catch((error: unknown) => this.parts.report(error, 'legacy.note'));

@@ -8,18 +8,18 @@ import { LEGACY_SHAPE } from './legacyShape.js';
 type Parameters = ConstructorParameters<typeof Connection>;
 
 /**
- * A connection to a legacy endpoint: one user, one group. It is known to no registry, has no mailbox and no position, and does
- * not count against the user's one connection (G1). Everything else about it is as for any connection.
+ * A connection to a legacy endpoint, of one user and one group. It is not in the registry, has no mailbox and no position, and does not
+ * count against the user's one connection (G1). Otherwise it is like any connection.
  */
 export class LegacyConnection extends Connection {
   readonly group: LegacyGroup;
-  /** What the client asked for by `subscribe_events`; null: it never did. */
+  /** Event types of the client's `subscribe_events`; null: it never sent one. */
   asked: readonly string[] | null = null;
-  /** What its client was told that its user is assigned to; null: nothing yet. */
+  /** The assignment that the client was last told; null: none yet. */
   rollout: RolloutDecision | null = null;
   private readonly idleMs: number;
 
-  /** @param idleMs it is sent a `ping` when it was silent for so long. */
+  /** @param idleMs after this silence the client gets a `ping`. */
   constructor(group: LegacyGroup, idleMs: number, ...of: Parameters) {
     super(...of);
     this.group = group;
@@ -30,7 +30,7 @@ export class LegacyConnection extends Connection {
     return LEGACY_SHAPE;
   }
 
-  /** Messages of this protocol, which an old client does not know: what concerns it is told in its own words. */
+  /** Old clients do not know messages of this protocol, so none is sent. They get messages of their own by `tell`. */
   override send<T extends ServerMessageType>(_type: T, _data: ServerData<T>, _replyTo?: string): void {
     return;
   }
@@ -40,12 +40,12 @@ export class LegacyConnection extends Connection {
     this.sendFrame(textFrame(JSON.stringify({ type, data, timestamp: this.time() })));
   }
 
-  /** As `tell`, of the messages that never had `data`. */
+  /** As `tell`, for messages that never had `data`. */
   tellBare(type: 'ping' | 'pong'): void {
     this.sendFrame(textFrame(JSON.stringify({ type, timestamp: this.time() })));
   }
 
-  /** When it is silent: its `ping`. Never a heartbeat. */
+  /** Sends a `ping` when the client is silent. Never a heartbeat. */
   override ownBeat(mono: number): number {
     const silentMs = this.now() - this.lastActivity;
     // The wall clock may have been set back.
@@ -58,7 +58,7 @@ export class LegacyConnection extends Connection {
     return legacyCode(code);
   }
 
-  /** Now, as messages tell it. */
+  /** The present time, as in messages. */
   time(): string {
     return new Date(this.now()).toISOString();
   }

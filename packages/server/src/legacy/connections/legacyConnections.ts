@@ -13,7 +13,7 @@ export interface LegacyConnectionsParts {
   readonly authority: LegacyAuthority;
 }
 
-/** The legacy connections, as orders, recovery and statistics see them. */
+/** The legacy connections, for admin operations, recovery and statistics. */
 export class LegacyConnections implements UnregisteredConnections {
   private readonly parts: LegacyConnectionsParts;
 

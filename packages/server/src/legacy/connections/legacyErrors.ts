@@ -3,11 +3,11 @@ import type { AppError } from '../../util/appError.js';
 import type { LegacyConnection } from './legacyConnection.js';
 
 export interface LegacyErrorsParts {
-  /** Counts it. */
+  /** Counts the error. */
   readonly onError: (connection: LegacyConnection, error: AppError) => void;
 }
 
-/** Tells old clients of failures, in their shape, and closes. */
+/** Sends errors to old clients in their format, and closes. */
 export class LegacyErrors {
   private readonly parts: LegacyErrorsParts;
 
@@ -19,7 +19,7 @@ export class LegacyErrors {
     connection.errors += 1;
     this.parts.onError(connection, error);
     const { details = {} } = error;
-    // Of the details those alone that help an old client, or whoever reads its log.
+    // Only the details that help an old client or the reader of its log.
     const { supported_types, retry_after_ms, replacement, documentation } = details;
     connection.tell('error', {
       message: error.message,

@@ -12,7 +12,7 @@ const ZONES_AND_RECORDS = [
   'record_deleted',
 ] as const;
 
-/** What the predecessor delivered to a group unasked (docs/MIGRATION.md). Types that the catalogue lacks are left out. */
+/** Default event types of each group in the predecessor (docs/MIGRATION.md). Types that the catalogue lacks are left out. */
 const DEFAULTS: Readonly<Record<LegacyGroup, readonly string[]>> = {
   health: ['health_update', 'health_alert', 'forwarder_status_change', 'system_status'],
   dns_management: [...ZONES_AND_RECORDS, 'bind_reload', 'config_change'],
@@ -42,12 +42,12 @@ const BY_PATH: ReadonlyMap<string, LegacyGroup> = new Map(
   LEGACY_GROUPS.flatMap((group) => LEGACY_PATHS.map((path) => [path.replace('<group>', group), group] as const)),
 );
 
-/** The group of an upgrade's path, without query and closing slash; null: none. */
+/** The group of an upgrade's path, without query and trailing slash; null: not a legacy path. */
 export function groupOfPath(path: string): LegacyGroup | null {
   return BY_PATH.get(path) ?? null;
 }
 
-/** The permission without which a group's endpoint is closed; null: none. */
+/** The permission that a group's endpoint requires; null: none. */
 export function permissionOf(group: LegacyGroup): string | null {
   return NEEDED[group] ?? null;
 }
@@ -60,7 +60,7 @@ export function mayUse(group: LegacyGroup, clearance: Clearance | null): boolean
 /**
  * The event types that a connection of the group receives.
  *
- * @param asked what the client asked for by `subscribe_events`; null: it never did, so the group's defaults.
+ * @param asked event types of the client's `subscribe_events`; null: it never sent one, so the group's defaults apply.
  */
 export function typesOf(
   group: LegacyGroup,

@@ -15,7 +15,7 @@ export interface LegacyHostParts {
   readonly report: Report;
 }
 
-/** What follows when a legacy connection is amended or ends: as for all sockets, but with its own table and its note. */
+/** What happens when a legacy connection is amended or ends: as for all sockets, but with its own table and note. */
 export class LegacyHost implements ConnectionHost {
   private readonly parts: LegacyHostParts;
 
@@ -50,7 +50,7 @@ export class LegacyHost implements ConnectionHost {
   onEnd(connection: Connection, code: number, detail: string): void {
     const { table, legacyRegistry, sockets, report } = this.parts;
     const legacy = connection as LegacyConnection;
-    // A note that stays behind, because Redis is away, ends by its age; whoever follows it finds nothing.
+    // If Redis is away the note stays until it expires. An order that follows it finds no connection.
     if (table.remove(legacy))
       legacyRegistry.forget(legacy.userId, legacy.id).catch((error: unknown) => report(error, 'legacy.forget'));
     sockets.onEnd(connection, code, detail);

@@ -15,7 +15,7 @@ interface SliceRequest {
   readonly limit: number;
 }
 
-/** The answer of one node: the first of its users, in the order of their ids. */
+/** The answer of one node: the first of its users, ordered by id. */
 interface Slice {
   readonly users: readonly (readonly [userId: string, connections: readonly Connected[]])[];
   readonly more: boolean;
@@ -31,7 +31,7 @@ export interface LegacyListParts {
   readonly timeoutMs: number;
 }
 
-/** Who still uses the legacy endpoints, over all nodes, in pages by user id. */
+/** Users of the legacy endpoints on all nodes, in pages by user id. */
 export class LegacyList {
   private readonly parts: LegacyListParts;
 
@@ -43,7 +43,7 @@ export class LegacyList {
   /**
    * Answers within COMMAND_TIMEOUT_MS.
    *
-   * @throws AppError VALIDATION_ERROR for a cursor that is none.
+   * @throws AppError VALIDATION_ERROR for a malformed cursor.
    */
   async page(limit = DEFAULT_LEGACY_PAGE, cursor?: string): Promise<LegacyUsers> {
     const { commands, rollouts, timeoutMs } = this.parts;
@@ -93,6 +93,6 @@ export class LegacyList {
 function readCursor(text: string): string {
   const after = Buffer.from(text, 'base64url').toString();
   if (after !== '' && Buffer.from(after).toString('base64url') === text) return after;
-  const errors = [{ path: '/cursor', message: 'is no cursor of a page' }];
+  const errors = [{ path: '/cursor', message: 'is not a cursor of this list' }];
   throw new AppError('VALIDATION_ERROR', 'The query of the list is not valid.', { details: { errors } });
 }

@@ -11,10 +11,10 @@ import type { LegacyConnection } from './legacyConnection.js';
 import type { LegacyCounts } from './legacyCounts.js';
 import type { LegacyErrors } from './legacyErrors.js';
 
-/** What old clients send. `supported_types` of an unknown one lists these. */
+/** Messages of old clients. `supported_types` in the answer to an unknown message lists these. */
 const TYPES = ['ping', 'get_system_info', 'subscribe_events', 'subscribe', 'get_stats'] as const;
 type Type = (typeof TYPES)[number];
-/** A text frame `ping` without any JSON was answered in kind. */
+/** A text frame `ping` without JSON gets a frame `pong` without JSON. */
 const RAW_PING = 'ping';
 const MAX_TYPE_LENGTH = envelopeSchema.properties.type.maxLength;
 
@@ -32,7 +32,7 @@ export interface LegacyMessagesParts {
 
 type Message = Readonly<Record<string, unknown>>;
 
-/** The messages of old clients: few, and each does what its reply says, which the predecessor's did not always. */
+/** The messages of old clients. Each does what its reply says, which was not always so in the predecessor. */
 export class LegacyMessages {
   private readonly parts: LegacyMessagesParts;
   private readonly handlers: Readonly<Record<Type, (connection: LegacyConnection, message: Message) => void>>;
@@ -49,7 +49,7 @@ export class LegacyMessages {
     };
   }
 
-  /** A message of an established connection. */
+  /** Handles a message of an established connection. */
   handle(connection: LegacyConnection, text: Buffer): void {
     let counted = 'other';
     try {
@@ -70,14 +70,14 @@ export class LegacyMessages {
     }
   }
 
-  /** The predecessor echoed the list and subscribed to nothing. */
+  /** The predecessor only echoed the list and subscribed to nothing. */
   private subscribe(connection: LegacyConnection, message: Message): void {
     const { authority, fanout, maxSubscriptions } = this.parts;
     const asked = askedTypes(message);
     if (asked.length > maxSubscriptions) {
       throw new AppError('VALIDATION_ERROR', `At most ${maxSubscriptions} event types can be subscribed to.`);
     }
-    // L5: the old cohort's events are flushed before the change, the reply follows it.
+    // L5: events of the old cohort are flushed before the change; the reply follows the change.
     fanout.flush();
     connection.asked = asked;
     authority.evaluate(connection);
@@ -107,7 +107,7 @@ export class LegacyMessages {
       return;
     }
     errors.tell(connection, error);
-    // F7 of the predecessor: junk was answered for ever.
+    // F7 of the predecessor: invalid messages were answered for ever.
     connection.consecutiveErrors += 1;
     if (connection.consecutiveErrors >= maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
   }

@@ -10,7 +10,7 @@ import type { ConnectionLocation, LegacyRegistry } from './legacyRegistry.js';
 import type { LegacyReview } from './legacyReview.js';
 import type { LegacyTable } from './legacyTable.js';
 
-/** Left for what is to be written when a node does not answer, milliseconds. */
+/** Time reserved for writing to Redis after a node did not answer, milliseconds. */
 const RESERVE_MS = 200;
 const END = 'legacy.end';
 const REVIEW = 'legacy.review';
@@ -21,7 +21,7 @@ interface EndData {
   readonly reason: string;
 }
 
-/** `dead`: its node is, and was not asked. Undefined: it did not answer. */
+/** `dead`: the node is dead and was not asked. Undefined: the node did not answer. */
 type Answer = 'applied' | 'ended' | 'gone' | 'dead' | undefined;
 
 export interface LegacyOrdersParts {
@@ -33,7 +33,7 @@ export interface LegacyOrdersParts {
   readonly clock: Clock;
 }
 
-/** Brings orders of admins to a user's legacy connections: to those nodes alone where the notes say that one is (G4, G8). */
+/** Sends admin orders to a user's legacy connections, only to nodes that have one according to the notes (G4, G8). */
 export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'end' | 'review'> {
   private readonly parts: LegacyOrdersParts;
 
@@ -63,7 +63,7 @@ export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'en
           nodeId = nodeOfLease(where.lease);
         } else if (answer === undefined || answer === 'dead') {
           if (answer === undefined) silent = nodeOfLease(where.lease);
-          // As a tombstone (C15): should its node wake, it reads it before it delivers.
+          // A tombstone (C15): if the node wakes, it reads this before it delivers.
           await legacyRegistry.forget(userId, where.conn, code);
         }
       },
@@ -89,7 +89,7 @@ export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'en
     return { appliedOn, endedOn, silent };
   }
 
-  /** Asks the node of each noted connection once; one that moved meanwhile is followed until the deadline (C14). */
+  /** Asks the node of each noted connection once. A connection that moved meanwhile is followed until the deadline (C14). */
   private async each(
     userId: string,
     deadline: number,

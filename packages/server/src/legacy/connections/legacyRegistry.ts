@@ -4,16 +4,16 @@ import type { Keys } from '../../redis/keys.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import type { Clock } from '../../util/clock.js';
 
-/** Notes that nobody renews are forgotten after this, seconds; the sweep renews those of living connections. */
+/** Life of a note that is not renewed, seconds. The sweep renews the notes of open connections. */
 const NOTE_TTL_S = 3600;
-/** Replacements closer to each other than this are of clients that replace each other in turn, milliseconds. */
+/** Replacements closer together than this, milliseconds, mean that clients replace each other in turn. */
 const ROW_MS = 10_000;
-/** Until then a newer connection may come to nothing: refused, or closed before connection_established, milliseconds. */
+/** Until then a newer connection may still fail: it may be refused, or close before connection_established. Milliseconds. */
 const SETTLED_MS = 10_000;
 
 const lua = (name: string): LuaScript => LuaScript.load(name, new URL(`./lua/${name}.lua`, import.meta.url));
 
-/** A legacy connection, as far as it is noted. */
+/** The noted facts of a legacy connection. */
 export interface LegacyEntrant {
   readonly id: string;
   readonly userId: string;
@@ -23,28 +23,28 @@ export interface LegacyEntrant {
   adminPermissions(): readonly string[];
 }
 
-/** Where one is. */
+/** Location of a connection. */
 export interface ConnectionLocation {
   readonly conn: string;
   readonly lease: string;
 }
 
-/** One, and what makes its user an admin; nothing is known of that where a node from before it was noted has the connection. */
+/** A connection and its user's admin permissions. They are unknown if an older build wrote the note. */
 export interface LegacyAdminLocation extends ConnectionLocation {
   readonly admin: readonly string[];
 }
 
 export interface Registration {
-  /** Whom it replaces, once it is established: one, or several when a former replacement was lost. */
+  /** The connections that this one replaces once it is established. Several if a former replacement was lost. */
   readonly replaced: readonly ConnectionLocation[];
-  /** How often that happened in a row. */
+  /** Number of quick replacements in a row. */
   readonly row: number;
 }
 
 /**
- * Where the legacy connections of each user are, in Redis: so that the newest of a group ends those before it and an order of an admin
- * asks those nodes alone. A note, no claim: it gives no right, a lost one is written anew by the sweep, and none is taken back by
- * anybody but its own connection, or an order could miss one that lives.
+ * Notes in Redis of where each user's legacy connections are. With them the newest connection of a group ends the earlier ones, and an
+ * admin order asks only the nodes concerned. A note is no claim: it gives no right, and the sweep rewrites a lost one. Only its own
+ * connection removes it; otherwise an order could miss an open connection.
  */
 export class LegacyRegistry {
   private readonly redis: RedisClient;
@@ -59,7 +59,7 @@ export class LegacyRegistry {
     this.clock = clock;
   }
 
-  /** From now on it is the newest of its group. */
+  /** Makes the connection the newest of its group. */
   async take(who: LegacyEntrant, lease: string): Promise<Registration> {
     const [, row, ...others] = (await this.register(who, lease, 'take')) as [number, number, ...string[]];
     const replaced: ConnectionLocation[] = [];
@@ -69,13 +69,13 @@ export class LegacyRegistry {
     return { replaced, row };
   }
 
-  /** Renews the note. Null when it stands; else why the connection is to end: the code of an admin's order, or 0, replaced. */
+  /** Renews the note. Null: the note is current. Otherwise the connection must end: the code of an admin order, or 0: replaced. */
   async keep(who: LegacyEntrant, lease: string): Promise<number | null> {
     const [held, code] = (await this.register(who, lease, 'keep')) as [number, number];
     return held === 1 ? null : code;
   }
 
-  /** It is gone. @param code for when it is not, because its node could not be told; default: it is. */
+  /** Removes the note. @param code not 0: keeps the note with this code, for a node that could not be reached. */
   async forget(userId: string, conn: string, code = 0): Promise<void> {
     await this.scripts.unregister.run(this.redis, [this.keys.noted(userId)], [conn, code]);
   }
@@ -84,7 +84,7 @@ export class LegacyRegistry {
     return (await this.all(userId)).filter(({ code }) => code === 0);
   }
 
-  /** Those too that an order has ended and whose node has not said so. */
+  /** All notes, including those that an order has ended but whose node has not confirmed. */
   async all(userId: string): Promise<(LegacyAdminLocation & { readonly code: number })[]> {
     const notes = await this.redis.hgetall(this.keys.noted(userId));
     return Object.entries(notes).map(([conn, note]) => {

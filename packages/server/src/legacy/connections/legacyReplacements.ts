@@ -6,9 +6,9 @@ import type { LegacyCounts } from './legacyCounts.js';
 import type { ConnectionLocation, LegacyRegistry, Registration } from './legacyRegistry.js';
 import type { LegacyTable } from './legacyTable.js';
 
-/** Of a user's group so often in a row, and whoever is replaced is told to stay away (F15): two old clients take turns for ever else. */
+/** After this many quick replacements in a row the replaced client is told to stay away (F15). Otherwise two old clients replace each other for ever. */
 const MAX_ROW = 3;
-/** A lost order is made good by the sweep of the other node. */
+/** If an order is lost, the sweep of the other node makes up for it. */
 const TIMEOUT_MS = 1000;
 const REPLACE = 'legacy.replace';
 
@@ -26,7 +26,7 @@ export interface LegacyReplacementsParts {
   readonly report: Report;
 }
 
-/** The newest connection of a user and group ends those before it, on whatever node they are. */
+/** The newest connection of a user and group ends the earlier ones, on any node. */
 export class LegacyReplacements {
   private readonly parts: LegacyReplacementsParts;
 
@@ -35,7 +35,7 @@ export class LegacyReplacements {
     parts.commands.handle(REPLACE, (data) => this.end(data as ReplaceData));
   }
 
-  /** Best effort: waits for nobody. */
+  /** Best effort; waits for nothing. */
   replace(userId: string, { replaced, row }: Registration): void {
     const code = row > MAX_ROW ? STAY_AWAY : REPLACED;
     for (const where of replaced) {
@@ -46,7 +46,7 @@ export class LegacyReplacements {
   private async one(userId: string, { conn, lease }: ConnectionLocation, code: number): Promise<void> {
     const { commands, failureDetector, legacyRegistry } = this.parts;
     const data: ReplaceData = { conn, code };
-    // What a dead node left behind, or a node that could not take its note back, would be asked for ever.
+    // Otherwise the note of a dead node, or of a node that could not remove it, would be asked for ever.
     const isGone =
       failureDetector.isDead(lease) || (await commands.request(lease, REPLACE, data, TIMEOUT_MS)) === false;
     if (isGone) await legacyRegistry.forget(userId, conn);

@@ -7,7 +7,7 @@ import type { LegacyErrors } from './legacyErrors.js';
 import type { LegacyRegistry } from './legacyRegistry.js';
 import type { LegacyTable } from './legacyTable.js';
 
-/** Looked at together. */
+/** Number of connections that are reviewed together. */
 const CHUNK = 200;
 const STEP_MS = 1000;
 
@@ -17,7 +17,7 @@ export interface LegacyReviewParts {
   readonly store: Pick<RegistryStore, 'entry'>;
   readonly errors: LegacyErrors;
   readonly lease: () => string;
-  /** Whether the user's shard of Redis does not answer. */
+  /** Whether the user's shard of Redis is away. */
   readonly isAway: (userId: string) => boolean;
   readonly isServing: () => boolean;
   readonly report: Report;
@@ -26,8 +26,8 @@ export interface LegacyReviewParts {
 }
 
 /**
- * Whether the legacy connections of this node may stay: what Redis holds of their users' tokens, and whether a newer one took their place.
- * Asked for one when an admin ordered something, for all before delivery goes on after an interruption (C12), and in turn.
+ * Decides whether the legacy connections of this node may stay, from what Redis holds about their users' tokens, and about newer
+ * connections. Runs for one connection after an admin order, for all before delivery resumes (C12), and periodically.
  */
 export class LegacyReview {
   private readonly parts: LegacyReviewParts;
@@ -50,11 +50,11 @@ export class LegacyReview {
     this.timer = null;
   }
 
-  /** When it resolves, the connection is current, suspended or closed. @throws when Redis does not answer: it is as before. */
+  /** When it resolves, the connection is current, suspended or closed. @throws when Redis does not answer; nothing has changed then. */
   async review(connection: LegacyConnection): Promise<void> {
     const { legacyRegistry, store, errors, lease, isAway } = this.parts;
     if (isAway(connection.userId)) {
-      // Until its shard answers, nobody can tell what its user may see. The node comes here again then.
+      // While its shard is away, nobody knows what the user may see. The node reviews the connection again when the shard is back.
       connection.suspend();
       return;
     }
@@ -80,7 +80,7 @@ export class LegacyReview {
     await this.reviewed(this.established());
   }
 
-  /** One that is not has yet to be noted, and would take the one that it is about to replace for its successor. */
+  /** Only established connections: another one has no note yet, and would mistake the connection that it replaces for a newer one. */
   private established(): LegacyConnection[] {
     return [...this.parts.table.all()].filter(({ established }) => established);
   }

@@ -2,7 +2,7 @@ import type { FrameShape } from '../../delivery/frames/eventFrame.js';
 import { textFrame } from '../../delivery/frames/frame.js';
 import { withoutFields } from '../../delivery/selection/clearances.js';
 
-/** An event as clients of the legacy endpoints know it: no id, priority, metadata or position. */
+/** An event in the format of the legacy endpoints: no id, priority, metadata or position. */
 export const LEGACY_SHAPE: FrameShape = {
   name: 'legacy',
   eventFrame: ({ type, data, timestamp }, hidden) =>

@@ -1,7 +1,7 @@
 import { LEGACY_GROUPS, type LegacyGroup } from '@unified-ws/protocol';
 import type { LegacyConnection } from './legacyConnection.js';
 
-/** The authenticated legacy connections of this node, from before they are noted in Redis until they close. */
+/** The authenticated legacy connections of this node, from before their note is written until they close. */
 export class LegacyTable {
   private readonly byId = new Map<string, LegacyConnection>();
   private readonly byUser = new Map<string, Set<LegacyConnection>>();
@@ -17,7 +17,7 @@ export class LegacyTable {
     else this.byUser.set(connection.userId, new Set([connection]));
   }
 
-  /** False when it was not there. */
+  /** False if the connection was not in the table. */
   remove(connection: LegacyConnection): boolean {
     if (!this.byId.delete(connection.id)) return false;
     const known = this.byUser.get(connection.userId);

@@ -4,22 +4,22 @@ import type { RolloutState } from './rolloutState.js';
 
 export type { RolloutDecision } from '@unified-ws/protocol';
 
-/** The predecessor's: nobody moves back and forth when this system takes over at the same percentage (docs/MIGRATION.md). */
+/** The predecessor's prefix: at the same percentage every user keeps the same assignment (docs/MIGRATION.md). */
 const BUCKET_PREFIX = 'websocket_rollout_';
 const BUCKETS = 100;
 
-/** 0 to 99, even over user ids, always the same for one. */
+/** 0 to 99, evenly distributed over user ids, always the same for one id. */
 export function bucketOf(userId: string): number {
   const digest = createHash('md5').update(`${BUCKET_PREFIX}${userId}`).digest();
   return digest.readUInt32BE(0) % BUCKETS;
 }
 
-/** Where the legacy endpoints are not served there is nothing to choose from. */
+/** Without legacy endpoints there is only one choice. */
 export const LEGACY_OFF: RolloutDecision = { endpoint: 'unified', reason: 'legacy_endpoints_off', enforced: true };
 
 type Assignments = Pick<RolloutState, 'mode' | 'percentage' | 'userList' | 'forceLegacy' | 'enforce'>;
 
-/** Whether a client has to do something else by the one than by the other. */
+/** Whether a client behaves the same after both decisions. */
 export function sameRollout(a: RolloutDecision, b: RolloutDecision): boolean {
   return a.endpoint === b.endpoint && a.enforced === b.enforced;
 }
@@ -29,7 +29,7 @@ export function isClosed({ endpoint, enforced }: RolloutDecision): boolean {
   return endpoint === 'unified' && enforced;
 }
 
-/** Pure. With everything else the same, a higher percentage takes nobody back to the legacy endpoints. */
+/** Pure. With everything else unchanged, a higher percentage moves nobody back to the legacy endpoints. */
 export function decideRollout(state: Assignments, userId: string): RolloutDecision {
   const { mode, userList, forceLegacy, percentage } = state;
   if (forceLegacy.has(userId)) return legacy('force_legacy');
@@ -40,7 +40,7 @@ export function decideRollout(state: Assignments, userId: string): RolloutDecisi
   return bucketOf(userId) < percentage ? unified(state, 'within_percentage') : legacy('beyond_percentage');
 }
 
-/** One object for each decision: a node holds tens of thousands of them. */
+/** One shared object per decision, because a node holds tens of thousands of decisions. */
 const LEGACY = made((reason) => ({ endpoint: 'legacy', reason, enforced: false }));
 const UNIFIED = made((reason) => ({ endpoint: 'unified', reason, enforced: false }));
 const ENFORCED = made((reason) => ({ endpoint: 'unified', reason, enforced: true }));

@@ -3,7 +3,7 @@ import { ROLLOUT_MODES, type RolloutMode, type RolloutReport } from '@unified-ws
 import { decideRollout } from './rolloutDecision.js';
 import type { RolloutState } from './rolloutState.js';
 
-/** How many users would be assigned to the unified endpoint, by mode, of so many. */
+/** Number of users who would be assigned to the unified endpoint, by mode, and the total of users. */
 export type Forecast = Readonly<Record<RolloutMode | 'total', number>>;
 
 export const NO_FORECAST: Forecast = { total: 0, disabled: 0, testing: 0, gradual: 0, full: 0 };
@@ -15,10 +15,10 @@ const MEANINGS: Readonly<Record<RolloutMode, string>> = {
   full: 'everybody to the unified endpoint',
 };
 
-/** Users looked at in one turn of the event loop: about 2 ms. */
+/** Users per turn of the event loop: about 2 ms. */
 const CHUNK = 500;
 
-/** What each mode would do to the users who are connected here, with lists and percentage as they are. */
+/** The effect of each mode on the users who are connected here, with the present lists and percentage. */
 export async function forecastOf(
   state: RolloutState,
   connections: Iterable<{ readonly userId: string; readonly established: boolean }>,

@@ -36,5 +36,7 @@ export const ROLLOUT_METRICS: readonly Metric<RolloutSource>[] = [
     '1 from a roll-back until it is undone or a roll-out is set.',
     ({ rollouts: { state } }) => one(state.rolledBack !== null),
   ),
-  counter('uws_rollout_notices_total', 'Messages rollout_changed sent.', ({ notices }) => one(notices.sent)),
+  counter('uws_rollout_notices_total', 'Messages of type rollout_changed that this node sent.', ({ notices }) =>
+    one(notices.sent),
+  ),
 ];

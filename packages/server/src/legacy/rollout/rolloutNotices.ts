@@ -6,8 +6,8 @@ import { RolloutRound } from './rolloutRound.js';
 import type { Rollouts } from './rollouts.js';
 
 /**
- * Connections told before a pause of so many ms, 5,000 a second: whoever is told comes back at another endpoint, and a handshake
- * costs the node about 0.15 ms. A full node has told all of its 50,000 within 10 s.
+ * Number of notices before a pause of that many ms; 5,000 a second. Each notified client reconnects to another endpoint, and a handshake
+ * costs the node about 0.15 ms. A full node notifies its 50,000 clients within 10 s.
  */
 const TOLD = 250;
 const PAUSE_MS = 50;
@@ -19,14 +19,14 @@ export interface RolloutNoticesParts {
 }
 
 /**
- * Tells live connections what their users are assigned to, when that changes and while there is something to choose from
- * (LEGACY_ENDPOINTS): a roll-back has to reach clients that have moved already.
+ * Tells open connections the assignment of their users when it changes, as long as there is a choice (LEGACY_ENDPOINTS). A roll-back
+ * must also reach clients that have already moved.
  */
 export class RolloutNotices {
   /** Messages sent. */
   sent = 0;
   private readonly parts: RolloutNoticesParts;
-  /** What the client of an established connection knows that its user is assigned to. */
+  /** The assignment that the client of each established connection knows. */
   private readonly known = new WeakMap<Connection, RolloutDecision>();
   private readonly round: RolloutRound<Connection>;
 
@@ -44,8 +44,8 @@ export class RolloutNotices {
   }
 
   /**
-   * After connection_established. Whoever is assigned to the legacy endpoints is told so: he may have asked before a change, or been away while
-   * the others were told of a roll-back. Not as long as nobody has ever set a roll-out.
+   * Called after connection_established. A user who is assigned to the legacy endpoints is told so: the client may have asked before a
+   * change, or missed the notice of a roll-back. Sends nothing before a roll-out was first set.
    */
   established(connection: Connection): void {
     const { rollouts } = this.parts;
@@ -59,7 +59,7 @@ export class RolloutNotices {
     return this.round.stop();
   }
 
-  /** Whether it had to be told. One that is not established yet comes to it after connection_established. */
+  /** @returns whether a notice was sent. A connection that is not established yet is notified after connection_established. */
   private tell(connection: Connection): boolean {
     const known = this.known.get(connection);
     if (known === undefined || !connection.isOpen()) return false;

@@ -18,19 +18,19 @@ import type { Rollouts } from './rollouts.js';
 
 const script = LuaScript.load('rollout', new URL('./lua/rollout.lua', import.meta.url));
 
-/** Bus commands: put the newest state in force; tell of it and of the users. */
+/** Bus commands: put the newest state in force; report it, and the users. */
 const TAKE = 'rollout.take';
 const FACTS = 'rollout.facts';
 
-/** A change is made from what is in force, and made again when another one came first: more often than this nobody is that unlucky. */
+/** A change starts from the state in force, and is repeated if another change came first. This many conflicts in a row do not happen. */
 const ATTEMPTS = 20;
 
 type NodeInForce = RolloutReport['nodes'][number];
-/** What to put in the place of what is in force; null: it is so already. */
+/** The new state instead of the one in force; null: nothing to change. */
 type Change = (now: RolloutState, at: string) => RolloutState | null;
 
 interface NodeTaken extends NodeInForce {
-  /** It has read what Redis holds since it was told. */
+  /** The node has read the state from Redis since the command. */
   readonly taken: boolean;
 }
 
@@ -55,8 +55,8 @@ export interface RolloutOrdersParts {
 }
 
 /**
- * What admins do to the roll-out, for the whole cluster: Redis takes the change, and every node is told and asked whether it has it in
- * force. A node that is cut off reads it before it serves again.
+ * Admin operations on the roll-out, for the whole cluster. Redis stores the change, and every node is asked to put it in force and to
+ * confirm. A node that is cut off reads the state before it serves again.
  */
 export class RolloutOrders {
   private readonly parts: RolloutOrdersParts;
@@ -67,7 +67,7 @@ export class RolloutOrders {
     parts.commands.handle(FACTS, () => this.facts());
   }
 
-  /** @throws AppError UNAVAILABLE when Redis or the nodes cannot be asked. */
+  /** @throws AppError UNAVAILABLE when Redis or the nodes do not answer. */
   async describe(): Promise<RolloutReport> {
     const { rollouts, timeoutMs } = this.parts;
     await this.reached(() => rollouts.refresh());
@@ -78,7 +78,7 @@ export class RolloutOrders {
     return { ...shown(state), modes: modeFacts(total), nodes, missing_nodes: missing };
   }
 
-  /** What is decided of a user on this node, and what it rests on. */
+  /** The decision for a user on this node, and its reasons. */
   user(userId: string): UserRollout {
     const { rollouts } = this.parts;
     const { mode, version, userList, forceLegacy } = rollouts.state;
@@ -114,8 +114,8 @@ export class RolloutOrders {
   }
 
   /**
-   * The emergency: everybody is assigned to the legacy endpoints and refused by none, whatever was in force. A repeat changes
-   * nothing, and tells and asks all nodes again.
+   * The emergency: assigns everybody to the legacy endpoints and opens these to all, whatever was in force. A repeat changes nothing, and
+   * asks all nodes again.
    *
    * @throws AppError UNAVAILABLE when Redis does not answer.
    */
@@ -128,7 +128,7 @@ export class RolloutOrders {
     });
   }
 
-  /** @throws AppError CONFLICT when there is no roll-back to take back, UNAVAILABLE when Redis does not answer. */
+  /** @throws AppError CONFLICT when there is no roll-back to undo, UNAVAILABLE when Redis does not answer. */
   restore(reason: string | undefined, actor: Actor): Promise<RolloutChanged> {
     return this.order('rollout_restore', reason, actor, (now) => {
       if (now.rolledBack === null) {
@@ -168,7 +168,7 @@ export class RolloutOrders {
     return [answer, `${result}, version ${state.version}: ${inWords(state)}${lacking}`];
   }
 
-  /** @returns what is in force now, or null when there was nothing to change. */
+  /** @returns the state in force now, or null when there was nothing to change. */
   private async commit(change: (now: RolloutState) => RolloutState | null): Promise<RolloutState | null> {
     const { rollouts, redis, keys, random } = this.parts;
     const newTag = Buffer.from(random(9)).toString('base64url');
@@ -183,7 +183,7 @@ export class RolloutOrders {
     throw new AppError('CONFLICT', 'The roll-out is being changed by others; try again.');
   }
 
-  /** Redis has the change: who the nodes are is asked of it, and when it falls silent just now, of the failure detector. */
+  /** Redis has the change. Redis also lists the nodes; if it just stopped answering, the failure detector does. */
   private async ask<T>(
     command: string,
     timeoutMs: number,

@@ -1,21 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Report } from '../../observability/log/logger.js';
 
-/** Connections looked at in one turn of the event loop: about a millisecond. */
+/** Connections per turn of the event loop: about a millisecond. */
 const LOOKED_AT = 500;
 
 export interface RolloutRoundParts<C> {
   readonly all: () => Iterable<C>;
-  /** Whether it had to be told. */
+  /** @returns whether a notice was sent. */
   readonly tell: (connection: C) => boolean;
-  /** So many told before a pause of so many ms. */
+  /** Number of notices before a pause of that many ms. */
   readonly atOnce: number;
   readonly pauseMs: number;
   readonly report: Report;
   readonly where: string;
 }
 
-/** Goes round the connections of a node after each change of the roll-out, at a pace: whoever is told comes back at another endpoint. */
+/** Visits the connections of a node after each change of the roll-out, at a limited pace, because notified clients reconnect. */
 export class RolloutRound<C> {
   private readonly parts: RolloutRoundParts<C>;
   private readonly ending = new AbortController();
@@ -42,7 +42,7 @@ export class RolloutRound<C> {
     await this.round;
   }
 
-  /** Until all know the newest: a change that comes in between is told from the start, and to those first who know the former. */
+  /** Repeats until all know the newest state. A change in between restarts the walk, so that it first reaches clients of the former state. */
   private async walk(): Promise<void> {
     for (let known = -1; known !== this.changes; ) {
       known = this.changes;

@@ -1,6 +1,6 @@
 import { ROLLOUT_MODES, type RolloutMode } from '@unified-ws/protocol';
 
-/** What was in force before a roll-back. All else stays as it is through it. */
+/** What was in force before a roll-back. All other fields stay the same through a roll-back. */
 interface RolledBack {
   readonly mode: RolloutMode;
   readonly enforce: boolean;
@@ -9,14 +9,14 @@ interface RolledBack {
   readonly reason: string;
 }
 
-/** Who is assigned to which endpoint, as an admin has set it. */
+/** The assignment of users to endpoints, as set by an admin. */
 export interface RolloutState {
   readonly mode: RolloutMode;
   readonly percentage: number;
   readonly userList: ReadonlySet<string>;
   readonly forceLegacy: ReadonlySet<string>;
   readonly enforce: boolean;
-  /** Grows by one with each change; 0: nothing was ever set, or Redis forgot it. */
+  /** Grows by one with each change. 0: nothing was ever set, or Redis lost it. */
   readonly version: number;
   readonly changedAt: string | null;
   readonly changedBy: string | null;
@@ -24,7 +24,7 @@ export interface RolloutState {
   readonly rolledBack: RolledBack | null;
 }
 
-/** While nothing is set, everybody stays where he was before there was anything to set. */
+/** Before a roll-out is set, all users stay on the legacy endpoints. */
 export const DEFAULT_ROLLOUT: RolloutState = {
   mode: 'disabled',
   percentage: 0,
@@ -40,7 +40,7 @@ export const DEFAULT_ROLLOUT: RolloutState = {
 
 type Fields = Readonly<Record<string, string>>;
 
-/** The state as its hash in Redis holds it, but for the tag. */
+/** The fields of the state's hash in Redis, without the tag. */
 export function rolloutFields(state: RolloutState): Fields {
   return {
     mode: state.mode,
@@ -56,7 +56,7 @@ export function rolloutFields(state: RolloutState): Fields {
   };
 }
 
-/** @throws Error when the hash holds something that this code did not write. */
+/** @throws Error when the hash contains anything that this code did not write. */
 export function rolloutOf(fields: Fields): RolloutState {
   if (Object.keys(fields).length === 0) return DEFAULT_ROLLOUT;
   const mode = ROLLOUT_MODES.find((one) => one === fields.mode);
@@ -81,7 +81,7 @@ export function rolloutOf(fields: Fields): RolloutState {
 
 function idsOf(text = '[]'): ReadonlySet<string> {
   const ids: unknown = JSON.parse(text);
-  // F32 of the predecessor: ids of another type than the one asked for matched nobody, and nobody was told.
+  // F32 of the predecessor: ids of another type than the requested one matched no user, without an error.
   if (Array.isArray(ids) && ids.every((id) => typeof id === 'string')) return new Set(ids);
-  throw new Error('the stored roll-out has a list that holds something else than user ids');
+  throw new Error('the stored roll-out has a list with values that are not user ids');
 }

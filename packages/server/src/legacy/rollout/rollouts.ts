@@ -16,15 +16,14 @@ export interface RolloutsParts {
   readonly isServing: () => boolean;
 }
 
-/** How often the state is compared with that in Redis, ms. */
+/** Interval of the comparison with Redis, ms. */
 const COMPARE_MS = 2000;
 
 /**
- * The roll-out that is in force on this node: who is assigned to the unified endpoint, and who to those of the predecessor. Redis
- * holds it for the whole cluster; this is the copy in memory, so that a decision waits for nothing. It is read before the node serves
- * (after each interruption too), on each change, and compared every 2 s, so that a message that was lost is made up for. While
- * Redis is away the last known one stays in force; a Redis that forgot it means the default, by which everybody goes to the
- * legacy endpoints.
+ * The roll-out in force on this node: which users are assigned to the unified endpoint, and which to the legacy endpoints. Redis holds it
+ * for the whole cluster. This copy in memory makes decisions without waiting. It is read before the node serves (also after each
+ * interruption) and on each change, and compared every 2 s in case a message was lost. While Redis is away the last known state stays
+ * in force. If Redis lost the state, the default applies: all users belong to the legacy endpoints.
  */
 export class Rollouts {
   /** LEGACY_ENDPOINTS of this node. */
@@ -32,7 +31,7 @@ export class Rollouts {
   private readonly parts: RolloutsParts;
   private readonly listeners: ((before: RolloutState) => void)[] = [];
   private current = DEFAULT_ROLLOUT;
-  /** Tells one change from another; a version alone comes again after a fail-over that lost writes. */
+  /** Tells changes apart. A version alone may come twice after a fail-over that lost writes. */
   private mark = '';
   private timer: NodeJS.Timeout | null = null;
 
@@ -49,20 +48,20 @@ export class Rollouts {
     return this.mark;
   }
 
-  /** What a user is assigned to now. Waits for nothing and never throws. */
+  /** The present assignment of a user. Waits for nothing and never throws. */
   decide(userId: string): RolloutDecision {
     return this.legacyEndpoints ? decideRollout(this.current, userId) : LEGACY_OFF;
   }
 
-  /** Called in the turn in which another state comes into force here, with the one before. */
+  /** The listener is called in the turn in which another state comes into force here, with the previous state. */
   onChange(listener: (before: RolloutState) => void): void {
     this.listeners.push(listener);
   }
 
   /**
-   * Puts in force what Redis holds. Answers of one connection come in the order of the requests, so the newest one stays.
+   * Puts the state in Redis in force. Answers on one connection come in the order of the requests, so the newest one stays.
    *
-   * @throws when Redis does not answer: what was in force stays.
+   * @throws when Redis does not answer; the state in force stays.
    */
   async refresh(): Promise<void> {
     const { redis, keys } = this.parts;
@@ -75,7 +74,7 @@ export class Rollouts {
     for (const listener of this.listeners) this.tell(listener, before);
   }
 
-  /** From now on a message about a change that was lost is made up for within COMPARE_MS and a round trip. */
+  /** From now on a lost message about a change is made up for within COMPARE_MS and a round trip. */
   start(): void {
     const { isServing, report } = this.parts;
     this.timer = setInterval(() => {
@@ -88,14 +87,14 @@ export class Rollouts {
     this.timer = null;
   }
 
-  /** As `refresh`, and costs Redis next to nothing when there is nothing new. */
+  /** As `refresh`, but nearly free for Redis when nothing has changed. */
   private async compare(): Promise<void> {
     const { redis, keys } = this.parts;
     const tag = await redis.hget(keys.rollout(), 'tag');
     if ((tag ?? '') !== this.mark) await this.refresh();
   }
 
-  /** What cannot be read counts as nothing: that is the safe side, and whoever put it there sees at once that it is not in force. */
+  /** An unreadable state counts as not set. That is the safe side, and its author sees at once that it is not in force. */
   private read(fields: Readonly<Record<string, string>>): RolloutState {
     try {
       return rolloutOf(fields);

@@ -5,7 +5,7 @@ export interface LegacyRouteParts {
   readonly list: Pick<LegacyList, 'page'>;
 }
 
-/** Who still uses the endpoints of the predecessor. */
+/** The users of the legacy endpoints. */
 export function legacyRoutes(router: Router, { list }: LegacyRouteParts): void {
   router.operation('listLegacyUsers', ({ query: { limit, cursor } }) => list.page(limit, cursor));
 }

@@ -17,7 +17,7 @@ export interface RolloutRouteParts {
   readonly rolloutOrders: RolloutOrders;
 }
 
-/** Who of the predecessor's users goes to the unified endpoint. */
+/** The assignment of users to the unified endpoint or to the legacy endpoints. */
 export function rolloutRoutes(router: Router, { settings, rollouts, rolloutOrders }: RolloutRouteParts): void {
   router.operation('getRollout', () => rolloutOrders.describe());
   router.operation('setRollout', ({ body, ...call }) => {
