@@ -26,7 +26,7 @@ interface ConnectionSource {
   readonly survey: ReturnType<typeof surveyConnections>;
 }
 
-/** Connections, and how they came and went. */
+/** Connections: their number, starts and ends. */
 export const CONNECTION_METRICS: readonly Metric<ConnectionSource>[] = [
   gauge(
     'uws_connections',

@@ -6,18 +6,18 @@ import { AppError } from '../../util/appError.js';
 import { TokenBucket } from '../../util/tokenBucket.js';
 import type { Connection } from '../lifecycle/connection.js';
 
-/** Messages that may wait for their turn. Reading stops at the bound, so a chatty client waits in its own socket (G6). */
+/** Maximum number of messages that wait for their turn. Above it reading stops, so a busy client waits in its own socket (G6). */
 const MAX_INBOX = 32;
 const RESUME_INBOX = 8;
-/** And bytes of them: with a MAX_PAYLOAD of 16 MiB, 32 messages are half a gigabyte, of each peer while Redis is slow. */
+/** Maximum bytes of those messages. With a MAX_PAYLOAD of 16 MiB, 32 messages would be half a gigabyte per peer while Redis is slow. */
 const MAX_INBOX_BYTES = 256 * 1024;
-/** Close code of RFC 6455 for data that is not taken: this protocol is text. */
+/** Close code of RFC 6455 for unsupported data: this protocol has only text frames. */
 const UNSUPPORTED_DATA = 1003;
 
 interface InboundParts extends Pick<Core, 'clock' | 'report'>, Pick<Settings, 'messageRate' | 'messageBurst'> {
-  /** The first message of a connection that is not authenticated. */
+  /** Handles the first message of a connection that is not authenticated. */
   readonly onFirstMessage: (connection: Connection, text: Buffer) => void;
-  /** A message of an established connection. Never rejects for what the client did. */
+  /** Handles a message of an established connection. Never rejects because of the client. */
   readonly handle: (connection: Connection, text: Buffer) => Promise<void> | undefined;
   readonly sendError: (connection: Connection, error: AppError) => void;
 }
@@ -25,7 +25,7 @@ interface InboundParts extends Pick<Core, 'clock' | 'report'>, Pick<Settings, 'm
 const CONNECTION = Symbol('connection');
 type Tagged = WebSocket & { [CONNECTION]?: Connection };
 
-/** Takes what the peers send: in order per connection, one at a time, bounded in rate and number. */
+/** Receives the messages of clients: in order per connection, one at a time, limited in rate and number. */
 export class Inbound {
   private readonly parts: InboundParts;
   private readonly onMessage: (this: WebSocket, data: RawData, isBinary: boolean) => void;
@@ -37,12 +37,12 @@ export class Inbound {
   constructor(parts: InboundParts) {
     this.parts = parts;
     const self = this;
-    // Shared by all connections, which find themselves through `this`: no closure per connection.
+    // Shared by all connections, which are found through `this`: no closure per connection.
     this.onMessage = function (data, isBinary) {
       const connection = (this as Tagged)[CONNECTION];
       if (connection) self.receive(connection, data, isBinary);
     };
-    // ws has answered it.
+    // ws has already answered the ping.
     this.onPing = function () {
       const connection = (this as Tagged)[CONNECTION];
       if (connection) self.control(connection);
@@ -72,7 +72,7 @@ export class Inbound {
     ws.on('error', alreadyClosing);
   }
 
-  /** Works off what waited while the connection was being established. */
+  /** Handles the messages that waited while the connection was being established. */
   process(connection: Connection): void {
     const { inbox } = connection;
     while (inbox !== null && inbox.length > 0 && !connection.handling) {
@@ -104,7 +104,7 @@ export class Inbound {
     }
     connection.inbox ??= [];
     connection.inbox.push(text);
-    // Nothing is kept for a peer whose token is still looked up, besides what came with it.
+    // While a token is being verified, only messages that arrived together with it are kept.
     if (connection.ws.isPaused) return;
     const isFull = connection.inbox.length >= MAX_INBOX || isHeavy(connection.inbox);
     if (isFull || connection.status === 'authenticating') connection.ws.pause();
@@ -123,21 +123,21 @@ export class Inbound {
   }
 
   /**
-   * Control frames come out of the same bucket, or they would be a way around it: each costs about what a message does, and those
-   * within a message in fragments keep the memory of all that came with it. None is refused alone, there is nothing to refuse.
+   * Control frames take tokens from the same bucket. Otherwise they would bypass the limit: each costs about as much as a message, and
+   * those between the fragments of a message keep everything received with them in memory. Single frames are not refused.
    */
   private control(connection: Connection): void {
     if (connection.isOpen() && this.take(connection) < -this.parts.messageBurst) endFlood(connection);
   }
 
-  /** @returns what is left in the connection's token bucket; below 0: it is over the rate. */
+  /** @returns the tokens left in the connection's bucket; below 0: over the rate. */
   private take(connection: Connection): number {
     const { clock, messageRate, messageBurst } = this.parts;
     connection.messageBucket ??= new TokenBucket(messageRate / 1000, messageBurst);
     return connection.messageBucket.charge(clock.mono());
   }
 
-  /** Messages over the rate are refused one by one; a whole burst of refused ones ends the connection. */
+  /** Messages over the rate are refused one by one. A whole burst of refused messages ends the connection. */
   private withinRate(connection: Connection): boolean {
     const { messageRate, messageBurst, sendError } = this.parts;
     const left = this.take(connection);
@@ -157,13 +157,13 @@ export class Inbound {
   }
 }
 
-/** Its answer to the close frame is not waited for: behind it the flood would go on, and what is in fragments be kept. */
+/** Does not wait for the peer's close frame: until then the flood would go on, and fragments would be kept. */
 function endFlood(connection: Connection): void {
   connection.end(CLOSE.RATE_LIMIT);
   connection.ws.pause();
 }
 
-/** ws has closed with the code of the fault (1002, 1007, 1009) and told it by `closing`; without a listener the process would end. */
+/** ws has closed with the code of the fault (1002, 1007, 1009) and emitted `closing`. Without a listener the process would end. */
 function alreadyClosing(): void {
   return;
 }
@@ -172,7 +172,7 @@ function isHeavy(inbox: readonly (Buffer | null)[]): boolean {
   return inbox.reduce((sum, text) => sum + (text?.length ?? 0), 0) >= MAX_INBOX_BYTES;
 }
 
-/** Its messages may be handled, whether or not it is delivered to just now. */
+/** Whether messages of the connection may be handled, even if nothing is delivered to it at present. */
 function isReady({ status }: Connection): boolean {
   return status === 'open' || status === 'congested' || status === 'recovering';
 }

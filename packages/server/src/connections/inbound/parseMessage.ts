@@ -1,7 +1,7 @@
 import { AppError } from '../../util/appError.js';
 
 /**
- * Reads what a client sent as a JSON object.
+ * Parses a message of a client as a JSON object.
  *
  * @throws AppError MESSAGE_ERROR for anything else.
  */
@@ -10,7 +10,7 @@ export function parseMessage(text: Buffer): object {
   try {
     value = JSON.parse(text.toString('utf8'));
   } catch {
-    // The parser's text quotes the input: it goes nowhere.
+    // The parser's text quotes the input, so it is dropped.
     throw new AppError('MESSAGE_ERROR', 'The message is not valid JSON.');
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

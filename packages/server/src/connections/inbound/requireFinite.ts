@@ -1,13 +1,13 @@
 import { AppError } from '../../util/appError.js';
 
-/** A value that JSON.parse has made may be nested deeper than the stack; so deep nothing is looked for by name. */
+/** A parsed value may be nested deeper than the stack. Deeper than this the place of a fault is not determined. */
 const MAX_NAMED_DEPTH = 64;
 
 /**
- * Refuses what holds a number beyond 1.8e308. JSON.parse reads it as Infinity, which would be sent on as `null`: another value than the
- * one that was sent, and nobody would know. Numbers that are merely rounded (docs/PROTOCOL.md) pass.
+ * Refuses a value that contains a number beyond 1.8e308. JSON.parse reads such a number as Infinity, and JSON.stringify writes that as
+ * `null`: the value would change silently. Numbers that are merely rounded (docs/PROTOCOL.md) are accepted.
  *
- * @throws AppError VALIDATION_ERROR with the place.
+ * @throws AppError VALIDATION_ERROR with the path.
  */
 export function requireFinite(value: unknown): void {
   if (holdsFiniteOnly(value)) return;

@@ -30,20 +30,20 @@ export interface AuthorityParts
   readonly store: Pick<RegistryStore, 'updateFacts'>;
 }
 
-/** Connections checked again in one turn of the event loop: about 5 ms. */
+/** Connections per turn of the event loop: about 5 ms. */
 const CHUNK = 500;
 
 export interface Progress {
   connections: number;
-  /** Of them, those whose subscriptions changed. */
+  /** Number of those whose subscriptions changed. */
   changed: number;
 }
 
 type Removed = ServerData<'subscription_updated'>['errors'];
 
 /**
- * What a connection may see and is subscribed to. The one place where it is decided: at connection_established, and again whenever its token, an
- * order of permissions-changed, or the catalogue says something else (G8). Deny by default.
+ * What a connection may see and is subscribed to. The only place of this decision: at connection_established, and again after each change
+ * of the token, of an order of permissions-changed, or of the catalogue (G8). Denies by default.
  */
 export class Authority {
   protected readonly parts: AuthorityParts;
@@ -52,18 +52,18 @@ export class Authority {
     this.parts = parts;
   }
 
-  /** Of a connection whose claim is held, before connection_established. @param saved subscriptions, as claim.lua returns them. */
+  /** For a connection that holds its claim, before connection_established. @param saved subscriptions, as claim.lua returns them. */
   admit(connection: Connection, saved: readonly string[], amendment: Amendment): void {
     connection.choices = choicesOf(saved);
     const isAmended = this.take(connection, amendment);
     const { token } = connection;
     if (token !== null) this.parts.liveness.endToken(connection, tokenEnd(token, connection.amendment, this.parts));
     this.evaluate(connection);
-    // They were stored with the claim, as the token says.
+    // The claim stored the facts of the token, without the amendment.
     if (isAmended) this.storeFacts(connection);
   }
 
-  /** What was said of its token (permissions-changed). Repeats change nothing. */
+  /** Applies an order of permissions-changed. A repeat changes nothing. */
   amend(connection: Connection, amendment: Amendment): void {
     if (!this.take(connection, amendment) || !connection.established) return;
     this.reevaluate(connection, 'permissions_changed');
@@ -71,10 +71,10 @@ export class Authority {
   }
 
   /**
-   * Puts a new token of the same user in force, with its end in the place of the former's.
+   * Puts a new token of the same user in force; its end replaces that of the old token.
    *
-   * @param amendment what the registry says of the new token.
-   * @returns the event types that it does not allow any more.
+   * @param amendment the registry's amendment of the new token.
+   * @returns the event types that are no longer allowed.
    */
   renew(connection: Connection, token: Identity, amendment: Amendment): readonly string[] {
     connection.token = token;
@@ -89,10 +89,10 @@ export class Authority {
   }
 
   /**
-   * Checks a connection anew by its identity, its choices and the catalogue, and tells it when its subscriptions changed.
+   * Checks a connection again by its identity, its choices and the catalogue, and notifies it if its subscriptions changed.
    *
-   * @param frames what others were told, where many change alike.
-   * @returns the event types that went.
+   * @param frames notices already built, for use when many connections change in the same way.
+   * @returns the event types that were removed.
    */
   reevaluate(
     connection: Connection,
@@ -100,7 +100,7 @@ export class Authority {
     frames: Map<string, Buffer> = new Map(),
   ): readonly string[] {
     const { fanout } = this.parts;
-    // L5: what was taken before the change is delivered before it.
+    // L5: events from before the change are delivered before it.
     fanout.flush();
     if (!connection.isOpen()) return [];
     const before = connection.types;
@@ -116,9 +116,9 @@ export class Authority {
   }
 
   /**
-   * The catalogue changed: everybody's turn, a part of them at a time, so that others' events go on meanwhile.
+   * Checks all connections after a change of the catalogue, some at a time, so that events go on meanwhile.
    *
-   * @param progress is kept up to date.
+   * @param progress is updated.
    */
   async reevaluateAll(connections: Iterable<Connection>, progress: Progress): Promise<void> {
     const frames = new Map<string, Buffer>();
@@ -132,7 +132,7 @@ export class Authority {
     }
   }
 
-  /** Its subscriptions after `choices` changed; the caller flushes before and tells afterwards. */
+  /** Computes the subscriptions after `choices` changed. The caller flushes before and notifies afterwards. */
   evaluate(connection: Connection): void {
     const { roles, clearances, typeSets } = this.parts;
     const identity = connection.identity as Identity;
@@ -142,7 +142,7 @@ export class Authority {
     connection.types = typeSets.of(this.typesFor(connection, identity, clearance));
   }
 
-  /** The event types that it is to have, those alone that its clearance allows. */
+  /** The event types of the connection: the chosen ones that its clearance allows. */
   protected typesFor({ choices }: Connection, identity: Identity, clearance: Clearance): Iterable<string> {
     const { catalogue, roles, maxSubscriptions } = this.parts;
     const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
@@ -150,11 +150,11 @@ export class Authority {
     return effectiveTypes(choices, { defaults, clearance, catalogue: catalogue(), limit: maxSubscriptions });
   }
 
-  /** @returns whether the connection speaks with other roles or permissions now. */
+  /** @returns whether the roles or permissions of the connection changed. */
   private take(connection: Connection, next: Amendment): boolean {
     if (next === NO_AMENDMENT || connection.token === null) return false;
     const known = connection.amendment;
-    // Nothing is given back by an answer that lacks it: a Redis that forgot must not restore what was withdrawn.
+    // An answer without an amendment restores nothing: a Redis that lost data must not give back what was withdrawn.
     const amendment: Amendment = {
       roles: next.roles ?? known.roles,
       permissions: next.permissions ?? known.permissions,
@@ -171,7 +171,7 @@ export class Authority {
     return true;
   }
 
-  /** What a connection is told whose subscriptions changed. */
+  /** The notice to a connection whose subscriptions changed. */
   protected changeFrame(
     connection: Connection,
     before: TypeSet,
@@ -184,7 +184,7 @@ export class Authority {
     return messageFrame('subscription_updated', data, now);
   }
 
-  /** What went and why. A default that a role lost is no error: nobody asked for it, and it may be subscribed to. */
+  /** The removed types and the reasons. A default that a role lost is no error: the client did not request it, and may subscribe to it. */
   private removed({ clearance }: Connection, before: TypeSet, after: TypeSet): Removed {
     const catalogue = this.parts.catalogue();
     return before.names.flatMap((event_type): Removed => {
@@ -195,7 +195,7 @@ export class Authority {
     });
   }
 
-  /** What others may read of it has changed. */
+  /** What admins can read about the connection has changed. */
   protected storeFacts(connection: Connection): void {
     const { store, report } = this.parts;
     store.updateFacts(connection).catch((error: unknown) => report(error, 'edge.facts'));

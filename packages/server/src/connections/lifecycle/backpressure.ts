@@ -4,14 +4,14 @@ import type { Core } from '../../core.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Connection } from './connection.js';
 
-/** Between two tests of a congested connection the wait doubles up to this, milliseconds. */
+/** The wait between two tests of a congested connection doubles up to this, milliseconds. */
 const MAX_DELAY_MS = 30_000;
 const TICK_MS = 100;
 
 interface BackpressureParts
   extends Pick<Core, 'clock' | 'logger'>,
     Pick<Settings, 'recoveryDelayMs' | 'recoveryAttempts'> {
-  /** The socket emptied: what it missed meanwhile is due. */
+  /** The socket emptied: deliver what the connection missed. */
   readonly onWritable: (connection: Connection) => void;
 }
 
@@ -22,8 +22,8 @@ interface Test {
 }
 
 /**
- * Connections whose client reads more slowly than the node sends. Nothing more is written to them; each is tested with a ping, more and more
- * rarely, and ended when it has not emptied after the last test: a close frame would wait behind the backlog.
+ * Connections whose client reads more slowly than the node sends. Nothing more is written to them. Each is tested with a ping, at growing
+ * intervals, and ended if its socket has not emptied after the last test, without a close frame, which would wait behind the backlog.
  */
 export class Backpressure {
   readonly counts = { congested: 0, drained: 0, ended: 0 };
@@ -80,7 +80,7 @@ export class Backpressure {
     const { clock, logger } = this.parts;
     const tookMs = Math.round(clock.mono() - test.since);
     logger.debug({ conn: connection.id, user: connection.userId, tookMs }, 'drained');
-    // Suspended meanwhile: it goes on when it is current again.
+    // A connection that was suspended meanwhile continues when it is current again.
     if (connection.signal('drain')) this.parts.onWritable(connection);
   }
 

@@ -29,22 +29,22 @@ import { type ConnectionSignal, type ConnectionState, nextState } from './connec
 import { BY_PEER } from './peerClose.js';
 import { Writer } from './writer.js';
 
-/** What a connection does to the rest of the node; one object for all connections of a node. */
+/** What a connection calls in the rest of the node. One object for all connections of a node. */
 export interface ConnectionHost {
   /** Wall clock, ms. */
   now(): number;
-  /** What was said of its token holds from now on (permissions-changed). */
+  /** An amendment of its token is in force from now on (permissions-changed). */
   onAmended(connection: Connection, amendment: Amendment): void;
-  /** It left `open` for `recovering`, or came back. */
+  /** The connection went from `open` to `recovering`, or back. */
   onSuspended(connection: Connection): void;
   onRegained(connection: Connection): void;
-  /** Its peer takes less than it is sent. */
+  /** The peer reads more slowly than the node sends. */
   onCongested(connection: Connection): void;
-  /** It delivers, and its peer answers, reads, and sends sense (`faultsOf`). */
+  /** Whether the connection delivers, and its peer answers, reads, and sends valid messages (`faultsOf`). */
   isHealthy(connection: Connection): boolean;
-  /** It is closing: out of the table, out of its cohort, its claim released, the socket ended in time. Called once. */
+  /** The connection is closing: remove it from table and cohort, release its claim, end the socket in time. Called once. */
   onEnd(connection: Connection, code: number, detail: string): void;
-  /** TCP is over. Called once, after onEnd. */
+  /** TCP has ended. Called once, after onEnd. */
   onGone(connection: Connection): void;
 }
 
@@ -52,9 +52,9 @@ export interface ConnectionOrigin {
   readonly id: string;
   readonly ip: string;
   readonly client: { readonly id: string; readonly attempt: number } | null;
-  /** Whether it takes compressed messages (permessage-deflate). */
+  /** Whether the client accepts compressed messages (permessage-deflate). */
   readonly inflates: boolean;
-  /** The position that the client gave, per scope. */
+  /** The resume position that the client gave, per scope. */
   readonly resume: { readonly broadcast: string | null; readonly user: string | null };
 }
 
@@ -68,22 +68,22 @@ export class Connection implements Holder, Member, MailRecipient {
   readonly socket: Socket;
   client: ConnectionOrigin['client'];
   resume: ConnectionOrigin['resume'];
-  /** Who it speaks for, as its token says and as amended (permissions-changed). */
+  /** User, roles and permissions: those of the token, as amended by permissions-changed. */
   identity: Identity | null = null;
-  /** As its token says. */
+  /** User, roles and permissions of the token alone. */
   token: Identity | null = null;
   amendment: Amendment = NO_AMENDMENT;
   clearance: Clearance | null = null;
-  /** What it is subscribed to: the one truth, for routing and for reports. */
+  /** The subscribed event types, for routing and for reports. */
   types: TypeSet | null = null;
-  /** How the user wants to be served. */
+  /** The user's message preferences. */
   preferences: Preferences = DEFAULT_PREFERENCES;
-  /** What is really delivered: `types` within the preferences. Set together with them. */
+  /** The delivered event types: `types` within the preferences. Set together with them. */
   delivered: TypeSet | null = null;
   individual: IndividualDelivery | null = null;
   readonly inflates: boolean;
   compress = false;
-  /** What its user chose, as it is saved. */
+  /** The user's choices, as saved. */
   choices: Choices = NO_CHOICES;
   /** The `id` of the `authenticate` message, until connection_established answers it. */
   authenticateId: string | undefined = undefined;
@@ -95,29 +95,29 @@ export class Connection implements Holder, Member, MailRecipient {
   lastActivity: number;
   lastPing = 0;
   lastPong = 0;
-  /** Messages received. */
+  /** Number of messages received. */
   messages = 0;
   errors = 0;
   consecutiveErrors = 0;
-  /** Of the message rate; null before the first message. */
+  /** Token bucket of the message rate; null before the first message. */
   messageBucket: TokenBucket | null = null;
-  /** Inbound messages that wait for their turn, null while none did. */
+  /** Inbound messages that wait for their turn; null while none ever waited. */
   inbox: (Buffer | null)[] | null = null;
   handling = false;
-  /** Of the liveness wheel. */
+  /** Used by Liveness. */
   bytesSeen = 0;
   pingDue = 0;
   pongDue = 0;
   heartbeatDue = 0;
   deadline = 0;
-  /** Of its token, wall-clock ms, 0 = not: when it is told that it ends, and when the connection ends without a new one. */
+  /** Of its token, wall-clock ms, 0 = never: when to send token_expiring, and when to close the connection without a new token. */
   tokenNoticeAt = 0;
   tokenCloseAt = 0;
-  /** What it is told then. */
+  /** The end that token_expiring names. */
   tokenEndsAt = 0;
-  /** The position when it was suspended. */
+  /** The broadcast position at which it was suspended. */
   suspendedAt: LogHead | null = null;
-  /** Where it stands in its user's mailbox; null while there is none. */
+  /** Position in the user's mailbox; null while there is none. */
   mail: MailboxPosition | null = null;
   private state: ConnectionState = 'authenticating';
   private readonly host: ConnectionHost;
@@ -163,7 +163,7 @@ export class Connection implements Holder, Member, MailRecipient {
     return this.identity?.sid ?? '';
   }
 
-  /** Bytes written and not yet taken by the kernel. */
+  /** Bytes written but not yet accepted by the kernel. */
   get buffered(): number {
     return this.writer.buffered;
   }
@@ -191,12 +191,12 @@ export class Connection implements Holder, Member, MailRecipient {
     });
   }
 
-  /** What makes its user an admin: who lacks one of these does not act on him. */
+  /** The user's admin permissions. A caller who lacks one of them cannot act on this user. */
   adminPermissions(): readonly string[] {
     return adminPermissions(this.clearance?.permissions ?? []);
   }
 
-  /** False when the signal means nothing in this state. */
+  /** False when the signal has no meaning in the present state. */
   signal(signal: ConnectionSignal): boolean {
     const next = nextState(this.state, signal);
     if (next === null) return false;
@@ -208,12 +208,12 @@ export class Connection implements Holder, Member, MailRecipient {
     this.writer.write(frames);
   }
 
-  /** Writes a message that is no event. */
+  /** Writes a message that is not an event. */
   send<T extends ServerMessageType>(type: T, data: ServerData<T>, replyTo?: string): void {
     this.sendFrame(messageFrame(type, data, new Date(this.host.now()).toISOString(), replyTo));
   }
 
-  /** As `send`, of a message that many are told alike. */
+  /** As `send`, for a frame that many connections share. */
   sendFrame(frame: Buffer): void {
     if (!this.writer.reply(frame)) this.end(CLOSE.TOO_SLOW);
   }
@@ -225,7 +225,8 @@ export class Connection implements Holder, Member, MailRecipient {
   }
 
   /**
-   * Its heartbeat is due. Tells it in words of its own and returns when the next one is, monotonic ms; null: it is told what all are.
+   * Called when the heartbeat is due. A connection with heartbeats of its own sends one and returns when the next is due, monotonic ms.
+   * Null: the connection gets the common heartbeat.
    *
    * @param _now monotonic ms.
    */
@@ -246,25 +247,25 @@ export class Connection implements Holder, Member, MailRecipient {
   }
 
   /**
-   * Closes: out of the table and nothing more written from now on; TCP is ended ≤ 2 s later. Waits for nobody.
+   * Closes the connection. It leaves the table at once, and nothing more is written; TCP ends ≤ 2 s later. Does not wait.
    *
-   * @param detail text of the close frame, default that of the code; at most 123 bytes.
+   * @param detail text of the close frame; default: the text of the code. At most 123 bytes.
    */
   end(code: CloseCode, detail: string = closeReason(code)): void {
     this.endWith(code, detail);
   }
 
-  /** As `end`, with a code of RFC 6455 that is not one of ours. */
+  /** As `end`, with a code of RFC 6455. */
   endWith(code: number, detail: string): void {
     if (!this.signal('close')) return;
     this.writer.end();
     this.host.onEnd(this, code, detail);
-    // A close frame behind a backlog is not read in time by a peer that is too slow.
+    // A peer that is too slow would not read a close frame behind its backlog in time.
     if (code === CLOSE.TOO_SLOW || code === CLOSE.NO_PONG) this.ws.terminate();
     else this.ws.close(this.wireCode(code), detail);
   }
 
-  /** The code in the close frame. */
+  /** The code to send in the close frame. */
   protected wireCode(code: number): number {
     return code;
   }
@@ -274,14 +275,14 @@ export class Connection implements Holder, Member, MailRecipient {
     return this.host.now();
   }
 
-  /** ws has written a close frame, because the peer did or broke the framing: nothing may follow it (RFC 6455 §5.5.1). */
+  /** ws has written a close frame, because the peer closed or broke the framing. Nothing may follow it (RFC 6455 §5.5.1). */
   closing(code: number): void {
     if (!this.signal('close')) return;
     this.writer.end();
     this.host.onEnd(this, code, BY_PEER);
   }
 
-  /** The socket is gone, whoever ended it. */
+  /** The socket has ended, by either side. */
   gone(code: number): void {
     const wasOpen = this.isOpen();
     if (!this.signal('gone')) return;

@@ -4,7 +4,7 @@ import type { Settings } from '../../settings/settings.js';
 import type { Connection } from './connection.js';
 import type { ConnectionState } from './connectionState.js';
 
-/** What a connection is checked by: MAX_BUFFERED_BYTES, PING_TIMEOUT_MS and a clock. */
+/** Limits for the health of a connection: MAX_BUFFERED_BYTES, PING_TIMEOUT_MS and a clock. */
 export type HealthLimits = Pick<Settings, 'maxBufferedBytes' | 'pingTimeoutMs'> & Pick<Core, 'clock'>;
 
 const FAULT_OF_STATE: Readonly<Record<ConnectionState, ConnectionFault | null>> = {
@@ -18,7 +18,7 @@ const FAULT_OF_STATE: Readonly<Record<ConnectionState, ConnectionFault | null>> 
   closed: null,
 };
 
-/** Why a connection is not well; none: it delivers, and its peer answers, reads, and sends sense. */
+/** Why a connection is not healthy. Empty: it delivers, and its peer answers, reads, and sends valid messages. */
 export function faultsOf(connection: Connection, limits: HealthLimits): ConnectionFault[] {
   const faults: ConnectionFault[] = [];
   const state = FAULT_OF_STATE[connection.status];
@@ -29,7 +29,7 @@ export function faultsOf(connection: Connection, limits: HealthLimits): Connecti
   return faults;
 }
 
-/** Any byte is an answer, and who is not read from cannot give one (as the liveness wheel checks). */
+/** Any byte counts as an answer. A peer that this node does not read from cannot answer (as in Liveness). */
 function owesPong(connection: Connection, { clock, pingTimeoutMs }: HealthLimits): boolean {
   const { pongDue, socket, bytesSeen, ws } = connection;
   return pongDue !== 0 && clock.mono() > pongDue - pingTimeoutMs / 2 && socket.bytesRead === bytesSeen && !ws.isPaused;

@@ -1,9 +1,9 @@
 import type { ConnectionStatus } from '@unified-ws/protocol';
 
 /**
- * The life of a connection as a table. `open` alone receives events. `recovering`: established, but not known to be
- * current, so nothing is delivered until the registry says so. `congested`: its peer takes less than it is sent, so nothing is
- * written until that has emptied.
+ * The states of a connection, as a table. Only `open` receives events. `recovering`: established, but perhaps not the user's current
+ * connection, so nothing is delivered until the registry confirms it. `congested`: the peer reads more slowly than the node sends, so
+ * nothing is written until the socket has emptied.
  */
 export type ConnectionState =
   | 'authenticating'
@@ -37,7 +37,7 @@ const TABLE: Readonly<Record<ConnectionState, Partial<Record<ConnectionSignal, C
   closed: {},
 };
 
-/** The next state, or null when the signal means nothing in this one. */
+/** The next state, or null when the signal has no meaning in this state. */
 export function nextState(state: ConnectionState, signal: ConnectionSignal): ConnectionState | null {
   return TABLE[state][signal] ?? null;
 }

@@ -35,7 +35,7 @@ export class ConnectionTable {
     return this.byId.get(id);
   }
 
-  /** All connections of a user here: more than one only while the newest replaces the others. */
+  /** All connections of a user on this node: more than one only while the newest replaces the others. */
   ofUser(userId: string): readonly Connection[] {
     const known = this.byUser.get(userId);
     return known === undefined ? [] : Array.isArray(known) ? known : [known];
@@ -45,7 +45,7 @@ export class ConnectionTable {
     return this.byUser.has(userId);
   }
 
-  /** Those after a place in the order of users, which is the same on all nodes; null: from the start. Ends with the turn. */
+  /** Connections after a place in the order of users, which is the same on all nodes; null: from the start. Valid in this turn only. */
   inUserOrder(after: Place | null): IterableIterator<Connection> {
     return this.order.after(after);
   }

@@ -12,23 +12,23 @@ const SLOTS = 256;
 const MAX_TICK_MS = 250;
 const MIN_TICK_MS = 10;
 
-/** Tokens end by `tokenClock`; default: `clock`. */
+/** `tokenClock` is the clock for the end of tokens. Default: `clock`. */
 export interface LivenessParts
   extends Pick<Core, 'clock' | 'random'>,
     Partial<Pick<Core, 'tokenClock'>>,
     Pick<Settings, 'pingIntervalMs' | 'pingTimeoutMs' | 'heartbeatIntervalMs' | 'authTimeoutMs'> {
-  /** The broadcast position of most connections; pending events are flushed before it is told (L4). */
+  /** The broadcast position of most connections. Pending events are flushed before it is sent (L4). */
   readonly position: () => string | null;
-  /** The mailbox position of a connection when it moved without an event that told it, else null; told from then on (L6). */
+  /** The mailbox position of a connection, if it moved without an event that carried it; else null. Counts as sent from then on (L6). */
   readonly mailboxPosition: (connection: Connection) => string | null;
-  /** The broadcast position of this one, without a flush. */
+  /** The broadcast position of one connection, without a flush. */
   readonly positionOf: (connection: Connection) => string | null;
   readonly onAuthTimeout: (connection: Connection) => void;
 }
 
 /**
- * One timer wheel for all that a connection waits for: authentication, pings and pongs, heartbeats, the end of its token, the end
- * of a close. No timer per connection. Any inbound byte is a sign of life.
+ * One timer wheel for everything that a connection waits for: authentication, pings and pongs, heartbeats, the end of its token, the end
+ * of its close. No timer per connection. Any inbound byte is a sign of life.
  */
 export class Liveness {
   private readonly parts: LivenessParts;
@@ -58,13 +58,13 @@ export class Liveness {
     this.timer = null;
   }
 
-  /** It has AUTH_TIMEOUT_MS to authenticate. */
+  /** The connection has AUTH_TIMEOUT_MS to authenticate. */
   awaitAuth(connection: Connection): void {
     connection.deadline = this.parts.clock.mono() + this.parts.authTimeoutMs;
     this.schedule(connection, connection.deadline);
   }
 
-  /** Open: pinged and told its position from now on, out of step with the others that connected with it. */
+  /** The connection is open. From now on it gets pings and heartbeats, out of step with others that connected at the same time. */
   watch(connection: Connection): void {
     const { clock, random, pingIntervalMs, heartbeatIntervalMs } = this.parts;
     const now = clock.mono();
@@ -75,18 +75,18 @@ export class Liveness {
     this.schedule(connection, this.nextDue(connection));
   }
 
-  /** Somebody wants to know whether it lives: it is pinged now, unless a pong is awaited as it is, and ended when none comes in time. */
+  /** Tests now whether the peer is alive: pings it, unless a pong is already due, and ends the connection if no answer comes in time. */
   test(connection: Connection): void {
     if (!isWatched(connection)) return;
     const read = connection.socket.bytesRead;
-    // One that has come is noticed by the wheel only later: it answers an earlier question.
+    // A pong that has arrived is noticed only at the next tick, and it answers an earlier ping.
     if (connection.pongDue !== 0 && read === connection.bytesSeen) return;
     connection.bytesSeen = read;
     this.ping(connection, this.parts.clock.mono());
     this.schedule(connection, this.nextDue(connection));
   }
 
-  /** Its token ends: told, then closed. Takes the place of what was set before; may come before `watch`. */
+  /** The end of its token: a notice, then the close. Replaces earlier values; may be called before `watch`. */
   endToken(connection: Connection, { noticeAt, endsAt, closeAt }: TokenEnd): void {
     connection.tokenNoticeAt = noticeAt;
     connection.tokenCloseAt = closeAt;
@@ -94,7 +94,7 @@ export class Liveness {
     if (isWatched(connection)) this.schedule(connection, this.nextDue(connection));
   }
 
-  /** Closing: terminated unless the peer is done in time. */
+  /** The connection is closing: terminate it unless the peer finishes in time. */
   awaitClose(connection: Connection): void {
     connection.deadline = this.parts.clock.mono() + CLOSE_TIMEOUT_MS;
     this.schedule(connection, connection.deadline);
@@ -125,7 +125,7 @@ export class Liveness {
     const due = [...slot];
     slot.clear();
     const now = this.parts.clock.mono();
-    // This process was paused: the peers' pongs may lie unread, and their silence is its own.
+    // This process was paused: the peers' pongs may lie unread, so their silence is not their fault.
     const late = now - this.tickedAt > this.tickMs + 1000;
     this.tickedAt = now;
     let position: string | null = null;
@@ -153,7 +153,7 @@ export class Liveness {
               const user = this.parts.mailboxPosition(connection);
               const healthy = connection.isHealthy();
               const shared = broadcast === position && user === null && healthy;
-              // One frame for all that are due in this tick, are well, and stand where the cohorts stand.
+              // One frame for all connections that are due in this tick, healthy, and at the cohorts' position.
               if (shared) heartbeat ??= heartbeatFrame(this.parts.clock.now(), position, null, true);
               const frame = shared ? heartbeat : null;
               connection.write(frame ?? heartbeatFrame(this.parts.clock.now(), broadcast, user, healthy));
@@ -172,12 +172,12 @@ export class Liveness {
     if (!connection.isOpen()) return;
     const { pingIntervalMs, pingTimeoutMs } = this.parts;
     if (connection.isCongested()) {
-      // A ping lies behind what it does not read: its tests, which are more patient, say whether it lives.
+      // A ping would wait behind the backlog. The tests of Backpressure, which are more patient, decide whether the peer is alive.
       connection.pongDue = 0;
       connection.pingDue = now + pingIntervalMs;
     }
     const read = connection.socket.bytesRead;
-    // A connection that this node itself stopped reading from cannot show life.
+    // A connection that this node stopped reading from cannot show life.
     if (read !== connection.bytesSeen || connection.ws.isPaused) {
       connection.bytesSeen = read;
       if (connection.pongDue !== 0) {
@@ -213,8 +213,8 @@ export class Liveness {
   }
 
   /**
-   * When something of an established connection is due next, monotonic ms. The end of a token is a wall-clock time, and is looked at
-   * anew each time: after a step of the clock, or a suspended machine, a token must not outlive its end by that much.
+   * When something is due next for an established connection, monotonic ms. The end of a token is a wall-clock time and is computed again
+   * each time. Otherwise, after a step of the clock or a suspension of the machine, a token would outlive its end by that much.
    */
   private nextDue({ pongDue, pingDue, heartbeatDue, tokenNoticeAt, tokenCloseAt }: Connection): number {
     const due = Math.min(pongDue === 0 ? pingDue : pongDue, heartbeatDue);

@@ -6,7 +6,7 @@ import type { ConnectionTable } from './connectionTable.js';
 import type { Liveness } from './liveness.js';
 
 const ALIVE = 'alive';
-/** A peer that lives answers a ping within this, milliseconds: most do within a tenth of it. */
+/** A live peer answers a ping within this, milliseconds; most answer within a tenth of it. */
 const ANSWER_MS = 1000;
 
 interface AliveData {
@@ -23,12 +23,12 @@ export interface PeerCheckParts {
 }
 
 /**
- * Whether the connection that stands in a newcomer's way (CONNECTION_POLICY=reject) is still there. A peer that vanished holds its entry until
- * its pings run out: a newcomer that was sent away for good meanwhile would be its own user, locked out.
+ * Checks whether the connection that blocks a new one (CONNECTION_POLICY=reject) is still alive. A peer that vanished keeps its entry until
+ * its pings time out. If the new connection were refused for good meanwhile, the user would be locked out.
  */
 export class PeerCheck {
   private readonly parts: PeerCheckParts;
-  /** Connections that are being asked: however many newcomers there are, they share a ping. */
+  /** Connections that are being tested. All new connections of a user share one ping. */
   private readonly asked = new Map<Connection, Promise<boolean>>();
 
   constructor(parts: PeerCheckParts) {
@@ -36,11 +36,11 @@ export class PeerCheck {
     parts.commands.handle(ALIVE, (data) => this.answer(data as AliveData));
   }
 
-  /** False: nothing was heard of it in time. The node that has it goes on waiting for its pong, and ends it when none comes. */
+  /** False: no sign of life in time. The other node keeps waiting for the pong, and ends the connection if none comes. */
   async isAlive({ lease, conn }: Pick<Owner, 'lease' | 'conn'>): Promise<boolean> {
     const { commands, timeoutMs } = this.parts;
     const data: AliveData = { conn, wait_ms: Math.min(ANSWER_MS, timeoutMs / 2) };
-    // A node that hangs does not answer, nor does one of a version that cannot: the newcomer asks again when it comes back.
+    // A node that hangs does not answer, nor does one of an older version. The client asks again when it comes back.
     const reply = await commands.request(lease, ALIVE, data, timeoutMs);
     return typeof reply === 'object' && reply !== null && (reply as { alive?: unknown }).alive === true;
   }
@@ -48,7 +48,7 @@ export class PeerCheck {
   private async answer({ conn, wait_ms: waitMs }: AliveData): Promise<{ readonly alive: boolean }> {
     const connection = this.parts.table.get(conn);
     if (!connection?.isOpen()) return { alive: false };
-    // What is more than this node takes in waits unread: whoever sends so much is there.
+    // The peer sends more than this node accepts and its data waits unread, so it is alive.
     if (connection.ws.isPaused) return { alive: true };
     let answer = this.asked.get(connection);
     if (!answer) {
@@ -63,7 +63,7 @@ export class PeerCheck {
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(), waitMs);
     try {
-      // Any byte is a sign of life. Read by the listener of ws as well.
+      // Any byte is a sign of life. The listener of ws reads it too.
       await once(connection.socket, 'data', { signal: over.signal });
       return connection.isOpen();
     } catch (error) {

@@ -1,2 +1,2 @@
-/** The detail of a close that came from the peer, with a code of its choice. */
+/** The detail of a close by the peer, with a code of the peer's choice. */
 export const BY_PEER = 'by the peer';

@@ -5,14 +5,14 @@ import type { AppError } from '../../util/appError.js';
 import type { Connection } from './connection.js';
 import { BY_PEER } from './peerClose.js';
 
-/** Codes of errors that void a token. */
+/** Error codes that mean the token is not valid. */
 const TOKEN_CODES: ReadonlySet<string> = new Set(['AUTH_ERROR', 'TOKEN_EXPIRED', 'TOKEN_REVOKED']);
-/** Told by the record of the refused token already. */
+/** Close codes after which the record of the refused token already says everything. */
 const TOKEN_CLOSES: ReadonlySet<number> = new Set([CLOSE.AUTH_FAILED, CLOSE.TOKEN_EXPIRED, CLOSE.TOKEN_REVOKED]);
-/** Tokens that are remembered to have asked for too much: a service's requests are not told of one by one. */
+/** Number of tokens remembered for asking beyond their cap, so that a service's requests are not recorded one by one. */
 const MAX_GREEDY = 1000;
 
-/** Who asks, for a record: somebody of a connection, or of a request. */
+/** The origin of a record: a connection or a request. */
 export interface Asker {
   readonly ip: string;
   readonly via: Via;
@@ -20,7 +20,7 @@ export interface Asker {
   readonly identity: Identity | null;
 }
 
-/** What the security log says of connections, tokens and orders. */
+/** Security records about connections, tokens and orders. */
 export class SecurityRecords {
   private readonly log: Pick<SecurityLog, 'record'>;
   private readonly greedy = new Set<string>();
@@ -40,17 +40,17 @@ export class SecurityRecords {
     const asker = askerOf(connection);
     if (asker.identity === null && TOKEN_CLOSES.has(code)) return;
     const event = asker.identity === null ? 'close_unauthenticated' : 'close';
-    // A peer may close with any code: as a reason it would be counted under thousands of names.
+    // A peer may close with any code, which would make thousands of different reasons.
     const reason = detail === BY_PEER ? 'by_peer' : String(code);
     this.write(event, asker, reason, { code, detail, lasted_ms: connection.now() - connection.connectedAt });
   }
 
-  /** A newer connection of the user took its place. @param by the newer one, whose `connect` says from where. */
+  /** A newer connection of the user replaced this one. @param by id of the newer one; its `connect` record has the address. */
   replaced(connection: Connection, by: string, code: number): void {
     this.write('replaced', askerOf(connection), String(code), { by });
   }
 
-  /** What a caller was told, if it concerns security: a token that was refused, or an order. `what`: the message or the route. */
+  /** A security-relevant refusal: of a token or of an order. `what`: the message or the route. */
   refused(asker: Asker, error: AppError, what: string): void {
     const { code, details = {} } = error;
     if (TOKEN_CODES.has(code)) this.tokenRefused(asker, error, what);
@@ -63,7 +63,7 @@ export class SecurityRecords {
     this.log.record('upgrade_refused', { reason, via: 'websocket', ip });
   }
 
-  /** The token of somebody who was let in: what it asked for beyond the cap of its issuer. */
+  /** The token of an admitted caller: records the grants beyond the cap of its issuer. */
   granted(asker: Asker): void {
     const { identity } = asker;
     if (identity === null || identity.refused.length === 0 || this.greedy.has(identity.tokenId)) return;
@@ -74,7 +74,7 @@ export class SecurityRecords {
 
   private tokenRefused(asker: Asker, error: AppError, what: string): void {
     const bearer = error.bearer?.();
-    // Who has authenticated is told as the asker, whatever the token says that he brought then.
+    // If the asker is authenticated, the record names the asker, and not the user in the refused token.
     const whose =
       asker.identity !== null || !bearer
         ? {}

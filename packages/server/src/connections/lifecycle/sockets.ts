@@ -27,9 +27,9 @@ interface SocketsParts extends Pick<Core, 'clock' | 'logger'> {
   readonly amend: (connection: Connection, amendment: Amendment) => void;
 }
 
-/** Every socket of this node from upgrade to the end of TCP, and what follows when one suspends, returns or ends. */
+/** Every socket of this node from upgrade to the end of TCP, and the effects of suspending, resuming and ending one. */
 export class Sockets implements ConnectionHost {
-  /** How many connections ended with each close code. */
+  /** Number of closed connections, by close code. */
   readonly closed = new Map<number, number>();
   accepted = 0;
   private readonly parts: SocketsParts;
@@ -45,7 +45,7 @@ export class Sockets implements ConnectionHost {
     return this.all.size;
   }
 
-  /** Those that have not authenticated; closing ones count until they are gone. */
+  /** Number of connections that have not authenticated. A closing one counts until its socket has ended. */
   get pendingAuth(): number {
     return Math.max(0, this.all.size - this.parts.table.size - this.parts.unregistered.size - this.leaving);
   }
@@ -74,7 +74,7 @@ export class Sockets implements ConnectionHost {
     const { suspendedAt } = connection;
     connection.suspendedAt = null;
     if (!connection.delivered || !connection.clearance) return;
-    // The mailbox goes on where it stood: nothing of it is lost by a suspension.
+    // The mailbox continues at its position; the suspension loses nothing.
     userScope.start(connection);
     fanout.flush();
     const { position } = fanout;
@@ -86,7 +86,7 @@ export class Sockets implements ConnectionHost {
       fanout.enter(connection, suspendedAt);
       return;
     }
-    // The log was replaced meanwhile: announced, never skipped in silence (L1).
+    // The log was replaced meanwhile, which is announced and never skipped silently (L1).
     const from = suspendedAt && formatLogPosition(suspendedAt.epoch, suspendedAt);
     connection.send('gap', { scope: 'broadcast', from, to: fanout.positionText, reason: 'log_reset' });
     if (connection.isOpen()) fanout.enter(connection);
@@ -114,7 +114,7 @@ export class Sockets implements ConnectionHost {
     this.parts.securityRecords.closed(connection, code, detail);
   }
 
-  /** Closes everything with the hint to come back later; resolves when all sockets are gone or the time is over. */
+  /** Closes all connections with the delay after which to reconnect. Resolves when all sockets have ended or time is up. */
   async closeAll(timeoutMs: number, reconnectAfterMs: () => number): Promise<void> {
     for (const connection of [...this.all]) {
       if (!connection.isOpen()) continue;

@@ -11,7 +11,7 @@ interface Surveyed {
   readonly sockets: Pick<Sockets, 'size' | 'pendingAuth' | 'closed'>;
 }
 
-/** Walks the connections of this node once: a millisecond for 50,000 of them, and it is asked rarely. */
+/** Walks all connections of this node: a millisecond for 50,000 of them. Called rarely. */
 export function surveyConnections({ table, unregistered, sockets }: Surveyed) {
   const byStatus = new Map<string, number>(CONNECTION_STATUSES.map((status) => [status, 0]));
   const add = (status: string, by: number): void => {

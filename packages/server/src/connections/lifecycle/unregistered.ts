@@ -1,27 +1,27 @@
 import type { Progress } from './authority.js';
 import type { Connection } from './connection.js';
 
-/** What became of a user's unregistered connections when they were to end. */
+/** The result of ending a user's unregistered connections. */
 export interface Ended {
-  /** How many were ended, on any node. */
+  /** Number of connections that were ended, on any node. */
   readonly closed: number;
-  /** The node of one of them; null: none was ended. */
+  /** Node of one ended connection; null: none was ended. */
   readonly nodeId: string | null;
-  /** A node that has, or had, one and did not answer; null: all did. It ends it when it is back. */
+  /** A node that has or had one and did not answer; null: all answered. That node ends it when it is back. */
   readonly silent: string | null;
 }
 
-/** What became of a user's unregistered connections when they were reviewed. */
+/** The result of reviewing a user's unregistered connections. */
 export interface Reviewed {
-  /** The node of one that stays; null: none. */
+  /** Node of a connection that stays; null: none. */
   readonly appliedOn: string | null;
-  /** The node of one that was ended; null: none. */
+  /** Node of an ended connection; null: none. */
   readonly endedOn: string | null;
   /** As in Ended. */
   readonly silent: string | null;
 }
 
-/** One that is noted in Redis, and what makes its user an admin. */
+/** A connection noted in Redis, and its user's admin permissions. */
 export interface Noted {
   readonly conn: string;
   readonly lease: string;
@@ -29,33 +29,33 @@ export interface Noted {
 }
 
 /**
- * Connections that the registry does not hold: those of another protocol. A user may have several at a time, on several nodes. Each is
- * noted in Redis (`Keys.noted`), so that orders about its user reach it.
+ * Connections that are not in the registry, because they speak another protocol. A user may have several, on several nodes. Each is noted
+ * in Redis (`Keys.noted`), so that orders about its user reach it.
  */
 export interface UnregisteredConnections {
-  /** How many are authenticated on this node. */
+  /** Number of authenticated ones on this node. */
   readonly size: number;
-  /** Those of this node. */
+  /** All on this node. */
   all(): Iterable<Connection>;
-  /** Those of a user on all nodes. @throws when Redis does not answer. */
+  /** All of a user, on all nodes. @throws when Redis does not answer. */
   noted(userId: string): Promise<readonly Noted[]>;
   /**
-   * Ends those of a user on all nodes.
+   * Ends all of a user, on all nodes.
    *
    * @param code of this protocol.
    * @param deadline monotonic ms; the answer comes by then.
    * @throws when Redis does not answer.
    */
   end(userId: string, code: number, reason: string, deadline: number): Promise<Ended>;
-  /** Reads at once what Redis holds of the user's tokens, on all nodes. As `end`. */
+  /** Applies the present state of the user's tokens in Redis, on all nodes. Parameters and errors as for `end`. */
   review(userId: string, deadline: number): Promise<Reviewed>;
-  /** Brings those of this node in line with Redis before delivery goes on (C12). @throws when Redis does not answer. */
+  /** Brings the connections of this node in line with Redis before delivery resumes (C12). @throws when Redis does not answer. */
   reconcile(): Promise<void>;
-  /** The catalogue changed: decides for those of this node what they may see. */
+  /** The catalogue changed: decides again what the connections of this node may see. */
   reevaluateAll(progress: Progress): Promise<void>;
 }
 
-/** The unregistered connections of all parts of a node that have some. */
+/** The unregistered connections of all extensions of a node. */
 export class Unregistered implements UnregisteredConnections {
   private readonly sources: UnregisteredConnections[] = [];
 

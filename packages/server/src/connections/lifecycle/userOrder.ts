@@ -1,10 +1,10 @@
-/** Buckets of the index: a page reads one or two of them, and with 100,000 connections each holds a hundred. */
+/** Buckets of the index. A page reads one or two of them; with 100,000 connections each has a hundred. */
 const BUCKET_BITS = 10;
 const SHIFT = 32 - BUCKET_BITS;
 
-/** Where a user stands in an order that is the same on every node, whoever comes and goes. */
+/** A user's place in an order that is the same on every node and never changes. */
 export interface Place {
-  /** Of the user id, 32 bits. */
+  /** Hash of the user id, 32 bits. */
   readonly hash: number;
   readonly userId: string;
 }
@@ -13,15 +13,15 @@ export function placeOf(userId: string): Place {
   return { hash: hashOf(userId), userId };
 }
 
-/** Less than 0: `a` comes before `b`. */
+/** Less than 0: `a` is before `b`. */
 export function comparePlaces(a: Place, b: Place): number {
   if (a.hash !== b.hash) return a.hash - b.hash;
   return a.userId < b.userId ? -1 : a.userId > b.userId ? 1 : 0;
 }
 
 /**
- * Connections in the order of a hash of their users. The hash spreads users evenly over buckets, so one array slot per connection
- * is all that the index costs, and a walk can begin anywhere without looking at what lies before.
+ * Connections ordered by a hash of their user ids. The hash spreads users evenly over buckets. The index costs one array slot per
+ * connection, and a walk can begin anywhere without reading what is before.
  */
 export class UserOrder<T extends { readonly userId: string }> {
   private readonly buckets: T[][] = Array.from({ length: 1 << BUCKET_BITS }, () => []);
@@ -38,7 +38,7 @@ export class UserOrder<T extends { readonly userId: string }> {
     if (last !== undefined && last !== one) bucket[index] = last;
   }
 
-  /** Those after `place`; null: all. What is added or removed while the walk goes on may be met or not. */
+  /** Those after `place`; null: all. Connections added or removed during the walk may or may not be included. */
   *after(place: Place | null): IterableIterator<T> {
     const first = place === null ? 0 : place.hash >>> SHIFT;
     for (let index = first; index < this.buckets.length; index += 1) {
@@ -57,7 +57,7 @@ export class UserOrder<T extends { readonly userId: string }> {
   }
 }
 
-/** FNV-1a over UTF-16 units: spreads ids of any make over the buckets. */
+/** FNV-1a over UTF-16 units: spreads ids of any form over the buckets. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

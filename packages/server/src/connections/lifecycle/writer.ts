@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net';
 
 /**
- * More than this in the socket, bytes: the kernel's own buffers are full (about 4 MB on the way), and the peer takes less than it
- * is sent. Bounds what a slow one costs, with the last flush.
+ * With more bytes than this in the socket, the kernel's own buffers are full (about 4 MB on the way), and the peer reads more slowly than
+ * the node sends. Together with the last flush it limits what a slow peer costs.
  */
 const CONGESTED_BYTES = 64 * 1024;
 
 /**
- * The only writer of data frames to a connection, or frames overtake each other. Writes whole frames to the
- * raw socket, without a callback per write; `ws` itself only writes control frames.
+ * The only writer of data frames to a connection; with several, frames could overtake each other. Writes whole frames to the raw
+ * socket, without a callback per write. `ws` itself writes only control frames.
  */
 export class Writer {
   private readonly socket: Socket;
@@ -17,28 +17,28 @@ export class Writer {
   /** Bytes of replies written since the socket became congested. */
   private waiting = 0;
 
-  /** @param maxWaiting MAX_BUFFERED_BYTES: of replies. Events are held back while the socket is congested. */
+  /** @param maxWaiting MAX_BUFFERED_BYTES, for replies. Events are held back while the socket is congested. */
   constructor(socket: Socket, maxWaiting: number) {
     this.socket = socket;
     this.maxWaiting = maxWaiting;
   }
 
-  /** Bytes that the kernel has not taken yet. */
+  /** Bytes that the kernel has not accepted yet. */
   get buffered(): number {
     return this.socket.writableLength;
   }
 
-  /** The peer takes less than it is sent: `drain` of the socket follows. */
+  /** The peer reads more slowly than the node sends: the socket will emit `drain`. */
   get congested(): boolean {
     return this.socket.writableLength > CONGESTED_BYTES;
   }
 
-  /** Whole frames of events. Who writes them asks `congested` before. Nothing is written after `end`. */
+  /** Writes whole frames of events. The caller checks `congested` first. Nothing is written after `end`. */
   write(frames: Buffer): void {
     if (this.open) this.socket.write(frames);
   }
 
-  /** As `write`, for what the peer asked for. False when too much of it waits for a peer that does not read. */
+  /** As `write`, for replies. False when too many bytes wait for a peer that does not read. */
   reply(frame: Buffer): boolean {
     if (!this.open) return true;
     this.waiting = this.congested ? this.waiting + frame.length : 0;

@@ -2,7 +2,7 @@ import type { Clock } from '../../util/clock.js';
 import { addressGroup } from './addressGroup.js';
 import { Buckets } from './buckets.js';
 
-/** Token bucket per client address: of connects, asked before any other work is done for one; of forged tokens; of plain requests. */
+/** Token buckets per client address: for connects, forged tokens, and plain requests. Checked before any other work. */
 export class AddressLimit {
   private readonly buckets: Buckets;
 
@@ -11,17 +11,17 @@ export class AddressLimit {
     this.buckets = new Buckets(clock, rate, burst);
   }
 
-  /** Addresses that are remembered. */
+  /** Number of remembered addresses. */
   get size(): number {
     return this.buckets.size;
   }
 
-  /** As `take`, and takes nothing. */
+  /** As `take`, without taking a token. */
   wait(address: string): number {
     return this.buckets.wait(addressGroup(address));
   }
 
-  /** 0 when it may go on, else the seconds after which to try again. */
+  /** 0 when allowed, else the seconds after which to try again. */
   take(address: string): number {
     return this.buckets.take(addressGroup(address));
   }

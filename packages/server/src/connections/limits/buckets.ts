@@ -1,12 +1,12 @@
 import type { Clock } from '../../util/clock.js';
 import { TokenBucket } from '../../util/tokenBucket.js';
 
-/** Buckets kept at most: a flood from many must not grow the map without bound. */
+/** Maximum number of buckets: a flood from many addresses must not grow the map without limit. */
 const MAX_BUCKETS = 100_000;
-/** Between two looks through all of them, ms: in a flood each new key would cost one. */
+/** Minimum time between two scans of all buckets, ms. Otherwise each new key in a flood would cause one. */
 const LOOK_EVERY_MS = 1000;
 
-/** Token buckets by a key: so many takes a second, and so many at once. */
+/** Token buckets by key: a rate per second and a burst. */
 export class Buckets {
   private readonly buckets = new Map<string, TokenBucket>();
   private readonly clock: Pick<Clock, 'mono'>;
@@ -21,19 +21,19 @@ export class Buckets {
     this.burst = burst;
   }
 
-  /** Keys that are remembered. */
+  /** Number of remembered keys. */
   get size(): number {
     return this.buckets.size;
   }
 
-  /** As `take`, and takes nothing. */
+  /** As `take`, without taking a token. */
   wait(key: string): number {
     if (this.rate === 0) return 0;
     const bucket = this.buckets.get(key);
     return bucket === undefined ? 0 : secondsUntil(bucket, this.clock.mono());
   }
 
-  /** 0 when it may go on, else the seconds after which to try again. */
+  /** 0 when allowed, else the seconds after which to try again. */
   take(key: string): number {
     if (this.rate === 0) return 0;
     const now = this.clock.mono();
@@ -43,17 +43,17 @@ export class Buckets {
       this.buckets.set(key, bucket);
     }
     if (!bucket.take(now)) return secondsUntil(bucket, now);
-    // After the token was taken: a bucket that is full would be forgotten, and its key have no limit.
+    // Only after taking the token: a full bucket would be dropped, and its key would have no limit.
     if (this.buckets.size > MAX_BUCKETS) this.forget(now);
     return 0;
   }
 
-  /** What was taken comes back: it was taken for somebody else. */
+  /** Returns a token that was taken from the wrong key. */
   giveBack(key: string): void {
     this.buckets.get(key)?.giveBack();
   }
 
-  /** A bucket that is full again says no more than an absent one. Failing that the oldest goes. */
+  /** Drops full buckets, which are the same as absent ones. If there are none, drops the oldest. */
   private forget(now: number): void {
     if (now >= this.lookAgainAt) {
       this.lookAgainAt = now + LOOK_EVERY_MS;

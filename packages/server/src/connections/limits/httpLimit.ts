@@ -8,12 +8,12 @@ import { Buckets } from './buckets.js';
 import type { ClientAddresses } from './clientAddresses.js';
 import type { RecentProbes } from './recentProbes.js';
 
-/** A bucket holds what its rate gives in so many seconds. */
+/** Size of a bucket, in seconds of its rate. */
 const BURST_S = 5;
-/** Callers who are known by their token. The one who came first is forgotten, and is asked for his token's worth again. */
+/** Maximum number of callers known by their token. The oldest is dropped, and its next request is charged to its address again. */
 const MAX_KNOWN = 5000;
 
-/** Publishes are bounded by the queue (EVENT_QUEUE_MAX) and by type: a backend sends thousands a second from one address. */
+/** Not limited here. The queue (EVENT_QUEUE_MAX) and rates by type limit publishes: a backend sends thousands a second from one address. */
 const PUBLISHES: readonly RestOperation[] = [restOperations.publishEvents, restOperations.broadcastEvent];
 const PUBLISH_PATHS: ReadonlySet<string> = new Set(PUBLISHES.map(({ path }) => path));
 
@@ -28,7 +28,7 @@ const BODY = JSON.stringify({
 export interface HttpLimitParts {
   readonly clock: Clock;
   readonly addresses: ClientAddresses;
-  /** HTTP_RATE_PER_IP and HTTP_RATE_PER_CALLER, a second; 0: no limit. */
+  /** HTTP_RATE_PER_IP and HTTP_RATE_PER_CALLER, per second; 0: no limit. */
   readonly perAddress: number;
   readonly perCaller: number;
   readonly probes: RecentProbes;
@@ -41,9 +41,9 @@ interface KnownCaller {
 }
 
 /**
- * How much plain HTTP costs at most. Before any work each request is charged to somebody: to the caller, if his token was found good
- * before, else to the address that it comes from. Whoever then proves to be a good caller gets the address its token back: a
- * gateway brings many users from one address, and only what brings nobody is limited by it.
+ * Limits the cost of plain HTTP. Before any other work each request is charged: to the caller if the token was found valid before, else to
+ * the client address. If the caller then proves valid, the address gets its token back. So a gateway may bring many users from one
+ * address, and only requests without a valid caller are limited by address.
  */
 export class HttpLimit {
   private readonly parts: HttpLimitParts;
@@ -60,7 +60,7 @@ export class HttpLimit {
     this.byCaller = new Buckets(clock, perCaller, perCaller * BURST_S);
   }
 
-  /** False: it was answered, and is not to be worked on. */
+  /** False: the request was answered and must not be handled. */
   admit(request: IncomingMessage, response: ServerResponse): boolean {
     const token = bearerToken(request.headers.authorization);
     const caller = token === null ? undefined : this.known.get(digestOf(token));
@@ -77,7 +77,7 @@ export class HttpLimit {
     return this.admitProbe(request, response) ?? this.refuse(request, response, 'address', wait);
   }
 
-  /** Null: it is none. */
+  /** Null: the request is not a probe. */
   private admitProbe(request: IncomingMessage, response: ServerResponse): boolean | null {
     const path = pathOf(request);
     if (!this.parts.probes.has(path) || (request.method !== 'GET' && request.method !== 'HEAD')) return null;
@@ -92,9 +92,9 @@ export class HttpLimit {
   }
 
   /**
-   * Its token is good.
+   * The request's token is valid.
    *
-   * @returns the seconds after which to try again, 0: now.
+   * @returns the seconds after which to try again; 0: allowed.
    */
   authenticated(request: IncomingMessage, token: string, userId: string, permissions: ReadonlySet<string>): number {
     if (!this.charged.delete(request)) return 0;
@@ -116,7 +116,7 @@ export class HttpLimit {
     return wait;
   }
 
-  /** Its token is not good, or not any more. */
+  /** The token is not valid, or no longer valid. */
   rejected(token: string): void {
     this.known.delete(digestOf(token));
   }
@@ -147,7 +147,7 @@ export class HttpLimit {
     body: string,
     headers: Readonly<Record<string, string>>,
   ): void {
-    // Who floods has to connect anew. A balancer keeps its connection, which carries others too, unless a body is still to come.
+    // A flooding client must connect again. A balancer's connection stays open, because it carries other clients too, unless a body is still to come.
     const close = hasBody(request) || !this.parts.addresses.isProxy(request.socket);
     response.writeHead(status, {
       ...headers,
@@ -159,7 +159,7 @@ export class HttpLimit {
   }
 }
 
-/** A dump of the memory of a node must not be a bunch of keys. */
+/** Only digests are kept: a memory dump of a node must not contain usable tokens. */
 function digestOf(token: string): string {
   return createHash('sha256').update(token).digest('base64url');
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../../util/clock.js';
 
-/** An answer is as good as a new one for so long, ms. */
+/** How long a probe's answer is reused, ms. */
 const FRESH_MS = 1000;
-/** While a new one is made, which may take as long as the processes of a port wait for each other, the old one stands in, ms. */
+/** While a new answer is being made, which may take as long as the processes of a port wait for each other, the old one is used, ms. */
 const RENEWAL_MS = 5000;
 
 interface Recent {
@@ -13,8 +13,8 @@ interface Recent {
 }
 
 /**
- * What this node last told balancers and orchestrators. Beyond the limit of its address a probe gets that instead of a refusal: it
- * costs as little, and a node must not be taken out of service by what others send from the balancer's address.
+ * The last answers to probes of balancers and orchestrators. A probe above the limit of its address gets one of these instead of a refusal.
+ * It costs as little, and other requests from the balancer's address must not take the node out of service.
  */
 export class RecentProbes {
   private readonly clock: Pick<Clock, 'mono'>;
@@ -35,7 +35,7 @@ export class RecentProbes {
     if (recent) Object.assign(recent, { status, body: JSON.stringify(body), at: this.clock.mono() });
   }
 
-  /** Null when there is none: the probe has to be answered in full. */
+  /** Null: there is no recent answer, so the probe must be answered in full. */
   find(path: string): { readonly status: number; readonly body: string } | null {
     const recent = this.answers.get(path);
     if (recent === undefined) return null;

@@ -1,17 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** Requests that a peer may send before it has read the answers to those before them. Browsers and libraries send one. */
+/** Maximum number of requests that a peer may send before it reads the answers. Browsers and libraries send one. */
 const MAX_UNANSWERED = 32;
 
 /**
- * The requests of each socket that are not answered yet. Node.js reads on to the end of what came with one segment: 64 KiB of small
- * requests are answered with 45 MB, which wait in memory for a peer that does not read them.
+ * Unanswered requests per socket. Node.js parses everything that arrived with one segment: 64 KiB of small requests produce 45 MB of
+ * answers, which wait in memory for a peer that does not read.
  */
 export class UnansweredRequests {
   private readonly counts = new WeakMap<Duplex, number>();
 
-  /** False when there are too many: its socket is ended, and it is not to be worked on. */
+  /** False: there are too many. The socket is ended, and the request must not be handled. */
   admit({ socket }: IncomingMessage, response: ServerResponse): boolean {
     if (socket.destroyed) return false;
     const count = this.countOf(socket) + 1;

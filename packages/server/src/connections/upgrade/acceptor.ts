@@ -54,13 +54,13 @@ export interface AcceptorParts {
   /** The right to deliver (C6). */
   readonly mayDeliver: () => boolean;
   readonly sendError: (connection: Connection, error: AppError) => void;
-  /** Established: what waited in the inbox may be handled. */
+  /** The connection is established: messages that waited in the inbox may be handled. */
   readonly onEstablished: (connection: Connection, tookMs: number, hasReplaced: boolean) => void;
   readonly limits: ServerData<'connection_established'>['limits'];
   readonly heartbeatIntervalMs: number;
 }
 
-/** A second connection comes back after this, while nobody knows whether the first one lives, milliseconds. */
+/** Delay after which a second connection should come back while the first one is being checked, milliseconds. */
 const SECOND_RETRY_MS = 2000;
 
 /** A claim that is held. */
@@ -74,27 +74,27 @@ interface Held {
   readonly startedAt: number;
 }
 
-/** The first half of a connection's life: authenticate, claim, connection_established. */
+/** The first phase of a connection: authentication, claim, connection_established. */
 export class Acceptor {
   private readonly parts: AcceptorParts;
   constructor(parts: AcceptorParts) {
     this.parts = parts;
   }
 
-  /** With a token from the upgrade request, or null: then the first message must bring it. */
+  /** @param token of the upgrade request. Null: the first message must carry the token. */
   accept(connection: Connection, token: string | null): void {
     this.parts.liveness.awaitAuth(connection);
     if (token !== null) this.authenticate(connection, token);
   }
 
-  /** The first message of a connection that brought no token: `authenticate`, and nothing else. */
+  /** Handles the first message of a connection without a token, which must be `authenticate`. */
   firstMessage(connection: Connection, data: { token: string; resume?: string; client?: string }): void {
     if (data.client !== undefined) connection.client = toClient(data.client);
     if (data.resume !== undefined) connection.resume = parseResume(data.resume) ?? connection.resume;
     this.authenticate(connection, data.token);
   }
 
-  /** Tells why, then closes: a browser cannot read the status of a failed upgrade, so a bad token is answered after it. */
+  /** Sends the reason, then closes. A browser cannot read the status of a failed upgrade, so an invalid token is answered after it. */
   refuse(connection: Connection, error: AppError, code: CloseCode): void {
     this.parts.sendError(connection, error);
     connection.end(code);
@@ -139,7 +139,7 @@ export class Acceptor {
     connection.identity = identity;
     connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
     this.parts.liveness.forget(connection);
-    // C1: known before claimed, so that an evict which overtakes the claim's answer finds it.
+    // C1: added before the claim is sent, so that an evict that overtakes the claim's answer finds the connection.
     table.add(connection);
     claims
       .acquire(connection)
@@ -157,7 +157,7 @@ export class Acceptor {
       });
   }
 
-  /** It is not known to be the user's current connection, through no fault of the client's (C8, C10). */
+  /** The connection is not confirmed as the user's current one, through no fault of the client (C8, C10). */
   private refuseUnregistered(connection: Connection, code: CloseCode): void {
     this.refuse(connection, new AppError('UNAVAILABLE', 'The connection could not be registered; try again.'), code);
   }
@@ -176,7 +176,7 @@ export class Acceptor {
     connection.end(code);
   }
 
-  /** For good only by one that was seen to live: a vanished one would keep its own user out. */
+  /** Refuses for good only if the other peer is known to be alive. Otherwise a vanished peer would lock its own user out. */
   private async refuseSecond(connection: Connection, owner: Pick<Owner, 'conn' | 'lease'>): Promise<void> {
     if (await this.parts.peerCheck.isAlive(owner)) {
       const error = new AppError('CONNECTION_LIMIT', 'This user is connected elsewhere.');
@@ -194,7 +194,7 @@ export class Acceptor {
     connection.end(CLOSE.CONNECTION_LIMIT, `reconnect_after_ms=${SECOND_RETRY_MS}`);
   }
 
-  /** Most positions are checked at once: then connection_established leaves within this turn. */
+  /** Most positions are checked at once; then connection_established is sent in this turn. */
   private resume(connection: Connection, held: Held): Promise<void> | undefined {
     const resumed = this.parts.resumes.check(connection.resume.broadcast);
     if (!(resumed instanceof Promise)) {
@@ -216,7 +216,7 @@ export class Acceptor {
     authority.admit(connection, saved, amendment);
     connection.preferences = preferenceFormat.read(preferences);
     fit(connection, fanout.catalogue, fanout.typeSets);
-    // L3, L5: flushed, told the position, and in the cohort within one turn: what comes next is live.
+    // L3, L5: flush, position and cohort happen in one turn, so everything after it is live.
     fanout.flush();
     // The log was replaced while the position was checked.
     const lost = found.position !== null && found.epoch !== fanout.position.epoch;
@@ -225,7 +225,7 @@ export class Acceptor {
     const establishedMessage = this.establishedMessage(connection, resumed, user);
     connection.send('connection_established', establishedMessage, connection.authenticateId);
     connection.authenticateId = undefined;
-    // The answer to the upgrade may be held back for this (Upgrades).
+    // The answer to the upgrade may be held back until this message (Upgrades).
     connection.socket.uncork();
     if (!connection.signal('established')) return;
     connection.established = true;
@@ -280,7 +280,7 @@ export class Acceptor {
   }
 }
 
-/** `?client=` as the registry takes it; malformed: a client of its own (C5). */
+/** Parses `?client=` for the registry. A malformed value makes a client of its own (C5). */
 export function toClient(text: string): Connection['client'] {
   const parsed = parseClient(text);
   return parsed === null ? null : { id: parsed.client, attempt: parsed.attempt };

@@ -8,8 +8,8 @@ const PARAMETER = new RegExp(
 );
 
 /**
- * The first of the offered extensions that can be accepted: permessage-deflate as RFC 7692 has it, with a window that takes our frames.
- * Undefined: there is none. All others are declined, as the RFC says; ws refuses the whole upgrade because of them.
+ * The first acceptable extension of the offer: permessage-deflate (RFC 7692) with a window that fits our frames. Undefined: there is none.
+ * All others are declined, as the RFC says. ws would refuse the whole upgrade because of them.
  *
  * @param header `Sec-WebSocket-Extensions` of the request.
  */

@@ -1,15 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { ClientAddresses } from '../limits/clientAddresses.js';
 
-/** Of ALLOWED_ORIGINS: whatever the origin is, its host is the one that the request was sent to. */
+/** Entry of ALLOWED_ORIGINS: any origin whose host is the one that the request was sent to. */
 const SAME_HOST = 'same-host';
 
 const HOST = /^[a-z0-9._-]+(?::\d{1,5})?$|^\[[0-9a-f:.]+\](?::\d{1,5})?$/i;
 
 /**
- * Which pages may connect. Browsers send `Origin` with each upgrade and no page can change it, so a page of somebody else's cannot
- * use what the browser would add by itself. What is no browser may send any: some libraries make one of the URL that they
- * connect to, and get in with `same-host`.
+ * The pages that may connect. Browsers send `Origin` with each upgrade and pages cannot change it, so a foreign page cannot use credentials
+ * that the browser adds by itself. Other programs may send any `Origin`: some libraries derive it from the URL that they connect to,
+ * and `same-host` admits them.
  */
 export class Origins {
   private readonly allowed: ReadonlySet<string>;
@@ -31,13 +31,13 @@ export class Origins {
 
   private isOfSameHost(origin: string, { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): boolean {
     const scheme = /^(https?:)\/\//.exec(origin)?.[1];
-    // The host that the client asked for is known to the outermost proxy.
+    // Only the outermost proxy knows the host that the client asked for.
     const forwarded = this.addresses.isProxy(socket) ? headers['x-forwarded-host'] : undefined;
     const host = String(forwarded ?? headers.host ?? '')
       .split(',', 1)[0]
       ?.trim();
     if (scheme === undefined || host === undefined || !HOST.test(host) || !URL.canParse(origin)) return false;
-    // A port that the scheme implies may be written or not.
+    // The default port of the scheme may be written or left out.
     const target = `${scheme}//${host}`;
     return URL.canParse(target) && new URL(target).origin === new URL(origin).origin;
   }

@@ -6,9 +6,8 @@ import { asksForWebSocket, listOf } from './handshake.js';
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /**
- * Sorts the requests that offer to go on in another protocol. WebSocket is taken up. Any other offer is ignored, as RFC 9110 §7.8
- * allows: clients of HTTP/2, that of Java by default, offer `h2c` with each request, and Node.js takes each offer for an upgrade
- * once somebody listens for one.
+ * Sorts requests that offer another protocol. WebSocket is accepted. Any other offer is ignored, as RFC 9110 §7.8 allows: HTTP/2 clients
+ * (that of Java by default) offer `h2c` with each request, and once there is a listener, Node.js treats each offer as an upgrade.
  */
 export class ProtocolOffers {
   private readonly server: Server;
@@ -16,14 +15,14 @@ export class ProtocolOffers {
   constructor(server: Server, unanswered: UnansweredRequests, onWebSocket: UpgradeListener) {
     this.server = server;
     server.on('upgrade', (request, socket, head) => {
-      // Behind a request that is not answered yet: the answers would get lost, and the socket be kept for ever.
+      // An earlier request is still unanswered: its answer would get lost, and the socket would stay open for ever.
       if (unanswered.countOf(socket) > 0) socket.destroy();
       else if (asksForWebSocket(request)) onWebSocket(request, socket, head);
       else this.ignore(request, socket, head);
     });
   }
 
-  /** Node.js has let go of the socket, so the request is read once more, without its offer. */
+  /** Node.js has released the socket, so the request is parsed again without its offer. */
   private ignore({ method, url, httpVersion, rawHeaders }: IncomingMessage, socket: Duplex, head: Buffer): void {
     const lines = [`${method} ${url} HTTP/${httpVersion}`];
     for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -2,12 +2,12 @@ import type { TokenVerifier } from '../../auth/tokenVerifier.js';
 import { AppError } from '../../util/appError.js';
 import type { ConnectionTable } from '../lifecycle/connectionTable.js';
 
-/** Of MAX_CONNECTIONS, for those that come in the place of another: the replaced socket lingers until its close is answered. */
+/** Share of MAX_CONNECTIONS for replacing connections: the replaced socket stays until its close is answered. */
 const SHARE = 0.1;
 
 /**
- * Who may enter a node that is full: a user whose connection here the new one replaces. Refused, he would be offline while the
- * place that is his is held by a socket that he has given up (F29 of the predecessor).
+ * Who may enter a full node: a user whose new connection replaces one on this node. Otherwise the user would be offline while a socket
+ * that the user has given up keeps the place (F29 of the predecessor).
  */
 export class ReplacementAllowance {
   private readonly verifier: TokenVerifier;
@@ -18,22 +18,22 @@ export class ReplacementAllowance {
     this.table = table;
   }
 
-  /** How many sockets there may be with those that replace, for so many without. */
+  /** Maximum number of sockets including the replacing ones. */
   static bound(maxConnections: number): number {
     return maxConnections + Math.max(1, Math.ceil(maxConnections * SHARE));
   }
 
-  /** Whether a connection with this token takes the place of one that is here. */
+  /** Whether a connection with this token replaces one on this node. */
   replaces(token: string | null): boolean {
     if (token === null) return false;
     try {
       const verified = this.verifier.verify(token);
       if (verified instanceof Promise) {
-        // While a key set is fetched nobody can tell; a full node waits for nobody.
+        // The key set is being fetched, so the token cannot be checked now; a full node does not wait.
         verified.catch(ignoreLateFault);
         return false;
       }
-      // A second one at the same time would be one too many: the first is replacing already.
+      // Only one: if there are two, a replacement is already in progress.
       return this.table.ofUser(verified.userId).length === 1;
     } catch (error) {
       if (error instanceof AppError) return false;
@@ -42,7 +42,7 @@ export class ReplacementAllowance {
   }
 }
 
-/** The client is told of the full node, and its token is checked when it comes again. */
+/** The client is told that the node is full. Its token is checked when it comes again. */
 function ignoreLateFault(): void {
   return;
 }

@@ -35,17 +35,17 @@ export interface UpgradesParts {
   readonly allowedOrigins: readonly string[];
   readonly addresses: ClientAddresses;
   readonly trustProxy: TrustProxy;
-  /** All sockets, and those that have not authenticated. */
+  /** Number of all sockets, and of those that have not authenticated. */
   readonly connections: () => number;
   readonly pendingAuth: () => number;
-  /** Why no connection is taken now, '' when they are, and when to come back. */
+  /** Why the node accepts no connections now ('': it does), and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
   readonly onRefused: (reason: RefusalReason, ip: string) => void;
   /** The endpoint at a path; null: there is none. */
   readonly endpointAt: (path: string) => Endpoint | null;
 }
 
-/** Takes over the connections that are accepted at a path. */
+/** Receives the connections that are accepted at a path. */
 export type Endpoint = (
   ws: import('ws').WebSocket,
   socket: Socket,
@@ -64,19 +64,19 @@ export type RefusalReason =
   | 'auth_failures';
 
 /**
- * The answer to an upgrade with a token is held back at most this long, milliseconds, to leave together with connection_established: one system
- * call less per connect, a tenth of what it costs. Long enough for a claim in a connect storm.
+ * The answer to an upgrade with a token is held back for at most this time, milliseconds, and is sent together with
+ * connection_established. That saves a system call per connect, a tenth of its cost. Long enough for a claim in a connect storm.
  */
 const HOLD_MS = 50;
-/** Of a connection id. */
+/** Bytes of a connection id. */
 const ID_BYTES = 12;
-/** Ids' worth of random bytes that are asked for at a time: one by one each costs about 5 µs. */
+/** Random bytes are drawn for this many ids at a time, because a call for each costs about 5 µs. */
 const IDS_AT_ONCE = 256;
 
 /**
- * Each message is compressed for itself, so that one frame serves many sockets. Numbers of window bits are not given: ws would refuse the
- * upgrade of browsers that offer none. The peers' messages are inflated by ws within MAX_PAYLOAD, in small chunks: with its default
- * each connection that sent one keeps 17 kB, so 11.
+ * Each message is compressed independently, so that one frame serves many sockets. Window bits are not set, because ws would then refuse
+ * the upgrade of browsers that do not offer them. ws inflates the peers' messages within MAX_PAYLOAD, in small chunks: with its
+ * default chunk each connection that sent a message keeps 17 kB, so 11 kB.
  */
 const DEFLATE = {
   serverNoContextTakeover: true,
@@ -84,15 +84,15 @@ const DEFLATE = {
   zlibInflateOptions: { chunkSize: 1024 },
 };
 
-/** Pieces of a message on average, bytes: below it, most of what is kept is not the message but its pieces. */
+/** Average size of the pieces of a message, bytes. Below it, the pieces' overhead exceeds the message. */
 const SEGMENT_BYTES = 64;
 const FRAGMENT_BYTES = 1024;
-/** And so many pieces are taken of any message. */
+/** This many pieces of a message are always accepted. */
 const MIN_PIECES = 1024;
-/** Pongs that may wait for a peer which does not read, whatever MESSAGE_BURST is. */
+/** Maximum number of pongs that wait for a peer that does not read, whatever MESSAGE_BURST is. */
 const MAX_PONGS = 4096;
 
-/** Refused for what others of the same address did. */
+/** Refusals because of other requests from the same address. */
 const BY_ADDRESS: ReadonlySet<RefusalReason> = new Set(['rate', 'auth_failures']);
 
 interface Refusal extends HandshakeFault {
@@ -102,12 +102,12 @@ interface Refusal extends HandshakeFault {
 
 const NO_ENDPOINT: Refusal = { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
 
-/** HTTP upgrades: everything that costs little is checked before anything that costs more. */
+/** HTTP upgrades. Cheap checks come before expensive ones. */
 export class Upgrades {
   private readonly parts: UpgradesParts;
   private readonly wss: Server<typeof PeerSocket>;
   private readonly origins: Origins;
-  /** Sockets whose answer is held back; connection_established lets go of most of them before the timer does. */
+  /** Sockets whose answer is held back. connection_established releases most of them before the timer does. */
   private held: Socket[] = [];
   private warned = false;
   private random = Buffer.alloc(0);
@@ -115,22 +115,22 @@ export class Upgrades {
 
   constructor(parts: UpgradesParts) {
     this.parts = parts;
-    // @types/ws does not know the last of the limits yet.
+    // @types/ws does not know the last of these limits yet.
     const options: ServerOptions<typeof PeerSocket> & { readonly maxPendingAutoPongs: number } = {
       noServer: true,
       WebSocket: PeerSocket,
       clientTracking: false,
       perMessageDeflate: parts.compression ? DEFLATE : false,
       maxPayload: parts.maxPayload,
-      // The default lets 64 KiB that come byte by byte grow to 5 MB, of a peer that nobody knows yet.
+      // With the default, 64 KiB that arrive byte by byte from an unauthenticated peer grow to 5 MB.
       maxBufferedChunks: Math.max(MIN_PIECES, parts.maxPayload / SEGMENT_BYTES),
       maxFragments: Math.max(MIN_PIECES, parts.maxPayload / FRAGMENT_BYTES),
-      // At this bound ws ends TCP without a word. Before that the rate ends the connection by a code (Inbound).
+      // At this limit ws ends TCP without a close frame. The rate limit closes the connection with a code before that (Inbound).
       maxPendingAutoPongs: Math.min(MAX_PONGS, 2 * parts.messageBurst + 1),
       handleProtocols: (_offered, request) => selectProtocol(request) ?? false,
     };
     this.wss = new WebSocketServer(options);
-    // What only ws looks at: the list of subprotocols.
+    // Only ws checks this: the list of subprotocols.
     this.wss.on('wsClientError', (_error, socket, request) => {
       this.refuse(socket, this.parts.addresses.of(request), {
         ...malformed('Sec-WebSocket-Protocol is malformed.'),
@@ -140,10 +140,10 @@ export class Upgrades {
     this.origins = new Origins(parts.allowedOrigins, parts.addresses);
   }
 
-  /** A request that asks for a WebSocket. */
+  /** Handles a request that asks for a WebSocket. */
   handle(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const socket = stream as Socket;
-    // Without a listener a peer that resets now would end the process.
+    // Without a listener a reset by the peer would end the process.
     socket.on('error', ignoreReset);
     const ip = this.parts.addresses.of(request);
     const url = resourceOf(request);
@@ -160,7 +160,7 @@ export class Upgrades {
       this.refuse(socket, ip, refusal);
       return;
     }
-    // ws looks for this alone, and the list may name more.
+    // ws accepts only this value, but the header may list more protocols.
     request.headers.upgrade = 'websocket';
     if (token !== null) this.hold(socket);
     const offer = deflateOffer(request.headers['sec-websocket-extensions']);
@@ -222,7 +222,7 @@ export class Upgrades {
       const detail = 'This node is full.';
       return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
     }
-    // Who holds sockets open without a token must not keep out those who bring one.
+    // Peers that hold sockets open without a token must not keep out those that send one.
     if (parts.pendingAuth() >= parts.maxPendingAuth * (token === null ? 1 : 2)) {
       const detail = 'Too many connections have not authenticated yet.';
       return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
@@ -235,7 +235,7 @@ export class Upgrades {
     return connections() < ReplacementAllowance.bound(maxConnections) && replacements.replaces(token);
   }
 
-  /** Last of all: it is the only check that costs, but for that of a full node. */
+  /** The last check, because it is the most expensive one apart from that of a full node. */
   private forgery(ip: string, token: string | null): Refusal | null {
     const wait = token === null ? 0 : this.parts.authFailures.refuses(ip, token);
     if (wait === 0) return null;
@@ -243,7 +243,7 @@ export class Upgrades {
     return { reason: 'auth_failures', status: 429, code: 'RATE_LIMITED', detail, retryAfterS: wait };
   }
 
-  /** Behind a proxy that is not trusted one hostile client uses up the limits of all, and nothing else would say so (F21). */
+  /** Behind an untrusted proxy one hostile client uses up the limits of all. Without this warning nothing would say so (F21). */
   private warnOfProxy(request: IncomingMessage): void {
     if (this.warned || this.parts.trustProxy !== false || request.headers['x-forwarded-for'] === undefined) return;
     this.warned = true;
@@ -253,18 +253,18 @@ export class Upgrades {
   }
 }
 
-/** A part of a text holds the whole in memory, and the URL may hold the token: what is kept must not be a part of it. */
+/** A slice keeps the whole string in memory, and the URL may contain the token, so values are copied. */
 function copied(part: string | null): string {
   return part === null ? '' : Buffer.from(part).toString();
 }
 
-/** Without the query, and without a slash at its end. */
+/** The path without query and trailing slash. */
 function pathOf(url: string): string {
   const path = url.split('?', 1)[0] as string;
   return path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
-/** The peer is gone: there is nobody to tell, and `close` follows. */
+/** The peer is gone and cannot be answered; `close` follows. */
 function ignoreReset(): void {
   return;
 }

@@ -1,17 +1,17 @@
 import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
 import type { Connection } from '../lifecycle/connection.js';
 
-/** What becomes of a connection whose token was checked. */
+/** What to do when the token of a connection was verified. */
 export interface Verdict {
   readonly verified: (identity: Identity) => void;
   readonly refused: (error: unknown) => void;
-  /** One of the two has thrown when the token was checked later; what it throws at once goes to the caller. */
+  /** Called if `verified` or `refused` throws after an asynchronous check. Otherwise the error goes to the caller. */
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * Checks the token of a connection. Most are checked at once; while a key has to be fetched first, the connection counts as being
- * worked on, and what it sends meanwhile waits.
+ * Verifies the token of a connection. Most tokens are verified at once. While a key has to be fetched first, the connection counts as busy,
+ * and its messages wait.
  */
 export function verify(
   verifier: TokenVerifier,
