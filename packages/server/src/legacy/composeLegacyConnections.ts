@@ -27,47 +27,24 @@ import { legacyRoutes } from './routes/legacyRoutes.js';
 
 /** The legacy endpoints. When they are off, admin operations find no connections here, and nothing else runs. */
 export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, idleMs: number): Addition {
-  const { settings, nodeId, clock, logger, report, keys, redis, errorLog, securityRecords } = node;
-  const { commands, store, failureDetector, lease, shards, isServing, catalogue, roles, fanout } = node;
-  const { verifier, authFailures, liveness, clearances, sockets } = node;
-  const leaseId = (): string => lease.id;
+  const { settings, clock, report, keys, redis, errorLog, securityRecords, lease, sockets } = node;
   const counts = new LegacyCounts();
   const table = new LegacyTable();
   const legacyRegistry = new LegacyRegistry(redis, keys, clock);
-  const errors = new LegacyErrors({
-    onError: (connection, error) => {
-      errorLog.onConnection(connection, error.code);
-      securityRecords.refused(askerOf(connection), error, connection.group);
-    },
+  const errors = new LegacyErrors((connection, error) => {
+    errorLog.onConnection(connection, error.code);
+    securityRecords.refused(askerOf(connection), error, connection.group);
   });
   const authority = new LegacyAuthority(node.authorityParts, errors, (connection) =>
-    legacyRegistry.keep(connection, leaseId()),
+    legacyRegistry.keep(connection, lease.id),
   );
-  const review = new LegacyReview({
-    table,
-    legacyRegistry,
-    store,
-    errors,
-    lease: leaseId,
-    isAway: (userId) => shards.isAway(keys.noted(userId)),
-    isServing,
-    report,
-    intervalMs: settings.sweepIntervalMs,
-  });
-  const orders = new LegacyOrders({ legacyRegistry, table, review, commands, failureDetector, clock });
-  const deprecations = new Deprecations({ rollouts, table, errors, counts, catalogue, report });
-  const list = new LegacyList({ commands, table, rollouts, nodeId, timeoutMs: settings.commandTimeoutMs });
-  const host = new LegacyHost({ sockets, authority, table, legacyRegistry, report });
-  const messages = new LegacyMessages({
-    authority,
-    deprecations,
-    errors,
-    counts,
-    fanout,
-    report,
-    maxConsecutiveErrors: settings.maxConsecutiveErrors,
-    maxSubscriptions: settings.maxSubscriptions,
-  });
+  const parts = { ...node, rollouts, table, counts, errors, legacyRegistry, authority };
+  const review = new LegacyReview(parts);
+  const orders = new LegacyOrders({ ...parts, review });
+  const deprecations = new Deprecations(parts);
+  const list = new LegacyList(parts);
+  const host = new LegacyHost(parts);
+  const messages = new LegacyMessages({ ...parts, deprecations });
   const inbound = new Inbound({
     ...settings,
     clock,
@@ -81,24 +58,9 @@ export function composeLegacyConnections(node: AdminParts, rollouts: Rollouts, i
     onFirstMessage: () => undefined,
   });
   const acceptor = new LegacyAcceptor({
-    verifier,
-    roles,
-    clearances,
-    authority,
-    table,
-    legacyRegistry,
-    replacements: new LegacyReplacements({ commands, failureDetector, table, legacyRegistry, counts, report }),
+    ...parts,
     deprecations,
-    errors,
-    store,
-    fanout,
-    liveness,
-    clock,
-    logger,
-    report,
-    lease: leaseId,
-    mayDeliver: isServing,
-    onTokenRefused: (ip, error) => authFailures.add(ip, error),
+    replacements: new LegacyReplacements(parts),
     onEstablished: (connection) => {
       counts.connected(connection.group);
       securityRecords.connected(connection, false);

@@ -10,22 +10,9 @@ import { rolloutRoutes } from './routes/rolloutRoutes.js';
 
 /** The roll-out: admin operations, and notices to users whose assignment changes. */
 export function composeRollout(node: AdminParts, rollouts: Rollouts): Addition {
-  const { settings, nodeId, clock, report, keys, redis, table, commands, failureDetector, shards, audit } = node;
+  const { settings, report, keys, table, shards } = node;
   const notices = new RolloutNotices({ rollouts, table, report });
-  const rolloutOrders = new RolloutOrders({
-    rollouts,
-    table,
-    commands,
-    redis,
-    keys,
-    failureDetector,
-    audit,
-    clock,
-    random: randomBytes,
-    report,
-    nodeId,
-    timeoutMs: settings.commandTimeoutMs,
-  });
+  const rolloutOrders = new RolloutOrders({ ...node, rollouts, randomBytes });
   return {
     name: 'rollout',
     routes: (router) => rolloutRoutes(router, { settings, rollouts, rolloutOrders }),

@@ -17,9 +17,9 @@ export function legacyExtension({ idleMs = IDLE_MS } = {}): Extension {
   return {
     metrics: [...LEGACY_METRICS, ...ROLLOUT_METRICS],
     extend: (node) => {
-      const { settings, redis, keys, report, recovery } = node;
+      const { settings, recovery } = node;
       const isServing = (): boolean => recovery.recoveryState === 'serving';
-      const rollouts = new Rollouts({ redis, keys, report, legacyEndpoints: settings.legacyEndpoints, isServing });
+      const rollouts = new Rollouts({ ...node, legacyEndpoints: settings.legacyEndpoints, isServing });
       return [composeLegacyConnections(node, rollouts, idleMs), composeRollout(node, rollouts)];
     },
   };

@@ -1,15 +1,12 @@
 import { WS_PATH } from '@unified-ws/protocol';
-import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
-import type { Report } from '../../observability/log/logger.js';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { AppError } from '../../util/appError.js';
 import { isClosed, type RolloutDecision, sameRollout } from '../rollout/rolloutDecision.js';
 import { RolloutRound } from '../rollout/rolloutRound.js';
-import type { Rollouts } from '../rollout/rollouts.js';
 import { STAY_AWAY } from './legacyCloseCodes.js';
 import type { LegacyConnection } from './legacyConnection.js';
-import type { LegacyCounts, NoticeOccasion } from './legacyCounts.js';
-import type { LegacyErrors } from './legacyErrors.js';
-import type { LegacyTable } from './legacyTable.js';
+import type { NoticeOccasion } from './legacyCounts.js';
+import type { LegacyParts } from './legacyParts.js';
 
 const DOCUMENTATION = 'docs/MIGRATION.md';
 /**
@@ -19,14 +16,8 @@ const DOCUMENTATION = 'docs/MIGRATION.md';
 const AT_ONCE = 20;
 const PAUSE_MS = 100;
 
-export interface DeprecationsParts {
-  readonly rollouts: Pick<Rollouts, 'decide' | 'onChange'>;
-  readonly table: LegacyTable;
-  readonly errors: LegacyErrors;
-  readonly counts: LegacyCounts;
-  readonly catalogue: () => EventCatalogue;
-  readonly report: Report;
-}
+type DeprecationsParts = Pick<LegacyParts, 'rollouts' | 'table' | 'errors' | 'counts'> &
+  Pick<NodeParts, 'catalogue' | 'report'>;
 
 /** Tells users of the legacy endpoints what to use instead, and closes the endpoints to users whom the roll-out excludes. */
 export class Deprecations {

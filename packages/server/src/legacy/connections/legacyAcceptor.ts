@@ -1,48 +1,23 @@
 import { CLOSE } from '@unified-ws/protocol';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { revocationError } from '../../auth/revocationError.js';
-import type { RoleTable } from '../../auth/roleTable.js';
-import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
-import type { Liveness } from '../../connections/lifecycle/liveness.js';
+import type { Identity } from '../../auth/tokenVerifier.js';
+import type { AdminParts } from '../../compose/composeAdmin.js';
 import { verify } from '../../connections/upgrade/verify.js';
-import type { Fanout } from '../../delivery/fanout.js';
 import { fit } from '../../delivery/joinCohort.js';
-import type { Clearances } from '../../delivery/selection/clearances.js';
-import type { Logger, Report } from '../../observability/log/logger.js';
 import type { Amendment } from '../../registry/store/amendment.js';
-import type { RegistryStore } from '../../registry/store/registryStore.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import { isClosed } from '../rollout/rolloutDecision.js';
-import type { Deprecations } from './deprecations.js';
-import { closedToUser, type LegacyAuthority } from './legacyAuthority.js';
+import { closedToUser } from './legacyAuthority.js';
 import { STAY_AWAY } from './legacyCloseCodes.js';
 import type { LegacyConnection } from './legacyConnection.js';
-import type { LegacyErrors } from './legacyErrors.js';
 import { mayUse } from './legacyGroups.js';
-import type { LegacyRegistry } from './legacyRegistry.js';
-import type { LegacyReplacements } from './legacyReplacements.js';
-import type { LegacyTable } from './legacyTable.js';
+import type { LegacyParts } from './legacyParts.js';
 
-export interface LegacyAcceptorParts {
-  readonly verifier: TokenVerifier;
-  readonly roles: () => RoleTable;
-  readonly clearances: Clearances;
-  readonly authority: LegacyAuthority;
-  readonly table: LegacyTable;
-  readonly legacyRegistry: LegacyRegistry;
-  readonly replacements: LegacyReplacements;
-  readonly deprecations: Deprecations;
-  readonly errors: LegacyErrors;
-  readonly store: Pick<RegistryStore, 'entry'>;
-  readonly fanout: Fanout;
-  readonly liveness: Liveness;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly report: Report;
-  readonly lease: () => string;
-  /** The right to deliver (C6). */
-  readonly mayDeliver: () => boolean;
-  readonly onTokenRefused: (ip: string, error: AppError) => void;
+interface LegacyAcceptorParts
+  extends Pick<LegacyParts, 'authority' | 'table' | 'legacyRegistry' | 'replacements' | 'deprecations' | 'errors'>,
+    Pick<NodeParts, 'verifier' | 'roles' | 'store' | 'lease' | 'fanout' | 'clock' | 'logger' | 'report'>,
+    Pick<AdminParts, 'authFailures' | 'clearances' | 'liveness' | 'isServing'> {
   /** The connection is established: messages that waited in the inbox may be handled. */
   readonly onEstablished: (connection: LegacyConnection) => void;
 }
@@ -79,8 +54,8 @@ export class LegacyAcceptor {
       this.fail(connection, error);
       return;
     }
-    const { errors, onTokenRefused } = this.parts;
-    onTokenRefused(connection.ip, error);
+    const { errors, authFailures } = this.parts;
+    authFailures.add(connection.ip, error);
     const code = error.code === 'UNAVAILABLE' ? CLOSE.UNAVAILABLE : STAY_AWAY;
     errors.refuse(connection, error, code, error.code === 'UNAVAILABLE' ? 'unavailable' : 'Authentication failed');
   }
@@ -105,7 +80,7 @@ export class LegacyAcceptor {
    */
   private async note(connection: LegacyConnection): Promise<void> {
     const { legacyRegistry, store, errors, replacements, lease } = this.parts;
-    const taken = await legacyRegistry.take(connection, lease());
+    const taken = await legacyRegistry.take(connection, lease.id);
     const { revokedCode, revokedUntil, amendment } = await store.entry(connection);
     if (!connection.isOpen()) {
       // The connection closed before its note was written, when there was nothing to remove yet.
@@ -118,8 +93,8 @@ export class LegacyAcceptor {
   }
 
   private establish(connection: LegacyConnection, amendment: Amendment): boolean {
-    const { mayDeliver, authority, deprecations, errors, fanout, liveness, clock, logger, onEstablished } = this.parts;
-    if (!mayDeliver()) {
+    const { isServing, authority, deprecations, errors, fanout, liveness, clock, logger, onEstablished } = this.parts;
+    if (!isServing()) {
       this.unavailable(connection);
       return false;
     }

@@ -1,16 +1,11 @@
 import type { Progress } from '../../connections/lifecycle/authority.js';
 import type { Ended, Noted, Reviewed, UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
-import type { LegacyAuthority } from './legacyAuthority.js';
 import type { LegacyConnection } from './legacyConnection.js';
 import type { LegacyOrders } from './legacyOrders.js';
-import type { LegacyReview } from './legacyReview.js';
-import type { LegacyTable } from './legacyTable.js';
+import type { LegacyParts } from './legacyParts.js';
 
-export interface LegacyConnectionsParts {
-  readonly table: LegacyTable;
+interface LegacyConnectionsParts extends Pick<LegacyParts, 'table' | 'review' | 'authority'> {
   readonly orders: LegacyOrders;
-  readonly review: Pick<LegacyReview, 'all'>;
-  readonly authority: LegacyAuthority;
 }
 
 /** The legacy connections, for admin operations, recovery and statistics. */

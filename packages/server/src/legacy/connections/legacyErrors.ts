@@ -2,22 +2,18 @@ import { errorCodes } from '@unified-ws/protocol';
 import type { AppError } from '../../util/appError.js';
 import type { LegacyConnection } from './legacyConnection.js';
 
-export interface LegacyErrorsParts {
-  /** Counts the error. */
-  readonly onError: (connection: LegacyConnection, error: AppError) => void;
-}
-
 /** Sends errors to old clients in their format, and closes. */
 export class LegacyErrors {
-  private readonly parts: LegacyErrorsParts;
+  private readonly onError: (connection: LegacyConnection, error: AppError) => void;
 
-  constructor(parts: LegacyErrorsParts) {
-    this.parts = parts;
+  /** @param onError counts the error. */
+  constructor(onError: (connection: LegacyConnection, error: AppError) => void) {
+    this.onError = onError;
   }
 
   tell(connection: LegacyConnection, error: AppError): void {
     connection.errors += 1;
-    this.parts.onError(connection, error);
+    this.onError(connection, error);
     const { details = {} } = error;
     // Only the details that help an old client or the reader of its log.
     const { supported_types, retry_after_ms, replacement, documentation } = details;

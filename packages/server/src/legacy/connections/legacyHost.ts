@@ -1,19 +1,11 @@
+import type { NodeParts } from '../../admin/nodeParts.js';
 import type { Connection, ConnectionHost } from '../../connections/lifecycle/connection.js';
-import type { Sockets } from '../../connections/lifecycle/sockets.js';
-import type { Report } from '../../observability/log/logger.js';
 import type { Amendment } from '../../registry/store/amendment.js';
-import type { LegacyAuthority } from './legacyAuthority.js';
 import type { LegacyConnection } from './legacyConnection.js';
-import type { LegacyRegistry } from './legacyRegistry.js';
-import type { LegacyTable } from './legacyTable.js';
+import type { LegacyParts } from './legacyParts.js';
 
-export interface LegacyHostParts {
-  readonly sockets: Sockets;
-  readonly authority: LegacyAuthority;
-  readonly table: LegacyTable;
-  readonly legacyRegistry: LegacyRegistry;
-  readonly report: Report;
-}
+type LegacyHostParts = Pick<LegacyParts, 'authority' | 'table' | 'legacyRegistry'> &
+  Pick<NodeParts, 'sockets' | 'report'>;
 
 /** What happens when a legacy connection is amended or ends: as for all sockets, but with its own table and note. */
 export class LegacyHost implements ConnectionHost {

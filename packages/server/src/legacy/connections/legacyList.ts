@@ -1,9 +1,8 @@
 import type { LegacyGroup, LegacyUsers } from '@unified-ws/protocol';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { merge } from '../../admin/reports/clusterStats.js';
-import type { Commands } from '../../bus/commands.js';
 import { AppError } from '../../util/appError.js';
-import type { Rollouts } from '../rollout/rollouts.js';
-import type { LegacyTable } from './legacyTable.js';
+import type { LegacyParts } from './legacyParts.js';
 
 const LIST = 'legacy.list';
 const DEFAULT_LEGACY_PAGE = 100;
@@ -22,14 +21,7 @@ interface Slice {
   readonly byGroup: Readonly<Record<LegacyGroup, number>>;
 }
 
-export interface LegacyListParts {
-  readonly commands: Commands;
-  readonly table: LegacyTable;
-  readonly rollouts: Pick<Rollouts, 'decide'>;
-  readonly nodeId: string;
-  /** COMMAND_TIMEOUT_MS. */
-  readonly timeoutMs: number;
-}
+type LegacyListParts = Pick<LegacyParts, 'table' | 'rollouts'> & Pick<NodeParts, 'commands' | 'settings' | 'nodeId'>;
 
 /** Users of the legacy endpoints on all nodes, in pages by user id. */
 export class LegacyList {
@@ -46,9 +38,9 @@ export class LegacyList {
    * @throws AppError VALIDATION_ERROR for a malformed cursor.
    */
   async page(limit = DEFAULT_LEGACY_PAGE, cursor?: string): Promise<LegacyUsers> {
-    const { commands, rollouts, timeoutMs } = this.parts;
+    const { commands, rollouts, settings } = this.parts;
     const request: SliceRequest = { after: cursor === undefined ? null : readCursor(cursor), limit };
-    const { answers, missing } = await commands.askAll(LIST, request, timeoutMs);
+    const { answers, missing } = await commands.askAll(LIST, request, settings.commandTimeoutMs);
     const slices = [...answers.values()] as Slice[];
     const merged = new Map<string, Connected[]>();
     for (const [userId, connections] of slices.flatMap(({ users }) => users)) {

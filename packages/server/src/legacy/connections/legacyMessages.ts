@@ -1,15 +1,11 @@
 import { CLOSE, envelopeSchema } from '@unified-ws/protocol';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { parseMessage } from '../../connections/inbound/parseMessage.js';
-import type { Fanout } from '../../delivery/fanout.js';
 import { textFrame } from '../../delivery/frames/frame.js';
 import { joinCohort } from '../../delivery/joinCohort.js';
-import type { Report } from '../../observability/log/logger.js';
 import { AppError } from '../../util/appError.js';
-import type { Deprecations } from './deprecations.js';
-import type { LegacyAuthority } from './legacyAuthority.js';
 import type { LegacyConnection } from './legacyConnection.js';
-import type { LegacyCounts } from './legacyCounts.js';
-import type { LegacyErrors } from './legacyErrors.js';
+import type { LegacyParts } from './legacyParts.js';
 
 /** Messages of old clients. `supported_types` in the answer to an unknown message lists these. */
 const TYPES = ['ping', 'get_system_info', 'subscribe_events', 'subscribe', 'get_stats'] as const;
@@ -18,17 +14,8 @@ type Type = (typeof TYPES)[number];
 const RAW_PING = 'ping';
 const MAX_TYPE_LENGTH = envelopeSchema.properties.type.maxLength;
 
-export interface LegacyMessagesParts {
-  readonly authority: LegacyAuthority;
-  readonly deprecations: Deprecations;
-  readonly errors: LegacyErrors;
-  readonly counts: LegacyCounts;
-  readonly fanout: Fanout;
-  readonly report: Report;
-  /** MAX_CONSECUTIVE_ERRORS, MAX_SUBSCRIPTIONS. */
-  readonly maxConsecutiveErrors: number;
-  readonly maxSubscriptions: number;
-}
+type LegacyMessagesParts = Pick<LegacyParts, 'authority' | 'deprecations' | 'errors' | 'counts'> &
+  Pick<NodeParts, 'settings' | 'fanout' | 'report'>;
 
 type Message = Readonly<Record<string, unknown>>;
 
@@ -72,7 +59,8 @@ export class LegacyMessages {
 
   /** The predecessor only echoed the list and subscribed to nothing. */
   private subscribe(connection: LegacyConnection, message: Message): void {
-    const { authority, fanout, maxSubscriptions } = this.parts;
+    const { authority, fanout, settings } = this.parts;
+    const { maxSubscriptions } = settings;
     const asked = askedTypes(message);
     if (asked.length > maxSubscriptions) {
       throw new AppError('VALIDATION_ERROR', `At most ${maxSubscriptions} event types can be subscribed to.`);
@@ -100,7 +88,7 @@ export class LegacyMessages {
   }
 
   private fail(connection: LegacyConnection, error: unknown): void {
-    const { errors, report, maxConsecutiveErrors } = this.parts;
+    const { errors, report, settings } = this.parts;
     if (!(error instanceof AppError)) {
       report(error, 'legacy.messages');
       errors.tell(connection, new AppError('MESSAGE_HANDLER_ERROR', 'The message could not be processed.'));
@@ -109,7 +97,7 @@ export class LegacyMessages {
     errors.tell(connection, error);
     // F7 of the predecessor: invalid messages were answered for ever.
     connection.consecutiveErrors += 1;
-    if (connection.consecutiveErrors >= maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
+    if (connection.consecutiveErrors >= settings.maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
   }
 }
 

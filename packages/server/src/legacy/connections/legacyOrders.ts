@@ -1,14 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { fitCloseReason } from '@unified-ws/protocol';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { REREAD_MS } from '../../admin/users/askOwner.js';
-import type { Commands } from '../../bus/commands.js';
 import type { Ended, Noted, Reviewed, UnregisteredConnections } from '../../connections/lifecycle/unregistered.js';
-import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
-import type { Clock } from '../../util/clock.js';
-import type { ConnectionLocation, LegacyRegistry } from './legacyRegistry.js';
-import type { LegacyReview } from './legacyReview.js';
-import type { LegacyTable } from './legacyTable.js';
+import type { LegacyParts } from './legacyParts.js';
+import type { ConnectionLocation } from './legacyRegistry.js';
 
 /** Time reserved for writing to Redis after a node did not answer, milliseconds. */
 const RESERVE_MS = 200;
@@ -24,14 +21,8 @@ interface EndData {
 /** `dead`: the node is dead and was not asked. Undefined: the node did not answer. */
 type Answer = 'applied' | 'ended' | 'gone' | 'dead' | undefined;
 
-export interface LegacyOrdersParts {
-  readonly legacyRegistry: LegacyRegistry;
-  readonly table: LegacyTable;
-  readonly review: Pick<LegacyReview, 'review'>;
-  readonly commands: Commands;
-  readonly failureDetector: FailureDetector;
-  readonly clock: Clock;
-}
+type LegacyOrdersParts = Pick<LegacyParts, 'legacyRegistry' | 'table' | 'review'> &
+  Pick<NodeParts, 'commands' | 'failureDetector' | 'clock'>;
 
 /** Sends admin orders to a user's legacy connections, only to nodes that have one according to the notes (G4, G8). */
 export class LegacyOrders implements Pick<UnregisteredConnections, 'noted' | 'end' | 'review'> {

@@ -1,10 +1,7 @@
-import type { Commands } from '../../bus/commands.js';
-import type { Report } from '../../observability/log/logger.js';
-import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { REPLACED, REPLACED_REASON, STAY_AWAY } from './legacyCloseCodes.js';
-import type { LegacyCounts } from './legacyCounts.js';
-import type { ConnectionLocation, LegacyRegistry, Registration } from './legacyRegistry.js';
-import type { LegacyTable } from './legacyTable.js';
+import type { LegacyParts } from './legacyParts.js';
+import type { ConnectionLocation, Registration } from './legacyRegistry.js';
 
 /** After this many quick replacements in a row the replaced client is told to stay away (F15). Otherwise two old clients replace each other for ever. */
 const MAX_ROW = 3;
@@ -17,14 +14,8 @@ interface ReplaceData {
   readonly code: number;
 }
 
-export interface LegacyReplacementsParts {
-  readonly commands: Commands;
-  readonly failureDetector: FailureDetector;
-  readonly table: LegacyTable;
-  readonly legacyRegistry: LegacyRegistry;
-  readonly counts: LegacyCounts;
-  readonly report: Report;
-}
+type LegacyReplacementsParts = Pick<LegacyParts, 'table' | 'legacyRegistry' | 'counts'> &
+  Pick<NodeParts, 'commands' | 'failureDetector' | 'report'>;
 
 /** The newest connection of a user and group ends the earlier ones, on any node. */
 export class LegacyReplacements {

@@ -1,29 +1,17 @@
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { revocationError } from '../../auth/revocationError.js';
-import type { Report } from '../../observability/log/logger.js';
-import type { RegistryStore } from '../../registry/store/registryStore.js';
+import type { AdminParts } from '../../compose/composeAdmin.js';
 import { REPLACED, REPLACED_REASON } from './legacyCloseCodes.js';
 import type { LegacyConnection } from './legacyConnection.js';
-import type { LegacyErrors } from './legacyErrors.js';
-import type { LegacyRegistry } from './legacyRegistry.js';
-import type { LegacyTable } from './legacyTable.js';
+import type { LegacyParts } from './legacyParts.js';
 
 /** Number of connections that are reviewed together. */
 const CHUNK = 200;
 const STEP_MS = 1000;
 
-export interface LegacyReviewParts {
-  readonly table: LegacyTable;
-  readonly legacyRegistry: LegacyRegistry;
-  readonly store: Pick<RegistryStore, 'entry'>;
-  readonly errors: LegacyErrors;
-  readonly lease: () => string;
-  /** Whether the user's shard of Redis is away. */
-  readonly isAway: (userId: string) => boolean;
-  readonly isServing: () => boolean;
-  readonly report: Report;
-  /** SWEEP_INTERVAL_MS. */
-  readonly intervalMs: number;
-}
+type LegacyReviewParts = Pick<LegacyParts, 'table' | 'legacyRegistry' | 'errors'> &
+  Pick<NodeParts, 'settings' | 'store' | 'lease' | 'keys' | 'report'> &
+  Pick<AdminParts, 'shards' | 'isServing'>;
 
 /**
  * Decides whether the legacy connections of this node may stay, from what Redis holds about their users' tokens, and about newer
@@ -41,7 +29,7 @@ export class LegacyReview {
   }
 
   start(): void {
-    const step = Math.min(STEP_MS, this.parts.intervalMs);
+    const step = Math.min(STEP_MS, this.parts.settings.sweepIntervalMs);
     this.timer = setInterval(() => void this.step(step), step);
   }
 
@@ -52,13 +40,13 @@ export class LegacyReview {
 
   /** When it resolves, the connection is current, suspended or closed. @throws when Redis does not answer; nothing has changed then. */
   async review(connection: LegacyConnection): Promise<void> {
-    const { legacyRegistry, store, errors, lease, isAway } = this.parts;
-    if (isAway(connection.userId)) {
+    const { legacyRegistry, store, errors, lease, keys, shards } = this.parts;
+    if (shards.isAway(keys.noted(connection.userId))) {
       // While its shard is away, nobody knows what the user may see. The node reviews the connection again when the shard is back.
       connection.suspend();
       return;
     }
-    const ended = await legacyRegistry.keep(connection, lease());
+    const ended = await legacyRegistry.keep(connection, lease.id);
     if (!connection.isOpen()) return;
     if (ended !== null) {
       if (ended === 0) connection.endWith(REPLACED, REPLACED_REASON);
@@ -92,13 +80,13 @@ export class LegacyReview {
   }
 
   private async step(stepMs: number): Promise<void> {
-    const { isServing, intervalMs, report } = this.parts;
+    const { isServing, settings, report } = this.parts;
     if (this.running || !isServing()) return;
     this.running = true;
     try {
       if (this.round.length === 0) {
         this.round = this.established();
-        this.slice = Math.max(1, Math.ceil((this.round.length * stepMs) / intervalMs));
+        this.slice = Math.max(1, Math.ceil((this.round.length * stepMs) / settings.sweepIntervalMs));
       }
       await this.reviewed(this.round.splice(0, this.slice).filter((one) => one.isOpen()));
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { Connection } from '../../connections/lifecycle/connection.js';
 import type { ConnectionTable } from '../../connections/lifecycle/connectionTable.js';
-import type { Report } from '../../observability/log/logger.js';
+import type { Core } from '../../core.js';
 import { type RolloutDecision, sameRollout } from './rolloutDecision.js';
 import { RolloutRound } from './rolloutRound.js';
 import type { Rollouts } from './rollouts.js';
@@ -12,10 +12,9 @@ import type { Rollouts } from './rollouts.js';
 const TOLD = 250;
 const PAUSE_MS = 50;
 
-export interface RolloutNoticesParts {
+interface RolloutNoticesParts extends Pick<Core, 'report'> {
   readonly rollouts: Rollouts;
   readonly table: Pick<ConnectionTable, 'all'>;
-  readonly report: Report;
 }
 
 /**

@@ -1,15 +1,10 @@
 import type { RolloutBody, RolloutChanged, RolloutReport, UserRollout } from '@unified-ws/protocol';
-import type { Actor, Audit, Ended } from '../../admin/audit/audit.js';
-import type { Commands } from '../../bus/commands.js';
-import type { Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Actor, Ended } from '../../admin/audit/audit.js';
+import type { NodeParts } from '../../admin/nodeParts.js';
 import { LuaScript } from '../../redis/luaScript.js';
-import type { FailureDetector } from '../../registry/nodes/failureDetector.js';
 import { nodeOfLease } from '../../registry/nodes/lease.js';
 import { presentLeases } from '../../registry/nodes/presentLeases.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import type { RandomBytes } from '../../util/pooledRandom.js';
 import { bucketOf } from './rolloutDecision.js';
 import { addForecast, type Forecast, forecastOf, modeFacts, NO_FORECAST } from './rolloutForecast.js';
@@ -38,20 +33,13 @@ interface NodeForecast extends NodeInForce {
   readonly forecast: Forecast;
 }
 
-export interface RolloutOrdersParts {
+interface RolloutOrdersParts
+  extends Pick<
+    NodeParts,
+    'settings' | 'nodeId' | 'clock' | 'report' | 'redis' | 'keys' | 'table' | 'commands' | 'failureDetector' | 'audit'
+  > {
   readonly rollouts: Rollouts;
-  readonly table: { all(): Iterable<{ readonly userId: string; readonly established: boolean }> };
-  readonly commands: Commands;
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly failureDetector: FailureDetector;
-  readonly audit: Audit;
-  readonly clock: Clock;
-  readonly random: RandomBytes;
-  readonly report: Report;
-  readonly nodeId: string;
-  /** COMMAND_TIMEOUT_MS. */
-  readonly timeoutMs: number;
+  readonly randomBytes: RandomBytes;
 }
 
 /**
@@ -69,10 +57,10 @@ export class RolloutOrders {
 
   /** @throws AppError UNAVAILABLE when Redis or the nodes do not answer. */
   async describe(): Promise<RolloutReport> {
-    const { rollouts, timeoutMs } = this.parts;
+    const { rollouts, settings } = this.parts;
     await this.reached(() => rollouts.refresh());
     const { state } = rollouts;
-    const { answers, missing } = await this.ask<NodeForecast>(FACTS, timeoutMs);
+    const { answers, missing } = await this.ask<NodeForecast>(FACTS, settings.commandTimeoutMs);
     const total = answers.map(({ forecast }) => forecast).reduce(addForecast, NO_FORECAST);
     const nodes = answers.map(({ forecast: _, ...node }) => node);
     return { ...shown(state), modes: modeFacts(total), nodes, missing_nodes: missing };
@@ -148,7 +136,7 @@ export class RolloutOrders {
   }
 
   private async carryOut(reason: string | undefined, actor: Actor, change: Change): Promise<Ended<RolloutChanged>> {
-    const { clock, timeoutMs } = this.parts;
+    const { clock, settings } = this.parts;
     const startedAt = clock.mono();
     const at = new Date(clock.now()).toISOString();
     const changed = await this.commit((now) => {
@@ -158,7 +146,7 @@ export class RolloutOrders {
       );
     });
     const state = changed ?? this.parts.rollouts.state;
-    const { answers, missing } = await this.ask<NodeTaken>(TAKE, timeoutMs);
+    const { answers, missing } = await this.ask<NodeTaken>(TAKE, settings.commandTimeoutMs);
     const nodes = answers.filter(({ taken }) => taken).map(({ taken: _, ...node }) => node);
     const missing_nodes = [...missing, ...answers.filter(({ taken }) => !taken).map((node) => node.node_id)];
     const result = changed === null ? 'unchanged' : 'changed';
@@ -170,8 +158,8 @@ export class RolloutOrders {
 
   /** @returns the state in force now, or null when there was nothing to change. */
   private async commit(change: (now: RolloutState) => RolloutState | null): Promise<RolloutState | null> {
-    const { rollouts, redis, keys, random } = this.parts;
-    const newTag = Buffer.from(random(9)).toString('base64url');
+    const { rollouts, redis, keys, randomBytes } = this.parts;
+    const newTag = Buffer.from(randomBytes(9)).toString('base64url');
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       await this.reached(() => rollouts.refresh());
       const next = change(rollouts.state);

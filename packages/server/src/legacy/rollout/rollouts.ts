@@ -1,17 +1,11 @@
-import type { Report } from '../../observability/log/logger.js';
-import type { RedisClient } from '../../redis/connect.js';
-import type { Keys } from '../../redis/keys.js';
+import type { Core } from '../../core.js';
+import type { Settings } from '../../settings/settings.js';
 import { decideRollout, LEGACY_OFF, type RolloutDecision } from './rolloutDecision.js';
 import { DEFAULT_ROLLOUT, type RolloutState, rolloutOf } from './rolloutState.js';
 
 export type { RolloutDecision } from './rolloutDecision.js';
 
-export interface RolloutsParts {
-  readonly redis: RedisClient;
-  readonly keys: Keys;
-  readonly report: Report;
-  /** LEGACY_ENDPOINTS. */
-  readonly legacyEndpoints: boolean;
+interface RolloutsParts extends Pick<Core, 'redis' | 'keys' | 'report'>, Pick<Settings, 'legacyEndpoints'> {
   /** Whether this node serves. */
   readonly isServing: () => boolean;
 }
