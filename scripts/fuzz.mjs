@@ -34,7 +34,7 @@ entry(async (args) => {
   if (help) return console.log(USAGE);
   const parts = part.split(',');
   const unknown = parts.find((name) => !Object.hasOwn(FUZZ_PARTS, name));
-  if (unknown !== undefined) throw new Stop(`Unknown fault: ${unknown}\n\n${USAGE}`);
+  if (unknown !== undefined) throw new Stop(`Unknown part: ${unknown}\n\n${USAGE}`);
   if (!/^\d{1,4}$/.test(runs) || !/^(random|\d{1,10})$/.test(seed)) throw new Stop(USAGE);
   await ensureDependencies();
   await build();

@@ -117,7 +117,7 @@ describe('the life of a legacy connection', function () {
     return body.nodes.find(({ node_id }: { node_id: string }) => node_id === body.node_id);
   }
 
-  // Seen red: without the looks at the shape in Fanout.tellCursors and announceToCohorts.
+  // Seen red: without the looks at the shape in Fanout.reportPositions and announceToCohorts.
   it('cursors and gaps must be told to whoever knows positions, and not to an old client', async () => {
     const node = await world.node({ NODE_ID: 'short', LEGACY_ENDPOINTS: 'true', HISTORY_SIZE: '40' });
     const client = await clients.connect(node, 'health', world.user());

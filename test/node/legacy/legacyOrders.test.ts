@@ -100,7 +100,7 @@ describe('orders of admins and legacy connections', function () {
     expect(body).to.include({ result: 'not_connected', node_id: null }).and.not.have.property('legacy_closed');
   });
 
-  // Seen red: with the `amend` of LegacyStanding.review taken out, and without the end in LegacyAuthority.reevaluate.
+  // Seen red: with the `amend` of LegacyReview.review taken out, and without the end in LegacyAuthority.reevaluate.
   it('a role that was withdrawn must narrow what is received at once, and close the admin endpoint (G8)', async () => {
     const user = world.user();
     const issued = token(user, { roles: ['admin'], claims: { iat: nowS() - 10 } });
@@ -134,7 +134,7 @@ describe('orders of admins and legacy connections', function () {
     expect(ending.types).to.deep.equal(['connection_established', 'deprecation']);
   });
 
-  // Seen red: without the command of Replacements; and the second, without `keep` in LegacyStanding.review, with SETTLED_MS = 0, and
+  // Seen red: without the command of Replacements; and the second, without `keep` in LegacyReview.review, with SETTLED_MS = 0, and
   // without LegacyHost's forget.
   it('the newest of a user and group must replace the one on another node', async () => {
     const user = world.user();
@@ -210,7 +210,7 @@ describe('orders of admins and legacy connections', function () {
     return body.nodes.find(({ node_id }: { node_id: string }) => node_id === body.node_id);
   }
 
-  // Seen red: without `reconcileLegacy` in Recovery's reconcile, and without the tombstone of LegacyOrders.end.
+  // Seen red: without `unregistered.reconcile` in the reconcile of Recovery, and without the tombstone of LegacyOrders.end.
   it('a node that was cut off must obey what was ordered meanwhile, before it delivers anything (C12)', async () => {
     const proxy = await RedisProxy.start(world.redis.port);
     const far = await world.node({ ...ON, NODE_ID: 'far', REDIS_URL: proxy.url });

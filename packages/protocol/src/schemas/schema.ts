@@ -2,7 +2,7 @@
  * The part of JSON Schema (draft 7 words) that the wire contract uses, and the TypeScript type of what a schema accepts.
  *
  * Written here, not taken from a library: the declarations of this package are read by browser projects that install
- * nothing else, so a type imported from elsewhere would not resolve there (test/types.test.ts compares the two).
+ * nothing else, so a type imported from elsewhere would not resolve there (test/unit/protocol/types.test.ts compares the two).
  */
 type JsonType = 'string' | 'number' | 'integer' | 'boolean' | 'object' | 'array' | 'null';
 

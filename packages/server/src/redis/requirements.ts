@@ -2,7 +2,7 @@ import type { Keys } from './keys.js';
 
 /**
  * The permissions that a user of Redis needs, as commands with valid arguments (Redis checks arguments first). `key` stands for
- * `probe`. None of it is executed (inspect.ts), so none of it may end a transaction.
+ * `probe`. None of it is executed (inspectRedis.ts), so none of it may end a transaction.
  */
 export interface Requirements {
   readonly commands: readonly string[];

@@ -56,7 +56,7 @@ describe('a worker that starts nothing', function () {
     await until('the next to be appended', async () => (await head(node)) === 4);
   });
 
-  // Seen red without `QueueWorker.runs`: its queue stood until it was seen as stalled.
+  // Seen red without `BullmqWorker.runs`: its queue stood until it was seen as stalled.
   it('because it gave up with an error must be replaced', async () => {
     const node = await start();
     const { partitions } = node.queues as unknown as { partitions: { queue: { worker: QueueWorker } }[] };
