@@ -1,4 +1,4 @@
-/** Close codes of our own. Framing faults keep the codes of RFC 6455 (1002, 1003, 1007, 1009). */
+/** Close codes of this protocol. Framing errors keep the codes of RFC 6455 (1002, 1003, 1007, 1009). */
 export const CLOSE = {
   SUPERSEDED: 4001,
   DISCONNECTED_BY_ADMIN: 4002,
@@ -26,7 +26,7 @@ export type CloseCode = (typeof CLOSE)[CloseName];
 /** What a client does after the close: stay away, fetch a new token first, or come back with full-jitter backoff. */
 export type ReconnectPolicy = 'never' | 'new_token' | 'backoff';
 
-/** One close code: `reason` is the text of the close frame (it may be replaced by a more exact one), `meaning` is for readers. */
+/** One close code. `reason` is the text of the close frame (a more exact text may replace it), `meaning` is for the docs. */
 export interface CloseCodeDefinition {
   readonly code: CloseCode;
   readonly name: CloseName;
@@ -38,11 +38,11 @@ export interface CloseCodeDefinition {
 /** A close frame carries at most 125 bytes, two of them the code (RFC 6455 §5.5). */
 export const MAX_CLOSE_REASON_BYTES = 123;
 
-/** What a client does after `code`, by its range alone, so that codes added later are treated rightly by clients of today. */
+/** What a client does after `code`. It depends on the range alone, so that present clients also handle codes that are added later. */
 export function reconnectPolicy(code: number): ReconnectPolicy {
   if (code >= 4000 && code <= 4099) return 'never';
   if (code >= 4100 && code <= 4199) return 'new_token';
-  // The RFC's protocol faults are treated like 4009: the same client would do the same again.
+  // Framing errors count like 4009: the same client would make the same mistake again.
   if (code === 1002 || code === 1003 || code === 1007 || code === 1009) return 'never';
   return 'backoff';
 }
@@ -125,8 +125,7 @@ export function closeReason(code: CloseCode): string {
 }
 
 /**
- * Cuts `text` at a character boundary so that it fits a close frame.
- * Without it one long or non-Latin reason makes the WebSocket library throw instead of closing.
+ * Cuts `text` at a character boundary so that it fits a close frame. With a longer text the WebSocket library throws instead of closing.
  */
 export function fitCloseReason(text: string): string {
   let bytes = 0;

@@ -1,4 +1,4 @@
-/** Every error code, as a list for schemas. */
+/** Every error code, in the form of a list, for schemas. */
 export const ERROR_CODES = [
   'AUTH_ERROR',
   'TOKEN_EXPIRED',
@@ -20,13 +20,13 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface ErrorCodeDefinition {
   readonly meaning: string;
-  /** Default of `recoverable` in the `error` message: true when the connection can be used on after it. */
+  /** Default of `recoverable` in the `error` message: true: the connection stays usable. */
   readonly recoverable: boolean;
-  /** The HTTP status that goes with the code in a REST problem. */
+  /** The HTTP status of the code in a REST problem. */
   readonly http: number;
 }
 
-/** Every code that an `error` message or a REST problem may carry. */
+/** Every code of an `error` message or a REST problem. */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeDefinition>> = {
   AUTH_ERROR: {
     meaning: 'The token is missing or malformed, its signature is wrong, or it is for another service.',
@@ -40,7 +40,7 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeDefinition>> = {
     http: 401,
   },
   PERMISSION_DENIED: { meaning: 'The permission for this request is missing.', recoverable: true, http: 403 },
-  CONNECTION_LIMIT: { meaning: 'No further connection is taken here now.', recoverable: false, http: 503 },
+  CONNECTION_LIMIT: { meaning: 'The node accepts no further connection now.', recoverable: false, http: 503 },
   RATE_LIMITED: { meaning: 'Too many requests; repeat after the given time.', recoverable: true, http: 429 },
   MESSAGE_ERROR: { meaning: 'The message is not a JSON object with a `type`.', recoverable: true, http: 400 },
   MESSAGE_TOO_LARGE: { meaning: 'The message is larger than MAX_PAYLOAD.', recoverable: false, http: 413 },
@@ -49,10 +49,10 @@ export const errorCodes: Readonly<Record<ErrorCode, ErrorCodeDefinition>> = {
   MESSAGE_HANDLER_ERROR: { meaning: 'The request is valid, but processing it failed.', recoverable: true, http: 500 },
   UNAVAILABLE: { meaning: 'Redis or another dependency is not available; repeat later.', recoverable: true, http: 503 },
   TIMEOUT: {
-    meaning: 'No answer within the time allowed; it is not known whether it took effect.',
+    meaning: 'There was no answer in time; the request may have taken effect.',
     recoverable: true,
     http: 504,
   },
-  UNEXPECTED_ERROR: { meaning: 'A fault of the server.', recoverable: true, http: 500 },
+  UNEXPECTED_ERROR: { meaning: 'The server failed.', recoverable: true, http: 500 },
   CONFLICT: { meaning: 'The present state does not allow this request.', recoverable: true, http: 409 },
 };

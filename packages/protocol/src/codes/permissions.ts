@@ -16,7 +16,7 @@ export type Permission =
   | 'admin:cluster'
   | 'admin:audit';
 
-/** Every permission that the product itself asks for, with its meaning. A catalogue may name others for its event types. */
+/** Every permission that the product itself requires, with its meaning. A catalogue may name others for its event types. */
 export const permissions: Readonly<Record<Permission, string>> = {
   'events:receive': 'subscribe to and receive the events that are open to every user',
   'events:admin': 'subscribe to and receive the events meant for administrators',
@@ -26,7 +26,7 @@ export const permissions: Readonly<Record<Permission, string>> = {
   'admin:stats': 'read statistics, health details, errors and nodes of the cluster',
   'admin:connections': 'read the list of connections, single connections and mailboxes',
   'admin:disconnect': 'disconnect, ban and revoke users, and lift bans',
-  'admin:permissions': 'change the roles and permissions of users, up to the own ones',
+  'admin:permissions': "change the roles and permissions of users, up to the caller's own",
   'admin:broadcast': 'send an announcement to all users',
   'admin:queue': 'read the event queue and its jobs',
   'admin:queue_control': 'pause and resume the event queue, and retry failed jobs',

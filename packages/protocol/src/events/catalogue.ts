@@ -4,7 +4,7 @@ import type { FromSchema, JSONSchema } from '../schemas/schema.js';
 export const PRIORITIES = ['low', 'normal', 'high', 'critical', 'urgent'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-/** Severities, least first. */
+/** Severities, lowest first. */
 export const SEVERITIES = ['debug', 'info', 'warning', 'error', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
@@ -26,16 +26,16 @@ export const SEVERITY_ORDER: Readonly<Record<Severity, number>> = {
   critical: 4,
 };
 
-/** Names of control messages: never event types, or a client could not tell a control message from an event. */
+/** Names of control messages. They cannot be event types: a client could not tell a control message from an event. */
 export const RESERVED_NAMES = ['ping', 'pong', 'heartbeat', 'connection_established', 'subscription_updated'] as const;
 
-/** What the server can vouch for of an event: who published it (username and user id of the token), and when it was accepted. */
+/** Values that the server writes into events: username and user id of the publisher's token, and the time of acceptance. */
 const SERVER_VALUES = ['publisher', 'publisher_id', 'accepted_at'] as const;
 
-/** Delivery classes: `durable` goes through queue and log, `ephemeral` past both. */
+/** Delivery classes. `durable` events pass the queue and the log; `ephemeral` events bypass both. */
 export const DELIVERIES = ['durable', 'ephemeral'] as const;
 
-/** Names of event types, categories, roles and groups; no name can collide with `__proto__`. */
+/** Names of event types, categories, roles and groups. No name can collide with `__proto__`. */
 const NAME_PATTERN = '^[a-z][a-z0-9_]{0,63}$';
 const MAX_EVENT_TYPES = 2000;
 
@@ -49,7 +49,7 @@ const permission = {
 const eventTypeSchema = {
   type: 'object',
   properties: {
-    category: { ...name, description: 'what subscribe_category takes' },
+    category: { ...name, description: 'the name for subscribe_category' },
     priority: { enum: PRIORITIES },
     severity: { enum: SEVERITIES },
     delivery: { enum: DELIVERIES, description: 'default: durable' },
@@ -78,7 +78,7 @@ const eventTypeSchema = {
       type: 'string',
       minLength: 1,
       maxLength: 64,
-      description: 'field of data whose value is the conflation key when a publish gives none',
+      description: 'field of data whose value is the conflation key, if the publisher gives none',
     },
     ttl_ms: {
       type: 'integer',
@@ -105,7 +105,7 @@ const roleSchema = {
   additionalProperties: false,
 } as const satisfies JSONSchema;
 
-/** The schema of a catalogue file. That the names in it exist (defaults, groups) is checked where it is loaded. */
+/** The schema of a catalogue file. The loader also checks that the names in it exist (defaults, groups). */
 export const catalogueSchema = {
   type: 'object',
   properties: {

@@ -1,9 +1,9 @@
-/** A place in a log: which life of the log, the entry's number in it, and a tag that only this entry has (L1). */
+/** A place in a log: the epoch of the log, the number of the entry, and a tag that only this entry has (L1). */
 export interface Position {
   readonly epoch: string;
   /** 0 before the first entry, then growing by 1. */
   readonly offset: number;
-  /** Empty exactly where there is no entry yet. */
+  /** Empty if and only if there is no entry yet. */
   readonly tag: string;
 }
 
@@ -30,8 +30,8 @@ const CLIENT = /^([A-Za-z0-9_-]{8,64})\.(0|[1-9][0-9]{0,9})$/;
 
 /**
  * The opaque text of a position.
- * @throws RangeError when the text could not be read back: a client that resumes with it would be treated as fresh and
- * miss events without notice.
+ * @throws RangeError when the text could not be parsed again: a client that resumes with it would count as fresh and miss events
+ * without notice.
  */
 export function formatPosition(epoch: string, offset: number, tag: string): string {
   const text = `${epoch}.${offset}.${tag}`;
@@ -39,7 +39,7 @@ export function formatPosition(epoch: string, offset: number, tag: string): stri
   return text;
 }
 
-/** Reads a position; null when malformed (the scope is treated as fresh, L10). Never throws. */
+/** Parses a position; null when malformed (the scope then counts as fresh, L10). Never throws. */
 export function parsePosition(text: string): Position | null {
   const match = matchBounded(POSITION, text, MAX_POSITION_LENGTH);
   if (match === null) return null;
@@ -56,8 +56,8 @@ export function formatResume(broadcast: string | null, user: string | null): str
 }
 
 /**
- * Reads `<broadcast position>~<user position>`. Either may be empty; one that is malformed reads as null, and the other
- * stands: scopes are resumed separately. Null when there is no such pair at all. Never throws.
+ * Parses `<broadcast position>~<user position>`. Either may be empty. A malformed one is null and leaves the other valid, because each
+ * scope is resumed separately. Null when the text is not such a pair. Never throws.
  */
 export function parseResume(text: string): ResumePositions | null {
   if (typeof text !== 'string' || text.length > MAX_RESUME_LENGTH) return null;
@@ -71,7 +71,7 @@ export function formatClient(client: string, attempt: number): string {
   return `${client}.${attempt}`;
 }
 
-/** Reads `<id>.<attempt>` (C5); null when malformed: then the connection is of a client of its own. Never throws. */
+/** Parses `<id>.<attempt>` (C5); null when malformed: the connection then counts as a client of its own. Never throws. */
 export function parseClient(text: string): ClientAttempt | null {
   const match = matchBounded(CLIENT, text, MAX_CLIENT_LENGTH);
   if (match === null) return null;
@@ -84,7 +84,7 @@ function wellFormed(position: string): string | null {
   return parsePosition(position) === null ? null : position;
 }
 
-/** Query strings may hold anything (also a list, when a parser makes one): the length is looked at before the pattern. */
+/** Query strings may contain anything (also a list, with some parsers), so the length is checked before the pattern. */
 function matchBounded(pattern: RegExp, text: string, maxLength: number): RegExpExecArray | null {
   return typeof text === 'string' && text.length <= maxLength ? pattern.exec(text) : null;
 }

@@ -1,9 +1,9 @@
 import { MAX_EVENT_TYPE_LENGTH } from '../schemas/publish.js';
 import type { FromSchema, JSONSchema } from '../schemas/schema.js';
 
-/** Values of `priority_filter`, lowest first. An `urgent` event passes each of them. */
+/** Values of `priority_filter`, lowest first. An `urgent` event passes every filter. */
 const PRIORITY_FILTERS = ['low', 'normal', 'high', 'critical'] as const;
-/** Events per second. Beyond it a limit would be none. */
+/** Events per second. A higher limit would have no effect. */
 const MAX_MESSAGE_RATE = 10_000;
 const MAX_MUTED_EVENT_TYPES = 200;
 const MAX_PREFERRED_CATEGORIES = 100;
@@ -54,7 +54,7 @@ export const preferencesSchema = {
   ],
 } as const satisfies JSONSchema;
 
-/** A change: given fields replace the old values, absent fields keep theirs. */
+/** A change of preferences: given fields replace the old values, absent fields stay. */
 export const preferenceChangesSchema = {
   type: 'object',
   properties: fields,
@@ -64,7 +64,7 @@ export const preferenceChangesSchema = {
 export type MessagePreferences = FromSchema<typeof preferencesSchema>;
 export type PreferenceChanges = FromSchema<typeof preferenceChangesSchema>;
 
-/** The preferences of a user without choices. */
+/** The preferences of a user who has set none. */
 export const DEFAULT_PREFERENCES: MessagePreferences = Object.freeze({
   batch_messages: true,
   compress_data: false,

@@ -8,7 +8,7 @@ import { clearQueueSchema, queueReasonSchema, queueStatusRequestSchema, retryFai
 import type { FromSchema, JSONSchema } from '../schemas/schema.js';
 import type { ServerMessageType } from './serverMessages.js';
 
-/** A token longer than this would not fit the 16 KiB that Node.js allows for the headers of a request with room to spare. */
+/** A longer token would not fit, with a margin, into the 16 KiB that Node.js allows for the headers of a request. */
 export const MAX_TOKEN_LENGTH = 8192;
 export const MAX_SUBSCRIPTION_CHANGES = 200;
 const MAX_CATEGORY_CHANGES = 50;
@@ -20,12 +20,12 @@ const MAX_ANNOUNCEMENT_LENGTH = 2000;
 export const MAX_BAN_SECONDS = 31_536_000;
 
 interface ClientMessageDefinition {
-  /** Needed to send it; null: every authenticated user may. */
+  /** Permission to send the message; null: every authenticated user may send it. */
   readonly permission: Permission | null;
-  /** Type of the reply when it succeeds; null: none is sent. */
+  /** Type of the reply on success; null: no reply. */
   readonly reply: ServerMessageType | null;
   readonly meaning: string;
-  /** Schema of `data`. Data that is left out counts as `{}`. */
+  /** Schema of `data`. Missing data counts as `{}`. */
   readonly data: JSONSchema;
 }
 
@@ -59,7 +59,7 @@ const categories = {
   additionalProperties: false,
 } as const satisfies JSONSchema;
 
-/** What an admin may say about a disconnect; shared by the message and the REST body. */
+/** Options of a disconnect, shared by the message and the REST body. */
 export const disconnectOptions = {
   reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'sent to the user in the close frame' },
   ban_seconds: {
@@ -76,7 +76,7 @@ export const clientMessages = {
   pong: {
     permission: null,
     reply: null,
-    meaning: 'shows that the client is alive; the connection_id of another connection is an error',
+    meaning: 'shows that the client is alive; another connection_id than its own is an error',
     data: {
       type: 'object',
       properties: { connection_id: { type: 'string', minLength: 1, maxLength: 128 } },
@@ -142,7 +142,7 @@ export const clientMessages = {
   get_connection_status: {
     permission: null,
     reply: 'connection_status',
-    meaning: 'asks about this connection',
+    meaning: 'asks for facts about this connection',
     data: noData,
   },
   health_check: {
@@ -155,7 +155,7 @@ export const clientMessages = {
     permission: null,
     reply: null,
     meaning:
-      'the client has processed the events for this user up to this position: the server deletes them. Ignored for what was not sent, and for another epoch',
+      'the client has processed the events for this user up to this position, so the server deletes them. Ignored for positions that were not sent, and for another epoch',
     data: {
       type: 'object',
       properties: { user: { type: 'string', maxLength: MAX_POSITION_LENGTH, description: 'position of an event' } },
@@ -273,7 +273,7 @@ export type ClientMessageType = keyof typeof clientMessages;
 /** The `data` of a client message that passed validation. */
 export type ClientData<T extends ClientMessageType> = FromSchema<(typeof clientMessages)[T]['data']>;
 
-/** Whether `type` names a client message; names that every object inherits (`constructor`) do not. */
+/** Whether `type` names a client message. Names that every object inherits (`constructor`) do not. */
 export function isClientMessageType(type: string): type is ClientMessageType {
   return Object.hasOwn(clientMessages, type);
 }

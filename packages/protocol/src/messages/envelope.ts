@@ -5,7 +5,7 @@ import type { ServerData, ServerMessageType } from './serverMessages.js';
 const MAX_MESSAGE_TYPE_LENGTH = 64;
 export const MAX_MESSAGE_ID_LENGTH = 128;
 
-/** A frame of a client. Unknown fields are ignored here and refused in `data` (that is the message's own schema). */
+/** A frame of a client. Unknown fields are ignored here, and refused in `data` by the message's own schema. */
 export const envelopeSchema = {
   type: 'object',
   properties: {
@@ -28,7 +28,7 @@ export interface ServerEnvelope<T extends ServerMessageType> {
   readonly reply_to?: string;
 }
 
-/** Any frame of the server that is not an event, told apart by `type`. */
+/** Any frame of the server that is not an event. `type` tells them apart. */
 export type ServerMessage = { [T in ServerMessageType]: ServerEnvelope<T> }[ServerMessageType];
 
 /** The fields beside the data of a server message that is not an event. */

@@ -5,9 +5,9 @@ import { queueReasonSchema } from '../schemas/queue.js';
 import type { FromSchema, JSONSchema } from '../schemas/schema.js';
 import { flag, text, texts, time, whole } from '../schemas/schemaParts.js';
 
-/** Where a WebSocket is opened (GET with Upgrade). */
+/** The path that opens a WebSocket (GET with Upgrade). */
 export const WS_PATH = '/api/unified/ws';
-/** What the REST routes begin with. */
+/** Prefix of the REST routes. */
 export const REST_BASE = '/api/unified/ws';
 /** The description of the REST routes. */
 export const OPENAPI_PATH = '/api/unified/openapi.json';
@@ -15,12 +15,12 @@ export const OPENAPI_PATH = '/api/unified/openapi.json';
 export const ASYNCAPI_PATH = '/api/unified/asyncapi.json';
 /** The subprotocol that the server selects. */
 export const SUBPROTOCOL = 'unified.v1';
-/** A browser can't set headers: it sends its token as a further subprotocol, `bearer.<jwt>`, which is never selected. */
+/** A browser cannot set headers, so it sends its token as a further subprotocol, `bearer.<jwt>`, which is never selected. */
 export const BEARER_PREFIX = 'bearer.';
 /** `protocol` in connection_established. */
 export const PROTOCOL_VERSION = '1';
 
-/** Body of `POST /disconnect/:user_id`; may be left out. */
+/** Body of `POST /disconnect/:user_id`; optional. */
 export const disconnectBodySchema = {
   type: 'object',
   properties: disconnectOptions,
@@ -32,7 +32,7 @@ const grants = {
   items: { type: 'string', minLength: 1, maxLength: 64 },
 } as const satisfies JSONSchema;
 
-/** Body of `POST /users/:user_id/permissions-changed`; may be left out: then a newer token is asked for. */
+/** Body of `POST /users/:user_id/permissions-changed`; optional. Without it a newer token is required. */
 export const permissionsChangedBodySchema = {
   type: 'object',
   properties: {
@@ -47,10 +47,10 @@ export const permissionsChangedBodySchema = {
   additionalProperties: false,
 } as const satisfies JSONSchema;
 
-/** What became of an order of permissions-changed. `applied`: it holds for the live connection. */
+/** Results of permissions-changed. `applied`: it is in force on the open connection. */
 export const PERMISSION_CHANGE_RESULTS = ['applied', 'not_connected', 'node_unreachable'] as const;
 
-/** Body of `POST /users/:user_id/revoke`; may be left out: then all tokens issued until now are void. */
+/** Body of `POST /users/:user_id/revoke`; optional. Without it all tokens issued until now are revoked. */
 export const revokeBodySchema = {
   type: 'object',
   properties: {
@@ -73,7 +73,7 @@ export const revokeBodySchema = {
   additionalProperties: false,
 } as const satisfies JSONSchema;
 
-/** What a revocation met. `unaffected`: the user is connected with a token that is not meant, and stays so. */
+/** Results of a revocation. `unaffected`: the user is connected with a token that is not revoked, and stays connected. */
 export const REVOKE_RESULTS = ['closed', 'unaffected', 'not_connected', 'node_unreachable'] as const;
 export type RevokeResult = (typeof REVOKE_RESULTS)[number];
 
@@ -92,10 +92,9 @@ export const eventAcceptedSchema = whole({
   duplicate: { ...flag, description: 'true: the id is known, so nothing was added' },
   payload_differs: {
     ...flag,
-    description:
-      "a duplicate whose payload is another than the first one's under this id: this payload was not published",
+    description: 'a duplicate whose payload differs from the first one under this id: this payload was not published',
   },
-  queue: { ...text, description: 'that took it; several are joined by commas; ephemeral: none' },
+  queue: { ...text, description: 'the queue that took it; several are joined by commas; ephemeral: none' },
 });
 
 /** Answer of `POST /events`. */
@@ -115,10 +114,10 @@ export const eventsAcceptedSchema = {
   ],
 } as const satisfies JSONSchema;
 
-/** Ids of events as the server makes them: a UUID, or a given id behind the publisher's eight characters. */
+/** Ids of events as the server makes them: a UUID, or the publisher's eight characters and a given id. */
 export const SERVER_EVENT_ID_PATTERN = '^[A-Za-z0-9_-]{1,73}$';
 
-/** What can become of an event. `unknown`: it never was, or its end is longer ago than IDEMPOTENCY_WINDOW_MS. */
+/** States of an event. `unknown`: it never existed, or it ended longer ago than IDEMPOTENCY_WINDOW_MS. */
 const EVENT_STATUSES = ['queued', 'appended', 'failed', 'expired', 'unknown'] as const;
 
 /** Answer to `GET /events/:event_id`. */
@@ -138,7 +137,7 @@ export type EventStatus = FromSchema<typeof eventStatusSchema>;
 export const jobDeletedSchema = whole({ id: text, result: { const: 'deleted' } });
 export const jobRetriedSchema = whole({ id: text, result: { const: 'retried' } });
 
-/** What became of a reload of the catalogue on one node; the old one stays but for `applied`. */
+/** Results of a catalogue reload on one node. The old catalogue stays in force unless `applied`. */
 const NODE_RELOAD_RESULTS = ['applied', 'ready', 'refused', 'overtaken'] as const;
 
 export const nodeReloadSchema = whole({
@@ -146,7 +145,7 @@ export const nodeReloadSchema = whole({
   result: {
     enum: NODE_RELOAD_RESULTS,
     description:
-      "applied: in force; ready: sound, and not put in force because another node's is not; refused: faulty; overtaken: another reload came in between",
+      'applied: in force; ready: valid, but not put in force because the catalogue of another node is not; refused: invalid; overtaken: another reload came in between',
   },
   error: { type: ['string', 'null'], description: 'where in the file the error is' },
   digest: { type: ['string', 'null'], description: 'hash of the catalogue: each node reads its own file' },
@@ -163,7 +162,7 @@ export const catalogueReloadedSchema = whole({
   missing_nodes: { ...texts, description: 'nodes that did not answer: their state is not known' },
 });
 
-/** Codes that only a REST problem carries; all others are those of the `error` message. */
+/** Codes that only REST problems have. All others are those of the `error` message. */
 const REST_ERROR_CODES = ['NOT_FOUND', 'METHOD_NOT_ALLOWED'] as const;
 export type RestErrorCode = (typeof REST_ERROR_CODES)[number];
 

@@ -8,7 +8,7 @@ export interface ParametersSchema extends JSONSchema {
 
 export interface RestAnswer {
   readonly meaning: string;
-  /** Of the body. Left out: the body is no JSON of ours, or there is none. */
+  /** Schema of the body. Absent: the body has no schema, or there is none. */
   readonly schema?: JSONSchema;
   /** Default: `application/json`. Null: there is no body. */
   readonly type?: string | null;
@@ -16,7 +16,7 @@ export interface RestAnswer {
 }
 
 /**
- * One REST operation: what the server mounts and checks by, and what openapi.json says of it. There is no other list of routes.
+ * One REST operation. The server mounts and checks by it, and openapi.json is generated from it. There is no other list of routes.
  */
 export interface RestOperation {
   readonly method: 'get' | 'post' | 'put' | 'delete';
@@ -28,19 +28,19 @@ export interface RestOperation {
   readonly description?: string;
   /** One of these is enough; `any`: any valid token; null: public, no authentication. */
   readonly permissions: readonly [Permission, ...Permission[]] | 'any' | null;
-  /** Answered beyond the limits on plain HTTP too, with what was answered a moment ago. */
+  /** Not limited: above the limits on plain HTTP it is answered with its last answer. */
   readonly unlimited?: true;
-  /** How a caller may authenticate, where `permissions` is null. */
+  /** How a caller may authenticate, if `permissions` is null. */
   readonly schemes?: readonly ('bearer' | 'metricsToken')[];
-  /** Of the path, by name. */
+  /** Parameters of the path, by name. */
   readonly params?: Readonly<Record<string, JSONSchema>>;
-  /** Lists are written with commas. What is not in it is refused; left out: the query is not looked at. */
+  /** Lists are written with commas. Unknown parameters are refused. Absent: the query is ignored. */
   readonly query?: ParametersSchema;
   readonly headers?: Readonly<Record<string, JSONSchema>>;
   readonly body?: { readonly schema: JSONSchema; readonly required: boolean };
-  /** By status; the lowest is that of success. */
+  /** By status; the lowest one means success. */
   readonly answers: Readonly<Record<number, RestAnswer>>;
-  /** Statuses of problems besides those that follow from the fields above. */
+  /** Statuses of problems that do not follow from the fields above. */
   readonly problems?: readonly number[];
   readonly example?: {
     readonly params?: Readonly<Record<string, string>>;

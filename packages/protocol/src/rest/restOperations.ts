@@ -38,8 +38,8 @@ export const restOperations = {
 const USER_ID = '{user_id}';
 
 /**
- * The other form of a path with a user id: `/users/base64url/{user_id}/ban`, the id as base64url of its UTF-8, without padding. It works for
- * every id. The plain form does not for `.` and `..`: percent-encoded or not, libraries fold them away (`fetch` does) as parts of the path.
+ * The other form of a path with a user id, such as `/users/base64url/{user_id}/ban`, with the id as base64url of its UTF-8, without padding.
+ * It works for every id. The plain form does not work for `.` and `..`: even percent-encoded, libraries such as `fetch` remove them from paths.
  *
  * @returns null for a path without a user id.
  */
@@ -50,15 +50,15 @@ export function base64urlPath(path: string): string | null {
 export type RestOperationId = keyof typeof restOperations;
 type Of<N extends RestOperationId> = (typeof restOperations)[N];
 
-/** What the query of the operation holds when it passed. */
+/** The query of the operation after validation. */
 export type RestQuery<N extends RestOperationId> = Of<N> extends { readonly query: infer Q } ? FromSchema<Q> : null;
-/** What its body holds when it passed. */
+/** The body of the operation after validation. */
 export type RestBody<N extends RestOperationId> =
   Of<N> extends { readonly body: { readonly schema: infer B } } ? FromSchema<B> : null;
 /** Names of the parameters in its path. */
 export type RestParam<N extends RestOperationId> =
   Of<N> extends { readonly params: infer P } ? keyof P & string : never;
-/** What it answers when it succeeds. */
+/** The answer on success. */
 export type RestReply<N extends RestOperationId> = Of<N>['answers'][keyof Of<N>['answers']] extends infer A
   ? A extends { readonly schema: infer S }
     ? FromSchema<S>

@@ -8,14 +8,14 @@ export const DEFAULT_AUDIT_PAGE = 50;
 export const auditQuerySchema = {
   type: 'object',
   properties: {
-    actor: { type: 'string', minLength: 1, maxLength: MAX_USER_ID_LENGTH, description: 'only what this user did' },
-    action: { type: 'string', minLength: 1, maxLength: 64, description: 'only this' },
-    target: { type: 'string', minLength: 1, maxLength: 256, description: 'only what was done to this' },
+    actor: { type: 'string', minLength: 1, maxLength: MAX_USER_ID_LENGTH, description: 'only actions of this user' },
+    action: { type: 'string', minLength: 1, maxLength: 64, description: 'only this action' },
+    target: { type: 'string', minLength: 1, maxLength: 256, description: 'only actions on this target' },
     since: {
       type: 'string',
       maxLength: MAX_TIME_LENGTH,
       pattern: TIME_PATTERN,
-      description: 'RFC 3339; only what was done then or later',
+      description: 'RFC 3339; only actions at or after this time',
     },
     limit: { type: 'integer', minimum: 1, maximum: MAX_AUDIT_PAGE, description: `default: ${DEFAULT_AUDIT_PAGE}` },
     cursor: {
@@ -29,11 +29,11 @@ export const auditQuerySchema = {
 } as const satisfies JSONSchema;
 export type AuditQuery = FromSchema<typeof auditQuerySchema>;
 
-/** What is known of an order. */
+/** Outcomes of an admin action. */
 export const AUDIT_OUTCOMES = ['done', 'refused', 'unknown'] as const;
 export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
-/** What an admin did. */
+/** The record of an admin action. */
 export const auditRecordSchema = {
   type: 'object',
   properties: {
@@ -43,7 +43,7 @@ export const auditRecordSchema = {
     action: { type: 'string' },
     target: { type: 'string' },
     reason: { type: 'string', description: "the admin's reason; empty: none" },
-    details: { type: 'string', description: 'what else the order said, as JSON; empty: nothing' },
+    details: { type: 'string', description: 'other parameters of the order, as JSON; empty: none' },
     result: { type: 'string', description: 'the result, in words' },
     outcome: {
       enum: AUDIT_OUTCOMES,

@@ -2,7 +2,7 @@ import { MAX_EVENT_TYPE_LENGTH, MAX_ROLE_LENGTH, MAX_USER_ID_LENGTH } from './pu
 import type { FromSchema, JSONSchema } from './schema.js';
 import { count, text, texts, time } from './schemaParts.js';
 
-/** States of a connection as they are named on the wire. */
+/** States of a connection, by their names on the wire. */
 export const CONNECTION_STATUSES = [
   'connecting',
   'connected',
@@ -13,11 +13,11 @@ export const CONNECTION_STATUSES = [
 ] as const;
 export type ConnectionStatus = (typeof CONNECTION_STATUSES)[number];
 
-/** Why a connection is not healthy, with the meaning. */
+/** Reasons why a connection is not healthy, with their meanings. */
 const connectionFaults = {
   establishing: 'it is not established yet',
-  suspended: 'its node was cut off from the cluster, and nothing is delivered until it is known to be current',
-  congested: 'its peer takes less than it is sent; nothing is written until that has emptied',
+  suspended: 'its node was cut off from the cluster; nothing is delivered until the connection is confirmed as current',
+  congested: 'its peer reads more slowly than the node sends; nothing is written until the socket has emptied',
   backlog: 'more than half of MAX_BUFFERED_BYTES waits in the socket',
   unanswered_ping: 'nothing was heard from the peer for more than half of PING_TIMEOUT_MS after a ping',
   errors: 'the last message of the client was answered with an error',
@@ -34,7 +34,7 @@ export const healthReasonsSchema = {
 
 const MAX_CONNECTIONS_PAGE = 200;
 export const DEFAULT_CONNECTIONS_PAGE = 100;
-/** When the listing began, and the last user of the page before. */
+/** The start of the listing, and the last user of the previous page. */
 export const CONNECTIONS_CURSOR_PATTERN = '^[0-9a-z]{1,9}\\.[A-Za-z0-9_-]{2,172}$';
 const MAX_NODE_ID_LENGTH = 128;
 
@@ -43,7 +43,7 @@ const page = {
     type: 'integer',
     minimum: 1,
     maximum: MAX_CONNECTIONS_PAGE,
-    description: `at most as many; default: ${DEFAULT_CONNECTIONS_PAGE}`,
+    description: `maximum number of connections; default: ${DEFAULT_CONNECTIONS_PAGE}`,
   },
   cursor: {
     type: 'string',
@@ -53,7 +53,7 @@ const page = {
   },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
 
-/** What of a connection is asked for; what is left out does not matter. */
+/** Filters of the list. An absent filter has no effect. */
 const filter = {
   user: {
     type: 'string',

@@ -36,7 +36,7 @@ export const clientExamples: { readonly [T in ClientMessageType]: ClientData<T> 
   broadcast_admin_message: { message: 'Maintenance at noon', priority: 'high' },
 };
 
-/** Data of server messages; those of reports are too long to be of use here. */
+/** Data of server messages. Reports are missing, because they are too long for the docs. */
 export const serverExamples: { readonly [T in ServerMessageType]?: ServerData<T> } = {
   connection_established: {
     connection_id: '7Jw3kPZ0',

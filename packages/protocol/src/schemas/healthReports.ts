@@ -61,7 +61,7 @@ const recordedError = {
   user_id: { ...textOrNull, description: 'null: not authenticated' },
 } as const;
 const recordedErrorSchema = whole(recordedError);
-/** An error that a client or caller received. Holds no text: a message could quote client data. */
+/** An error that a client or caller received. Has no text, because a message could quote client data. */
 export type RecordedError = FromSchema<typeof recordedErrorSchema>;
 
 /** Answer of `GET /errors`. */

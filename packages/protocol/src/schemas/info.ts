@@ -11,7 +11,7 @@ const eventType = whole({
   permission: { ...text, description: 'needed to subscribe and to receive' },
 });
 
-/** Answer of `GET /info`: what this service can do. Public. */
+/** Answer of `GET /info`: the capabilities of this service. Public. */
 export const infoSchema = whole({
   endpoint: text,
   description: text,

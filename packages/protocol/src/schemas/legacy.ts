@@ -2,12 +2,12 @@ import type { FromSchema, JSONSchema } from './schema.js';
 
 /**
  * The endpoints of the predecessor, kept while clients move (LEGACY_ENDPOINTS, docs/MIGRATION.md). Each group is an endpoint, and a name
- * that `subscribe_category` takes.
+ * for `subscribe_category`.
  */
 export const LEGACY_GROUPS = ['health', 'dns_management', 'security', 'system', 'admin'] as const;
 export type LegacyGroup = (typeof LEGACY_GROUPS)[number];
 
-/** Where a group's WebSocket is opened: at either of these, with the group in the place of `<group>`. */
+/** Paths of a group's WebSocket; `<group>` stands for the group. */
 export const LEGACY_PATHS = ['/ws/<group>', '/api/websocket/ws/<group>'] as const;
 
 /** Query of `GET /legacy/connections`. */
@@ -25,7 +25,7 @@ export const legacyQuerySchema = {
   additionalProperties: false,
 } as const satisfies JSONSchema;
 
-/** Answer to `GET /legacy/connections`: who still uses the legacy endpoints. */
+/** Answer to `GET /legacy/connections`: the users of the legacy endpoints. */
 export const legacyUsersSchema = {
   type: 'object',
   properties: {

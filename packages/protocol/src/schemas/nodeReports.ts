@@ -17,11 +17,11 @@ import {
   whole,
 } from './schemaParts.js';
 
-/** What must hold for a node to serve. */
+/** What a node needs in order to serve. */
 const CHECKS = ['redis', 'bus', 'lease', 'event_loop', 'workers', 'parts', 'draining'] as const;
 export type CheckName = (typeof CHECKS)[number];
 
-/** How a node stands in the cluster. `serving` alone may deliver. */
+/** The state of a node in the cluster. Only `serving` may deliver. */
 export const STANDINGS = ['starting', 'rejoining', 'serving', 'interrupted', 'stopped'] as const;
 export type Standing = (typeof STANDINGS)[number];
 
@@ -58,7 +58,7 @@ export const readinessSchema = whole({
 });
 export type ReadinessReport = FromSchema<typeof readinessSchema>;
 
-/** Answer of `GET /readyz`; of several processes that share the port, all must be ready, or some when nobody else is better off. */
+/** Answer of `GET /readyz`. If several processes share the port, all must be ready, or some if no other node is better off. */
 export const readyzSchema = {
   anyOf: [
     readinessSchema,
@@ -172,7 +172,7 @@ const queueWorkers = whole({
   refused: { ...tally, description: 'publishes refused because there was no room, by reason' },
 });
 
-/** What one node says of itself. Sums are since its start. */
+/** The statistics of one node. Sums are since its start. */
 export const nodeStatsSchema = whole({
   node_id: text,
   process_id: {

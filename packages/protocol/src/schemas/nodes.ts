@@ -3,10 +3,10 @@ import { queueReasonSchema } from './queue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 import { amount, count, text, texts, time } from './schemaParts.js';
 
-/** What a node is to those who look at it. `draining`: it takes no connections and sends its own away. */
+/** The state of a node for admins. `draining`: it accepts no connections and sends its own away. */
 export const NODE_STATES = ['ready', 'not_ready', 'draining', 'no_answer'] as const;
 
-/** What became of the order to drain a node. `node_unreachable`: no answer; the order may reach it yet. */
+/** Results of an order to drain a node. `node_unreachable`: no answer; the order may still reach it. */
 const DRAIN_RESULTS = ['draining', 'node_unreachable'] as const;
 
 export const clusterNodeSchema = {
@@ -61,7 +61,7 @@ export const clusterNodesSchema = {
 } as const satisfies JSONSchema;
 export type ClusterNodes = FromSchema<typeof clusterNodesSchema>;
 
-/** Body of `POST /nodes/:id/drain`; may be left out. */
+/** Body of `POST /nodes/:id/drain`; optional. */
 export const drainBodySchema = {
   type: 'object',
   properties: {
@@ -77,7 +77,7 @@ export const nodeDrainedSchema = {
   type: 'object',
   properties: {
     node_id: text,
-    process_id: { ...text, description: 'that was told so' },
+    process_id: { ...text, description: 'the process that got the order' },
     result: { enum: DRAIN_RESULTS },
     connections: {
       type: ['integer', 'null'],

@@ -2,24 +2,24 @@ import { DELIVERIES, PRIORITIES, SEVERITIES } from '../events/catalogue.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 
 export const MAX_EVENT_TYPE_LENGTH = 64;
-/** A user id has 1–128 bytes; the schemas bound characters, the server checks the bytes (they go into Redis keys). */
+/** A user id has 1–128 bytes. The schemas limit characters; the server checks the bytes, because ids become part of Redis keys. */
 export const MAX_USER_ID_LENGTH = 128;
 export const MAX_ROLE_LENGTH = 64;
 const MAX_PERMISSION_LENGTH = 64;
 export const MAX_KEY_LENGTH = 128;
-/** Events of one publish. */
+/** Maximum number of events in one publish. */
 export const MAX_PUBLISH_EVENTS = 1000;
 export const MAX_TARGET_USERS = 1000;
 const MAX_EXCLUDED_USERS = 1000;
 const MAX_ROLES = 50;
 /** RFC 3339 with nanoseconds and an offset is 35 characters. */
 export const MAX_TIME_LENGTH = 35;
-/** 30 days in ms; bounds what a publisher can make the queue keep. */
+/** 30 days in ms; limits what a publisher can make the queue keep. */
 export const MAX_DELAY_MS = 30 * 24 * 3600 * 1000;
-/** What a publisher may give as the id of an event, and as `Idempotency-Key` (L2). */
+/** The form of an event id that a publisher gives, also as `Idempotency-Key` (L2). */
 export const EVENT_ID_PATTERN = '^[A-Za-z0-9_-]{1,64}$';
 export const MAX_EVENT_ID_LENGTH = 64;
-/** The shape of an RFC 3339 time with a zone; whether the day exists is checked when it is parsed. */
+/** The form of an RFC 3339 time with a zone. The parser checks that the day exists. */
 export const TIME_PATTERN = '^\\d{4}-\\d{2}-\\d{2}[Tt]\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?([Zz]|[+-]\\d{2}:\\d{2})$';
 
 const userIds = {

@@ -1,26 +1,26 @@
 import { MAX_EVENT_TYPE_LENGTH } from './publish.js';
 import type { FromSchema, JSONSchema } from './schema.js';
 
-/** States of a job. `waiting`: due, and next when its queue comes to it; `delayed`: not due yet. */
+/** States of a job. `waiting`: due, and started in turn; `delayed`: not due yet. */
 export const QUEUE_JOB_STATES = ['waiting', 'active', 'delayed', 'failed', 'completed'] as const;
 export type QueueJobState = (typeof QUEUE_JOB_STATES)[number];
 
-/** What `clear_event_queue` can take away; an active job never. */
+/** States that `clear_event_queue` can clear; never active jobs. */
 const CLEARABLE_STATES = ['waiting', 'delayed', 'failed', 'completed'] as const;
 export type ClearableState = (typeof CLEARABLE_STATES)[number];
-/** Cleared when no states are named: what is still to be delivered. Failed jobs are kept to be looked at. */
+/** The states that are cleared by default: everything still to be delivered. Failed jobs are kept for inspection. */
 export const DEFAULT_CLEARED_STATES = ['waiting', 'delayed'] as const satisfies readonly ClearableState[];
 
 /** A job's id on the wire: `<queue>.<id>` (Q3). */
 export const JOB_ID_PATTERN = '^events-([0-9]{1,4}|urgent)\\.[A-Za-z0-9_-]{1,128}$';
 export const MAX_JOB_ID_LENGTH = 142;
-/** Jobs of one page. */
+/** Maximum number of jobs of a page. */
 export const MAX_JOBS_PAGE = 100;
-/** Jobs of a page for which no end was given. */
+/** Jobs of a page without an `end`. */
 export const DEFAULT_JOBS_PAGE = 20;
 const MAX_JOB_INDEX = 10_000_000;
 const MAX_FILTERED_TYPES = 200;
-/** Jobs that one request retries at most, and without a limit. */
+/** Maximum number of jobs that one request retries, also without a limit. */
 const MAX_RETRIED_JOBS = 1000;
 export const DEFAULT_RETRIED_JOBS = 100;
 const MAX_RETRIED_IDS = 100;
@@ -28,7 +28,7 @@ const MAX_RETRIED_IDS = 100;
 const MAX_AGE_MS = 315_360_000_000;
 const MAX_ADMIN_REASON_LENGTH = 200;
 
-/** Why an admin does it; goes into the audit record. */
+/** The admin's reason, for the audit record. */
 const reason = { type: 'string', maxLength: MAX_ADMIN_REASON_LENGTH, description: 'for the audit record' } as const;
 const eventTypes = {
   type: 'array',
@@ -112,7 +112,7 @@ export const retryFailedSchema = {
 } as const satisfies JSONSchema;
 export type RetryFailedRequest = FromSchema<typeof retryFailedSchema>;
 
-/** `pause_event_queue`, `resume_event_queue`, and the bodies of the routes that take nothing else. */
+/** `pause_event_queue`, `resume_event_queue`, and the bodies of routes that take only a reason. */
 export const queueReasonSchema = {
   type: 'object',
   properties: { reason },

@@ -7,10 +7,10 @@ import { amount, count, flag, listOf, text, texts, time, timeOrNull, whole } fro
 export const ROLLOUT_MODES = ['disabled', 'testing', 'gradual', 'full'] as const;
 export type RolloutMode = (typeof ROLLOUT_MODES)[number];
 
-/** What a user is assigned to. */
+/** The endpoint that a user is assigned to. */
 const ROLLOUT_ENDPOINTS = ['legacy', 'unified'] as const;
 
-/** Why. */
+/** Reasons of the assignment. */
 export const ROLLOUT_REASONS = [
   'legacy_endpoints_off',
   'force_legacy',
@@ -23,7 +23,7 @@ export const ROLLOUT_REASONS = [
 ] as const;
 export type RolloutReason = (typeof ROLLOUT_REASONS)[number];
 
-/** Users of one list: both lists full of UUIDs still fit into the body of a request. */
+/** Maximum number of users of one list. Two full lists of UUIDs still fit into the body of a request. */
 export const MAX_ROLLOUT_USERS = 5000;
 
 const mode = { enum: ROLLOUT_MODES } as const satisfies JSONSchema;
@@ -45,7 +45,7 @@ const userIds = {
   maxItems: MAX_ROLLOUT_USERS,
 } as const satisfies JSONSchema;
 
-/** Body of `PUT /rollout`: the whole state, since a list that was left out could mean that it stays or that it goes. */
+/** Body of `PUT /rollout`: the whole state. For a missing list it would not be clear whether it stays or is removed. */
 export const rolloutBodySchema = {
   type: 'object',
   properties: {
@@ -130,7 +130,7 @@ const decision = {
 
 /** The data of the server message `rollout_changed`. */
 export const rolloutDecisionSchema = whole(decision);
-/** What a user is assigned to, and why. `enforced` is never true of who is assigned to the legacy endpoints. */
+/** The endpoint that a user is assigned to, and why. `enforced` is never true for the legacy endpoints. */
 export type RolloutDecision = FromSchema<typeof rolloutDecisionSchema>;
 
 /** Answer of `GET /rollout/me`. */

@@ -1,12 +1,12 @@
 /**
- * The part of JSON Schema (draft 7 words) that the wire contract uses, and the TypeScript type of what a schema accepts.
+ * The part of JSON Schema (draft 7) that the wire contract uses, and the TypeScript type of the values that a schema accepts.
  *
- * Written here, not taken from a library: the declarations of this package are read by browser projects that install
- * nothing else, so a type imported from elsewhere would not resolve there (test/unit/protocol/types.test.ts compares the two).
+ * Defined here and not imported from a library: browser projects use the declarations of this package without installing anything else,
+ * so an imported type would not resolve there (test/unit/protocol/types.test.ts compares the two).
  */
 type JsonType = 'string' | 'number' | 'integer' | 'boolean' | 'object' | 'array' | 'null';
 
-/** A schema. A word that is not listed here is a compile-time error, so a misspelt bound can't silently bound nothing. */
+/** A schema. An unknown keyword does not compile, so a misspelt limit cannot silently have no effect. */
 export interface JSONSchema {
   readonly $id?: string;
   readonly title?: string;
@@ -33,8 +33,8 @@ export interface JSONSchema {
 
 /**
  * The type of the values that schema `S` accepts (`S` is the type of an `as const` object).
- * Arrays are readonly: a decoded message is never changed in place. An object schema without `properties` is any JSON
- * object; one with `properties` has exactly these in TypeScript, even if it lets a newer peer add others.
+ * Arrays are readonly: a decoded message is never changed in place. An object schema without `properties` accepts any JSON object. One with
+ * `properties` has exactly these in TypeScript, even if it accepts the additional ones of a newer peer.
  */
 export type FromSchema<S> = S extends { readonly const: infer C }
   ? C

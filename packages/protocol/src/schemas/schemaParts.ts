@@ -1,6 +1,6 @@
 import type { JSONSchema } from './schema.js';
 
-/** What the schemas of answers are made of. */
+/** Parts that schemas of answers are made of. */
 export const text = { type: 'string' } as const satisfies JSONSchema;
 export const textOrNull = { type: ['string', 'null'] } as const satisfies JSONSchema;
 export const texts = { type: 'array', items: text } as const satisfies JSONSchema;
@@ -12,7 +12,7 @@ export const flagOrNull = { type: ['boolean', 'null'] } as const satisfies JSONS
 export const count = { type: 'integer', minimum: 0 } as const satisfies JSONSchema;
 export const countOrNull = { type: ['integer', 'null'], minimum: 0 } as const satisfies JSONSchema;
 export const amount = { type: 'number', minimum: 0 } as const satisfies JSONSchema;
-/** Counts by a name that is not fixed, such as a code. */
+/** Counts by names that are not fixed, such as codes. */
 export const tally = { type: 'object', additionalProperties: count } as const satisfies JSONSchema;
 
 /** The properties of an object of whole numbers. */
@@ -24,7 +24,7 @@ export function amounts<const K extends string>(...names: readonly K[]): { reado
   return Object.fromEntries(names.map((name) => [name, amount])) as { [P in K]: typeof amount };
 }
 
-/** An object all of whose properties are there. */
+/** An object whose properties are all required. */
 export function whole<const P extends Readonly<Record<string, JSONSchema>>>(properties: P) {
   const required = Object.keys(properties) as (keyof P & string)[];
   return { type: 'object', properties, required } as const;

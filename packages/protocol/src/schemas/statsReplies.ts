@@ -1,6 +1,6 @@
 import { amount, amounts, count, countOrNull, counts, flag, tally, text, texts, time, whole } from './schemaParts.js';
 
-/** What every report over the cluster begins and ends with. */
+/** The common fields of all reports about the cluster. */
 const head = { generated_at: time, node_id: { ...text, description: 'that was asked' } } as const;
 const tail = {
   missing_nodes: { ...texts, description: 'nodes that did not answer in time: the sums are without them' },
@@ -17,7 +17,7 @@ const connectionCounts = {
   errors_by_code: tally,
 } as const;
 
-/** `connection_stats`: the sums over the cluster, and those of each node. */
+/** `connection_stats`: sums over the cluster, and the figures of each node. */
 export const connectionStatsSchema = whole({
   ...head,
   ...connectionCounts,
@@ -48,7 +48,7 @@ const routerCounts = {
   events_over_rate: { ...tally, description: 'durable events over the rate of their type, by type' },
 } as const;
 
-/** `router_stats`: the way of the events, summed over the cluster, and of each node. */
+/** `router_stats`: figures about events, summed over the cluster and for each node. */
 export const routerStatsSchema = whole({
   ...head,
   ...routerCounts,
@@ -59,7 +59,7 @@ export const routerStatsSchema = whole({
   ...tail,
 });
 
-/** `system_metrics` as a reply; the event of this name has `scope`. */
+/** The reply `system_metrics`. The event of the same name has `scope`. */
 export const systemMetricsSchema = whole({
   ...head,
   websocket: whole({

@@ -17,7 +17,7 @@ import {
   whole,
 } from './schemaParts.js';
 
-/** What only the node of the owner knows. */
+/** Facts that only the node of the connection knows. */
 const live = {
   status: { enum: [...CONNECTION_STATUSES, null] },
   is_healthy: flagOrNull,

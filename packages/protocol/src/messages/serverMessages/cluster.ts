@@ -11,10 +11,10 @@ import { flag, text, textOrNull, time } from '../../schemas/schemaParts.js';
 import { connectionStatsSchema, routerStatsSchema, systemMetricsSchema } from '../../schemas/statsReplies.js';
 import type { ServerMessageDefinition } from './definition.js';
 
-/** What became of the order to disconnect a user (G4). */
+/** Results of an order to disconnect a user (G4). */
 const DISCONNECT_RESULTS = ['closed', 'not_connected', 'node_unreachable'] as const;
 
-/** What concerns more than the connection: publishers, admins and the roll-out are told it. */
+/** Messages about more than the connection: for publishers, admins and the roll-out. */
 export const clusterMessages = {
   user_disconnected: {
     meaning: 'the result of disconnecting a user',
@@ -23,7 +23,7 @@ export const clusterMessages = {
       properties: {
         user_id: text,
         result: { enum: DISCONNECT_RESULTS },
-        node_id: { ...textOrNull, description: 'of the owner; null when the user was not connected' },
+        node_id: { ...textOrNull, description: "node of the user's connection; null when the user was not connected" },
         reason: textOrNull,
         legacy_closed: {
           type: 'integer',

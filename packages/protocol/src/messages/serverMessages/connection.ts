@@ -16,7 +16,7 @@ export type SubscriptionError = (typeof SUBSCRIPTION_ERRORS)[number];
 const SUBSCRIPTION_CHANGE_REASONS = ['permissions_changed', 'token_refreshed', 'catalogue_reloaded'] as const;
 export type SubscriptionChangeReason = (typeof SUBSCRIPTION_CHANGE_REASONS)[number];
 
-/** What concerns the connection itself: its subscriptions, token, preferences, health and rates. */
+/** Messages about the connection itself: its subscriptions, token, preferences, health and rates. */
 export const connectionMessages = {
   pong: {
     meaning: 'answers ping',
@@ -48,7 +48,7 @@ export const connectionMessages = {
         updated_at: time,
         reason: {
           enum: SUBSCRIPTION_CHANGE_REASONS,
-          description: 'why the server changed them; errors names what went; not in a reply',
+          description: 'why the server changed them; errors names the removed types; not in a reply',
         },
       },
       required: ['subscriptions', 'errors', 'updated_at'],
@@ -157,7 +157,7 @@ export const connectionMessages = {
         websocket_state: { enum: CONNECTION_STATUSES },
         last_ping: timeOrNull,
         last_pong: timeOrNull,
-        message_queue_size: { ...count, description: 'bytes written to the socket and not yet taken by the kernel' },
+        message_queue_size: { ...count, description: 'bytes written to the socket but not yet accepted by the kernel' },
         consecutive_errors: count,
         server_time: time,
         node: { ...text, description: 'id of the node' },

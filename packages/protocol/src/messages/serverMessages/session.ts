@@ -3,19 +3,19 @@ import type { JSONSchema } from '../../schemas/schema.js';
 import { count, flag, text, textOrNull, texts, time } from '../../schemas/schemaParts.js';
 import type { ServerMessageDefinition } from './definition.js';
 
-/** The position: all that concerns the connection up to here was written before this frame (L4). */
+/** The positions: everything for the connection up to them was written before this frame (L4). */
 const positions = {
   type: 'object',
   properties: { broadcast: textOrNull, user: textOrNull },
   required: ['broadcast', 'user'],
 } as const satisfies JSONSchema;
 
-/** What became of a given position, per scope. */
+/** Results of a resume position, per scope. */
 const RESUME_RESULTS = ['fresh', 'full', 'partial', 'none'] as const;
 export type ResumeResult = (typeof RESUME_RESULTS)[number];
 const resumeResult = { enum: RESUME_RESULTS } as const satisfies JSONSchema;
 
-/** What holds for each connection, told in connection_established so that a client need not find out by errors. */
+/** Limits of each connection. They are in connection_established, so that a client need not find them out by errors. */
 export const limitsSchema = {
   type: 'object',
   properties: {
@@ -36,7 +36,7 @@ const errorProperties = {
   supported_types: { ...texts, description: 'with UNKNOWN_MESSAGE_TYPE' },
 } as const satisfies Readonly<Record<string, JSONSchema>>;
 
-/** What holds the session together: connection_established, signs of life, errors and what is lost. */
+/** Messages of the session: connection_established, signs of life, errors and gaps. */
 export const sessionMessages = {
   connection_established: {
     meaning: 'the connection is open, and every older connection of the user is closed',

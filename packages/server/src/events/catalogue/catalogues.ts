@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto';
 import { RoleTable } from '../../auth/roleTable.js';
 import { type EventCatalogue, loadCatalogue } from './eventCatalogue.js';
 
-/** A catalogue and what its roles allow: they change together. */
+/** A catalogue and the permissions of its roles. They change together. */
 interface InForce {
   readonly catalogue: EventCatalogue;
-  /** A hash of it: the same on every node that has the same. */
+  /** Hash of the catalogue: equal on nodes with equal catalogues. */
   readonly version: string;
   readonly roles: RoleTable;
 }
 
 /**
- * The catalogue in force on this node. A reload has two steps, so that a cluster can make sure that every node has a sound file
- * before the first one changes.
+ * The catalogue in force on this node. A reload has two steps, so that the cluster can check that every node has a valid file before
+ * the first node changes.
  */
 export class Catalogues {
   private readonly path: string | null;
@@ -20,7 +20,7 @@ export class Catalogues {
   private ready: { readonly id: string; readonly next: InForce } | null = null;
 
   /**
-   * @param path EVENT_CATALOGUE; null: the one that comes with the product.
+   * @param path EVENT_CATALOGUE; null: the default catalogue.
    * @throws CatalogueError with the place of the fault.
    */
   constructor(path: string | null) {
@@ -41,7 +41,7 @@ export class Catalogues {
   }
 
   /**
-   * Reads and checks the file; what is in force stays. The last one prepared is kept.
+   * Reads and checks the file. The catalogue in force stays. Only the last prepared catalogue is kept.
    *
    * @throws CatalogueError with the place of the fault.
    */
@@ -52,7 +52,7 @@ export class Catalogues {
     return next.catalogue;
   }
 
-  /** Puts in force what was prepared under this id. @returns false when another was prepared since. */
+  /** Puts the catalogue in force that was prepared under this id. @returns false if another was prepared since. */
   apply(id: string): boolean {
     if (this.ready?.id !== id) return false;
     this.inForce = this.ready.next;

@@ -11,14 +11,14 @@ import { compileSchema } from '../../util/compileSchema.js';
 import { placeOfFault } from '../../util/placeOfFault.js';
 import { type PayloadFault, PayloadSchemaError, PayloadSchemas } from './payloadSchemas.js';
 
-/** A catalogue that cannot be used: the message names the file and the exact place of the first fault. */
+/** An unusable catalogue. The message names the file and the exact place of the first fault. */
 export class CatalogueError extends Error {
   override readonly name = 'CatalogueError';
 }
 
 /**
- * What holds for event types that the product itself publishes where a catalogue does not say otherwise: an own catalogue may be older
- * than these fields, and an announcement comes from an admin in it too.
+ * Defaults of event types that the product itself publishes. A custom catalogue may be older than these fields, and an announcement comes
+ * from an admin in it too.
  */
 const OF_THE_PRODUCT: Readonly<Record<string, Partial<EventTypeDefinition>>> = {
   admin_broadcast: {
@@ -29,31 +29,31 @@ const OF_THE_PRODUCT: Readonly<Record<string, Partial<EventTypeDefinition>>> = {
 
 const validate = compileSchema<Catalogue>(catalogueSchema);
 
-/** Needed to publish an event of a type that asks for nothing else. */
+/** Permission to publish events of a type that names none. */
 const PUBLISH: Permission = 'events:publish';
 
-/** Who may publish events of a type. */
+/** Permission to publish events of a type. */
 export function publishPermission({ publish_permission }: EventTypeDefinition): string {
   return publish_permission ?? PUBLISH;
 }
 
 /**
- * What events there are, who may receive them, and who gets which of them unasked. Immutable: a reload makes another.
+ * The event types, who may receive them, and the default subscriptions. Immutable: a reload creates a new object.
  */
 export class EventCatalogue {
   readonly roles: ReadonlyMap<string, RoleDefinition>;
   /** Group of the predecessor -> categories. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
   readonly raw: Catalogue;
-  // Maps: types and roles are looked up by what users send, and a plain object would find `constructor`.
+  // Maps: users send the names of types and roles, and a plain object would find `constructor`.
   private readonly definitions: ReadonlyMap<string, EventTypeDefinition>;
   private readonly names: readonly string[];
   private readonly payloads: PayloadSchemas;
   private readonly byCategory: ReadonlyMap<string, readonly string[]>;
 
   /**
-   * @param raw passed `parseCatalogue`.
-   * @throws PayloadSchemaError for a payload schema that cannot be used.
+   * @param raw has passed `parseCatalogue`.
+   * @throws PayloadSchemaError for an unusable payload schema.
    */
   constructor(raw: Catalogue) {
     this.raw = raw;
@@ -73,7 +73,7 @@ export class EventCatalogue {
     this.byCategory = byCategory;
   }
 
-  /** The definition of an event type; undefined when there is no such type. */
+  /** The definition of an event type; undefined if the type does not exist. */
   get(type: string): EventTypeDefinition | undefined {
     return this.definitions.get(type);
   }
@@ -83,21 +83,21 @@ export class EventCatalogue {
     return this.names;
   }
 
-  /** The types of a category; none when there is no such category. */
+  /** The types of a category; empty if the category does not exist. */
   typesOf(category: string): readonly string[] {
     return this.byCategory.get(category) ?? [];
   }
 
   /**
-   * The categories that a name stands for: the category of that name and those of the group of that name, since some are both
-   * (`system` is a category, and the group that holds it and `error`). None when there is neither.
+   * The categories that a name means: the category of that name, and those of the group of that name. Some names are both (`system` is a
+   * category, and a group of itself and `error`). Empty if there is neither.
    */
   categoriesOf(name: string): readonly string[] {
     const own = this.byCategory.has(name) ? [name] : [];
     return [...new Set([...own, ...(this.groups.get(name) ?? [])])];
   }
 
-  /** Why `data` is none of an event of the type, by the type's payload schema; null when it is. */
+  /** The fault of `data` by the payload schema of the type; null if there is none. */
   payloadFault(type: string, data: unknown): PayloadFault | null {
     return this.payloads.fault(type, data);
   }
@@ -106,7 +106,7 @@ export class EventCatalogue {
 /**
  * Loads the catalogue.
  *
- * @param path file of an own one (EVENT_CATALOGUE); null or absent: the one that comes with the product.
+ * @param path file of a custom catalogue (EVENT_CATALOGUE); null or absent: the default catalogue.
  * @throws CatalogueError that names the file and the exact place of the first fault.
  */
 export function loadCatalogue(path: string | null = null): EventCatalogue {
@@ -122,7 +122,7 @@ export function loadCatalogue(path: string | null = null): EventCatalogue {
   return parseCatalogue(text, file);
 }
 
-/** As `loadCatalogue`, from a text. `name` stands in error messages. */
+/** As `loadCatalogue`, from a text. Error messages name the source `name`. */
 export function parseCatalogue(text: string, name: string): EventCatalogue {
   const raw = parseJson(text, name);
   if (!validate(raw)) {
@@ -145,7 +145,7 @@ function build(raw: Catalogue, name: string): EventCatalogue {
   }
 }
 
-/** A name that leads nowhere is a misspelling: a default subscription would silently never come. */
+/** An unknown name is a misspelling: the default subscription would silently have no effect. */
 function checkNames(catalogue: EventCatalogue, name: string): void {
   const categories = new Set(catalogue.types().map((type) => catalogue.get(type)?.category));
   for (const [role, { default_subscriptions }] of catalogue.roles) {

@@ -4,19 +4,19 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { parseTime } from '../../util/parseTime.js';
 import { deeperThan } from '../event/storedEvent.js';
 
-/** Bounds of what an own catalogue may ask each publish, and each reload, to work on. */
+/** Limits of the work that a custom catalogue adds to each publish and each reload. */
 const MAX_SCHEMA_BYTES = 32_768;
 const MAX_SCHEMAS_BYTES = 1_048_576;
 const MAX_SCHEMA_DEPTH = 32;
 
-/** Where the data of an event, or a schema, is at fault. */
+/** The place of a fault in the data of an event, or in a schema. */
 export interface PayloadFault {
   /** JSON pointer. */
   readonly path: string;
   readonly message: string;
 }
 
-/** A schema that cannot be used. `path` points into the catalogue. */
+/** An unusable schema. `path` points into the catalogue. */
 export class PayloadSchemaError extends Error {
   override readonly name = 'PayloadSchemaError';
   readonly path: string;
@@ -28,15 +28,15 @@ export class PayloadSchemaError extends Error {
 }
 
 /**
- * The payload schemas of a catalogue, compiled once. A keyword or format that is not known is refused rather than ignored: a
- * misspelt bound would silently bound nothing.
+ * The payload schemas of a catalogue, compiled once. An unknown keyword or format is refused, not ignored: a misspelt limit would silently
+ * have no effect.
  */
 export class PayloadSchemas {
   private readonly compiled: ReadonlyMap<string, ValidateFunction>;
 
   /** @throws PayloadSchemaError with the place of the first fault. */
   constructor(types: Catalogue['event_types']) {
-    // Most catalogues have no schema, and this compiles the schema of schemas.
+    // Most catalogues have no schema, and this step compiles the meta-schema.
     let ajv: Ajv | null = null;
     const compiled = new Map<string, ValidateFunction>();
     let total = 0;
@@ -53,7 +53,7 @@ export class PayloadSchemas {
     this.compiled = compiled;
   }
 
-  /** The first fault of an event's data, with a path that begins with `/data`; null when the type has no schema or it matches. */
+  /** The first fault of an event's data, with a path that begins with `/data`; null if the type has no schema or the data matches. */
   fault(type: string, data: unknown): PayloadFault | null {
     const validate = this.compiled.get(type);
     if (!validate || validate(data)) return null;
@@ -96,7 +96,7 @@ function checkSize(schema: object, path: string): number {
 function compile(ajv: Ajv, schema: object, path: string): ValidateFunction {
   if ('$async' in schema) throw new PayloadSchemaError(`${path}/$async`, 'is not supported');
   try {
-    // Checked by the meta-schema first: it knows the place within the schema.
+    // First check by the meta-schema, which knows the place within the schema.
     if (ajv.validateSchema(schema) === true) return ajv.compile(schema);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -106,7 +106,7 @@ function compile(ajv: Ajv, schema: object, path: string): ValidateFunction {
   throw new PayloadSchemaError(`${path}${error?.instancePath ?? ''}`, messageOf(error));
 }
 
-/** How ajv names what it stumbled over: the first place in the schema that holds that name is told. */
+/** How ajv quotes the faulty name. The first place in the schema with that name is reported. */
 const NAMED: readonly RegExp[] = [
   /unknown keyword: "([^"]+)"/,
   /unknown format "([^"]+)"/,

@@ -2,8 +2,8 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 /**
- * The queue of an ordering key: FNV-1a over its UTF-8. Every node and every version must agree on it, or the order of a
- * key breaks: never change it.
+ * The queue of an ordering key: FNV-1a over its UTF-8. All nodes and versions must agree on it, or the order of a key breaks: never
+ * change it.
  */
 export function partitionOf(orderingKey: string, partitions: number): number {
   let hash = FNV_OFFSET;

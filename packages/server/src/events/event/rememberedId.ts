@@ -3,28 +3,27 @@ import type { StoredEvent } from './storedEvent.js';
 
 /** Default of IDEMPOTENCY_WINDOW_MS. */
 export const DEFAULT_WINDOW_MS = 15 * 60 * 1000;
-/** Of an id of any length so many characters of its hash are remembered: 96 bits. */
+/** Characters of an id's hash that are remembered, for ids of any length: 96 bits. */
 const SHORT_LENGTH = 16;
 const DIGEST_LENGTH = 8;
-/** Ids of one mailbox, or outcomes of one queue, whose first characters agree lie in one field of a hash, one after the other. */
+/** Ids of a mailbox, or outcomes of a queue, whose first characters agree share a field of a hash, one after the other. */
 const FIELD_LENGTH = 2;
-/** Ids that follow from one of the publisher's own (`EventIds.given`). */
+/** Ids derived from an id of the publisher (`EventIds.given`). */
 const GIVEN = /^[A-Za-z0-9_-]{8}_/;
 
 /**
- * The build before this one remembers whole ids. While its ids may count they are looked up; while its nodes may look, ours are written
- * too.
+ * The previous build remembers whole ids. They are looked up while its ids may count, and written as long as its nodes may look them up.
  */
 export const WHOLE_IDS = { no: 0, read: 1, written: 2 } as const;
 export type WholeIds = (typeof WHOLE_IDS)[keyof typeof WHOLE_IDS];
 
-/** Where an id is remembered in a packed hash, and what follows the field there. */
+/** The place of a remembered id in a packed hash, and the value that follows it there. */
 export interface PackedId {
   readonly field: string;
   readonly rest: string;
 }
 
-/** What of an id is remembered. */
+/** The remembered part of an id. */
 export function shortId(id: string): string {
   return hash('sha256', id, 'base64url').slice(0, SHORT_LENGTH);
 }
@@ -34,13 +33,13 @@ export function packed(id: string): PackedId {
   return { field: short.slice(0, FIELD_LENGTH), rest: short.slice(FIELD_LENGTH) };
 }
 
-/** What follows an id in its field, so many characters; null: it is not there. Of several the newest. */
+/** The `length` characters after an id in its field; null: the id is not there. The newest, if there are several. */
 export function unpack(text: string | null, { rest }: PackedId, length: number): string | null {
   const at = text?.lastIndexOf(rest) ?? -1;
   return text === null || at < 0 ? null : text.slice(at + rest.length, at + rest.length + length);
 }
 
-/** As append.lua and box.lua get it: the short id, and for an id of the publisher's own the digest of the payload. */
+/** The argument of append.lua and box.lua: the short id and, if the publisher gave the id, the digest of the payload. */
 export function remembered(event: StoredEvent): string {
   return shortId(event.id) + (GIVEN.test(event.id) ? payloadDigest(event) : '');
 }
@@ -51,8 +50,8 @@ export function unpackDigest(text: string | null, id: string): string | null {
 }
 
 /**
- * Tells one payload from another under the same id: what the publisher said of the event, but not to whom and when it goes. The order of
- * properties does not count.
+ * Tells payloads under the same id apart. Covers what the publisher said of the event, but not its recipients and times. The order of
+ * properties does not matter.
  */
 export function payloadDigest(event: StoredEvent): string {
   const { type, data, priority, severity, metadata, roles, permission, exclude } = event;
