@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { FrameTap } from './frameTap.js';
 import { within } from './wait.js';
 
-/** A frame of the server as it came. Events have `scope`. */
+/** A frame of the server as received. Events have `scope`. */
 export interface Received {
   readonly type: string;
   readonly data: Record<string, unknown>;
@@ -14,15 +14,15 @@ export interface Received {
   readonly reply_to?: string;
   readonly scope?: string;
   readonly position?: string | null;
-  /** Monotonic ms of the machine (`systemClock.mono`) when it was read. */
+  /** Monotonic ms of the machine (`systemClock.mono`) when the frame was read. */
   readonly at: number;
 }
 
-/** How a connection ended: by a close code (1006 without one), or refused with an HTTP status. */
+/** The end of a connection: a close code (1006 without one), or the HTTP status of a refusal. */
 export interface Ending {
   readonly code: number;
   readonly reason: string;
-  /** Of the refused upgrade; null when it was accepted or never answered. */
+  /** Status of the refused upgrade; null if it was accepted or never answered. */
   readonly status: number | null;
   /** `Retry-After` of the refusal, seconds. */
   readonly retryAfterS: number | null;
@@ -30,7 +30,7 @@ export interface Ending {
 }
 
 export interface ClientOptions {
-  /** In the `Authorization` header; left out: none. */
+  /** Sent in the `Authorization` header; absent: none. */
   readonly token?: string;
   /** `<id>.<attempt>`. */
   readonly client?: string;
@@ -41,7 +41,7 @@ export interface ClientOptions {
   readonly protocols?: readonly string[];
   /** Offers permessage-deflate. Default false. */
   readonly deflate?: boolean;
-  /** False: frames are handed to `onFrame` and not kept. Default true. */
+  /** False: frames go to `onFrame` and are not kept. Default true. */
   readonly keep?: boolean;
   readonly onFrame?: (frame: Received) => void;
 }
@@ -50,18 +50,18 @@ export type EstablishedData = ServerData<'connection_established'>;
 
 const PATIENCE_MS = 10_000;
 
-/** One WebSocket to a node. It never reconnects: what happens to it is what the test is about. */
+/** One WebSocket to a node. Never reconnects: the test is about this connection. */
 export class TestClient {
   readonly ws: WebSocket;
   /** All frames so far, unless `keep` is false. */
   readonly frames: Received[] = [];
-  /** Monotonic ms when it was dialled. */
+  /** Monotonic ms when the connection was started. */
   readonly startedAt = systemClock.mono();
   /** Never rejects. */
   readonly ended: Promise<Ending>;
   ending: Ending | null = null;
   establishedData: EstablishedData | null = null;
-  /** Monotonic ms when the upgrade was answered: the node claims in that moment. 0 before. */
+  /** Monotonic ms when the upgrade was answered, which is when the node claims. 0 before. */
   openedAt = 0;
   /** Monotonic ms when connection_established was read; 0 before. */
   establishedAt = 0;
@@ -93,17 +93,17 @@ export class TestClient {
     });
     this.ws.on('open', () => {
       this.openedAt = systemClock.mono();
-      // In this turn: ws has put the first bytes back, and they flow from the next tick on, to both.
+      // In this turn: ws has put the first bytes back, and from the next tick on they flow to both.
       response?.socket.on('data', (chunk: Buffer) => this.tap.push(chunk));
     });
     this.ws.on('unexpected-response', (_request, refused) => {
       this.status = refused.statusCode ?? null;
       this.retryAfterS = refused.headers['retry-after'] === undefined ? null : Number(refused.headers['retry-after']);
       refused.resume();
-      // A listener of this event has to end the socket itself: without this there would be no `close`.
+      // A listener of this event must end the socket itself; otherwise `close` never comes.
       this.ws.terminate();
     });
-    // `close` follows each error and tells how it ended.
+    // `close` follows each error and has the code.
     let failure = '';
     this.ws.on('error', (error) => {
       failure = error.message;
@@ -129,12 +129,12 @@ export class TestClient {
     return this.frames.filter((frame) => frame.scope !== undefined);
   }
 
-  /** @throws Error with the close code when it ends first. */
+  /** @throws Error with the close code if the connection ends first. */
   async established(timeoutMs = PATIENCE_MS): Promise<EstablishedData> {
     return this.when(() => this.establishedData, 'connection_established', timeoutMs);
   }
 
-  /** The first frame, of those already here too, that is of the type and fits. */
+  /** The first frame that matches type and condition, including frames already received. */
   async waitFor(
     type: string,
     fits: (frame: Received) => boolean = () => true,
@@ -143,7 +143,7 @@ export class TestClient {
     return this.when(() => this.frames.find((frame) => frame.type === type && fits(frame)) ?? null, type, timeoutMs);
   }
 
-  /** Resolves with the ending. @throws Error when it is not ended in time. */
+  /** Resolves with the end. @throws Error if the connection does not end in time. */
   async closed(timeoutMs = PATIENCE_MS): Promise<Ending> {
     return within(this.ended, timeoutMs, 'the connection ends');
   }
@@ -154,7 +154,7 @@ export class TestClient {
     );
   }
 
-  /** Sends with a new id and resolves with the reply, an `error` too. */
+  /** Sends with a new id and resolves with the reply, also an `error`. */
   async request(type: ClientMessageType | (string & {}), data?: unknown, timeoutMs = PATIENCE_MS): Promise<Received> {
     this.lastId += 1;
     const id = `r${this.lastId}`;
@@ -162,14 +162,14 @@ export class TestClient {
     return this.when(() => this.frames.find((frame) => frame.reply_to === id) ?? null, `a reply to ${type}`, timeoutMs);
   }
 
-  /** The data of a reply of the type. @throws Error when the reply is another, with its text. */
+  /** The data of a reply of the type. @throws Error with the text of any other reply. */
   async ask<T extends ServerMessageType>(type: ClientMessageType, data: unknown, reply: T): Promise<ServerData<T>> {
     const frame = await this.request(type, data);
     if (frame.type !== reply) throw new Error(`${type} was answered: ${JSON.stringify(frame)}`);
     return frame.data as ServerData<T>;
   }
 
-  /** A close in good order by this side. */
+  /** Closes with a close frame. */
   async close(code = 1000): Promise<Ending> {
     this.ws.close(code);
     const gone = sleep(2000, undefined, { ref: false }).then(() => this.ws.terminate());
@@ -177,7 +177,7 @@ export class TestClient {
     return this.ended;
   }
 
-  /** Drops TCP without a word. */
+  /** Drops TCP without a close frame. */
   terminate(): void {
     this.ws.terminate();
   }

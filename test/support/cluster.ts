@@ -5,13 +5,13 @@ import { NodeLog, type NodeRecord } from './nodeLog.js';
 import { TEST_SECRET } from './tokens.js';
 import { until, within } from './wait.js';
 
-/** UWS_NODE_MAIN: another build of the node, to see a test fail when a rule is taken out of it. */
+/** UWS_NODE_MAIN: another build of the node, to see a test fail when a rule is missing. */
 export const CURRENT_MAIN =
   process.env.UWS_NODE_MAIN ?? fileURLToPath(import.meta.resolve('@unified-ws/server/unified-ws-node'));
 
-/** Bounds a wait, and nothing that is measured: beside other work a start takes long. */
+/** Limits a wait, not a measurement: on a busy machine a start takes long. */
 const START_DEADLINE_MS = 60_000;
-/** SIGTERM is answered within 10 s (issue "Foundation"). */
+/** A node ends within 10 s of SIGTERM (G5). */
 const STOP_DEADLINE_MS = 12_000;
 
 const runningPids = new Set<number>();
@@ -21,7 +21,7 @@ function killAtExit(): void {
     try {
       process.kill(pid, 'SIGKILL');
     } catch (error) {
-      // It ended between the last look and now.
+      // The process ended in between.
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
     }
   }
@@ -30,15 +30,15 @@ function killAtExit(): void {
 export interface NodeProcessOptions {
   readonly id: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Gets every record of the log, of all lives of the node; without it they are kept in `log.records`. */
+  /** Receives every record of the log, of all lives of the node. Without it they are kept in `log.records`. */
   readonly onRecord?: (record: NodeRecord) => void;
   /** Path of another build's `main.js`. */
   readonly main?: string;
-  /** A module that is run before the node. */
+  /** A module that is loaded before the node. */
   readonly preload?: string;
 }
 
-/** A cluster node as its own process: `main.js` and environment variables, nothing else. */
+/** A cluster node as a process of its own: `main.js` with environment variables. */
 export class NodeProcess {
   readonly id: string;
   readonly log: NodeLog;
@@ -65,7 +65,7 @@ export class NodeProcess {
     return this.child !== null;
   }
 
-  /** Given by the system, so that it can collide with nobody; another one after each start. That of the last life when killed. */
+  /** Chosen by the system, so that it never collides; a new one after each start. After a kill: that of the last life. */
   get port(): number {
     if (this.log.port === null) throw new Error(`${this.id} never listened`);
     return this.log.port;
@@ -81,9 +81,9 @@ export class NodeProcess {
   }
 
   /**
-   * Resolves when it listens.
+   * Resolves when the node listens.
    *
-   * @param main of another build, from now on.
+   * @param main of another build, used from now on.
    */
   async start(main = this.main): Promise<void> {
     if (this.child) throw new Error(`${this.id} is running`);
@@ -119,7 +119,7 @@ export class NodeProcess {
     });
   }
 
-  /** The status of `/readyz`; 0 when there is no answer within a second. */
+  /** The status of `/readyz`; 0 if there is no answer within a second. */
   async readiness(): Promise<number> {
     if (!this.isRunning) return 0;
     try {
@@ -127,13 +127,13 @@ export class NodeProcess {
       await response.arrayBuffer();
       return response.status;
     } catch (error) {
-      // A paused node does not answer, a killed one refuses: no status, which is what was asked.
+      // A paused node does not answer and a killed one refuses. Both mean status 0.
       if (error instanceof Error) return 0;
       throw error;
     }
   }
 
-  /** SIGSTOP: sockets stay open, nothing moves. */
+  /** SIGSTOP: sockets stay open, nothing runs. */
   pause(): void {
     process.kill(this.pid, 'SIGSTOP');
   }
@@ -147,7 +147,7 @@ export class NodeProcess {
     await this.end('SIGKILL');
   }
 
-  /** SIGTERM; resolves with the exit code. @throws Error when it had to be killed. */
+  /** SIGTERM; resolves with the exit code. @throws Error if the process had to be killed. */
   async stop(): Promise<number | null> {
     return this.end('SIGTERM');
   }
@@ -176,14 +176,14 @@ export class NodeProcess {
 }
 
 export interface ClusterOptions {
-  /** Of all nodes, or of each by its number: its way to the same Redis. */
+  /** URL of Redis for all nodes, or for each node by number. */
   readonly redisUrl: string | ((node: number) => string);
   /** Default 3. */
   readonly nodes?: number;
-  /** Over the defaults of the tests (LOG_LEVEL=trace, EVENT_QUEUE_PARTITIONS=2, PORT=0, JWT_SECRET=TEST_SECRET). */
+  /** In addition to the defaults of the tests (LOG_LEVEL=trace, EVENT_QUEUE_PARTITIONS=2, PORT=0, JWT_SECRET=TEST_SECRET). */
   readonly env?: Readonly<Record<string, string>>;
   readonly onRecord?: (node: number, record: NodeRecord) => void;
-  /** Path of another build's `main.js`: of all nodes, or of each by its number. */
+  /** Path of another build's `main.js`, for all nodes or for each node by number. */
   readonly main?: string | ((node: number) => string);
 }
 
@@ -215,7 +215,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** By number from 0. */
+  /** The node by number, from 0. */
   node(index: number): NodeProcess {
     const node = this.nodes[index];
     if (!node) throw new Error(`there is no node ${index}`);
@@ -226,7 +226,7 @@ export class Cluster {
     await Promise.all(this.nodes.map((node) => node.ready(timeoutMs)));
   }
 
-  /** Starts a killed or stopped node again, under the same id; with `main` as that build from now on. */
+  /** Starts a killed or stopped node again under the same id, with `main` as its build from now on. */
   async restart(index: number, main?: string): Promise<void> {
     const node = this.node(index);
     await node.start(main);
@@ -238,13 +238,13 @@ export class Cluster {
     await Promise.all(this.nodes.map((node) => node.stop()));
   }
 
-  /** SIGKILL to all: for teardown, paused ones too. */
+  /** SIGKILL to all, also to paused ones; for teardown. */
   async kill(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill9()));
   }
 }
 
-/** No setting of the surroundings reaches a test: only what a process needs to run. */
+/** A test inherits no settings from the environment, only what a process needs to run. */
 function baseEnv(): Record<string, string> {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
   return {

@@ -3,8 +3,8 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 
 /**
- * Follows the frames of a server in the raw bytes of a socket, past a close frame too: the WebSocket library stops looking
- * there, and what must never come (anything after the close) would not be seen.
+ * Follows the frames of a server in the raw bytes of a socket, also after a close frame. There the WebSocket library stops reading, so
+ * anything after the close, which must never come, would not be seen.
  */
 export class FrameTap {
   /** Frames that began after a close frame. */
@@ -22,7 +22,7 @@ export class FrameTap {
         at += taken;
         continue;
       }
-      // One byte at a time: a header may be split anywhere, and is at most ten bytes.
+      // One byte at a time: a header may be split anywhere, and has at most ten bytes.
       this.header = Buffer.concat([this.header, chunk.subarray(at, at + 1)]);
       at += 1;
       this.readHeader();

@@ -1,20 +1,20 @@
-/** The same inputs in each `npm test`: a suite that finds something new on a day when nothing changed is not trusted. */
+/** `npm test` always uses the same inputs: nobody trusts a suite that fails on a day without changes. */
 const FIXED_SEED = 20_261_123;
 
 export interface FuzzRun {
   readonly seed: number;
-  /** How many runs are to be made. */
+  /** Number of runs. */
   readonly runs: number;
-  /** For a test's title: what repeats it. */
+  /** For a test's title: how to repeat the run. */
   readonly reported: string;
 }
 
 /**
- * How deep a fuzz test goes, and from which seed.
+ * The depth and the seed of a fuzz test.
  *
  * FUZZ_SEED: a number repeats a run, `random` makes a new one each time. FUZZ_RUNS: factor, default 1.
  *
- * @param runs of the test when nothing else is said.
+ * @param runs default of the test.
  */
 export function fuzzRun(runs: number, env: Readonly<Record<string, string | undefined>> = process.env): FuzzRun {
   const { FUZZ_SEED: given = '', FUZZ_RUNS: times = '1' } = env;
@@ -29,7 +29,7 @@ export function fuzzRun(runs: number, env: Readonly<Record<string, string | unde
   };
 }
 
-/** With FUZZ_TELL in the environment (`npm run fuzz`): what a run met, so that a fuzz that fuzzes nothing is noticed. */
+/** With FUZZ_TELL in the environment (`npm run fuzz`): reports what a run reached, so that a fuzz test without effect is noticed. */
 export function tellFigures(figures: object): void {
   if (process.env.FUZZ_TELL) console.log(figures);
 }

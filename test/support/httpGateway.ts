@@ -29,7 +29,7 @@ export type GatewayFault =
       readonly afterNode?: boolean;
     };
 
-/** Stands between clients and a node, as a balancer does, and fails as one. */
+/** Sits between clients and a node, like a balancer, and fails like one. */
 export class HttpGateway {
   readonly requests: GatewayRequest[] = [];
   /** Called for each request. */
@@ -43,8 +43,8 @@ export class HttpGateway {
   }
 
   /**
-   * @param target the port of the node, asked for each request.
-   * @param port of its own; default: a free one.
+   * @param target the port of the node, read at each request.
+   * @param port of the gateway itself; default: a free one.
    */
   static async start(target: () => number, port = 0): Promise<HttpGateway> {
     const server = createServer();

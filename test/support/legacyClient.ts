@@ -5,12 +5,12 @@ import { within } from './wait.js';
 
 const PATIENCE_MS = 10_000;
 
-/** A frame as an old client reads it: JSON, or, where that was never promised, text. */
+/** A frame as an old client reads it: JSON, or text where JSON was never promised. */
 export interface LegacyFrame {
   readonly type: string;
   readonly data?: Readonly<Record<string, unknown>>;
   readonly timestamp?: string;
-  /** As it came. */
+  /** As received. */
   readonly text: string;
   /** Monotonic ms. */
   readonly at: number;
@@ -19,20 +19,20 @@ export interface LegacyFrame {
 export interface LegacyEnding {
   readonly code: number;
   readonly reason: string;
-  /** Of a refused upgrade; null when it was accepted. */
+  /** Status of a refused upgrade; null if it was accepted. */
   readonly status: number | null;
   readonly at: number;
 }
 
 export interface LegacyClientOptions {
-  /** In the query, where old clients put it; left out: none. */
+  /** Sent in the query, as old clients do; absent: none. */
   readonly token?: string;
-  /** In the place of `/ws/<group>`. */
+  /** Path instead of `/ws/<group>`. */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A client of a legacy endpoint that speaks its protocol literally (docs/MIGRATION.md) and knows nothing of this one. */
+/** A client of a legacy endpoint that speaks exactly its protocol (docs/MIGRATION.md) and knows nothing of the present one. */
 export class LegacyClient {
   readonly ws: WebSocket;
   readonly frames: LegacyFrame[] = [];
@@ -50,10 +50,10 @@ export class LegacyClient {
     this.ws.on('unexpected-response', (_request, refused) => {
       this.status = refused.statusCode ?? null;
       refused.resume();
-      // A listener of this event has to end the socket itself: without this there would be no `close`.
+      // A listener of this event must end the socket itself; otherwise `close` never comes.
       this.ws.terminate();
     });
-    // `close` follows each error and tells how it ended.
+    // `close` follows each error and has the code.
     let failure = '';
     this.ws.on('error', (error) => {
       failure = error.message;
@@ -75,13 +75,13 @@ export class LegacyClient {
     return this.ws.readyState === WebSocket.OPEN;
   }
 
-  /** The list of `connection_established`. @throws Error with the close code when it ends first. */
+  /** The list of `connection_established`. @throws Error with the close code if the connection ends first. */
   async established(): Promise<readonly string[]> {
     const { data } = await this.waitFor('connection_established');
     return data?.subscribed_events as readonly string[];
   }
 
-  /** The first frame, of those already here too, that is of the type and fits. */
+  /** The first frame that matches type and condition, including frames already received. */
   async waitFor(type: string, fits: (frame: LegacyFrame) => boolean = () => true): Promise<LegacyFrame> {
     let watcher: (() => void) | undefined;
     const found = new Promise<LegacyFrame>((resolve, reject) => {
@@ -109,14 +109,14 @@ export class LegacyClient {
     this.ws.send(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
-  /** Sends and resolves with the next frame of the type that comes after. */
+  /** Sends, and resolves with the next later frame of the type. */
   async ask(message: unknown, reply: string): Promise<LegacyFrame> {
     const before = this.frames.length;
     this.send(message);
     return this.waitFor(reply, (frame) => this.frames.indexOf(frame) >= before);
   }
 
-  /** All that was sent to it before this call was made has come when this resolves. */
+  /** When it resolves, everything sent to this client before the call has arrived. */
   async settled(): Promise<void> {
     await this.ask({ type: 'ping' }, 'pong');
   }

@@ -3,14 +3,14 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface Mutation {
-  /** Below dist. */
+  /** Path below dist. */
   readonly file: string;
-  /** Must occur exactly once, else the control run would prove nothing. */
+  /** Must occur exactly once; otherwise the control run would prove nothing. */
   readonly from: string;
   readonly to: string;
 }
 
-/** A copy of the built server with a rule taken out, for control runs: a test that cannot fail proves nothing. */
+/** A copy of the built server without one rule, for control runs: a test that cannot fail proves nothing. */
 export class Mutant {
   /** Path of its `main.js`. */
   readonly main: string;
@@ -20,7 +20,7 @@ export class Mutant {
   constructor(mutations: readonly Mutation[]) {
     const dist = dirname(fileURLToPath(import.meta.resolve('@unified-ws/server/main')));
     const pack = dirname(dist);
-    // Below the repository, so that its modules are found from there.
+    // Inside the repository, so that Node.js finds its modules.
     this.dir = mkdtempSync(join(resolve(pack, '..', '..', 'build'), 'mutant-'));
     cpSync(dist, join(this.dir, 'dist'), { recursive: true });
     cpSync(join(pack, 'package.json'), join(this.dir, 'package.json'));

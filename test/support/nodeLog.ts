@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { LogGuard } from './logGuard.js';
 
-/** What a node says of a connection, and of its own standing, in the order of its log. Times are monotonic ms of the machine. */
+/** What a node logs about a connection and its own state, in the order of its log. Times are monotonic ms of the machine. */
 export type NodeRecord =
   | {
       readonly event: 'established';
@@ -39,22 +39,22 @@ interface Line {
   readonly port?: number;
 }
 
-/** Lines that are no record, kept for a failure's text. */
+/** Number of lines that are not records, kept for the text of a failure. */
 const MAX_KEPT = 100;
 
-/** Reads a node's JSON log as it comes. Trace logs are large: a line is parsed, handed on, and forgotten. */
+/** Reads a node's JSON log as it arrives. Trace logs are large, so lines are parsed, passed on, and dropped. */
 export class NodeLog {
-  /** Where the node listens, or listened last. */
+  /** The address of the node, or its last one. */
   port: number | null = null;
-  /** How often it said so. */
+  /** Number of starts that were logged. */
   listens = 0;
-  /** Lines of level warn and above, and what is not JSON: newest last, at most 100. */
+  /** Lines of level warn and above, and lines that are not JSON: newest last, at most 100. */
   readonly complaints: string[] = [];
-  /** Records without the flushes. Cleared by who reads them; not filled when `onRecord` is given. */
+  /** Records without the flushes. Readers clear it; not filled if `onRecord` is given. */
   readonly records: Exclude<NodeRecord, { event: 'flush' }>[] = [];
-  /** Gets every line as it came, of whatever level. */
+  /** Gets every record as it arrives, of any level. */
   onLine: (line: string) => void = () => undefined;
-  /** Sees every line, of standard error too. */
+  /** Gets every line, also of standard error. */
   readonly guard = new LogGuard();
   private readonly onRecord: ((record: NodeRecord) => void) | undefined;
   private rest = '';
@@ -63,7 +63,7 @@ export class NodeLog {
     this.onRecord = onRecord;
   }
 
-  /** Of a process that was started anew: its first lines follow. */
+  /** For a restarted process, whose first lines follow. */
   read(stream: Readable): void {
     const decoder = new StringDecoder('utf8');
     this.rest = '';
@@ -72,7 +72,7 @@ export class NodeLog {
 
   private push(text: string): void {
     const lines = (this.rest + text).split('\n');
-    // A process that is killed leaves half a line.
+    // A killed process leaves half a line.
     this.rest = lines.pop() ?? '';
     for (const line of lines) if (line !== '') this.line(line);
   }
@@ -84,7 +84,7 @@ export class NodeLog {
     try {
       line = JSON.parse(text) as Line;
     } catch {
-      // The text of a crash, for example.
+      // For example the text of a crash.
       this.complain(text);
       return;
     }
@@ -99,7 +99,7 @@ export class NodeLog {
     else if (record.event !== 'flush') this.records.push(record);
   }
 
-  /** What came on standard error. */
+  /** Text from standard error. */
   complain(text: string): void {
     this.guard.look(text);
     this.complaints.push(text);

@@ -16,14 +16,14 @@ import { promisify } from 'node:util';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.resolve('@unified-ws/server/main'))), '..', '..', '..');
 const BUILD = join(ROOT, 'build');
-/** The one place that names the commit beside whose nodes ours must work (docs/UPGRADING.md). */
+/** The only place that names the commit whose nodes must work together with ours (docs/UPGRADING.md). */
 const HASH_FILE = join(ROOT, 'test', 'support', 'oldBuild.txt');
 const PACKAGES = ['packages/protocol', 'packages/server'];
 
 const run = promisify(execFile);
 
 /**
- * Builds the server of the commit in `oldBuild.txt` below `build/`, once for each hash.
+ * Builds the server of the commit in `oldBuild.txt` below `build/`, once per hash.
  *
  * @returns path of its `main.js`.
  * @throws Error when this clone lacks the commit, or it does not compile.
@@ -33,7 +33,7 @@ export async function buildOldServer(): Promise<string> {
   const dir = join(BUILD, `old-${hash}`);
   if (!existsSync(dir)) {
     await expectCommit(hash);
-    // Moved into place when it is whole: whoever finds the directory may use it.
+    // Moved into place when it is complete, so that any directory found there is usable.
     mkdirSync(BUILD, { recursive: true });
     const draft = mkdtempSync(join(BUILD, 'old-draft-'));
     try {
@@ -62,7 +62,7 @@ async function compile(hash: string, dir: string): Promise<void> {
   await run('git', ['archive', '--output', archive, hash, 'tsconfig.json', ...PACKAGES], { cwd: ROOT });
   await run('tar', ['-xf', archive, '-C', dir]);
   rmSync(archive);
-  // Its own protocol; everything else is found in the repository's node_modules, above.
+  // Its own protocol package; everything else comes from the repository's node_modules above it.
   mkdirSync(join(dir, 'node_modules', '@unified-ws'), { recursive: true });
   symlinkSync(join('..', '..', 'packages', 'protocol'), join(dir, 'node_modules', '@unified-ws', 'protocol'));
   const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');

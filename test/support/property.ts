@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { fuzzRun } from './fuzzRun.js';
 
 /**
- * A test of a property: it holds for all values, of which `runs` are tried. The title tells the seed; a failure tells the smallest
- * value that was found.
+ * A test of a property that holds for all values; it tries `runs` of them. The title names the seed, and a failure names the smallest value
+ * that was found.
  */
 export function holds<T>(title: string, values: fc.Arbitrary<T>, check: (value: T) => void, runs = 1000): void {
   const run = fuzzRun(runs);

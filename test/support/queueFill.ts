@@ -3,7 +3,7 @@ import type { QueuedEvent } from '@unified-ws/server/events/queue/jobBatcher';
 
 export interface FillJob {
   readonly type: string;
-  /** Default 1: events that share the job. */
+  /** Number of events that share the job. Default 1. */
   readonly events?: number;
   readonly key?: string;
   readonly data?: Readonly<Record<string, unknown>>;
@@ -11,12 +11,12 @@ export interface FillJob {
   readonly dueAt?: number;
 }
 
-/** Added at once: few enough to be answered within the command time-out of a test, on a busy machine too. */
+/** Jobs added at once: few enough to be answered within the command time-out of a test, even on a busy machine. */
 const AT_ONCE = 250;
 
 /**
- * Puts jobs into the queues as a node does, unknown types too, which no node would take from a publisher. The ids of their events
- * are `<name>-<index>`, with `-<n>` behind it in a shared job.
+ * Puts jobs into the queues as a node does, also of unknown types, which no node would accept from a publisher. The ids of their events are
+ * `<name>-<index>`, followed by `-<n>` in a shared job.
  */
 export async function fillQueues(
   queues: EventQueues,
@@ -33,7 +33,7 @@ export async function fillQueues(
   }
 }
 
-/** Events of one call share a job. */
+/** The events of one call share a job. */
 function items(id: string, { type, events = 1, key = type, data = {}, dueAt }: FillJob): QueuedEvent[] {
   const call = Symbol(id);
   return Array.from({ length: events }, (_, n) => ({

@@ -13,13 +13,13 @@ export interface FrameOptions {
   readonly rsv?: number;
   /** Default true, as clients must. */
   readonly masked?: boolean;
-  /** Written in the header instead of the payload's own length. */
+  /** Written into the header instead of the payload's real length. */
   readonly length?: number;
 }
 
 export const OPCODE = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
 
-/** The bytes of one WebSocket frame of a client, a broken one too. */
+/** The bytes of one WebSocket frame of a client, valid or broken. */
 export function clientFrame(payload: string | Buffer, options: FrameOptions = {}): Buffer {
   const { opcode = OPCODE.TEXT, fin = true, rsv = 0, masked = true } = options;
   const body = Buffer.from(payload);
@@ -54,23 +54,23 @@ export interface RawOptions {
   /** Query of the path, without `?`. */
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Keeps its own half of TCP open when the server ends the other one. Default false. */
+  /** Keeps its own half of TCP open when the server ends the other. Default false. */
   readonly allowHalfOpen?: boolean;
 }
 
 /**
- * A WebSocket client that does only what it is told: it answers no ping and no close frame, and can stop reading.
+ * A WebSocket client without automatic behaviour: it answers no ping and no close frame, and can stop reading.
  */
 export class RawClient {
   readonly socket: Socket;
   readonly frames: RawFrame[] = [];
-  /** Whether the server has ended the connection, in whatever way. */
+  /** Whether the server has ended the connection, in any way. */
   ended = false;
   /** Whether the server has ended its half of TCP. */
   finished = false;
-  /** Of the upgrade's answer; null until it came. */
+  /** Status of the answer to the upgrade; null before. */
   status: number | null = null;
-  /** The answer's head. */
+  /** Head of the answer. */
   head = '';
   private rest = Buffer.alloc(0);
 
@@ -104,7 +104,7 @@ export class RawClient {
       .map((frame) => JSON.parse(frame.payload.toString()));
   }
 
-  /** Of the close frame that came, null when none did. */
+  /** Code of the received close frame; null if none came. */
   get closeCode(): number | null {
     const close = this.frames.find((frame) => frame.opcode === OPCODE.CLOSE);
     return close === undefined ? null : close.payload.length < 2 ? 1005 : close.payload.readUInt16BE(0);
@@ -118,13 +118,13 @@ export class RawClient {
     return until(() => this.messages.find((message) => message.type === type), { timeoutMs, what: type });
   }
 
-  /** Resolves with the close code when the server has sent one or ended the connection (then null). */
+  /** Resolves with the close code when the server sent one, or with null when it ended the connection. */
   async closed(timeoutMs = 5000): Promise<number | null> {
     await until(() => this.closeCode !== null || this.ended, { timeoutMs, what: 'the server closes' });
     return this.closeCode;
   }
 
-  /** Resolves when TCP is over. */
+  /** Resolves when TCP has ended. */
   async gone(timeoutMs = 5000): Promise<void> {
     if (!this.ended) await within(once(this.socket, 'close'), timeoutMs, 'TCP ends');
   }

@@ -1,22 +1,22 @@
 import { connect } from 'node:net';
 
-/** An answer as it came over the wire. */
+/** An answer as received. */
 export interface RawAnswer {
   readonly status: number;
-  /** Names in lower case; of those that came twice the last. */
+  /** Names in lower case. Of repeated headers the last. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
 export interface RawHttpOptions {
   readonly timeoutMs: number;
-  /** The bytes are less than what they promise: nothing more is said, and the answer may be none. */
+  /** The request is shorter than it announces; nothing more is sent, and there may be no answer. */
   readonly unfinished: boolean;
 }
 
 /**
- * Writes bytes to a port and reads until the other side is done: requests that no HTTP client would send. They must ask for
- * `Connection: close`, unless nobody can understand them.
+ * Writes bytes to a port and reads until the other side closes: for requests that no HTTP client would send. They must contain
+ * `Connection: close`, unless they cannot be parsed.
  *
  * @returns null when the connection ended without an answer.
  * @throws Error when it did not end in time.
@@ -35,7 +35,7 @@ export async function rawHttp(port: number, bytes: Buffer, options: RawHttpOptio
     });
   });
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  // A server that has answered and closes while more is written resets the connection; what it said before counts.
+  // A server that answers and closes while more is being written resets the connection. Its answer still counts.
   socket.on('error', () => socket.destroy());
   if (options.unfinished) socket.end(bytes);
   else socket.write(bytes);
@@ -49,7 +49,7 @@ function answerOf(bytes: Buffer): RawAnswer | null {
   const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1] ?? 0);
   const rest = bytes.subarray(end + 4);
-  // `Expect: 100-continue`: the answer comes behind it.
+  // `Expect: 100-continue`: the final answer follows it.
   if (status === 100) return answerOf(rest);
   const headers = new Map(
     lines.map((line) => {

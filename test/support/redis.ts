@@ -12,13 +12,13 @@ export interface StartRedisOptions {
   port?: number;
   /** Append-only file, synced every second. Default false: nothing survives a restart. */
   appendonly?: boolean;
-  /** Further arguments of redis-server; they win over those made here. */
+  /** Further arguments of redis-server. They override those made here. */
   args?: readonly string[];
-  /** Working directory. Default: a private one, removed at stop. A given one stays. */
+  /** Working directory. Default: a private one that `stop` removes. A given one stays. */
   dir?: string;
-  /** Runs it as a sentinel: writes its configuration into the directory and gives its path. */
+  /** Runs a sentinel: writes its configuration into the directory and returns its path. */
   sentinel?: (dir: string) => string;
-  /** A wall clock of its own for the server. */
+  /** A separate wall clock for the server. */
   clock?: StepClock;
 }
 
@@ -29,17 +29,17 @@ export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 const START_DEADLINE_MS = 15_000;
 const START_ATTEMPTS = 5;
 
-/** What this process has started and not yet ended: cleared away when it exits early. */
+/** Processes that this process started and that still run. They are ended when it exits early. */
 const runningPids = new Set<number>();
 const privateDirs = new Set<string>();
 
 function clearAwayAtExit(): void {
   for (const pid of runningPids) {
     try {
-      // SIGKILL ends a stopped (SIGSTOP) server too; SIGTERM would wait for SIGCONT.
+      // SIGKILL ends even a stopped (SIGSTOP) server; SIGTERM would wait for SIGCONT.
       process.kill(pid, 'SIGKILL');
     } catch (error) {
-      // It ended between the last look and now: nothing is left to end.
+      // The server ended in between.
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
     }
   }
@@ -57,7 +57,7 @@ function removePrivateDir(dir: string): void {
   privateDirs.delete(dir);
 }
 
-/** A port that nobody listens on now. Somebody may take it before the caller does: retry on collision. */
+/** A port that is free now. Another process may take it before the caller does: retry on collision. */
 export async function freePort(): Promise<number> {
   const probe = createServer();
   probe.listen(0, '127.0.0.1');
@@ -71,10 +71,10 @@ export async function freePort(): Promise<number> {
 
 class PortTaken extends Error {}
 
-/** Waits until the server answers; fails when its process ends first. */
+/** Waits until the server answers; fails if its process ends first. */
 async function untilAnswering(child: ChildProcess, port: number, output: () => string): Promise<void> {
   const probe = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null });
-  // Refused until the server listens: expected. The deadline below reports the last one.
+  // Refused until the server listens. The deadline below reports the last error.
   let lastError: unknown;
   probe.on('error', (error: unknown) => {
     lastError = error;
@@ -82,7 +82,7 @@ async function untilAnswering(child: ChildProcess, port: number, output: () => s
   const timer = setTimeout(() => probe.disconnect(), START_DEADLINE_MS);
   const ended = new AbortController();
   const closed = once(child, 'close', { signal: ended.signal });
-  // INFO rather than PING: who lost the race for the port would hear another server's answer. It tells the pid.
+  // INFO instead of PING: after losing the race for the port, PING would be answered by another server. INFO has the pid.
   const answer = probe.info('server').then((info) => Number(/process_id:(\d+)/.exec(info)?.[1]));
   try {
     const pid = await Promise.race([answer, closed]);
@@ -97,7 +97,7 @@ async function untilAnswering(child: ChildProcess, port: number, output: () => s
     clearTimeout(timer);
     ended.abort();
     probe.disconnect();
-    // Both lose the race by design; what they say then is of no interest.
+    // One of the two always loses the race; its error does not matter.
     await Promise.allSettled([answer, closed]);
   }
 }
@@ -178,12 +178,12 @@ export class RedisServer {
     return pid;
   }
 
-  /** A client that is closed by `stop()`. It reconnects at once; its connection errors are the test's own doing. */
+  /** A client that `stop()` closes. It reconnects at once. The test itself causes its connection errors. */
   client(options: ClientOptions = {}): Redis {
     const all: ClientOptions = { retryStrategy: () => 50, ...options, host: '127.0.0.1', port: this.port };
     const client = new Redis(all);
     client.on('error', (error: unknown) => {
-      // A server that the test killed or stopped is no news; anything else must be seen.
+      // The test killed or stopped the server itself. Any other error must be seen.
       if (!(error instanceof Error && 'code' in error)) console.error('test redis client:', error);
     });
     client.once('end', () => this.clients.delete(client));
@@ -207,8 +207,7 @@ export class RedisServer {
   }
 
   /**
-   * Ends the server in good order if it runs (an append-only file is synced) and starts it on the same port and
-   * directory.
+   * Stops the server cleanly if it runs (an append-only file is synced) and starts it on the same port and directory.
    */
   async restart(): Promise<void> {
     await end(this.child, 'SIGTERM');
@@ -226,7 +225,7 @@ export class RedisServer {
 
 async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  // 'close' comes after 'exit' and after the pipes: nothing of it keeps the test process alive.
+  // 'close' comes after 'exit' and after the pipes have closed, so nothing keeps the test process alive.
   const closed = once(child, 'close');
   child.kill(signal);
   // A paused server handles SIGTERM only after SIGCONT.

@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** `up`: what nodes send to Redis. `down`: what Redis answers and publishes. */
+/** `up`: from nodes to Redis. `down`: answers and messages from Redis. */
 export type Direction = 'up' | 'down';
 
-/** One connection between a node and Redis. Held bytes are late, as behind a broken network; they are never reordered. */
+/** One connection between a node and Redis. Held bytes arrive late, as in a slow network; they are never reordered. */
 export class ProxyLink {
   /** Whether it has subscribed to channels. */
   subscriber = false;
   private readonly client: Socket;
   private readonly server: Socket;
   private readonly held: Record<Direction, Buffer[] | null> = { up: null, down: null };
-  /** The node's side is gone; the server's stays for what is held. */
+  /** The node's side has closed. The server's side stays open for held bytes. */
   private cutOff = false;
 
   constructor(client: Socket, server: Socket) {
@@ -33,7 +33,7 @@ export class ProxyLink {
     return !this.client.destroyed;
   }
 
-  /** Keeps back what goes that way until `release`. */
+  /** Holds everything in that direction until `release`. */
   hold(direction: Direction): void {
     this.held[direction] ??= [];
   }
@@ -46,7 +46,7 @@ export class ProxyLink {
     }
   }
 
-  /** Ends the node's side alone: what is held on the way to Redis can still arrive there. */
+  /** Closes only the node's side: bytes held on the way to Redis can still arrive. */
   cut(): void {
     this.cutOff = true;
     this.client.destroy();
@@ -57,7 +57,7 @@ export class ProxyLink {
     this.server.destroy();
   }
 
-  /** Passes the next `bytes` bytes of what the server says, and then ends the client's side. */
+  /** Passes the next `bytes` bytes from the server, then closes the client's side. */
   cutAfter(bytes: number): void {
     let left = bytes;
     this.server.removeAllListeners('data');
@@ -79,7 +79,7 @@ export class ProxyLink {
   }
 }
 
-/** Stands between nodes and Redis: delays or cuts single connections, which no signal to a process can do. */
+/** Sits between nodes and Redis, and delays or cuts single connections, which no signal to a process can do. */
 export class RedisProxy {
   readonly links = new Set<ProxyLink>();
   /** Called for each connection before its first byte. */
@@ -115,12 +115,12 @@ export class RedisProxy {
     return link;
   }
 
-  /** All but the subscriber's. */
+  /** All connections except the subscriber's. */
   get commands(): ProxyLink[] {
     return [...this.links].filter((one) => !one.subscriber);
   }
 
-  /** Nothing passes any more, either way, on these connections and on new ones. */
+  /** Nothing passes in either direction any more, on these and on new connections. */
   partition(): void {
     this.onLink = (link) => {
       link.hold('up');
@@ -129,7 +129,7 @@ export class RedisProxy {
     for (const link of this.links) this.onLink(link);
   }
 
-  /** What was held arrives, late. */
+  /** Held bytes arrive, late. */
   heal(): void {
     this.onLink = () => undefined;
     for (const link of this.links) link.release();

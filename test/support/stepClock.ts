@@ -3,17 +3,17 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** The wall clock of a child process, which a test sets; its monotonic clock goes on. By libfaketime (Debian: `faketime`). */
+/** A child process's wall clock, set by the test. Its monotonic clock runs on. Needs libfaketime (Debian: `faketime`). */
 export class StepClock {
   /** For the child. */
   readonly env: Readonly<Record<string, string>>;
   private readonly dir: string;
 
-  /** @param offsetMs of this machine's clock. */
+  /** @param offsetMs from this machine's clock. */
   constructor(offsetMs = 0) {
     this.dir = mkdtempSync(join(tmpdir(), 'uws-clock-'));
     this.env = {
-      // Redis is built with jemalloc, which asks for the time while libfaketime is being loaded; with libc's malloc it does not.
+      // Redis is built with jemalloc, which reads the time while libfaketime is being loaded; libc's malloc does not.
       LD_PRELOAD: `${library()} libc.so.6`,
       FAKETIME_TIMESTAMP_FILE: this.file,
       FAKETIME_NO_CACHE: '1',
@@ -23,10 +23,10 @@ export class StepClock {
     this.set(offsetMs);
   }
 
-  /** The child's clock is so far ahead of this machine's from now on. */
+  /** From now on the child's clock is this far ahead of this machine's. */
   set(offsetMs: number): void {
     const seconds = offsetMs / 1000;
-    // A file that is read while it is being written would be no time.
+    // Written to another file first: a reader must not see half a time.
     const draft = `${this.file}.new`;
     writeFileSync(draft, `${seconds < 0 ? '' : '+'}${seconds}\n`);
     renameSync(draft, this.file);

@@ -1,8 +1,8 @@
-// Preloaded into a node (`NodeProcessOptions.preload`): both clocks stand still while the process is stopped, as on a machine that is
-// suspended or moved to another host. SIGSTOP alone lets them go on.
+// Preloaded into a node (`NodeProcessOptions.preload`): both clocks stop while the process is stopped, as on a machine that is suspended or
+// moved to another host. With SIGSTOP alone they go on.
 //
-// A gap between two readings that is longer than any turn of the event loop was a stop. Timers go by the same clocks: after a stop libuv
-// calls those that seem overdue at once, which a machine whose clock stood still would not.
+// A gap between two readings that is longer than any turn of the event loop was a stop. Timers use the same clocks: after a stop libuv calls
+// timers that seem overdue at once, which would not happen on a machine whose clock stopped.
 
 const SHORTEST_STOP_NS = 1_500_000_000n;
 const READ_EVERY_MS = 50;
@@ -32,7 +32,7 @@ Date.now = () => {
 };
 realSetInterval(mono, READ_EVERY_MS).unref();
 
-/** Of a timer that fired before its time by the clock: the one that waits for the rest. */
+/** For a timer that fired too early by the clock: waits for the remaining time. */
 const rest = new WeakMap<NodeJS.Timeout, NodeJS.Timeout>();
 
 function setTimeoutByClock(callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): NodeJS.Timeout {

@@ -6,9 +6,9 @@ import type { Redis } from 'ioredis';
 import { freePort, type RedisServer, startRedis } from './redis.js';
 import { until } from './wait.js';
 
-/** Several redis-server processes that are one Redis to the nodes. */
+/** Several redis-server processes that form one Redis for the nodes. */
 export interface Topology {
-  /** For REDIS_URL. */
+  /** Value of REDIS_URL. */
   readonly url: string;
   stop(): Promise<void>;
 }
@@ -17,23 +17,23 @@ const SLOTS = 16_384;
 const MASTERS = 3;
 
 export interface RedisClusterTopology extends Topology {
-  /** The masters, each with a third of the slots, in their order; then one replica of each, when they were asked for. */
+  /** The masters in order, each with a third of the slots, then one replica of each if requested. */
   readonly servers: readonly RedisServer[];
-  /** How many shards it has. */
+  /** Number of shards. */
   readonly masters: number;
-  /** The number of the master that holds a key at the start. */
+  /** Number of the master that holds a key at the start. */
   shardOf(key: string): number;
-  /** Empties the shard, whichever of its servers is the master. */
+  /** Empties the shard, on whichever server is its master. */
   empty(shard: number): Promise<void>;
   /**
-   * Kills the master of a shard whose replica heard nothing for the last `lagMs`, and has that one take over. Resolves when the killed one
-   * follows it.
+   * Kills the master of a shard whose replica received nothing for the last `lagMs`, and promotes that replica. Resolves when the killed
+   * server follows it.
    */
   failOver(shard: number, lagMs: number): Promise<void>;
 }
 
 export interface RedisClusterOptions {
-  /** One of each master. Default false. */
+  /** Whether each master has a replica. Default false. */
   readonly replicas?: boolean;
   /** Further arguments of all servers. */
   readonly args?: readonly string[];
@@ -51,7 +51,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   const share = Math.ceil(SLOTS / MASTERS);
   await Promise.all(
     clients.map(async (client, n) => {
-      // As redis-cli does it. Equal ones are told apart by and by: a master could win its slots back from a replica that took over.
+      // As redis-cli does it. Equal epochs are resolved later: a master could win its slots back from a promoted replica.
       await client.call('CLUSTER', 'SET-CONFIG-EPOCH', n + 1);
       await client.call('CLUSTER', 'ADDSLOTSRANGE', n * share, Math.min(SLOTS, (n + 1) * share) - 1);
     }),
@@ -66,7 +66,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     { timeoutMs: 15_000, everyMs: 50, what: 'the Redis Cluster is whole' },
   );
   if (replicas) await follow(clients, all.slice(MASTERS));
-  /** Master and replica of a shard as they are now. */
+  /** Present master and replica of a shard. */
   const rolesOf = async (shard: number): Promise<[master: RedisServer, replica: RedisServer]> => {
     const [one, other] = [servers[shard], servers[shard + MASTERS]];
     if (!one || !other) throw new Error(`there is no shard ${shard} with a replica`);
@@ -106,7 +106,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   };
 }
 
-/** Makes each replica follow the master of its number. */
+/** Makes each replica follow the master with its number. */
 async function follow(masters: readonly Redis[], replicas: readonly Redis[]): Promise<void> {
   for (const [n, replica] of replicas.entries()) {
     const id = String(await masters[n]?.call('CLUSTER', 'MYID'));
@@ -121,7 +121,7 @@ async function follow(masters: readonly Redis[], replicas: readonly Redis[]): Pr
   );
 }
 
-/** Its bus port is its own plus 10,000, which must exist. */
+/** The bus port is the port plus 10,000, and must be valid. */
 async function startClusterServer(args: readonly string[]): Promise<RedisServer> {
   for (;;) {
     const port = await freePort();
@@ -134,7 +134,7 @@ async function startClusterServer(args: readonly string[]): Promise<RedisServer>
 }
 
 export interface SentinelTopology extends Topology {
-  /** Kills the master; resolves when the sentinels have made the replica the new one. */
+  /** Kills the master. Resolves when the sentinels have promoted the replica. */
   failOver(): Promise<void>;
 }
 
@@ -176,7 +176,7 @@ export async function startSentinels(): Promise<SentinelTopology> {
 async function startSentinel(masterPort: number): Promise<RedisServer> {
   return startRedis({
     sentinel: (dir) => {
-      // A sentinel rewrites its file: each has its own.
+      // A sentinel rewrites its file, so each has its own.
       const file = join(dir, 'sentinel.conf');
       writeFileSync(
         file,

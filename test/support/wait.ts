@@ -3,16 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface UntilOptions {
   /** Default 5,000. */
   readonly timeoutMs?: number;
-  /** What is waited for, in the error's words; a function is asked when the time is over. */
+  /** What is awaited, for the error's text. A function is called when time is up. */
   readonly what: string | (() => string);
-  /** Time between two looks. Default 5 ms. */
+  /** Time between two checks. Default 5 ms. */
   readonly everyMs?: number;
 }
 
 /**
  * Resolves with the first value of `condition` that is neither false, null nor undefined.
  *
- * @throws Error naming `what` when that takes longer than `timeoutMs`.
+ * @throws Error naming `what` if it takes longer than `timeoutMs`.
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
@@ -31,7 +31,7 @@ export async function until<T>(
   }
 }
 
-/** As `promise`, but fails when that takes longer than `timeoutMs`. */
+/** As `promise`, but fails if it takes longer than `timeoutMs`. */
 export async function within<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {

@@ -1,4 +1,4 @@
-// Preloaded into a node (`NodeProcessOptions.preload`): its wall clock is off by WALL_CLOCK_OFFSET_MS. The monotonic one is not.
+// Preloaded into a node (`NodeProcessOptions.preload`): its wall clock is off by WALL_CLOCK_OFFSET_MS. Its monotonic clock is right.
 
 const offset = Number(process.env.WALL_CLOCK_OFFSET_MS ?? 0);
 const RealDate = Date;

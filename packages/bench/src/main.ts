@@ -23,7 +23,7 @@ const USAGE = `npm run bench [-- name…] [-- options]
   --small         small sizes, for a look whether it works; the figures mean little
   --profile       writes CPU profiles of our node`;
 
-/** Besides the connections: libraries, pipes, Redis. */
+/** File descriptors besides the connections: libraries, pipes, Redis. */
 const SPARE_FILES = 500;
 
 function stop(message: string): never {
@@ -106,5 +106,5 @@ const result = { started, machine: { before, after: machine() }, sizes, reader, 
 writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
 for (const line of summarise(runs)) say(line);
 say(`${file}, ${Math.round((monoMs() - began) / 1000)} s`);
-// Nothing is left open that could be waited for.
+// Nothing that could be awaited is left open.
 process.exit(0);

@@ -6,8 +6,8 @@ import { monoMs } from './load/procfs.js';
 import { spread } from './load/stats.js';
 
 /**
- * The reader where there is no C compiler: native/reader.c in Node.js, with the same arguments, commands and answers.
- * It may be the bottleneck, and the results say which one was in use.
+ * The reader for machines without a C compiler: native/reader.c in Node.js, with the same arguments, commands and answers. It may be the
+ * bottleneck; the results say which reader was used.
  */
 const PER_ADDRESS = 4000;
 const CLOSE_MS = 10_000;

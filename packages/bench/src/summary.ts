@@ -1,7 +1,7 @@
 import { median, short } from './load/stats.js';
 import type { Row } from './measures/context.js';
 
-/** The figures printed for each measure, in this order. The result file has all figures. */
+/** The printed figures of each measure, in this order. The result file has all figures. */
 const FIGURES: readonly string[] = [
   'server_us_per_delivery',
   'latency_p50_ms',
@@ -20,7 +20,7 @@ const FIGURES: readonly string[] = [
   'redis_us_per_event',
   'foreign_cpus',
 ];
-/** The server that each one is compared with in the same run, and by which figure. */
+/** The server that each one is compared with in the same run, and the figure used. */
 const YARDSTICKS: Readonly<Record<string, { readonly server: string; readonly figure: string }>> = {
   fanout: { server: 'c-floor', figure: 'server_us_per_delivery' },
   connect: { server: 'ws+jwt+registry', figure: 'server_us_per_connect' },
@@ -28,7 +28,7 @@ const YARDSTICKS: Readonly<Record<string, { readonly server: string; readonly fi
 
 type Run = readonly Row[];
 
-/** Medians over the runs; ratios are made within each run, because nothing else carries over from one to another. */
+/** Medians over the runs. Ratios are made within each run, because figures of different runs cannot be compared. */
 export function summarise(runs: readonly Run[]): string[] {
   return (runs[0] ?? []).filter(({ load }) => load !== 'idle').map((row) => describe(row, runs));
 }

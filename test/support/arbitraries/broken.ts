@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { anything, deep, nastyName } from './nasty.js';
 import { changedAt, Members, type Path, placesOf, Raw } from './tree.js';
 
-/** What is done to one place of a value. */
+/** The ways to break one place of a value. */
 type Fault = (found: unknown) => unknown;
 
 const replaced: fc.Arbitrary<Fault> = anything.map((value) => () => value);
 const dropped: fc.Arbitrary<Fault> = fc.constant(() => undefined);
 
-/** Beyond a bound: longer, more, larger than what was there. */
+/** Exceeds a limit: longer, more or larger than the original. */
 const outOfBounds: fc.Arbitrary<Fault> = fc
   .constantFrom(0, 2, 65, 129, 201, 1001, 2001)
   .map((times) => (found: unknown) => {
@@ -43,12 +43,12 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 1, arbitrary: buried },
 );
 
-/** Values that are right but for one or two places. To be written by `render`: not all of them are JSON. */
+/** Values that are valid except for one or two places. Write them with `render`: not all are JSON. */
 export function broken(valid: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   const faults = fc.array(fc.tuple(fc.nat(1000), fault), { minLength: 1, maxLength: 2 });
   return fc.tuple(valid, faults).map(([value, changes]) =>
     changes.reduce<unknown>((current, [place, change]) => {
-      // The root is one place of many, and what is done to it says little of the rest.
+      // The root is one place of many, and breaking it tests little of the rest.
       const [root, ...inner] = placesOf(current);
       const path = inner[place % (inner.length + (place % 10 === 0 ? 1 : 0))] ?? (root as Path);
       const next = changedAt(current, path, change);

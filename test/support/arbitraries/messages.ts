@@ -7,7 +7,7 @@ import { type Hints, validOf } from './valid.js';
 
 const TYPES = Object.keys(clientMessages) as ClientMessageType[];
 
-/** What is no JSON text, or no object. */
+/** Texts that are not JSON, or not an object. */
 const rawText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     '',
@@ -61,13 +61,13 @@ const id: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
 );
 
 export interface MessageArbitraries {
-  /** Messages of one type, with data that the schema accepts. */
+  /** Messages of one type with data that the schema accepts. */
   readonly valid: (type: ClientMessageType) => fc.Arbitrary<string>;
-  /** All that may come from a peer, as the text of a frame. */
+  /** Anything that a peer may send, as the text of a frame. */
   readonly any: fc.Arbitrary<string>;
 }
 
-/** What peers may send, made from the schemas of the protocol. @param hints values that mean something where they are sent. */
+/** What peers may send, made from the schemas of the protocol. @param hints values that exist on the tested server. */
 export function messageTexts(hints: Hints): MessageArbitraries {
   const data = new Map(TYPES.map((type) => [type, validOf(clientMessages[type].data, hints)]));
   const dataOf = (type: ClientMessageType): fc.Arbitrary<unknown> => data.get(type) as fc.Arbitrary<unknown>;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Raw } from './tree.js';
 
-/** Texts at which parsers, keys and logs have failed before. */
+/** Texts that have broken parsers, keys and logs before. */
 const STRINGS = [
   '',
   ' ',
@@ -72,7 +72,7 @@ export const nastyString: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: fc.string({ maxLength: 300 }) },
 );
 
-/** What any JSON text may hold as a number, and what it may not. */
+/** Valid and invalid numbers in a JSON text. */
 const nastyNumber: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom(0, -1, 1.5, -0.5, 2 ** 31, 2 ** 32, 2 ** 53, 1e21, -1e21, 65_536, 1_000_000_001),
   fc.constantFrom('-0', '1e999', '-1e999', '1e-999', '9007199254740993', '1'.repeat(400), '0.1e1').map(raw),
@@ -80,7 +80,7 @@ const nastyNumber: fc.Arbitrary<unknown> = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
 );
 
-/** No JSON, though some parsers take it. */
+/** Not JSON, though some parsers accept it. */
 const notJson: fc.Arbitrary<Raw> = fc
   .constantFrom(
     'NaN',
@@ -101,7 +101,7 @@ const notJson: fc.Arbitrary<Raw> = fc
   )
   .map(raw);
 
-/** Nested far beyond what anybody means. */
+/** Nested far deeper than any real value. */
 export const deep: fc.Arbitrary<Raw> = fc
   .tuple(fc.constantFrom(10, 33, 100, 1000, 5000), fc.constantFrom('[', '{'))
   .map(([levels, kind]) => raw(kind === '[' ? '['.repeat(levels) + ']'.repeat(levels) : nested(levels)));
@@ -125,7 +125,7 @@ export const anyJson: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: long },
 );
 
-/** As `anyJson`, and what is no JSON. */
+/** As `anyJson`, and also values that are not JSON. */
 export const anything: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 24, arbitrary: anyJson },
   { weight: 1, arbitrary: notJson },

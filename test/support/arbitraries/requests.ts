@@ -6,29 +6,29 @@ import { anyObject, anything, nastyString } from './nasty.js';
 import { Members, render } from './tree.js';
 import { type Hints, validOf } from './valid.js';
 
-/** What a route takes, as far as there is a schema of it. */
+/** The input of a route, as far as it has a schema. */
 export interface RouteInput {
   readonly method: string;
   /** As in the router: `/queue/jobs/:id`. */
   readonly path: string;
-  /** Null: no operation of the table. */
+  /** Null: not an operation of the table. */
   readonly operation: RestOperation | null;
   readonly body?: JSONSchema;
   readonly query?: JSONSchema;
 }
 
-/** Who asks: the admin's token, that of somebody who may nothing, none, or junk. */
+/** The caller: the admin's token, the token of a user without permissions, none, or junk. */
 type Asker = 'admin' | 'user' | 'nobody' | 'junk';
 
-/** A request as its bytes, with what is known of it. */
+/** The bytes of a request, and what is known about it. */
 export interface FuzzedRequest {
   readonly bytes: Buffer;
-  /** The route that it is meant for, when method and path surely lead there. */
+  /** The route of the request, if method and path certainly lead there. */
   readonly route: RouteInput | null;
   readonly asker: Asker;
-  /** What HTTP does not allow: then the parser below may answer, or nobody. */
+  /** The request breaks HTTP: then the HTTP parser may answer, or nothing does. */
   readonly malformed: boolean;
-  /** Less comes than is promised. */
+  /** The body is shorter than announced. */
   readonly unfinished: boolean;
   readonly method: string;
 }
@@ -36,11 +36,11 @@ export interface FuzzedRequest {
 export interface RequestArbitraries {
   readonly hints: Hints;
   readonly tokens: Readonly<Record<'admin' | 'user', string>>;
-  /** Tokens that nobody takes: forged, expired. */
+  /** Tokens that are never valid: forged, expired. */
   readonly badTokens: readonly string[];
 }
 
-/** Node.js takes 16 KiB for the head of a request, and answers a longer one by itself. */
+/** Node.js accepts 16 KiB for the head of a request, and answers a longer one by itself. */
 const MAX_HEAD = 15_000;
 const OTHER_METHODS = ['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'TRACE', 'DELETE', 'GET', 'POST', 'PROPFIND', 'QUERY'];
 
@@ -51,7 +51,7 @@ interface Body {
   readonly unfinished?: boolean;
 }
 
-/** As a query writes them: lists with commas, the rest as JSON would. What is no object is one word. */
+/** In the form of a query: lists with commas, other values as in JSON. A value that is not an object is one word. */
 function queryText(value: unknown): string {
   if (typeof value !== 'object' || value === null) return 'x';
   const members = value instanceof Members ? value.list : Object.entries(value);
@@ -64,7 +64,7 @@ function word(value: unknown): string {
   return typeof value === 'string' ? value : render(value);
 }
 
-/** There are no lone surrogates in UTF-8, and `encodeURIComponent` throws for one. */
+/** UTF-8 has no lone surrogates, and `encodeURIComponent` throws for one. */
 function percent(text: string): string {
   return encodeURIComponent(Buffer.from(text).toString());
 }
@@ -113,7 +113,7 @@ const JUNK_QUERY: fc.Arbitrary<string> = fc.oneof(
     .map((pairs) => pairs.map((pair) => pair.map(percent).join('=')).join('&')),
 );
 
-/** Between two slashes of a path, percent-encoded. False: the route may not be found by it, or not be decoded. */
+/** One segment of a path, percent-encoded. False: it may not lead to the route, or not be decodable. */
 const parameter = (hint: fc.Arbitrary<unknown>): fc.Arbitrary<readonly [text: string, sure: boolean]> =>
   fc.oneof(
     { weight: 4, arbitrary: hint.map((value) => [percent(String(value)), true] as const) },
@@ -159,7 +159,7 @@ function plain(text: Buffer): Body {
   return { bytes: text, headers: [`Content-Length: ${text.length}`] };
 }
 
-/** The ways in which a body may travel, and some in which it may not. */
+/** Valid and invalid encodings of a body. */
 function framed(text: string): fc.Arbitrary<Body> {
   const bytes = Buffer.from(text);
   const half = Math.floor(bytes.length / 2);
@@ -178,7 +178,7 @@ function framed(text: string): fc.Arbitrary<Body> {
     { weight: 3, arbitrary: fc.constant({ bytes: chunked, headers: ['Transfer-Encoding: chunked'] }) },
     {
       weight: 3,
-      // Made when chosen: to compress in seven ways each time would take longer than all the rest.
+      // Made when chosen: compressing in seven ways each time would take longer than everything else.
       arbitrary: fc
         .constantFrom(
           () => coded('gzip', gzipSync(bytes)),
@@ -248,7 +248,7 @@ const rawBody: fc.Arbitrary<Body> = fc.oneof(
 const header = (name: string, values: fc.Arbitrary<string>): fc.Arbitrary<string[]> =>
   values.map((value) => [`${name}: ${value.replace(/[^\x20-\x7e]/g, '')}`]);
 
-/** Headers that routes read, or that somebody on the way may. */
+/** Headers that routes or proxies may read. */
 const extras: fc.Arbitrary<readonly string[]> = fc.oneof(
   { weight: 10, arbitrary: fc.constant([]) },
   {
@@ -264,7 +264,7 @@ const extras: fc.Arbitrary<readonly string[]> = fc.oneof(
   { weight: 1, arbitrary: header('X-HTTP-Method-Override', fc.constant('DELETE')) },
 );
 
-/** How the target is written: as it should, or as a proxy or a smuggler would. */
+/** Forms of the target: the right one, and those of a proxy or a smuggler. */
 const FORMS: readonly ((target: string) => string)[] = [
   (target) => `http://127.0.0.1${target}`,
   (target) => `http://a:99999${target}`,
@@ -284,7 +284,7 @@ const FORMS: readonly ((target: string) => string)[] = [
   () => '',
 ];
 
-/** Requests to a route, right and wrong ones. */
+/** Valid and invalid requests to a route. */
 export function requestTo(
   route: RouteInput,
   { hints, tokens, badTokens }: RequestArbitraries,

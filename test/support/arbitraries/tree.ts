@@ -1,4 +1,4 @@
-/** A part of a JSON text as it is to be written, whether or not it is JSON: `NaN`, `1e999`, ten thousand brackets. */
+/** A piece of text to be written as it is, JSON or not: `NaN`, `1e999`, ten thousand brackets. */
 export class Raw {
   readonly text: string;
 
@@ -12,7 +12,7 @@ export class Raw {
   }
 }
 
-/** An object by its members, so that a name can come twice. */
+/** An object as a list of members, so that a name can occur twice. */
 export class Members {
   readonly list: readonly (readonly [name: string, value: unknown])[];
 
@@ -25,7 +25,7 @@ export class Members {
   }
 }
 
-/** The JSON text of a value in which there may be `Raw` parts and `Members`. */
+/** The JSON text of a value that may contain `Raw` parts and `Members`. */
 export function render(value: unknown): string {
   if (value instanceof Raw) return value.text;
   if (value instanceof Members) return object(value.list);
@@ -40,14 +40,14 @@ function object(members: readonly (readonly [string, unknown])[]): string {
 
 export type Path = readonly (string | number)[];
 
-/** All places in a value, the root first. Not within `Raw` and `Members`. */
+/** All places in a value, the root first, except inside `Raw` and `Members`. */
 export function placesOf(value: unknown, at: Path = []): Path[] {
   const inner = isBranch(value) ? Object.entries(value) : [];
   const key = (name: string): string | number => (Array.isArray(value) ? Number(name) : name);
   return [at, ...inner.flatMap(([name, child]) => placesOf(child, [...at, key(name)]))];
 }
 
-/** A copy with what is at a place replaced. @param change gets what is there; `undefined` takes it out. */
+/** A copy with one place replaced. @param change gets the old value; `undefined` removes it. */
 export function changedAt(value: unknown, path: Path, change: (found: unknown) => unknown): unknown {
   const [key, ...rest] = path;
   if (key === undefined) return change(value);
@@ -57,7 +57,7 @@ export function changedAt(value: unknown, path: Path, change: (found: unknown) =
     const next = changedAt(child, rest, change);
     return next === undefined ? [] : [[name, next]];
   });
-  // `fromEntries` makes `__proto__` a member like any other.
+  // `fromEntries` makes `__proto__` an ordinary member.
   return Array.isArray(value) ? entries.map(([, child]) => child) : Object.fromEntries(entries);
 }
 

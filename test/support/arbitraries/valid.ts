@@ -3,18 +3,18 @@ import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { anyObject, nastyString } from './nasty.js';
 
-/** Values that mean something, by the name of the property that holds them: a user who is there, a type of the catalogue. */
+/** Values that exist on the tested server, by name of the property: a connected user, a type of the catalogue. */
 export type Hints = Readonly<Record<string, fc.Arbitrary<unknown>>>;
 
 const ajv = new Ajv({ strict: false });
-/** Of lists, but for one in a hundred that is as long as it may be. */
+/** Usual maximum length of lists; one list in a hundred has the maximum of its schema. */
 const USUAL_ITEMS = 4;
 const USUAL_LENGTH = 24;
 
 /** Values that the schema accepts. */
 export function validOf(schema: JSONSchema, hints: Hints = {}): fc.Arbitrary<unknown> {
   const made = arbitraryOf(schema, hints);
-  // Hints and patterns know nothing of bounds, and `not` is beyond what is built here.
+  // Hints and patterns ignore limits, and `not` cannot be built here.
   const validate = ajv.compile(schema);
   return made.filter((value) => validate(value));
 }
@@ -86,14 +86,14 @@ function object({ properties, required = [] }: JSONSchema, hints: Hints): fc.Arb
     const generic = arbitraryOf(schema, hints);
     const hint = Object.hasOwn(hints, name) ? hints[name] : undefined;
     if (hint === undefined) return [name, generic] as const;
-    // Of a list the hint is one item.
+    // For a list the hint is one item.
     const meant =
       schema.type === 'array' ? fc.array(hint, { minLength: schema.minItems ?? 0, maxLength: USUAL_ITEMS }) : hint;
     return [name, fc.oneof({ weight: 3, arbitrary: meant }, { weight: 1, arbitrary: generic })] as const;
   });
   const whole = fc.record(Object.fromEntries(members), { requiredKeys: [...required], noNullPrototype: true });
   const optional = Object.keys(properties).filter((name) => !required.includes(name));
-  // With half of all that may be given, one thing mostly contradicts another.
+  // With half of all optional fields, most values would contradict themselves.
   const some = fc
     .tuple(whole, fc.subarray(optional, { maxLength: Math.min(2, optional.length) }))
     .map(([value, kept]) => {

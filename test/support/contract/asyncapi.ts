@@ -3,27 +3,27 @@ import { DocumentSchemas, type Json } from './schemas.js';
 /** A message that a client may send, as the document describes it. */
 interface DocumentedRequest {
   readonly type: string;
-  /** Null: every user may. */
+  /** Null: every user may send it. */
   readonly permission: string | null;
-  /** Types of the messages that may answer it, failures among them. */
+  /** Types of the possible answers, including failures. */
   readonly replies: readonly string[];
   /** Names of the fields that its data may have. */
   readonly fields: readonly string[];
-  /** Frames of the document. */
+  /** Example frames of the document. */
   readonly examples: readonly Readonly<Record<string, unknown>>[];
 }
 
 export interface AsyncApiContract {
   /** The path of the WebSocket. */
   readonly address: string;
-  /** What a client may send, by type. */
+  /** Messages of clients, by type. */
   readonly requests: ReadonlyMap<string, DocumentedRequest>;
-  /** Types of the messages that the server sends, without those of events. */
+  /** Types of the messages of the server, without events. */
   readonly serverTypes: readonly string[];
   readonly eventTypes: readonly string[];
   readonly closeCodes: readonly number[];
   readonly errorCodes: readonly string[];
-  /** Why the document does not know such a frame of the server; empty: it does. Unknown fields are faults. */
+  /** Why the document does not allow such a frame of the server; empty: it does. Unknown fields count as faults. */
   receivedFaults(frame: unknown): string[];
   /** Why the document does not allow such a frame of a client; empty: it does. */
   sentFaults(frame: unknown): string[];
@@ -31,7 +31,7 @@ export interface AsyncApiContract {
   mayAnswer(request: string, reply: string): boolean;
 }
 
-/** The messages as a document says that they are. @param document AsyncAPI 3.0, parsed. */
+/** The messages that a document describes. @param document AsyncAPI 3.0, parsed. */
 export function asyncApiContract(document: unknown): AsyncApiContract {
   const root = document as Json;
   const [channel] = Object.values(root.channels ?? {});
@@ -80,7 +80,7 @@ export function asyncApiContract(document: unknown): AsyncApiContract {
   };
 }
 
-/** The schema of the data of a message; it may stand under `components`. */
+/** The schema of a message's data, which may be under `components`. */
 function dataOf(root: Json, message: Json | undefined): Json | undefined {
   const data = message?.payload?.properties?.data;
   const ref = data?.$ref as unknown;

@@ -4,13 +4,13 @@ export interface CheckedAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** Undefined when it is no JSON. To be read into: a path that is not there ends the test. */
+  /** The parsed body; undefined if it is not JSON. Tests read any path in it: a missing one throws. */
   readonly body: ReturnType<typeof JSON.parse>;
 }
 
-/** Calls operations by their ids and arguments, knowing nothing but the document, and holds each answer against it. */
+/** Calls operations by id and arguments, knows only the document, and checks each answer against it. */
 export class ContractClient {
-  /** Statuses that were answered, by operation. */
+  /** Answered statuses, by operation. */
   readonly seen = new Map<string, Set<number>>();
   private readonly contract: OpenApiContract;
   private readonly base: () => string;
@@ -18,9 +18,9 @@ export class ContractClient {
   private readonly onAnswer: (id: string, answer: CheckedAnswer) => void;
 
   /**
-   * @param base what `http://host:port` is at the moment of a call.
+   * @param base the present `http://host:port`, read at each call.
    * @param token sent with each call; null: none.
-   * @param onAnswer gets each answer that is as described.
+   * @param onAnswer gets each answer that matches the document.
    */
   constructor(
     contract: OpenApiContract,
@@ -34,27 +34,27 @@ export class ContractClient {
     this.onAnswer = onAnswer;
   }
 
-  /** The same with another token. What is answered counts for both. */
+  /** The same client with another token. Answers count for both. */
   as(token: string | null): ContractClient {
     const other = new ContractClient(this.contract, this.base, token, this.onAnswer);
     Object.assign(other, { seen: this.seen });
     return other;
   }
 
-  /** @throws Error when the answer is not what the document says. */
+  /** @throws Error when the answer does not match the document. */
   async call(id: string, given: CallArguments = {}): Promise<CheckedAnswer> {
     const { target, init } = this.contract.call(id, given);
     return this.check(id, await this.send(target, init));
   }
 
-  /** The same with a body that need not be one of the document's. */
+  /** As `call`, with a body that may break the document. */
   async callWith(id: string, given: CallArguments, init: RequestInit): Promise<CheckedAnswer> {
     const call = this.contract.call(id, given);
     const headers = { ...call.init.headers, ...(init.headers as Record<string, string> | undefined) };
     return this.check(id, await this.send(call.target, { ...call.init, ...init, headers }));
   }
 
-  /** Any request; nothing is checked. */
+  /** Any request, without checks. */
   async send(target: string, init: RequestInit): Promise<CheckedAnswer> {
     const authorization = this.token === null ? {} : { authorization: `Bearer ${this.token}` };
     const headers = { ...authorization, ...(init.headers as Record<string, string> | undefined) };

@@ -8,15 +8,15 @@ interface DocumentedOperation {
   /** With `{parameter}`s. */
   readonly path: string;
   readonly tags: readonly string[];
-  /** One of these permissions is enough; none: a good token is; null: nobody is asked who he is. */
+  /** One of these permissions is enough. Empty: any valid token. Null: public, no authentication. */
   readonly permissions: readonly string[] | null;
-  /** Statuses that it may answer with. */
+  /** Possible statuses of answers. */
   readonly statuses: readonly number[];
-  /** Arguments made of the examples of the document. */
+  /** Arguments made from the examples of the document. */
   readonly example: CallArguments;
 }
 
-/** What a call is made of, by the names of the document. */
+/** Arguments of a call, by the names of the document. */
 export interface CallArguments {
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, unknown>>;
@@ -39,19 +39,19 @@ export interface HttpAnswer {
 export interface OpenApiContract {
   readonly operations: readonly DocumentedOperation[];
   operation(id: string): DocumentedOperation;
-  /** The operation that a request is one of, by its method and path (a query may follow); null: it is none. */
+  /** The operation of a request, by method and path (a query may follow); null: there is none. */
   match(method: string, target: string): DocumentedOperation | null;
-  /** A call built from the document alone. @throws Error for an argument that it does not know, or one that is missing. */
+  /** A call built from the document alone. @throws Error for an unknown or a missing argument. */
   call(id: string, given?: CallArguments): PreparedCall;
-  /** Why the document refuses the body; empty: it takes it. */
+  /** Why the document refuses the body; empty: it accepts it. */
   bodyFaults(id: string, body: unknown): string[];
-  /** Names of the fields that a body may have; of a list: each of its items. */
+  /** Names of the fields that a body may have; for a list: those of its items. */
   bodyFields(id: string): string[];
-  /** Why the document refuses the query, one parameter at a time; empty: it takes it. */
+  /** Why the document refuses the query, one parameter at a time; empty: it accepts it. */
   queryFaults(id: string, query: Readonly<Record<string, unknown>>): string[];
-  /** How the answer differs from what the document says; empty: it does not. Unknown fields are faults. */
+  /** How the answer differs from the document; empty: it does not. Unknown fields count as faults. */
   answerFaults(id: string, answer: HttpAnswer): string[];
-  /** The same of an answer to a method that the path does not have. */
+  /** The same for an answer to a method that the path does not have. */
   otherMethodFaults(path: string, answer: HttpAnswer): string[];
 }
 
@@ -71,7 +71,7 @@ interface Known extends DocumentedOperation {
   readonly needsBody: boolean;
 }
 
-/** The REST interface as a document says that it is. @param document OpenAPI 3.1, parsed. */
+/** The REST interface that a document describes. @param document OpenAPI 3.1, parsed. */
 export function openApiContract(document: unknown): OpenApiContract {
   const root = document as Json;
   const schemas = new DocumentSchemas(document);
@@ -88,7 +88,7 @@ export function openApiContract(document: unknown): OpenApiContract {
     return operation;
   };
 
-  /** What is described stands where it is, or under `components`. */
+  // A description is inline or under `components`.
   const resolved = (place: readonly string[]): readonly string[] => {
     const ref = at(root, place)?.$ref as unknown;
     return typeof ref === 'string' ? ref.replace('#/', '').split('/') : place;
@@ -178,7 +178,7 @@ function known(path: string, method: string, described: Json): Known {
     Object.fromEntries(
       parameters.filter((one) => one.in === place && one.example !== undefined).map((one) => [one.name, one.example]),
     );
-  // Ways to be let in, one of which is enough: one without any scheme is for everybody.
+  // Alternatives of authentication, one of which is enough. One without any scheme means public.
   const ways = Object.values(described.security ?? {}) as unknown as Record<string, string[]>[];
   const isPublic = ways.length === 0 || ways.some((way) => Object.keys(way).length === 0);
   return {

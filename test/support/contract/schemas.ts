@@ -3,12 +3,12 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 /** A part of a document, read by its keys. */
 export type Json = { readonly [key: string]: Json };
 
-/** Below these a document holds values, not schemas. */
+/** Below these keys a document has values, not schemas. */
 const VALUES = new Set(['example', 'examples', 'enum', 'const', 'default']);
 
 /**
- * The document with every object schema closed that does not say what it thinks of further properties. Documents leave answers open, as
- * later versions may add fields; a test of this version wants to know of any that nobody described.
+ * The document with every object schema closed that does not mention additional properties. Documents leave answers open, because later
+ * versions may add fields. A test of this version must notice undescribed ones.
  */
 function closed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(closed);
@@ -32,7 +32,7 @@ export class DocumentSchemas {
   }
 
   /**
-   * What is wrong with the value; empty: nothing.
+   * The faults of the value; empty: none.
    *
    * @param place keys from the root of the document to the schema.
    */

@@ -7,7 +7,7 @@ const STOP_MS = 12_000;
 
 const running = new Set<ChildProcess>();
 
-/** Ends at once whatever still runs: the bench was broken off. */
+/** Ends all child processes that still run when the bench is interrupted. */
 export function killAll(): void {
   for (const child of running) child.kill('SIGKILL');
 }
@@ -19,7 +19,7 @@ interface Waiter {
   readonly resolve: (line: Line) => void;
 }
 
-/** A process of a measurement that tells what it does by lines of JSON on its standard output. */
+/** A process of a measurement. It reports by lines of JSON on its standard output. */
 export class Child {
   readonly name: string;
   private readonly child: ChildProcess;
@@ -28,7 +28,7 @@ export class Child {
 
   constructor(name: string, command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     this.name = name;
-    // No setting of the surroundings reaches a measured process.
+    // A measured process inherits no settings from the environment.
     const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
     const child = spawn(command, args, { env: { PATH, HOME, TMPDIR, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     this.child = child;
@@ -46,7 +46,7 @@ export class Child {
     return pid;
   }
 
-  /** Its standard error so far, the newest 4 kB. */
+  /** The newest 4 kB of its standard error. */
   get stderr(): string {
     return this.complaints;
   }
@@ -59,7 +59,7 @@ export class Child {
     return rssBytes(this.pid);
   }
 
-  /** The next line that matches. Ask before whatever makes it come. */
+  /** The next line that matches. Call this before the action that causes the line. */
   async line(matches: (line: Line) => boolean, timeoutMs: number): Promise<Line> {
     let waiter: Waiter | undefined;
     let timer: NodeJS.Timeout | undefined;
@@ -91,7 +91,7 @@ export class Child {
     this.child.kill(signal);
   }
 
-  /** SIGTERM, and SIGKILL when that is not obeyed. */
+  /** Sends SIGTERM, and SIGKILL if the process does not end. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (!running.has(this.child)) return;
     const closed = once(this.child, 'close');
@@ -111,7 +111,7 @@ export class Child {
       return;
     }
     const line = JSON.parse(text) as Line;
-    // What a measured server has to complain of belongs into the message of a failed run.
+    // Warnings and errors of a measured server become part of the message of a failed run.
     if (line.level === 'error' || line.level === 'warn') this.complain(`${String(line.msg)}\n`);
     for (const waiter of this.waiters) if (waiter.matches(line)) waiter.resolve(line);
   }

@@ -2,8 +2,8 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 
 /**
- * Counts the frames of a server in the raw bytes of a socket by their headers alone: what the payload holds is never
- * looked at. `onFrame` gets the opcode, and where the payload lies when it is all in this chunk.
+ * Counts the frames of a server in the raw bytes of a socket, by their headers alone; payloads are not read. `onFrame` gets the opcode,
+ * and the place of the payload if this chunk contains all of it.
  */
 export class FrameCounter {
   private readonly header = new Uint8Array(10);

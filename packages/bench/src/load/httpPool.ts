@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net';
 const HEAD_END = '\r\n\r\n';
 
 /**
- * Keep-alive connections that send one ready request after the other, each when the last was answered. Requests are bytes and
- * answers are hardly looked at: the driver must not be the bottleneck.
+ * Keep-alive connections that send prepared requests one after the other, each when the previous one was answered. Requests are bytes and
+ * answers are barely parsed, so that the driver is not the bottleneck.
  */
 export class HttpPool {
   private readonly port: number;
@@ -14,10 +14,10 @@ export class HttpPool {
     this.port = port;
   }
 
-  /** Resolves with the status. As many connections are opened as requests are under way. */
+  /** Resolves with the status. Opens as many connections as there are pending requests. */
   async send(request: string): Promise<number> {
     let socket = this.free.pop();
-    // The node ends connections that were idle for 5 s.
+    // The node closes connections that were idle for 5 s.
     while (socket && socket.readyState !== 'open') socket = this.free.pop();
     socket ??= connect({ port: this.port, host: '127.0.0.1', noDelay: true }).setMaxListeners(0);
     const status = await answer(socket, request);
@@ -52,7 +52,7 @@ function answer(socket: Socket, request: string): Promise<number> {
   });
 }
 
-/** A whole POST request. */
+/** The bytes of a POST request. */
 export function postRequest(path: string, token: string, body: string): string {
   const lines = [
     `POST ${path} HTTP/1.1`,

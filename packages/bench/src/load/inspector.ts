@@ -5,7 +5,7 @@ import type { Child } from './child.js';
 
 const OPEN_MS = 5000;
 
-/** The inspector of a running node: collects its garbage and takes CPU profiles. Opened by SIGUSR1. */
+/** The inspector of a running node: collects garbage and takes CPU profiles. SIGUSR1 opens it. */
 export class Inspector {
   private readonly socket: WebSocket;
   private next = 1;
@@ -28,12 +28,12 @@ export class Inspector {
     return new Inspector(socket);
   }
 
-  /** Collects all garbage; what is freed goes back to the system as far as V8 lets it. */
+  /** Collects all garbage, and returns the freed memory to the system as far as V8 can. */
   async collectGarbage(): Promise<void> {
     for (let i = 0; i < 3; i += 1) await this.call('HeapProfiler.collectGarbage');
   }
 
-  /** Bytes: of live objects on the JavaScript heap, and of buffers outside of it. */
+  /** Bytes of live objects on the JavaScript heap, and of buffers outside it. */
   async memory(): Promise<{ readonly heapUsed: number; readonly external: number }> {
     const expression = 'JSON.stringify(process.memoryUsage())';
     const { result } = (await this.call('Runtime.evaluate', { expression })) as { result: { value: string } };
@@ -46,7 +46,7 @@ export class Inspector {
     await this.call('Profiler.start');
   }
 
-  /** The profile, as the browser's developer tools read it. */
+  /** The profile, in the format of the browser's developer tools. */
   async stopProfile(): Promise<string> {
     const { profile } = (await this.call('Profiler.stop')) as { profile: unknown };
     return JSON.stringify(profile);

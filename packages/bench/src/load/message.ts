@@ -4,17 +4,17 @@ import { randomBytes, randomUUID } from 'node:crypto';
 export const EVENT_TYPE = 'system_status';
 /** Bytes of the event's data as JSON. */
 const DATA_BYTES = 200;
-/** Room for the time in `"sent":`, blanks before it. */
+/** Characters for the time in `"sent":`, padded with blanks in front. */
 const SENT_DIGITS = 14;
 
-/** Data of DATA_BYTES bytes that holds when it was due. */
+/** Data of DATA_BYTES bytes that contains the due time. */
 export function eventData(sent: number): { sent: number; text: string } {
   const rounded = Math.round(sent * 1000) / 1000;
   const rest = DATA_BYTES - JSON.stringify({ sent: rounded, text: '' }).length;
   return { sent: rounded, text: 'x'.repeat(Math.max(0, rest)) };
 }
 
-/** An event as it lies in the log. */
+/** An event as the log stores it. */
 export function storedEvent(sent: number) {
   return {
     id: randomUUID(),
@@ -27,7 +27,7 @@ export function storedEvent(sent: number) {
   } as const;
 }
 
-/** The message that our clients see for an event; the servers beside us send the same bytes. */
+/** The message that our clients receive for an event. The compared servers send the same bytes. */
 export function wireMessage(sent: number): Record<string, unknown> {
   const { id, type, data, timestamp, priority, category, severity } = storedEvent(sent);
   const position = `${POSITION_EPOCH}.${100_000}.${POSITION_TAG}`;
@@ -37,7 +37,7 @@ export function wireMessage(sent: number): Record<string, unknown> {
 const POSITION_EPOCH = randomBytes(9).toString('base64url');
 const POSITION_TAG = randomBytes(6).toString('base64url');
 
-/** The same with a place for the time, for a program that overwrites it. */
+/** The same message with a placeholder for the time, for a program that overwrites it. */
 export function wireTemplate(): string {
   const text = JSON.stringify(wireMessage(1));
   const shorter = SENT_DIGITS - '1'.length;

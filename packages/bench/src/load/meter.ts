@@ -2,22 +2,22 @@ import { cpus } from 'node:os';
 import { machineBusyMs, monoMs } from './procfs.js';
 import { short } from './stats.js';
 
-/** A part of the run that used more than this of a processor was the bottleneck. */
+/** A process that used more than this share of a processor was the bottleneck. */
 const SATURATED = 0.9;
-/** Other processes that used more than this many processors meanwhile are reported. */
+/** Other processes that used more than this many processors are reported. */
 const NOISE = 0.2;
 
 export interface Usage {
   readonly wallMs: number;
   /** CPU per process, milliseconds. */
   readonly cpuMs: Readonly<Record<string, number>>;
-  /** What others on this machine used meanwhile, in processors: noise. */
+  /** Use by other processes of this machine, in processors: noise. */
   readonly foreign: number;
-  /** The process that used up its processor, or the machine; '' when none did. */
+  /** The process that used up its processor, or the machine; '' if none did. */
   readonly bottleneck: string;
 }
 
-/** Measures what processes use between `start` and `stop`. Each is taken to do its work in one thread. */
+/** Measures the CPU of processes between `start` and `stop`. Assumes that each does its work in one thread. */
 export class Meter {
   private readonly sources: Readonly<Record<string, () => number>>;
   private began = 0;
@@ -34,7 +34,7 @@ export class Meter {
     this.began = monoMs();
   }
 
-  /** @param activeMs the part of the time in which the load was on; default: all of it. */
+  /** @param activeMs the time under load; default: all of it. */
   stop(activeMs?: number): Usage {
     const wallMs = monoMs() - this.began;
     const now = this.read();
@@ -52,7 +52,7 @@ export class Meter {
   }
 }
 
-/** What a reader must know of a figure: who was busy all the time, and what others took away. For the end of a line. */
+/** What a reader must know about a figure: which process was saturated, and what other processes used. For the end of a line. */
 export function noise({ bottleneck, foreign }: Usage): string {
   const capped = bottleneck === '' ? '' : `, capped by ${bottleneck}`;
   return foreign > NOISE ? `${capped}, others used ${short(foreign)} processors` : capped;

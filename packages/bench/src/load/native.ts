@@ -5,16 +5,16 @@ import { fileURLToPath } from 'node:url';
 
 const sources = fileURLToPath(new URL('../../native/', import.meta.url));
 
-/** Programs of native/, compiled. Null: there is no C compiler here. */
+/** The compiled programs of native/. Null: there is no C compiler. */
 export interface Native {
   readonly reader: string;
   readonly floor: string;
 }
 
 /**
- * Compiles what is not up to date into `dir`.
+ * Compiles outdated programs into `dir`.
  *
- * @throws Error when there is a compiler but it does not take them.
+ * @throws Error when the compiler fails.
  */
 export function compileNative(dir: string): Native | null {
   mkdirSync(dir, { recursive: true });

@@ -6,12 +6,12 @@ import { SECRET } from './requests.js';
 
 const MAIN = fileURLToPath(import.meta.resolve('@unified-ws/server/unified-ws-node'));
 const START_MS = 20_000;
-/** Ready is told before the queue's workers have loaded their scripts: what starts must not count as load. */
+/** A node is ready before its queue workers have loaded their scripts. This work at the start must not count as load. */
 const SETTLE_MS = 1000;
 
 /**
- * What a measurement needs otherwise than the defaults: a publisher beyond the message rate, and room for as many connects at a
- * time as the reader is told to make.
+ * Settings of a measurement that differ from the defaults: a publisher beyond the message rate, and as many simultaneous connects as the
+ * reader makes.
  */
 const SETTINGS = {
   HOST: '127.0.0.1',
@@ -21,7 +21,7 @@ const SETTINGS = {
   MESSAGE_BURST: '100000',
 };
 
-/** Neither pings nor heartbeats while deliveries are counted; the servers beside us send none either. */
+/** No pings and heartbeats while deliveries are counted. The compared servers send none either. */
 export const QUIET = { PING_INTERVAL_MS: '600000', HEARTBEAT_INTERVAL_MS: '600000' };
 
 /** A real cluster node: its own command with settings from the environment. */
@@ -36,7 +36,7 @@ export class NodeProcess {
 
   static async start(id: string, redisUrl: string, env: Readonly<Record<string, string>> = {}): Promise<NodeProcess> {
     const settings = { ...SETTINGS, NODE_ID: id, REDIS_URL: redisUrl, ...env };
-    // The inspector opens at SIGUSR1 only, on a free port.
+    // SIGUSR1 opens the inspector, on a free port.
     const child = new Child(id, process.execPath, ['--inspect-port=127.0.0.1:0', MAIN], settings);
     const listening = await child.line((line) => line.msg === 'listening', START_MS);
     const node = new NodeProcess(child, Number(listening.port));
@@ -57,7 +57,7 @@ export class NodeProcess {
     return this.child.rssBytes;
   }
 
-  /** What the node complained of. */
+  /** Warnings and errors of the node. */
   get complaints(): string {
     return this.child.stderr;
   }

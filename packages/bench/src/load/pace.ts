@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { monoMs } from './procfs.js';
 
 /**
- * Calls `send` for each message with the time at which it was due. Messages that are late are sent all at once, and their
- * latency counts from when they were due: whoever falls behind cannot hide it.
+ * Calls `send` for each message with its due time. Late messages are sent together, and their latency counts from the due time, so that a
+ * driver that falls behind does not hide it.
  */
 export async function pace(rate: number, messages: number, send: (due: number) => void): Promise<void> {
   const began = monoMs();

@@ -4,10 +4,10 @@ import { cpus, loadavg } from 'node:os';
 /** Clock ticks per second in /proc, the same on every Linux that Node.js runs on. */
 const TICKS_PER_S = 100;
 
-/** User and system time that a process has used, all its threads, milliseconds in steps of 10. */
+/** User and system time of a process with all its threads, milliseconds in steps of 10. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name, in brackets, may hold blanks: the fields are counted from its end.
+  // The name, in brackets, may contain blanks, so the fields are counted from its end.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_S;
 }
@@ -34,7 +34,7 @@ export function monoMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** What a stranger needs to check the figures. */
+/** Facts about the machine that a stranger needs to check the figures. */
 export function machine(): Record<string, unknown> {
   const [cpu] = cpus();
   return {
@@ -46,7 +46,7 @@ export function machine(): Record<string, unknown> {
   };
 }
 
-/** Files that a process may open at most: Node.js raises its soft limit to the hard one by itself. */
+/** Maximum number of open files of a process. Node.js raises its soft limit to the hard one by itself. */
 export function openFilesLimit(): number {
   const [, hard] = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
   return hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard);

@@ -7,17 +7,17 @@ import { Keys } from '@unified-ws/server/redis/keys';
 import { EVENT_TYPE, eventData, storedEvent } from './message.js';
 import { publisherToken } from './requests.js';
 
-/** A way for events into the cluster. */
+/** A way to publish events to the cluster. */
 export interface Publisher {
   publish(due: number): void;
-  /** Resolves when all was accepted. */
+  /** Resolves when all events were accepted. */
   accepted(): Promise<void>;
   close(): Promise<void>;
 }
 
 const ACCEPTED = 202;
 
-/** Counts answers that are still to come. */
+/** Counts outstanding answers. */
 class Outstanding {
   private count = 0;
   private failure: Error | null = null;
@@ -44,7 +44,7 @@ class Outstanding {
   }
 }
 
-/** Requests under way at a time: a backend's pool of connections. */
+/** Simultaneous requests: a backend's pool of connections. */
 const POOL = 32;
 
 /** The whole path of a backend's event: POST /broadcast to a node, the queue, a worker, the log. */
@@ -71,7 +71,7 @@ export function restPublisher(port: number): Publisher {
   };
 }
 
-/** Straight into the log, without the queue: what is left is append, bus and fan-out. */
+/** Appends to the log directly, without the queue. The remainder is append, bus and fan-out. */
 export async function logPublisher(redisUrl: string): Promise<Publisher> {
   const outstanding = new Outstanding();
   const options = { commandTimeoutMs: 10_000, name: 'bench' };

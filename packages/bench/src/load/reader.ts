@@ -7,18 +7,18 @@ const CONNECT_MS = 60_000;
 const CLOSE_MS = 15_000;
 
 export interface ReaderOptions {
-  /** The compiled reader; null: the one in Node.js. */
+  /** The compiled reader; null: use the one in Node.js. */
   readonly program: string | null;
   readonly port: number;
   /** Made by requests.ts. */
   readonly requests: string;
-  /** Connects under way at a time. */
+  /** Simultaneous connects. */
   readonly concurrency: number;
-  /** Connects per second; default: as fast as it goes. */
+  /** Connects per second; default: as fast as possible. */
   readonly rate?: number;
-  /** Frames that the server sends on its own before a connection counts as connected. */
+  /** Unrequested frames of the server before a connection counts as connected. */
   readonly greetings: number;
-  /** Of every n-th connection the latency is read; 0: of none. */
+  /** The latency is read on every n-th connection; 0: on none. */
   readonly sampleEvery?: number;
   /** Sent after the upgrade. */
   readonly after?: Buffer;
@@ -28,18 +28,18 @@ export interface Connected {
   readonly connected: number;
   readonly failed: number;
   readonly ms: number;
-  /** From connect(2) to the last greeting, milliseconds. */
+  /** From connect(2) to the last frame of the greeting, milliseconds. */
   readonly establishTimes: Spread | null;
 }
 
 export interface Counted {
   readonly open: number;
-  /** Connections that have received all that was awaited. */
+  /** Connections that have received everything expected. */
   readonly complete: number;
   readonly frames: number;
   readonly bytes: number;
   readonly reads: number;
-  /** Of the reads, monotonic ms. */
+  /** Times of the reads, monotonic ms. */
   readonly first: number;
   readonly last: number;
   readonly latency: Spread | null;
@@ -47,7 +47,7 @@ export interface Counted {
   readonly closes: Readonly<Record<string, number>>;
 }
 
-/** The receiving side: a process of its own that opens the connections and counts what arrives. */
+/** The receiving side: a separate process that opens the connections and counts what arrives. */
 export class Reader {
   private readonly child: Child;
 
@@ -63,7 +63,7 @@ export class Reader {
     return this.child.cpuMs;
   }
 
-  /** @throws Error when not all could connect. */
+  /** @throws Error unless all could connect. */
   async connect(): Promise<Connected> {
     const answer = this.child.event('connected', CONNECT_MS);
     this.child.send('connect');
@@ -72,7 +72,7 @@ export class Reader {
     return result;
   }
 
-  /** Counts from now on; resolves when every connection has received `frames` frames, or with what came in time. */
+  /** Counts from now on. Resolves when every connection has received `frames` frames, or with what came in time. */
   async count(frames: number, timeoutMs: number): Promise<Counted> {
     const counted = this.child.event('counted', timeoutMs);
     this.child.send(`count ${frames}`);
@@ -85,7 +85,7 @@ export class Reader {
     return (await answer) as unknown as Counted;
   }
 
-  /** Closes the connections in good order. */
+  /** Closes the connections with a close frame. */
   async close(): Promise<Counted> {
     const answer = this.child.event('closed', CLOSE_MS);
     this.child.send('close');

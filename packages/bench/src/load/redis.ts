@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Child } from './child.js';
 
-/** A private Redis as `npm start` runs it: append-only file, noeviction. */
+/** A private Redis with the settings of `npm start`: append-only file, noeviction. */
 export class RedisProcess {
   readonly url: string;
   private readonly child: Child;
@@ -21,14 +21,14 @@ export class RedisProcess {
   static async start(): Promise<RedisProcess> {
     const port = await freePort();
     const dir = mkdtempSync(join(tmpdir(), 'uws-bench-'));
-    // Also when the bench is broken off.
+    // Also when the bench is interrupted.
     process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
     const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', dir, '--daemonize', 'no'];
     const rules = ['--save', '', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
     const child = new Child('redis', process.env.REDIS_SERVER ?? 'redis-server', [...place, ...rules]);
     const redis = new RedisProcess(child, port, dir);
     const probe = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
-    // Refused until it listens; a server that ended shows by the time-out of the command below.
+    // Refused until the server listens. If the server ended, the command below times out.
     probe.on('error', () => undefined);
     try {
       await Promise.race([probe.ping(), child.line(() => false, 10_000)]);

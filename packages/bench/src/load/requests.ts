@@ -10,7 +10,7 @@ function userToken(index: number): string {
   return signToken(SECRET, { sub: `user-${index}`, username: `User ${index}`, roles: ['user'] });
 }
 
-/** Who publishes: may publish, is subscribed to nothing. */
+/** The publisher: it may publish and has no subscriptions. */
 export function publisherToken(sub = 'publisher'): string {
   return signToken(SECRET, { sub, roles: ['service'] });
 }
@@ -32,7 +32,7 @@ function upgradeRequest(path: string, token: string | null): string {
 export interface UserRequestOptions {
   /** Number of the first user. */
   readonly first?: number;
-  /** The position that all of them come back with. */
+  /** The resume position of all users. */
   readonly resume?: string;
 }
 

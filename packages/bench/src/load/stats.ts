@@ -13,13 +13,13 @@ export function spread(values: number[]): Spread | null {
   return { n: values.length, p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-/** Of an even number the lower one of the middle. */
+/** The median; of an even number of values the lower one of the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
 }
 
-/** For people: three digits that count. */
+/** Formatted for people, with three significant digits. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return '-';
   const size = Math.abs(value);

@@ -23,9 +23,9 @@ export interface Target {
   readonly greetings: number;
   /** Sent by each client after the upgrade. */
   readonly after?: Buffer;
-  /** CPU used so far, milliseconds, by process. `server` is what counts. */
+  /** CPU used so far, milliseconds, by process. The figures use `server`. */
   readonly cpu: Readonly<Record<string, () => number>>;
-  /** Whether it falls behind at high rates for so long that its runs must be short. */
+  /** Whether it falls so far behind at high rates that its runs must be short. */
   readonly slow: boolean;
   writeRequests(file: string, count: number): void;
   /** Resolves when all is sent or accepted. */

@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { EVENT_TYPE, eventData } from './message.js';
 import { publisherToken } from './requests.js';
 
-/** Publishes over one connection, with many messages under way. */
+/** Publishes over one connection, with many outstanding messages. */
 export class WsPublisher {
   private readonly socket: WebSocket;
   private readonly limit: number;
@@ -17,7 +17,7 @@ export class WsPublisher {
     this.limit = limit;
   }
 
-  /** @param limit messages whose replies are outstanding. */
+  /** @param limit maximum number of messages without a reply. */
   static async open(port: number, limit: number, client: string): Promise<WsPublisher> {
     const headers = { authorization: `Bearer ${publisherToken(client)}` };
     const socket = new WebSocket(`ws://127.0.0.1:${port}${WS_PATH}`, { headers, perMessageDeflate: false });

@@ -9,11 +9,11 @@ import { short } from '../load/stats.js';
 import { script } from '../load/target.js';
 import { type Context, fileIn, type Row, wanted } from './context.js';
 
-/** Connects under way at a time: enough to keep the server busy, few enough that the time to connection_established is not a queue's. */
+/** Simultaneous connects: enough to keep the server busy, but few enough that the time to connection_established is not queueing time. */
 const CONCURRENCY = 100;
 const START_MS = 10_000;
 const SETTLE_MS = 300;
-/** Connects before the measured ones: a server compiles its code while it runs. */
+/** Connects before the measured ones, during which the server compiles its code. */
 const WARM_UP = 2000;
 
 interface Server {
@@ -56,7 +56,7 @@ async function byHand(registry: boolean): Promise<Server> {
   };
 }
 
-/** CPU per connect with a token and a claim until connection_established is read, and per close, as fast as it goes. */
+/** CPU per connect with a token and a claim until connection_established is read, and per close, as fast as possible. */
 export async function connects(context: Context): Promise<Row[]> {
   const rows: Row[] = [];
   const requests = fileIn(context, 'requests.txt');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Native } from '../load/native.js';
 
-/** What every measurement gets. */
+/** The parameters of every measurement. */
 export interface Context {
   readonly native: Native | null;
   /** For request files, profiles and compiled programs: build/bench. */
@@ -10,7 +10,7 @@ export interface Context {
   /** Names of the servers to measure; empty: all. */
   readonly only: readonly string[];
   readonly profile: boolean;
-  /** One line for people. */
+  /** Prints one line for people. */
   readonly say: (line: string) => void;
 }
 
@@ -23,9 +23,9 @@ export interface Sizes {
   readonly burst: number;
   /** Connects of the ramp and idle connections of the memory measure. */
   readonly connections: number;
-  /** Users that move from node to node. */
+  /** Users who move from node to node. */
   readonly moves: number;
-  /** Clients that come back to a replay, and those that stay connected meanwhile. */
+  /** Clients that reconnect to a replay, and clients that stay connected meanwhile. */
   readonly returning: number;
   readonly staying: number;
   /** Events of a run through the queue. */
@@ -59,7 +59,7 @@ export interface Row {
   readonly server: string;
   readonly load: string;
   readonly values: Readonly<Record<string, number | string | null>>;
-  /** What kept the run from being faster, or its figures from being better. */
+  /** What limited the run or the quality of its figures. */
   readonly capped_by: string;
 }
 

@@ -8,18 +8,18 @@ import { TARGETS, type Target } from '../load/target.js';
 import { type Context, fileIn, type Row, wanted } from './context.js';
 
 const RATES = [20, 100, 300] as const;
-/** A server that falls behind needs many times the length of its run to deliver it. */
+/** A server that falls behind takes many times the length of its run to deliver it. */
 const SLOW_SECONDS: Readonly<Record<number, number>> = { 20: 5, 100: 3, 300: 1 };
-/** One burst is over sooner than the clock of /proc ticks: several make a figure. */
+/** One burst is shorter than a tick of /proc, so a figure needs several. */
 const BURSTS = 12;
 const DELIVERED_MS = 60_000;
 const SAMPLED = 50;
-/** What a server still does for a run after the last delivery belongs to it. */
+/** Work after the last delivery that still belongs to the run. */
 const TRAIL_MS = 200;
 const IDLE_MS = 2000;
-/** A paced run that takes so many times its length fell behind. */
+/** A paced run that takes this many times its length fell behind. */
 const BEHIND = 1.1;
-/** Neither a process nor the machine was busy all the time: each waited for the other. */
+/** Neither a process nor the machine was busy all the time: they waited for each other. */
 const NOTHING_ALONE = 'no part alone: they waited for each other';
 
 /** Server CPU per delivered message, latency, and rate of a burst, for the same bytes to the same number of sockets. */
@@ -77,7 +77,7 @@ interface Load {
   readonly meter: Meter;
 }
 
-/** What the server does with nothing to deliver: beats, watchdogs, queues. It is part of every paced figure. */
+/** CPU of the server without deliveries: beats, watchdogs, queues. Every paced figure includes it. */
 async function idle({ context, target, meter }: Load): Promise<Row> {
   await delay(TRAIL_MS);
   meter.start();
@@ -127,9 +127,9 @@ async function bursts({ context, target, reader, meter }: Load, messages: number
   const values = {
     ...common({ ...best, frames }, usage, expected * times),
     bursts: times,
-    // From the moment at which the first event was handed over to the last byte read: the whole way.
+    // From handing over the first event to reading the last byte: the whole path.
     deliveries_per_s: median(results.map((result) => (result.frames * 1000) / result.took)),
-    // From the first byte read to the last: what the fan-out alone carries.
+    // From the first byte read to the last: the fan-out alone.
     deliveries_per_s_flowing: median(results.map((result) => (result.frames * 1000) / (result.last - result.first))),
     deliveries_per_cpu_s: (frames * 1000) / (usage.cpuMs.server ?? 0),
   };
@@ -171,7 +171,7 @@ function tell({ say }: Context, server: string, load: string, values: Values, us
   say(`fan-out  ${server.padEnd(9)} ${load.padEnd(9)} ${parts.join(', ')}${noise(usage)}`);
 }
 
-/** With --profile: writes what the server's processor did meanwhile, for the browser's developer tools. */
+/** With --profile: writes a CPU profile of the server, for the browser's developer tools. */
 async function profiled({ context, target }: Load, name: string, run: () => Promise<Row>): Promise<Row> {
   if (!context.profile || !target.inspect) return run();
   const inspector = await target.inspect();

@@ -8,7 +8,7 @@ import { short } from '../load/stats.js';
 import { type Context, fileIn, type Row, wanted } from './context.js';
 
 const CONCURRENCY = 100;
-/** The inbound buffers of the handshakes are freed and the young generation shrinks within this. */
+/** Within this time the handshakes' inbound buffers are freed and the young generation shrinks. */
 const SETTLE_MS = 2000;
 
 interface Reading {
@@ -17,7 +17,7 @@ interface Reading {
   readonly external: number;
 }
 
-/** Growth of the resident memory of a node per idle connection, garbage collected before and after. */
+/** Growth of a node's resident memory per idle connection, with garbage collected before and after. */
 export async function memory(context: Context): Promise<Row[]> {
   if (!wanted(context, 'ours')) return [];
   const redis = await RedisProcess.start();

@@ -14,7 +14,7 @@ import { short } from '../load/stats.js';
 import { WsPublisher } from '../load/wsPublisher.js';
 import { type Context, fileIn, type Row, wanted } from './context.js';
 
-/** Events that are published before anything is measured: code gets warm, connections are made. */
+/** Events that are published before the measurement, to warm up code and open connections. */
 const WARM_UP = 2000;
 const PER_BATCH = 50;
 const SINGLES_UNDER_WAY = 64;
@@ -23,7 +23,7 @@ const WS_PUBLISHERS = 4;
 const WS_UNDER_WAY = 100;
 const STEADY_PER_S = 1000;
 const DELIVERED_MS = 60_000;
-/** What is still done for a run after its last delivery belongs to it. */
+/** Work after the last delivery that still belongs to the run. */
 const TRAIL_MS = 200;
 const PATH = `${REST_BASE}/events`;
 const TOKEN = publisherToken();
@@ -35,7 +35,7 @@ interface Load {
   readonly publish: () => Promise<void>;
 }
 
-/** Events per second from the publish to the last delivery, latency at a steady rate, and what an event costs. */
+/** Events per second from the publish to the last delivery, latency at a steady rate, and CPU per event. */
 export async function queue(context: Context): Promise<Row[]> {
   if (!wanted(context, 'ours')) return [];
   const redis = await RedisProcess.start();
@@ -143,7 +143,7 @@ function singles(pool: HttpPool, events: number): Load {
   return { name: 'singles rest', events, publish };
 }
 
-/** The order of a key is kept by one worker: what one key carries is less than what the queue carries. */
+/** One worker keeps the order of a key, so one key carries less than the whole queue. */
 function batchesOf(pool: HttpPool, batches: number, keys: string, keyOf: (index: number) => string): Load {
   let sent = 0;
   const send = (): Promise<void> => {

@@ -6,12 +6,12 @@ import { writeUserRequests } from '../load/requests.js';
 import { short } from '../load/stats.js';
 import { type Context, fileIn, type Row, wanted } from './context.js';
 
-/** Users that move to the other node per second. */
+/** Users who move to the other node per second. */
 const MOVES_PER_S = 250;
 const REPLACED = '4001';
 const CONCURRENCY = 100;
 
-/** From connect(2) on one node to connection_established: the other node has closed its connection of the user by then. */
+/** From connect(2) on one node to connection_established. By then the other node has closed its connection of the user. */
 export async function replacement(context: Context): Promise<Row[]> {
   if (!wanted(context, 'ours')) return [];
   const redis = await RedisProcess.start();
@@ -22,7 +22,7 @@ export async function replacement(context: Context): Promise<Row[]> {
   const requests = fileIn(context, 'requests.txt');
   writeUserRequests(requests, context.sizes.moves);
   const common = { program: context.native?.reader ?? null, requests, concurrency: CONCURRENCY, greetings: 1 };
-  // The first two warm both nodes up: a server compiles its code while it runs.
+  // The first two runs warm both nodes up, which compile their code meanwhile.
   const first = new Reader({ ...common, port: one.port });
   const staying = new Reader({ ...common, port: other.port });
   const moving = new Reader({ ...common, port: one.port, rate: MOVES_PER_S });

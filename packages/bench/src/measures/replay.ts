@@ -17,7 +17,7 @@ import { type Context, fileIn, type Row, wanted } from './context.js';
 const MISSED = 1000;
 const LIVE_RATE = 100;
 const LIVE_SECONDS = 6;
-/** The clients come back while the live traffic runs. */
+/** The clients reconnect during the live traffic. */
 const RETURN_AFTER_MS = 1000;
 const DELIVERED_MS = 60_000;
 const SAMPLED = 50;
@@ -27,8 +27,8 @@ const SOURCES = [
 ] as const;
 
 /**
- * Clients that come back all at once, each with the position of MISSED events ago: how long until the last has everything, and
- * what the clients that stayed notice of it.
+ * Clients that reconnect all at once, each with the position of MISSED events ago. Measures how long it takes until the last client has
+ * everything, and the effect on clients that stayed connected.
  */
 export async function replay(context: Context): Promise<Row[]> {
   if (!wanted(context, 'ours')) return [];
@@ -53,7 +53,7 @@ async function measure(context: Context, source: string, env: Readonly<Record<st
     const position = await headOf(redis.url);
     await flow(live, publisher, MISSED);
     const alone = await paced(live, publisher);
-    // The last of these too were missed: a client waits for connection_established and exactly MISSED events.
+    // The clients missed the last of these too: each waits for connection_established and exactly MISSED events.
     writeUserRequests(returningRequests, returning, { first: staying, resume: `${position}~` });
     const missed = MISSED + LIVE_RATE * LIVE_SECONDS;
     const client = new Reader({ ...common, requests: returningRequests, greetings: 1 + missed });
@@ -105,7 +105,7 @@ async function paced(live: Reader, publisher: Publisher): Promise<Counted> {
   return counted;
 }
 
-/** Events as fast as the clients take them. */
+/** Events as fast as the clients can take them. */
 async function flow(live: Reader, publisher: Publisher, messages: number): Promise<void> {
   const counted = live.count(messages, DELIVERED_MS);
   for (let sent = 0; sent < messages; sent += 1) publisher.publish(monoMs());

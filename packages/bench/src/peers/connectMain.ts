@@ -6,10 +6,10 @@ import { WebSocketServer } from 'ws';
 import { SECRET } from '../load/requests.js';
 
 /**
- * What a connect costs with `ws` when it is done well by hand: a token checked with a KeyObject, a field in Redis, connection_established.
- * No claim: nobody is replaced and nothing is awaited but the write.
+ * The cost of a connect with a well-made server on bare `ws`: a token checked with a KeyObject, a field in Redis, connection_established.
+ * No claim: it replaces no connection and waits only for the write.
  *
- * Environment: REDIS_URL, else the token is not looked at and nothing is registered.
+ * Environment: REDIS_URL. Without it the token is not checked and nothing is registered.
  */
 const REGISTRY_WINDOW_MS = 5;
 

@@ -3,10 +3,10 @@ import { pace } from '../load/pace.js';
 import { monoMs } from '../load/procfs.js';
 
 /**
- * The commands of a server that stands beside ours: the same lines as native/floor.c. It makes its messages itself, so
- * taking them in costs it nothing.
+ * The commands of a server that is compared with ours; the same lines as native/floor.c. It generates its messages itself, so it has no
+ * cost of receiving them.
  *
- * @param send one message to all connections.
+ * @param send sends one message to all connections.
  */
 export function servePeer(port: number, send: (due: number) => void): void {
   const tell = (event: string, rest: object): void => {

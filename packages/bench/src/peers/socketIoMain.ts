@@ -4,7 +4,7 @@ import { Server } from 'socket.io';
 import { wireMessage } from '../load/message.js';
 import { servePeer } from './serve.js';
 
-/** Socket.IO with its WebSocket transport and no pings while we count. */
+/** Socket.IO with its WebSocket transport, and without pings during the measurement. */
 const http = createServer();
 const io = new Server(http, {
   transports: ['websocket'],

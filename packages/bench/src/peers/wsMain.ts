@@ -3,7 +3,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { wireMessage } from '../load/message.js';
 import { servePeer } from './serve.js';
 
-/** What one writes first with `ws`: a `send()` for each message and connection. */
+/** The usual first version on `ws`: a `send()` for each message and connection. */
 const clients = new Set<WebSocket>();
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 4096 });
 

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Sets a key if it is absent, and returns its value. A script, so that a full Redis does not refuse it (Q6): plain SET is refused
--- even when the key exists. Only for kinds of keys of which there are few.
+-- even when the key exists. Only for kinds of keys with few members.
 --
 -- KEYS 1 key   string
 -- ARGV 1 value

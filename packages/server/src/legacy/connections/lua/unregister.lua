@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Takes back the note of a legacy connection. Idempotent.
+-- Removes the note of a legacy connection. Idempotent.
 --
 -- KEYS 1 legacy <prefix>:{u:<user>}:legacy   hash, see register.lua
 -- ARGV 1 conn
---      2 close code for when it is not gone, because its node could not be told to end it; 0: it is gone
+--      2 close code: keeps the note with this code, because the node could not be told to end the connection; 0: removes the note
 --
 -- Result: 1 done, 0 there is no such note
 local stored = redis.call('HGET', KEYS[1], ARGV[1])
