@@ -1,9 +1,12 @@
-// npm run docs [-- --check | --since <commit>]: writes what of docs/ is made from code: tables in pages, openapi.json and asyncapi.json.
+// npm run docs [-- --check | --since <commit>]: writes what of docs/ is made from code: tables in pages, openapi.json and asyncapi.json;
+// and the types of the client that are made from the protocol.
 // With --check nothing is written, and a page that is out of date fails. With --since nothing is written either: it prints what the
 // contract (settings, metrics, permissions, messages, routes, codes) says otherwise than at that commit, but for explanations.
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { eventMapSource, requestMapSource } from './lib/client-types.mjs';
 import { conformanceClaims } from './lib/conformance-claims.mjs';
 import { contractChanges } from './lib/contract-changes.mjs';
 import { entry, Stop } from './lib/entry.mjs';
@@ -72,6 +75,26 @@ async function pages() {
   };
 }
 
+/** Files of the client by name: the text they ought to have, formatted as all code is. */
+async function clientTypes() {
+  const protocol = await built('protocol/dist/index.js');
+  const catalogue = JSON.parse(read(path.join(root, 'packages', 'protocol', 'catalogue.json')));
+  const dir = 'packages/client/src/core';
+  return {
+    [`${dir}/eventMap.ts`]: formatted(eventMapSource(catalogue)),
+    [`${dir}/requestMap.ts`]: formatted(requestMapSource(protocol)),
+  };
+}
+
+function formatted(source) {
+  const biome = path.join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome');
+  return execFileSync(process.execPath, [biome, 'format', '--stdin-file-path=types.ts'], {
+    cwd: root,
+    input: source,
+    encoding: 'utf8',
+  });
+}
+
 /** Empty when there was no such page. */
 async function pageAt(commit, name) {
   const { code, output } = await run('git', ['show', `${commit}:docs/${name}`], { cwd: root });
@@ -98,12 +121,13 @@ entry(async (args) => {
   }
   const check = args.includes('--check');
   const outdated = [];
-  for (const [name, text] of Object.entries(await pages())) {
-    const file = path.join(root, 'docs', name);
+  const docs = Object.entries(await pages()).map(([name, text]) => [`docs/${name}`, text]);
+  for (const [name, text] of [...docs, ...Object.entries(await clientTypes())]) {
+    const file = path.join(root, name);
     if (text === undefined) {
-      note(`docs/${name}: left out, its source does not exist yet`);
+      note(`${name}: left out, its source does not exist yet`);
     } else if (text !== read(file)) {
-      outdated.push(`docs/${name}`);
+      outdated.push(name);
       if (!check) fs.writeFileSync(file, text);
     }
   }

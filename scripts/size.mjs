@@ -8,7 +8,7 @@ import { note } from './lib/terminal.mjs';
 
 const KB = 1000;
 /** Entries of the package, each with the most that it may have. */
-const ENTRIES = [{ name: '@unified-ws/client/core', file: 'core/index.js', limit: 6 * KB }];
+const ENTRIES = [{ name: '@unified-ws/client/core', file: 'core/index.js', limit: 8.5 * KB }];
 
 function sizeOf(file) {
   const { outputFiles } = buildSync({

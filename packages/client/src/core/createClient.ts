@@ -1,0 +1,42 @@
+import { Client } from './client.js';
+import { Core } from './core.js';
+import { defaultEnvironment, type Environment } from './environment.js';
+import type { UnifiedError } from './errors.js';
+import type { EventMap } from './eventMap.js';
+import type { CoreOptions } from './options.js';
+
+export interface ClientOptions extends CoreOptions {
+  /**
+   * Gets what handlers throw, and what the connection goes on in spite of: an unavailable token, a refused subscription. Default: logs
+   * it to the console.
+   */
+  readonly onError?: (error: UnifiedError) => void;
+}
+
+/** An error in the handling of an error is logged: there is nobody else to tell. */
+export function errorHandler({ onError }: ClientOptions, environment: Environment): (error: UnifiedError) => void {
+  const log = (error: unknown): void => environment.log('error', String(error), error);
+  return (error) => {
+    try {
+      if (onError) onError(error);
+      else log(error);
+    } catch (failure) {
+      log(failure);
+    }
+  };
+}
+
+/**
+ * Makes a client of one user. It connects with the first handler, request or `connect()`.
+ *
+ * @typeParam Events event types with the type of their data. Default: those of the catalogue of this repository.
+ * @example
+ * const client = createClient({ url: 'wss://example.com/api/unified/ws', getToken: () => fetchToken() });
+ * client.on('health_update', (event) => console.log(event.data));
+ */
+export function createClient<Events extends object = EventMap>(
+  options: ClientOptions,
+  environment: Environment = defaultEnvironment(options.WebSocket),
+): Client<Events> {
+  return new Client<Events>(new Core(options, environment), environment, errorHandler(options, environment));
+}

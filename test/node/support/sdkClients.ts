@@ -1,0 +1,61 @@
+import { type Client, type ClientOptions, createClient, type UnifiedError } from '@unified-ws/client/core';
+import { WebSocket } from 'ws';
+import { adminToken, token } from '../../support/tokens.js';
+
+/** A node as a client reaches it. */
+interface Reachable {
+  readonly ws: string;
+}
+
+/** A client with what it was told in the meantime. */
+export interface SdkClient {
+  readonly client: Client;
+  readonly errors: UnifiedError[];
+  /** Its WebSockets, in the order in which they were opened. */
+  readonly sockets: WebSocket[];
+}
+
+/** Makes clients of the SDK, and ends them. */
+export class SdkClients {
+  private readonly clients: Client[] = [];
+
+  make(node: Reachable, user: string, options: Partial<ClientOptions> = {}): SdkClient {
+    const errors: UnifiedError[] = [];
+    const sockets: WebSocket[] = [];
+    class KeptSocket extends WebSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols);
+        sockets.push(this);
+      }
+    }
+    const client = createClient({
+      url: `${node.ws}/api/unified/ws`,
+      getToken: () => token(user),
+      onError: (error) => errors.push(error),
+      WebSocket: KeptSocket,
+      ...options,
+    });
+    this.clients.push(client);
+    return { client, errors, sockets };
+  }
+
+  close(): void {
+    for (const client of this.clients.splice(0)) client.close();
+  }
+}
+
+/** Publishes as a backend does. Resolves when the event is accepted. */
+export async function publish(
+  { http }: { readonly http: string },
+  eventType: string,
+  data: object,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  const response = await fetch(`${http}/api/unified/ws/events`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${adminToken()}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ event_type: eventType, data, ...more }),
+  });
+  if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
+  await response.arrayBuffer();
+}
