@@ -18,7 +18,7 @@ export interface RequestMap {
       readonly limit: number;
     };
   };
-  /** Asks about this connection. */
+  /** Asks for facts about this connection. */
   readonly get_connection_status: {
     readonly data: Readonly<Record<string, never>>;
     readonly reply: {
