@@ -53,8 +53,8 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
     redis,
     addresses,
   } = parts;
-  const { table, isDraining, claims, commands, recovery, isServing, roles, log } = parts;
-  const { fanout, userScope, acks, verifier, authFailures, clearances, authority, liveness, sockets } = parts;
+  const { table, isDraining, claims, commands, recovery, isServing, log } = parts;
+  const { fanout, userScope, acks, verifier, authFailures, authority, liveness, sockets } = parts;
   const { disconnects, announcements, publications, queueAdmin, otherEndpointAt, onEstablished } = parts;
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
@@ -95,8 +95,6 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
   const acceptor = new Acceptor({
     verifier,
     authFailures,
-    roles,
-    clearances,
     authority,
     preferenceFormat,
     claims,

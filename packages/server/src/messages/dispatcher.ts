@@ -144,7 +144,7 @@ export class Dispatcher {
 
   /** Sends an error. Before connection_established it answers the `authenticate` message, if there was one. */
   sendError(connection: Connection, error: AppError, replyTo = connection.authenticateId): void {
-    connection.errors += 1;
+    connection.errorSent();
     this.parts.onError(connection, error);
     const { errors, supported_types, ...details } = error.details ?? {};
     const body = {
@@ -212,7 +212,7 @@ export class Dispatcher {
     id: string | undefined,
   ): void {
     if (reply !== null) connection.send(reply, data as ServerData<typeof reply>, id);
-    connection.consecutiveErrors = 0;
+    connection.succeeded();
   }
 
   private fail(connection: Connection, error: unknown, replyTo: string | undefined, asked = ''): void {
@@ -228,8 +228,7 @@ export class Dispatcher {
     this.sendError(connection, refusal, replyTo);
     if (!CLIENT_FAULTS.has(refusal.code)) return;
     // F7 of the predecessor: every frame reset the count before it was parsed, so invalid frames were answered for ever.
-    connection.consecutiveErrors += 1;
-    if (connection.consecutiveErrors >= this.parts.maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
+    if (connection.failed() >= this.parts.maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
   }
 }
 

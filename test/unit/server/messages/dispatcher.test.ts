@@ -17,8 +17,20 @@ class Peer {
   readonly sent: Sent[] = [];
   readonly clearance = { permissions: new Set(['events:publish']) };
   consecutiveErrors = 0;
-  errors = 0;
   endedWith: number | null = null;
+
+  errorSent(): void {
+    // Counted by a real connection.
+  }
+
+  succeeded(): void {
+    this.consecutiveErrors = 0;
+  }
+
+  failed(): number {
+    this.consecutiveErrors += 1;
+    return this.consecutiveErrors;
+  }
 
   isOpen(): boolean {
     return this.endedWith === null;

@@ -50,7 +50,7 @@ export class Inbound {
     this.onPong = function () {
       const connection = (this as Tagged)[CONNECTION];
       if (!connection) return;
-      connection.lastPong = parts.clock.now();
+      connection.ponged();
       self.control(connection);
     };
     this.onClose = function (code) {
@@ -94,7 +94,7 @@ export class Inbound {
     }
     if (!this.withinRate(connection)) return;
     const text = data as Buffer;
-    if (connection.status === 'authenticating' && !connection.handling) {
+    if (connection.status === 'authenticating' && !connection.verifying) {
       this.parts.onFirstMessage(connection, text);
       return;
     }

@@ -5,9 +5,16 @@ import type { Identity } from '../../auth/tokenVerifier.js';
 import type { Core } from '../../core.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import { messageFrame } from '../../delivery/frames/frame.js';
-import { joinCohort } from '../../delivery/joinCohort.js';
+import { fit, joinCohort } from '../../delivery/joinCohort.js';
 import type { Clearance, Clearances } from '../../delivery/selection/clearances.js';
-import { choicesOf, effectiveTypes, maySubscribe, NO_CHOICES } from '../../delivery/selection/subscriptions.js';
+import type { Preferences } from '../../delivery/selection/preferences.js';
+import {
+  type Choices,
+  choicesOf,
+  effectiveTypes,
+  maySubscribe,
+  NO_CHOICES,
+} from '../../delivery/selection/subscriptions.js';
 import type { TypeSet, TypeSets } from '../../delivery/selection/typeSets.js';
 import type { EventCatalogue } from '../../events/catalogue/eventCatalogue.js';
 import { type Amendment, amended, NO_AMENDMENT } from '../../registry/store/amendment.js';
@@ -50,6 +57,13 @@ export class Authority {
 
   constructor(parts: AuthorityParts) {
     this.parts = parts;
+  }
+
+  /** Its token was found good: the connection speaks for this user from now on. */
+  identify(connection: Connection, token: Identity): void {
+    connection.token = token;
+    connection.identity = token;
+    connection.clearance = this.clearanceOf(token);
   }
 
   /** For a connection that holds its claim, before connection_established. @param saved subscriptions, as claim.lua returns them. */
@@ -132,14 +146,25 @@ export class Authority {
     }
   }
 
+  /** Puts other choices in force. The caller flushes before, and moves the connection to its cohort afterwards. */
+  choose(connection: Connection, choices: Choices): void {
+    connection.choices = choices;
+    this.evaluate(connection);
+  }
+
+  /** Puts preferences in force. The caller flushes before, and moves the connection to its cohort afterwards. */
+  prefer(connection: Connection, preferences: Preferences): void {
+    const { fanout, typeSets } = this.parts;
+    connection.preferences = preferences;
+    fit(connection, fanout.catalogue, typeSets);
+  }
+
   /** Computes the subscriptions after `choices` changed. The caller flushes before and notifies afterwards. */
   evaluate(connection: Connection): void {
-    const { roles, clearances, typeSets } = this.parts;
     const identity = connection.identity as Identity;
-    const permissions = roles().permissionsOf(identity);
-    const clearance = clearances.of(identity.roles, permissions);
+    const clearance = this.clearanceOf(identity);
     connection.clearance = clearance;
-    connection.types = typeSets.of(this.typesFor(connection, identity, clearance));
+    connection.types = this.parts.typeSets.of(this.typesFor(connection, identity, clearance));
   }
 
   /** The event types of the connection: the chosen ones that its clearance allows. */
@@ -148,6 +173,11 @@ export class Authority {
     const defaults = roles().defaultSubscriptions(identity, clearance.permissions);
     if (choices === NO_CHOICES) return defaults;
     return effectiveTypes(choices, { defaults, clearance, catalogue: catalogue(), limit: maxSubscriptions });
+  }
+
+  private clearanceOf(identity: Identity): Clearance {
+    const { roles, clearances } = this.parts;
+    return clearances.of(identity.roles, roles().permissionsOf(identity));
   }
 
   /** @returns whether the roles or permissions of the connection changed. */

@@ -104,6 +104,8 @@ export class Connection implements Holder, Member, MailRecipient {
   /** Inbound messages that wait for their turn; null while none ever waited. */
   inbox: (Buffer | null)[] | null = null;
   handling = false;
+  /** The key for its token is being fetched. */
+  verifying = false;
   /** Used by Liveness. */
   bytesSeen = 0;
   pingDue = 0;
@@ -194,6 +196,27 @@ export class Connection implements Holder, Member, MailRecipient {
   /** The user's admin permissions. A caller who lacks one of them cannot act on this user. */
   adminPermissions(): readonly string[] {
     return adminPermissions(this.clearance?.permissions ?? []);
+  }
+
+  /** Its peer answered a ping. */
+  ponged(): void {
+    this.lastPong = this.host.now();
+  }
+
+  /** An error was sent to its client. */
+  errorSent(): void {
+    this.errors += 1;
+  }
+
+  /** A message was handled. */
+  succeeded(): void {
+    this.consecutiveErrors = 0;
+  }
+
+  /** A message of its client was at fault. @returns how many in a row. */
+  failed(): number {
+    this.consecutiveErrors += 1;
+    return this.consecutiveErrors;
   }
 
   /** False when the signal has no meaning in the present state. */

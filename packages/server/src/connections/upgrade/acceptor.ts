@@ -8,12 +8,9 @@ import {
   type ServerData,
 } from '@unified-ws/protocol';
 import { revocationError } from '../../auth/revocationError.js';
-import type { RoleTable } from '../../auth/roleTable.js';
 import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
 import type { Fanout } from '../../delivery/fanout.js';
-import { fit } from '../../delivery/joinCohort.js';
 import type { Resumed, Resumes } from '../../delivery/resumes.js';
-import type { Clearances } from '../../delivery/selection/clearances.js';
 import type { PreferenceFormat } from '../../delivery/selection/preferences.js';
 import type { UserScope } from '../../delivery/user/userScope.js';
 import type { Logger, Report } from '../../observability/log/logger.js';
@@ -35,8 +32,6 @@ import { verify } from './verify.js';
 export interface AcceptorParts {
   readonly verifier: TokenVerifier;
   readonly authFailures: AuthFailures;
-  readonly roles: () => RoleTable;
-  readonly clearances: Clearances;
   readonly authority: Authority;
   readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
@@ -132,12 +127,10 @@ export class Acceptor {
   }
 
   private claim(connection: Connection, identity: Identity): void {
-    const { table, claims, roles, clearances, clock } = this.parts;
+    const { table, claims, clock } = this.parts;
     const startedAt = clock.mono();
     if (!connection.signal('authenticated')) return;
-    connection.token = identity;
-    connection.identity = identity;
-    connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
+    this.parts.authority.identify(connection, identity);
     this.parts.liveness.forget(connection);
     // C1: added before the claim is sent, so that an evict that overtakes the claim's answer finds the connection.
     table.add(connection);
@@ -214,8 +207,7 @@ export class Acceptor {
       return;
     }
     authority.admit(connection, saved, amendment);
-    connection.preferences = preferenceFormat.read(preferences);
-    fit(connection, fanout.catalogue, fanout.typeSets);
+    authority.prefer(connection, preferenceFormat.read(preferences));
     // L3, L5: flush, position and cohort happen in one turn, so everything after it is live.
     fanout.flush();
     // The log was replaced while the position was checked.

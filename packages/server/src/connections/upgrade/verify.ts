@@ -30,10 +30,10 @@ export function verify(
     verified(identity);
     return;
   }
-  connection.handling = true;
+  connection.verifying = true;
   identity
     .finally(() => {
-      connection.handling = false;
+      connection.verifying = false;
     })
     .then(verified, refused)
     .catch(failed);

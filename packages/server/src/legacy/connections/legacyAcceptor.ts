@@ -16,8 +16,8 @@ import type { LegacyParts } from './legacyParts.js';
 
 interface LegacyAcceptorParts
   extends Pick<LegacyParts, 'authority' | 'table' | 'legacyRegistry' | 'replacements' | 'deprecations' | 'errors'>,
-    Pick<NodeParts, 'verifier' | 'roles' | 'store' | 'lease' | 'fanout' | 'clock' | 'logger' | 'report'>,
-    Pick<AdminParts, 'authFailures' | 'clearances' | 'liveness' | 'isServing'> {
+    Pick<NodeParts, 'verifier' | 'store' | 'lease' | 'fanout' | 'clock' | 'logger' | 'report'>,
+    Pick<AdminParts, 'authFailures' | 'liveness' | 'isServing'> {
   /** The connection is established: messages that waited in the inbox may be handled. */
   readonly onEstablished: (connection: LegacyConnection) => void;
 }
@@ -61,11 +61,9 @@ export class LegacyAcceptor {
   }
 
   private admit(connection: LegacyConnection, identity: Identity): void {
-    const { table, roles, clearances, liveness } = this.parts;
+    const { table, liveness } = this.parts;
     if (!connection.signal('authenticated')) return;
-    connection.token = identity;
-    connection.identity = identity;
-    connection.clearance = clearances.of(identity.roles, roles().permissionsOf(identity));
+    this.parts.authority.identify(connection, identity);
     liveness.forget(connection);
     table.add(connection);
     this.note(connection).catch((error: unknown) => {

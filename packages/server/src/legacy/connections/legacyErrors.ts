@@ -12,7 +12,7 @@ export class LegacyErrors {
   }
 
   tell(connection: LegacyConnection, error: AppError): void {
-    connection.errors += 1;
+    connection.errorSent();
     this.onError(connection, error);
     const { details = {} } = error;
     // Only the details that help an old client or the reader of its log.

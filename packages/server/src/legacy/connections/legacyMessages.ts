@@ -49,7 +49,7 @@ export class LegacyMessages {
         counted = type;
         this.handlers[type](connection, message);
       }
-      connection.consecutiveErrors = 0;
+      connection.succeeded();
     } catch (error) {
       this.fail(connection, error);
     } finally {
@@ -96,8 +96,7 @@ export class LegacyMessages {
     }
     errors.tell(connection, error);
     // F7 of the predecessor: invalid messages were answered for ever.
-    connection.consecutiveErrors += 1;
-    if (connection.consecutiveErrors >= settings.maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
+    if (connection.failed() >= settings.maxConsecutiveErrors) connection.end(CLOSE.TOO_MANY_ERRORS);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Router } from '../../http/request/router.js';
 import type { LegacyList } from '../connections/legacyList.js';
 
-/** Who still uses the endpoints of the predecessor. */
+/** The users of the legacy endpoints. */
 export function legacyRoutes(router: Router, { list }: { readonly list: Pick<LegacyList, 'page'> }): void {
   router.operation('listLegacyUsers', ({ query: { limit, cursor } }) => list.page(limit, cursor));
 }

@@ -14,7 +14,7 @@ export function basicHandlers(clock: Clock): Pick<Handlers, 'ping' | 'pong'> {
       if (connection_id !== undefined && connection_id !== connection.id) {
         throw new AppError('VALIDATION_ERROR', 'This is not the id of this connection.');
       }
-      connection.lastPong = clock.now();
+      connection.ponged();
       return undefined;
     },
   };

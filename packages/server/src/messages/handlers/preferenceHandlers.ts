@@ -1,7 +1,6 @@
 import { DEFAULT_PREFERENCES } from '@unified-ws/protocol';
 import type { NodeParts } from '../../admin/nodeParts.js';
 import type { Connection } from '../../connections/lifecycle/connection.js';
-import { joinCohort } from '../../delivery/joinCohort.js';
 import { changed, unknownNames } from '../../delivery/selection/preferences.js';
 import type { SavedPreferences } from '../../delivery/selection/savedPreferences.js';
 import { AppError } from '../../util/appError.js';
@@ -9,7 +8,9 @@ import type { Handlers } from '../dispatcher.js';
 
 /** Preferences of the user. The reply is sent once Redis has stored them, and they apply from the reply on (L5, as L7). */
 export function preferenceHandlers(
-  parts: Pick<NodeParts, 'catalogue' | 'fanout' | 'clock' | 'report'> & { readonly saved: SavedPreferences },
+  parts: Pick<NodeParts, 'authority' | 'catalogue' | 'fanout' | 'clock' | 'report'> & {
+    readonly saved: SavedPreferences;
+  },
 ): Pick<Handlers, 'set_message_preferences' | 'get_message_preferences'> {
   return {
     set_message_preferences: async (connection, { preferences: changes }) => {
@@ -38,9 +39,9 @@ export function preferenceHandlers(
   /** L5: events that the old preferences let through are flushed before the change; the reply follows the change. */
   function apply(connection: Connection, preferences: Connection['preferences']): void {
     if (!connection.isOpen() || !connection.clearance) return;
-    const { fanout } = parts;
+    const { fanout, authority } = parts;
     fanout.flush();
-    connection.preferences = preferences;
-    joinCohort(fanout, connection);
+    authority.prefer(connection, preferences);
+    fanout.refit(connection);
   }
 }

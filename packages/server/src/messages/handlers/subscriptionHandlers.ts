@@ -174,9 +174,8 @@ export function subscriptionHandlers(
     }
     if (!connection.isOpen()) return;
     fanout.flush();
-    connection.choices = withChanges(connection.choices, changes);
     // Uses the current permissions: one may have been withdrawn while Redis stored the change.
-    authority.evaluate(connection);
+    authority.choose(connection, withChanges(connection.choices, changes));
     joinCohort(fanout, connection);
   }
 
