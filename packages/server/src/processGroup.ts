@@ -137,7 +137,7 @@ export class ProcessGroup {
   private tell(worker: Worker, message: Asked | Report): void {
     if (!worker.isConnected()) return;
     worker.send(message, (error: Error | null) => {
-      if (error) this.logger.debug({ worker: worker.id, err: error }, 'a node process could not be told something');
+      if (error) this.logger.debug({ worker: worker.id, err: error }, 'a message to a node process was not delivered');
     });
   }
 

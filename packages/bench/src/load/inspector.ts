@@ -19,7 +19,7 @@ export class Inspector {
     child.signal('SIGUSR1');
     let url: string | undefined;
     while (url === undefined) {
-      if (Date.now() > deadline) throw new Error(`the inspector of ${child.name} does not open`);
+      if (Date.now() > deadline) throw new Error(`the inspector of ${child.name} did not open`);
       await delay(20);
       url = /ws:\/\/127\.0\.0\.1:\d+\/[\w-]+/.exec(child.stderr)?.[0];
     }

@@ -9,7 +9,7 @@ export const AUTH_REASONS = Object.freeze({
   query_token: {
     code: 'AUTH_ERROR',
     message:
-      'An access token in the URL is not taken here: send it as a header, a subprotocol or an authenticate message.',
+      'An access token in the URL is not accepted here: send it as a header, a subprotocol or an authenticate message.',
   },
   malformed: { code: 'AUTH_ERROR', message: 'The access token is not a well-formed JSON Web Token.' },
   bad_signature: { code: 'AUTH_ERROR', message: 'The signature of the access token is not valid.' },
@@ -29,7 +29,7 @@ export const AUTH_REASONS = Object.freeze({
   unknown_key: { code: 'AUTH_ERROR', message: 'The access token is signed with an unknown key.' },
   invalid_claims: { code: 'AUTH_ERROR', message: 'A claim of the access token is missing or has the wrong form.' },
   /** Not a fault of the token: the issuer's key set is not available now. The client keeps its token and retries. */
-  keys_unavailable: { code: 'UNAVAILABLE', message: 'Tokens cannot be verified at the moment, try again.' },
+  keys_unavailable: { code: 'UNAVAILABLE', message: 'Tokens cannot be verified at the moment; try again.' },
 } as const satisfies Record<string, { code: 'AUTH_ERROR' | 'TOKEN_EXPIRED' | 'UNAVAILABLE'; message: string }>);
 
 export type AuthReason = keyof typeof AUTH_REASONS;

@@ -148,7 +148,7 @@ async function fetchKeySet(url: string, limits: JwksLimits): Promise<{ keys: unk
   }
   const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
   if (typeof parsed !== 'object' || parsed === null || !('keys' in parsed) || !Array.isArray(parsed.keys)) {
-    throw new Error('the JWKS endpoint sent no key set');
+    throw new Error('the JWKS endpoint did not send a key set');
   }
   return { keys: parsed.keys };
 }

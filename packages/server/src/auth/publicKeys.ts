@@ -41,7 +41,7 @@ function parseBlock(pem: string, label: string): KeyObject {
   }
   if (algorithmsOf(key).length === 0) {
     throw new PublicKeyError(
-      `holds a key that is not supported: RSA or RSA-PSS of at least ${MIN_RSA_BITS} bits, or EC on P-256, P-384 or P-521 (no EdDSA)`,
+      `contains an unsupported key: RSA or RSA-PSS of at least ${MIN_RSA_BITS} bits, or EC on P-256, P-384 or P-521 (no EdDSA)`,
     );
   }
   return key;

@@ -123,7 +123,7 @@ export class Bus {
     try {
       const back = Promise.all([heard, this.sendOwn()]).then(() => true);
       if (!(await withTimeout(back, timeoutMs, false))) {
-        throw new Error('the bus did not return an own message in time');
+        throw new Error('the node did not hear its own message on the bus in time');
       }
     } finally {
       this.waiters = this.waiters.filter((entry) => entry !== waiter);

@@ -79,7 +79,7 @@ async function refusalsOf(node: Redis, needs: Requirements, unchecked: Set<strin
   const begun = await send('MULTI');
   if (begun !== '') {
     if (!isForbidden(new Error(begun))) throw new Error(begun);
-    unchecked.add('its user may not run MULTI: which other commands, keys and channels are missing');
+    unchecked.add('its user may not run MULTI, which is needed to check the other commands, keys and channels');
     return [];
   }
   const [channel = ''] = needs.channels;

@@ -117,7 +117,7 @@ function parseHost(entry: string, defaultPort: number): RedisHost {
   const name = host.startsWith('[') ? host.slice(1, -1) : host;
   if (host.startsWith('[') ? !isIPv6(name) : !isHostName(name)) {
     throw new RedisUrlError(
-      'a host in a Redis URL is a name or an address, with host:port for its port; IPv6 is written [address]',
+      'a host in a Redis URL must be a name or an address, optionally with :port; write IPv6 as [address]',
     );
   }
   return { host: name, port: colon === undefined ? defaultPort : parsePort(port) };
@@ -164,6 +164,6 @@ function parseQuery(query: string | undefined): 0 | 4 | 6 {
   if (query === 'family=6') return 6;
   if (query === 'family=0') return 0;
   throw new RedisUrlError(
-    'after the ? of a Redis URL stands family=4 or family=6, or nothing: user, password and database stand before it',
+    'after the ? of a Redis URL only family=4 or family=6 is allowed; user, password and database are before the ?',
   );
 }

@@ -133,7 +133,7 @@ export class Drains {
     const nodeId = id.split('~', 1)[0] as string;
     const processes = nodeProcesses.processesOf(nodeId, everybody);
     if (id === nodeId && processes.size > 1) {
-      throw new AppError('CONFLICT', `Several nodes have the name ${nodeId}: say which, by its process_id.`, {
+      throw new AppError('CONFLICT', `Several nodes have the name ${nodeId}: choose one by its process_id.`, {
         details: { reason: 'ambiguous', processes: [...processes.keys()].sort() },
       });
     }

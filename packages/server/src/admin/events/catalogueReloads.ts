@@ -117,7 +117,7 @@ export class CatalogueReloads {
     } catch (error) {
       // Any other error is a bug in this server, not a fault in the file.
       if (!(error instanceof CatalogueError)) throw error;
-      logger.error({ reason: error.message }, 'the event catalogue is refused; the old one stays in force');
+      logger.error({ reason: error.message }, 'the new event catalogue is not valid; the old one stays in force');
       return { ...this.answer('refused', null), error: error.message };
     }
   }

@@ -81,8 +81,8 @@ export class QueueJobs {
   async retryFailed(request: RetryFailedRequest): Promise<Retried> {
     const { ids } = request;
     if (ids === undefined) return this.retryMatching(request);
-    if (request.event_types !== undefined) throw invalid('/event_types', 'must not stand beside ids');
-    if (request.limit !== undefined) throw invalid('/limit', 'must not stand beside ids');
+    if (request.event_types !== undefined) throw invalid('/event_types', 'is not allowed together with ids');
+    if (request.limit !== undefined) throw invalid('/limit', 'is not allowed together with ids');
     const unique = [...new Set(ids)];
     const outcomes = await Promise.all(unique.map((id) => this.retry(id)));
     const retried = unique.filter((_, index) => outcomes[index]?.done);

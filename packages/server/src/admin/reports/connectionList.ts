@@ -49,7 +49,7 @@ export class ConnectionList {
     const { commands, settings, catalogue, clock } = this.parts;
     const { beganAt, after } = cursor === undefined ? { beganAt: clock.now(), after: null } : readCursor(cursor);
     if (filter.category !== undefined && catalogue().categoriesOf(filter.category).length === 0) {
-      throw invalid(`${filterPath}/category`, 'is no category of the event catalogue');
+      throw invalid(`${filterPath}/category`, 'is not a category of the event catalogue');
     }
     const leases = await this.leases(filter.node_id);
     const request: SliceRequest = { after, limit: shareOf(limit, leases.length), filter };

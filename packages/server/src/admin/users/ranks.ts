@@ -78,7 +78,7 @@ export class Ranks {
 function requireAll(held: Iterable<string>, { permissions }: Actor): void {
   const lacking = adminPermissions(held).find((permission) => !permissions.has(permission));
   if (lacking === undefined) return;
-  throw new AppError('PERMISSION_DENIED', `This user holds ${lacking}, which you lack.`, {
+  throw new AppError('PERMISSION_DENIED', `This user has ${lacking}, which you do not have.`, {
     details: { reason: 'outranked', permission: lacking },
   });
 }

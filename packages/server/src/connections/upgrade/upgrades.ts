@@ -248,7 +248,7 @@ export class Upgrades {
     if (this.warned || this.parts.trustProxy !== false || request.headers['x-forwarded-for'] === undefined) return;
     this.warned = true;
     this.parts.logger.warn(
-      'connects are refused by address, and all clients of a proxy count as one: TRUST_PROXY is not set, X-Forwarded-For is ignored',
+      'connects are refused by client address, but TRUST_PROXY is not set: X-Forwarded-For is ignored, and all clients of a proxy share one address',
     );
   }
 }

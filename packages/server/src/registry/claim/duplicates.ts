@@ -32,7 +32,7 @@ export class Duplicates {
     this.found += events;
     this.parts.logger.error(
       { conn: connection.id, events, since: new Date(since).toISOString() },
-      'duplicates_found: events were written on a connection after a newer one of its user was established',
+      'duplicates_found: events were written to a connection after a newer connection of its user was established',
     );
   }
 }
