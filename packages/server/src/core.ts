@@ -6,15 +6,15 @@ import type { Keys } from './redis/keys.js';
 import type { Settings } from './settings/settings.js';
 import type { Clock } from './util/clock.js';
 
-/** What all parts of a node share. A class takes what it needs of it, by name: `Pick<Core, 'clock' | 'report'>`. */
+/** What all parts of a node share. A class picks what it needs: `Pick<Core, 'clock' | 'report'>`. */
 export interface Core {
   readonly settings: Settings;
   readonly nodeId: string;
   /** Cluster time, and the monotonic clock of this machine. */
   readonly clock: Clock;
-  /** By what tokens begin and end. */
+  /** The clock for the beginning and end of tokens. */
   readonly tokenClock: TokenClock;
-  /** A fraction, as `Math.random()` gives it. */
+  /** A random fraction, like `Math.random()`. */
   readonly random: () => number;
   readonly logger: Logger;
   readonly report: Report;

@@ -11,7 +11,7 @@ import { createRedis, parseRedisUrl } from './redis/connect.js';
 import { requireVersion } from './redis/inspectRedis.js';
 import { describeSettings, loadSettings, type Settings, SettingsError, secretsOf } from './settings/settings.js';
 
-/** Exit codes: 0 ended as told, 1 failed, 2 wrong settings. */
+/** Exit codes: 0 ended as requested, 1 failed, 2 invalid settings. */
 const FAILED = 1;
 const WRONG_SETTINGS = 2;
 
@@ -37,7 +37,7 @@ function readSettings(): Settings {
   }
 }
 
-/** A broken file ends a start with its place, as a wrong setting does. */
+/** An invalid catalogue ends a start with the place of the fault, like an invalid setting. */
 function checkCatalogue(settings: Settings): void {
   try {
     loadCatalogue(settings.eventCatalogue);
@@ -48,7 +48,7 @@ function checkCatalogue(settings: Settings): void {
   }
 }
 
-/** `--check`: whether these settings would do, and whether Redis answers and is new enough. */
+/** `--check`: whether the settings are valid, and whether Redis answers and is new enough. */
 async function check(settings: Settings): Promise<void> {
   const redis = createRedis(parseRedisUrl(settings.redisUrl), 'command', {
     commandTimeoutMs: settings.redisCommandTimeoutMs,
@@ -96,20 +96,20 @@ async function runNode(settings: Settings): Promise<void> {
   }
 }
 
-/** For standard error: what goes there passes no log. */
+/** For standard error, which the log's scrubber does not see. */
 function textOf(error: unknown): string {
   return scrubber.text(messageOf(error));
 }
 
-/** SIGHUP. What comes of it, a refusal too, is in the log. */
+/** SIGHUP. The result, also a refusal, is in the log. */
 function onReload(reload: () => Promise<void>, logger: Logger): void {
   process.on('SIGHUP', () => {
-    // Not to standard error: with nobody there to read it, that would end the process.
+    // Not to standard error: if its reader is gone, a write would end the process.
     reload().catch((error: unknown) => logger.error({ err: error }, 'the reload failed'));
   });
 }
 
-/** Ends the process when `end` is done, at the first signal. Further signals change nothing. */
+/** Ends the process when `end` is done, at the first signal. Further signals are ignored. */
 function onStop(end: () => Promise<void>): () => void {
   let stopping = false;
   const stop = (): void => {

@@ -15,45 +15,45 @@ import { withTimeout } from './util/withTimeout.js';
 
 export type { NodeOptions } from './compose/composeCore.js';
 
-/** A draining node tells its clients to come back after up to this long, spread evenly, milliseconds. */
+/** Clients of a draining node reconnect after a random delay of at most this, milliseconds. */
 const RECONNECT_SPREAD_MS = 1000;
 /**
- * After the drain the steps of the end share this time, milliseconds, and none may take more than its half: with the default
- * DRAIN_MS a node ends within 10 s of SIGTERM, whatever Redis does.
+ * The steps after the drain share this time, milliseconds, and none may take more than half of it. With the default DRAIN_MS a node
+ * ends within 10 s of SIGTERM, whatever Redis does.
  */
 const STOP_MS = 4000;
 const STOP_STEP_MS = STOP_MS / 2;
 const MIN_STEP_MS = 50;
-/** Connections that may wait to be accepted: a whole node's clients come back at once. The kernel caps it (somaxconn). */
+/** Connections that may wait to be accepted: all clients of a node may return at once. The kernel caps it (somaxconn). */
 const BACKLOG = 4096;
-/** The queues' settings in Redis are looked at this often, in watchdog intervals. */
+/** How often the queues' settings in Redis are checked, in watchdog intervals. */
 const RESTORE_TICKS = 10;
 
-/** Longer than it takes to call a node dead that had the same LEASE_TTL_MS, ms. */
+/** Longer than declaring a node with the same LEASE_TTL_MS dead takes, ms. */
 const AGREEMENT_PATIENCE_MS = 3000;
 
-/** Features that no other part knows, a line each. */
+/** The extensions, a line each. No other part imports them. */
 export const EXTENSIONS: readonly Extension[] = [legacyExtension()];
 
 export interface ClusterNode {
   readonly id: string;
   readonly logger: Logger;
   /**
-   * Listens, then joins the cluster, however long Redis takes to come and however often it goes meanwhile; resolves when the node
-   * serves, or was told to stop.
+   * Listens, then joins the cluster, however long Redis takes and however often its connection breaks meanwhile. Resolves when the node
+   * serves, or when `stop` was called.
    *
-   * @throws Error for what no repeat mends: a port that is taken, a Redis that is too old, another number of partitions (Q7).
+   * @throws Error for faults that a retry cannot fix: a port in use, a Redis that is too old, another number of partitions (Q7).
    */
   start(): Promise<void>;
-  /** The port listened on. */
+  /** The port that the node listens on. */
   readonly port: number;
-  /** Reads the event catalogue again, on this node alone; a faulty one is refused in the log, and the old one stays. */
+  /** Reads the event catalogue again, on this node alone. An invalid one is logged, and the old one stays in force. */
   reloadCatalogue(): Promise<void>;
-  /** Not ready from now on; closes the connections with a hint to come back, hands everything over and ends. */
+  /** Makes the node unready, closes its connections with a delay for their return, hands over its work and ends. */
   stop(): Promise<void>;
 }
 
-/** A node of the cluster. Several can live in one process: nothing in it is global. */
+/** Makes a node of the cluster. Several can live in one process, because nothing is global. */
 export function createNode(settings: Settings, options: NodeOptions = {}): ClusterNode {
   return new Node(settings, options);
 }
@@ -64,10 +64,10 @@ class Node implements ClusterNode {
   private readonly settings: Settings;
   private readonly parts: ReturnType<typeof compose>;
   private tickTimer: NodeJS.Timeout | null = null;
-  /** Aborted when the node is told to stop: a start under way goes no further. */
+  /** Aborted by `stop`: a start in progress goes no further. */
   private readonly ending = new AbortController();
   private draining = false;
-  /** What is in the log already, as long as it lasts. */
+  /** The notices that are already logged and still apply. */
   private noticed: ReadonlySet<string> = new Set();
   private drained: Promise<void> = Promise.resolve();
   private stopBy = 0;
@@ -99,7 +99,7 @@ class Node implements ClusterNode {
       server.once('error', reject);
       server.listen({ port: settings.port, host: settings.host, backlog: BACKLOG }, () => {
         server.off('error', reject);
-        // A connection that could not be accepted (no descriptors left): without a listener it would end the process.
+        // A connection that could not be accepted, for example without free descriptors. Without a listener it would end the process.
         server.on('error', (error) => this.parts.report(error, 'http.server'));
         resolve();
       });
@@ -140,7 +140,7 @@ class Node implements ClusterNode {
       parts.fanout.reportPositions();
       queues.look();
       follower.checkTail().catch((error: unknown) => report(error, 'fanout.tail'));
-      // Workers look themselves before they append (Q4): this is for what no job comes to need.
+      // Workers check the settings before they append (Q4). This check is for queues without jobs.
       if (ticks % RESTORE_TICKS === 0) {
         queues.restore().catch((error: unknown) => report(error, 'events.restore'));
         parts.queueOwnership.claim().catch((error: unknown) => report(error, 'events.queue_home'));
@@ -152,10 +152,10 @@ class Node implements ClusterNode {
   }
 
   /**
-   * Before the first worker starts: this node may not differ from the others in what would lose events or their order. What another
-   * node has may change within a beat, and one that was killed counts until it is known dead.
+   * Before the first worker starts: this node must not differ from the others in settings that would lose events or their order. The values of
+   * another node may change within a beat, and a killed node counts until it is declared dead.
    *
-   * @throws Unmendable when it differs all the same.
+   * @throws Unmendable when the values still differ.
    */
   private async agree(signal: AbortSignal): Promise<void> {
     const { cards, differences, queueOwnership, report } = this.parts;
@@ -171,7 +171,7 @@ class Node implements ClusterNode {
     cards.declare({ joined: true });
   }
 
-  /** Keeps this node's card true, and looks at those of the others. */
+  /** Keeps this node's card up to date, and compares the cards of the others. */
   private tellOthers(): void {
     const { cards, catalogues, differences, notices, oldBuildWatch, queueOwnership, reports } = this.parts;
     cards.declare({ fit: reports.readiness.isFit() });
@@ -193,7 +193,7 @@ class Node implements ClusterNode {
     return this.stopping;
   }
 
-  /** Not ready from now on, and every connection is sent away. */
+  /** Makes the node unready and sends every connection away. */
   private drain(): number {
     const { logger, parts } = this;
     const { sockets, random } = parts;
@@ -227,7 +227,7 @@ class Node implements ClusterNode {
     parts.fanout.stop();
     parts.userScope.stop();
     await this.attempt('stop.recovery', recovery.stop());
-    // Everything is closed and nothing will be delivered any more: nobody need wait for the lease to run out.
+    // Everything is closed and nothing more will be delivered, so no node needs to wait until the lease expires.
     await this.attempt('stop.lease', lease.end());
     parts.watchdog.stop();
     parts.bus.stop();
@@ -246,7 +246,7 @@ class Node implements ClusterNode {
     logger.info('stopped');
   }
 
-  /** A step of the end: one that fails or hangs does not keep the others from their turn. */
+  /** One step of the end. A step that fails or hangs does not stop the others. */
   private async attempt(where: string, step: Promise<unknown>): Promise<void> {
     const ended = step.catch((error: unknown) => this.parts.report(error, where)).then(() => true);
     const ms = Math.max(MIN_STEP_MS, Math.min(STOP_STEP_MS, this.stopBy - performance.now()));
@@ -254,11 +254,11 @@ class Node implements ClusterNode {
   }
 }
 
-/** Resolves when the client is connected, however long Redis takes to come. */
+/** Resolves when the client is connected, however long Redis takes. */
 async function ready(client: RedisClient): Promise<void> {
   await new Promise<void>((resolve) => {
     client.once('ready', resolve);
-    // A first attempt that fails is reported by the client's `error` listener, and tried again by its retry strategy.
+    // The client's `error` listener reports a failed first attempt, and its retry strategy repeats it.
     client.connect().catch(() => undefined);
   });
 }

@@ -3,16 +3,16 @@ import type { Logger } from './observability/log/logger.js';
 import type { Settings } from './settings/settings.js';
 import { withTimeout } from './util/withTimeout.js';
 
-/** A worker that died is started again after this, milliseconds: a fault at start must not become a busy loop. */
+/** Delay before a dead worker is started again, milliseconds: a fault at start must not become a busy loop. */
 const RESTART_MS = 1000;
-/** It doubles with each one that did not live for so long, milliseconds, up to a bound. */
+/** The delay doubles, up to a limit, for each worker that lived less than this, milliseconds. */
 const LIVED_MS = 30_000;
 const MAX_RESTART_MS = 30_000;
-/** Workers that have not ended after this, milliseconds, are killed: SIGTERM is answered within 10 s. */
+/** Workers that have not ended after this, milliseconds, are killed: the container ends within 10 s of SIGTERM. */
 const STOP_MS = 9000;
 const ASK_MS = 2000;
 
-/** `reload`: do so, by order of the primary. */
+/** Questions to the processes. `reload` is an order of the primary. */
 type Question = 'ready' | 'metrics' | 'reload';
 
 interface Asked {
@@ -24,13 +24,13 @@ interface Report {
   readonly answer: unknown;
 }
 
-/** What a worker knows of the processes that share its port. */
+/** A worker's access to the processes that share its port. */
 export interface Siblings {
-  /** The answer of every process to a question, this one's included; null for one that did not answer in time. */
+  /** The answers of all processes, including this one; null for one that did not answer in time. */
   ask(question: Question): Promise<readonly { readonly nodeId: string; readonly answer: unknown }[]>;
 }
 
-/** Answers of this process. */
+/** The answers of this process. */
 export type Answers = Readonly<Record<Question, () => unknown | Promise<unknown>>>;
 
 /** The id of the n-th process of a container. */
@@ -39,14 +39,14 @@ function workerNodeId(nodeId: string, index: number): string {
 }
 
 /**
- * The primary of NODES processes that share one port: starts them, starts again what dies, carries their questions to each
- * other, ends them all. It serves nobody itself; each worker is a full node.
+ * The primary of NODES processes that share one port. It starts them, restarts dead ones, passes questions between them, and ends them
+ * all. It serves no clients; each worker is a full node.
  */
 export class ProcessGroup {
   private readonly settings: Settings;
   private readonly logger: Logger;
   private readonly workers = new Map<number, Worker>();
-  /** Deaths in a row, by worker, of those that did not live for long. */
+  /** Number of consecutive early deaths, by worker. */
   private readonly earlyDeaths = new Map<number, number>();
   private readonly restarts = new Set<NodeJS.Timeout>();
   private stopping = false;
@@ -59,20 +59,20 @@ export class ProcessGroup {
   }
 
   start(): void {
-    // A flag outranks the environment, by which each worker gets its own id.
+    // A flag overrides the environment, which gives each worker its own id.
     cluster.setupPrimary({ args: withoutFlags(process.argv.slice(2), ['--node-id', '--nodes']) });
     for (let index = 1; index <= this.settings.nodes; index += 1) this.fork(index);
   }
 
   /**
-   * Every worker reads its event catalogue again. Not by a signal, which would end a worker that is just starting; such a one reads
+   * Makes every worker read its event catalogue again. Not by a signal, which would end a worker that is just starting. Such a worker reads
    * the file anyway.
    */
   async reload(): Promise<void> {
     await Promise.all([...this.workers.values()].map((worker) => this.ask(worker, 'reload')));
   }
 
-  /** Ends every worker, gently and then not. */
+  /** Ends every worker, by SIGTERM and then by SIGKILL. */
   async stop(): Promise<void> {
     this.stopping = true;
     for (const timer of this.restarts) clearTimeout(timer);
@@ -103,8 +103,8 @@ export class ProcessGroup {
       this.workers.delete(index);
       if (!this.stopping) this.restart(index, performance.now() - startedAt, how);
     };
-    // What was on its way to one that was just killed (EPIPE), of node:cluster too: without a listener it would end this process, and all
-    // workers with it. One that could not be started tells it by this alone.
+    // A message to a worker that was just killed (EPIPE), also one of node:cluster. Without a listener this would end the process and all
+    // workers. A worker that could not be started reports only by this event.
     worker.on('error', (error: Error) => {
       this.logger.warn(
         { worker: index, err: error },
@@ -126,14 +126,14 @@ export class ProcessGroup {
       try {
         this.fork(index);
       } catch (error) {
-        // No memory for another process: as if it had died at once.
+        // No memory for another process: treated like a death at once.
         this.restart(index, 0, { error: String(error) });
       }
     }, after);
     this.restarts.add(timer);
   }
 
-  /** What cannot be told is like what is not answered: whoever asked has a deadline. */
+  /** A message that cannot be delivered is treated like an unanswered one: the process that asked has a deadline. */
   private tell(worker: Worker, message: Asked | Report): void {
     if (!worker.isConnected()) return;
     worker.send(message, (error: Error | null) => {
@@ -176,21 +176,21 @@ function withoutFlags(args: readonly string[], flags: readonly string[]): string
 }
 
 /**
- * A worker's side: answers the primary's questions and asks its own.
+ * The worker's side: answers the primary's questions and asks its own.
  *
- * @param onOrphaned the primary is gone, however that happened: nobody else would end this process.
+ * @param onOrphaned called when the primary is gone for any reason; nothing else would end this process.
  */
 export function joinProcessGroup(answers: Answers, onOrphaned: () => void): Siblings {
   let questions = 0;
   const open = new Map<number, (answer: unknown) => void>();
-  // node:cluster ends a worker at once (exit 0) when it loses its primary, by a listener of its own that comes first, unless the worker was
-  // told to leave. This says so, and is all that it says: connections would end without a word, claims and lease run out. Read in
-  // lib/internal/cluster/child.js of Node.js 20 to 24.
+  // When a worker loses its primary, a listener of node:cluster that comes first ends it at once (exit 0), unless the worker was asked to
+  // leave. This flag says so, and does nothing else. Otherwise connections would end without a close frame, and claims and lease would
+  // expire. See lib/internal/cluster/child.js of Node.js 20 to 24.
   if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
   process.once('disconnect', onOrphaned);
   const tell = (message: Asked | Report): void => {
     if (!process.connected) return;
-    // Without a callback a primary that has just died would make it an `error` of the process, and end it.
+    // Without a callback, a primary that has just died would cause an `error` event that ends this process.
     process.send?.(message, undefined, undefined, (error) => {
       if (error && process.connected) process.disconnect();
     });

@@ -16,7 +16,7 @@ interface EventSource {
   readonly ephemeral: Pick<EphemeralSender, 'counts'>;
 }
 
-/** The event queue and its workers, mailboxes and ephemeral events as they are published. */
+/** The event queue and its workers, mailboxes, and published ephemeral events. */
 export const EVENT_METRICS: readonly Metric<EventSource>[] = [
   gauge(
     'uws_queue_jobs',

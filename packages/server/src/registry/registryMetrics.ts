@@ -20,7 +20,7 @@ interface RegistrySource {
   readonly releases: Pick<Releases, 'pending'>;
 }
 
-/** How the node stands in the cluster, and who is connected where. */
+/** The state of the node in the cluster, and the registry. */
 export const REGISTRY_METRICS: readonly Metric<RegistrySource>[] = [
   gauge(
     'uws_standing',

@@ -1,21 +1,21 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 
 /**
- * For schemas that are part of the code. That they are schemas at all is for a test to check: the schema of schemas took longer to compile
- * than all of them together.
+ * For schemas that are part of the code. A test checks that they are valid schemas: compiling the meta-schema took longer than compiling
+ * all of them together.
  */
 const ajv = new Ajv({ strict: false, meta: false, validateSchema: false });
 
-/** Tells whether a value matches a schema. */
+/** Checks whether a value matches a schema. */
 export interface Validator<T = unknown> {
   (value: unknown): value is T;
-  /** Of the last value; null when it matched. */
+  /** Errors of the last value; null if it matched. */
   errors: readonly ErrorObject[] | null;
 }
 
 /**
- * Makes a validator of a schema that is part of the code. It is compiled when it is first used, and kept as long as the process runs: a
- * node starts without those that nobody needs yet.
+ * Makes a validator of a schema that is part of the code. The schema is compiled at first use and kept as long as the process runs, so a
+ * node starts without compiling schemas that are not used yet.
  */
 export function compileSchema<T>(schema: object): Validator<T> {
   let compiled: ValidateFunction<T> | null = null;

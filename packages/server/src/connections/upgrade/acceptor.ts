@@ -96,8 +96,8 @@ export class Acceptor {
   }
 
   /**
-   * Delivery was interrupted, or the lease is lost (C10): what is not established never will be, and comes back. A claimer that went
-   * on waiting could evict one that the registry, emptied meanwhile, holds for the newest, and end with it.
+   * Delivery was interrupted, or the lease is lost (C10). Connections that are not established yet are closed, and their clients come back. If
+   * a claim went on waiting after Redis lost data, it could evict the connection that the registry now holds as the newest.
    */
   endUnestablished(code: CloseCode): void {
     for (const connection of [...this.parts.table.all()]) {

@@ -1,7 +1,7 @@
 import { Histogram } from 'prom-client';
 import type { Distribution } from './metric.js';
 
-/** How long things took on this node, by distribution: an entry of a list of metrics. */
+/** Durations observed on this node, by distribution, which is an entry of a list of metrics. */
 export class Durations {
   private readonly histograms = new Map<Distribution, Histogram<string>>();
 

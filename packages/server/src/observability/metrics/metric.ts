@@ -1,5 +1,5 @@
 type Labels = Readonly<Record<string, string>>;
-/** A value and the labels that it goes with. */
+/** A value and its labels. */
 export type Series = readonly [value: number, labels?: Labels];
 
 interface Described {
@@ -8,30 +8,30 @@ interface Described {
   readonly labels?: readonly string[];
 }
 
-/** Read from a part's own counts when somebody looks: the hot paths pay nothing for it. */
+/** Read from a part's own counts at each scrape, so that hot paths have no extra cost. */
 interface ReadMetric<Source> extends Described {
   readonly type: 'gauge' | 'counter';
   readonly read: (source: Source) => readonly Series[];
 }
 
-/** Observed as things happen, by `Durations`. */
+/** Observed at each occurrence, by `Durations`. */
 export interface Distribution extends Described {
   readonly type: 'histogram';
   /** Seconds. */
   readonly buckets: readonly number[];
 }
 
-/** @typeParam Source what the part that counts must show of itself. */
+/** @typeParam Source what the metric reads from the counting part. */
 export type Metric<Source> = ReadMetric<Source> | Distribution;
 
-/** The metrics of one part, joined with where their source is. */
+/** The metrics of one part, and how to find their source. */
 export interface MetricList<Parts> {
   readonly metrics: readonly Metric<never>[];
-  /** The series of each metric as they are now, in the order of `metrics`; none of a distribution. */
+  /** The current series of each metric, in the order of `metrics`; empty for a distribution. */
   readonly read: (parts: Parts) => readonly (readonly Series[])[];
 }
 
-/** @param sourceOf is called once for each look at the metrics. */
+/** @param sourceOf is called once per scrape. */
 export const metricList = <Parts, Source>(
   metrics: readonly Metric<Source>[],
   sourceOf: (parts: Parts) => Source,

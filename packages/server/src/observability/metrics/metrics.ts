@@ -2,7 +2,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import type { Durations } from './durations.js';
 import type { Metric, MetricList, Series } from './metric.js';
 
-/** The metrics of one node, with a registry of their own: several nodes can live in one process. */
+/** The metrics of one node, with a registry of their own, because several nodes can live in one process. */
 export class Metrics<Parts> {
   private readonly parts: Parts;
   private readonly durations: Durations;
@@ -22,7 +22,7 @@ export class Metrics<Parts> {
     return this.registry.contentType;
   }
 
-  /** All metrics in the text format of Prometheus. Waits for nobody but this process. */
+  /** All metrics in the text format of Prometheus. Waits for no other process and not for Redis. */
   text(): Promise<string> {
     for (const { list, show } of this.shown) {
       for (const [index, series] of list.read(this.parts).entries()) show[index]?.(series);
@@ -30,7 +30,7 @@ export class Metrics<Parts> {
     return this.registry.metrics();
   }
 
-  /** Returns how its series are shown. */
+  /** @returns a function that shows the series of the metric. */
   private register(metric: Metric<never>): (series: readonly Series[]) => void {
     if (metric.type === 'histogram') {
       this.registry.registerMetric(this.durations.histogramOf(metric));
@@ -48,7 +48,7 @@ export class Metrics<Parts> {
       };
     }
     const made = new Counter(options);
-    // The counts are kept where they arise; here they are only shown.
+    // The parts keep the counts; this counter only shows them.
     return (found) => {
       made.reset();
       for (const [value, series = {}] of found) made.inc(series, value);

@@ -2,9 +2,9 @@ import type { ClientMessageType, Standing } from '@unified-ws/protocol';
 import type { Clock } from '../../util/clock.js';
 import { Tally } from '../../util/tally.js';
 
-/** What happened on this node since it started, as far as no other part counts it. One call per happening, never per delivery. */
+/** Counts of this node since its start that no other part keeps. One call per occurrence, never per delivery. */
 export class NodeCounts {
-  /** Monotonic ms when the node was made. */
+  /** Monotonic ms when the node was created. */
   readonly startedAt: number;
   readonly refused = new Tally();
   /** Plain HTTP requests that were refused before any work, by bucket. */
@@ -38,7 +38,7 @@ export class NodeCounts {
     this.requestsRefused.add(bucket);
   }
 
-  /** @param hasReplaced whether it had to wait for another one of its user to end. */
+  /** @param hasReplaced whether it had to wait for another connection of its user to end. */
   connected(hasReplaced: boolean): void {
     this.established += 1;
     if (hasReplaced) this.replacements += 1;
@@ -52,7 +52,7 @@ export class NodeCounts {
     this.publishes.add(receipt.duplicate ? 'duplicate' : 'accepted');
   }
 
-  /** The node's standing changed. The start and the end of a node are no fencing. */
+  /** The recovery state changed. The start and the end of a node do not count as fencing. */
   recoveryState(recoveryState: Standing): void {
     const now = this.clock.mono();
     if (recoveryState === 'serving') {
@@ -65,7 +65,7 @@ export class NodeCounts {
     }
   }
 
-  /** Seconds without the right to deliver, the running period included, to the millisecond. */
+  /** Seconds without the right to deliver, including the current period, to the millisecond. */
   get fencedSeconds(): number {
     const running = this.fencedSince === null ? 0 : this.clock.mono() - this.fencedSince;
     return Math.round(this.fencedMs + running) / 1000;

@@ -10,7 +10,7 @@ export const REST_DURATION: Distribution = {
   buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
 };
 
-/** What clients, publishers and admins asked of the node. */
+/** Requests of clients, publishers and admins. */
 export const NODE_COUNTS_METRICS: readonly Metric<NodeCounts>[] = [
   counter('uws_fenced_total', 'How often the node lost the right to deliver.', (counts) => one(counts.fencedPeriods)),
   counter('uws_fenced_seconds_total', 'Time without the right to deliver, seconds.', (counts) =>
