@@ -1,36 +1,36 @@
 #!lua
--- Appends broadcast events to the log and publishes them, atomically: each gets the next offset, and the nodes hear one
--- batch. Idempotent by event id (L2). Trims the log and begins a new window of remembered ids. Without events it makes sure that
--- the log has an epoch and tells its head.
+-- Appends broadcast events to the log and publishes them, atomically: each event gets the next offset, and the nodes receive one batch.
+-- Idempotent by event id (L2). Trims the log, and begins a new window of remembered ids. Without events it ensures that the log has an
+-- epoch, and returns its head.
 --
--- A script with a shebang is refused before its first write when Redis is full, read-only or lost its disk: it never
--- stops half-way.
+-- Redis refuses a script with a shebang before its first write when it is full, read-only or lost its disk, so the script never stops
+-- half-way.
 --
 -- KEYS 1 stream <prefix>:{log}:s        stream of `<offset>-0`: g = tag, t = time of the append (ms), e = event (JSON)
 --      2 meta   <prefix>:{log}:meta     hash: epoch, offset, tag (of the head), bytes (of all e in the stream),
 --                                       oldest (no entry is older, ms), at (time of the newest append, ms), floor and
---                                       floor_tag (offset and tag of the entry before the first one that is there), ids_since
---                                       (of the running window, ms), rotated (that of the old sets, ms)
+--                                       floor_tag (offset and tag of the entry before the first one that is kept), ids_since
+--                                       (start of the running window, ms), rotated (start of the old sets' window, ms)
 --      3 ids a  <prefix>:{log}:ids:a    hash: short ids appended in the running window, each with the digest of its payload or ''
---      4 ids b  <prefix>:{log}:ids:b    hash: those of the window before
+--      4 ids b  <prefix>:{log}:ids:b    hash: the ids of the previous window
 --      5 seen a <prefix>:{log}:seen:a   set: whole ids, for nodes of the build before short ids, in windows of 15 min of their own
---      6 seen b <prefix>:{log}:seen:b   set: those of the window before
+--      6 seen b <prefix>:{log}:seen:b   set: the ids of their previous window
 -- ARGV 1 channel of the batches
 --      2 epoch to use if the log has none
 --      3 HISTORY_SIZE, entries
 --      4 HISTORY_BYTES
 --      5 HISTORY_TTL_MS
---      6 IDEMPOTENCY_WINDOW_MS: ids are remembered for this long at least, and twice as long at most
+--      6 IDEMPOTENCY_WINDOW_MS: ids are remembered for at least this long, and at most twice as long
 --      7 cluster time, ms
 --      8 CLOCK_STEP_MS
---      9 end of what is published: `}`, or the signature of the installation with it
---     10 whole ids of the build before short ids: 0 no, 1 looked up, 2 looked up and written
---     11 number of events; per event: short id and digest (16 and 0 or 8 characters), tag, event (JSON); unless 10 is 0 then per event:
---        whole id
+--      9 end of the published text: `}`, or the signature of the installation followed by it
+--     10 whole ids of the build before short ids: 0 ignored, 1 looked up, 2 looked up and written
+--     11 number of events; per event: short id and digest (16 and 0 or 8 characters), tag, event (JSON); then, unless 10 is 0, per event
+--        its whole id
 --
 -- Result: {epoch, head offset, head tag, {per event its offset, or 0 when its id was appended before}}
--- Publishes: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…],"time":(of the append, ms),"installation":…}, when anything
--- was appended
+-- Publishes, if anything was appended: {"epoch":…,"first":…,"prev_tag":…,"events":[[tag,event],…],"time":(of the append, ms),
+-- "installation":…}
 -- Errors: none of its own.
 local stream, meta, ids_a, ids_b, seen_a, seen_b = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local max_length, max_bytes, ttl = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -49,12 +49,12 @@ local offset, tag = tonumber(state[2] or '0'), state[3] or ''
 local bytes, oldest = tonumber(state[4] or '0'), tonumber(state[5] or '0')
 
 if not epoch then
-  -- What an earlier life left behind must not answer for positions of this one (L1).
+  -- Entries of a former log must not answer for positions of the new one (L1).
   epoch = ARGV[2]
   redis.call('UNLINK', stream)
   redis.call('HSET', meta, 'epoch', epoch, 'offset', 0, 'tag', '', 'bytes', 0, 'oldest', 0, 'rotated', now)
 elseif old == 2 and tonumber(state[6] or '0') > now then
-  -- By a clock that was ahead: the ids would be remembered for so much longer.
+  -- Written by a clock that was ahead: the ids would be remembered for that much longer.
   redis.call('HSET', meta, 'rotated', now)
 elseif old == 2 and now - tonumber(state[6] or '0') >= OLD_WINDOW then
   redis.call('UNLINK', seen_b)
@@ -76,7 +76,7 @@ if length > 0 and state[7] and now - state[7] > ttl then
   length = 0
 end
 if length == 0 then
-  -- Expired as a whole, or new.
+  -- The log is new, or all its entries have expired.
   bytes, oldest = 0, now
   floor, floor_tag = offset, tag
 end
@@ -97,11 +97,11 @@ if old > 0 then
   old_b, old_a = redis.call('SMISMEMBER', seen_b, unpack(whole)), redis.call('SMISMEMBER', seen_a, unpack(whole))
 end
 
--- One HSET for all: a call for each was a third of the time of a batch.
+-- One HSET for all: a call for each took a third of the time of a batch.
 local new, new_whole = {}, {}
 local seen = {}
 local first, prev_tag = offset + 1, tag
--- In pieces, joined once: a string for each event would be hashed, as all of Lua's are.
+-- In pieces that are joined once: Lua would hash a string for each event.
 local batch = { '{"epoch":"' .. epoch .. '","first":' .. string.format('%.0f', first) .. ',"prev_tag":"' .. prev_tag
   .. '","events":[["' }
 local pieces = 1
@@ -149,12 +149,12 @@ if renew then
   end
 end
 if renew or since > now then
-  -- A later time comes from a clock that was ahead: the ids would be remembered for so much longer.
+  -- Written by a clock that was ahead: the ids would be remembered for that much longer.
   call('HSET', meta, 'ids_since', now)
 end
 call('HSET', ids_a, unpack(new))
 if renew then
-  -- Without appends nothing else would end it. By the clock of Redis, which may step.
+  -- Without further appends only this ends the ids. It uses the clock of Redis, which may step.
   call('PEXPIRE', ids_a, 2 * window + 2 * ARGV[8])
 end
 if old == 2 then
@@ -166,7 +166,7 @@ call('PUBLISH', ARGV[1], table.concat(batch))
 
 length = length + appended
 local budget = appended + TRIM_SLACK
--- The newest entry stays, whatever its size: the head must be found in the log.
+-- The newest entry stays, whatever its size, because the head must be found in the log.
 while budget > 0 and length > 1 and (length > max_length or bytes > max_bytes or now - oldest > ttl) do
   local page = redis.call('XRANGE', stream, '-', '+', 'COUNT', math.min(budget, math.max(length - max_length, 4)))
   local dropped = 0
@@ -193,6 +193,6 @@ redis.call('HSET', meta, 'offset', string.format('%.0f', offset), 'tag', tag, 'b
 if floor then
   redis.call('HSET', meta, 'floor', string.format('%.0f', floor), 'floor_tag', floor_tag)
 end
--- Trimming happens with appends alone: without them age has to end the history by itself. By the clock of Redis, which may step.
+-- Only appends trim, so without them the history must expire by itself. It uses the clock of Redis, which may step.
 redis.call('PEXPIRE', stream, ttl + ARGV[8])
 return { epoch, offset, tag, offsets }

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Makes sure that the log has an epoch, and tells its head. `allow-oom`, so that a full Redis keeps no node from starting.
+-- Ensures that the log has an epoch, and returns its head. `allow-oom`, so that nodes can start while Redis is full.
 --
 -- KEYS 1 stream <prefix>:{log}:s
---      2 meta   <prefix>:{log}:meta   as append.lua has it
+--      2 meta   <prefix>:{log}:meta   see append.lua
 -- ARGV 1 epoch to use if the log has none
 --      2 cluster time, ms
 --
@@ -11,7 +11,7 @@ local state = redis.call('HMGET', KEYS[2], 'epoch', 'offset', 'tag')
 if state[1] then
   return { state[1], state[2] or '0', state[3] or '' }
 end
--- What an earlier life left behind must not answer for positions of this one (L1).
+-- Entries of a former log must not answer for positions of the new one (L1).
 redis.call('UNLINK', KEYS[1])
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'offset', 0, 'tag', '', 'bytes', 0, 'oldest', 0, 'rotated', ARGV[2])
 return { ARGV[1], '0', '' }

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Gives the log a new epoch, if it still has the one named: positions of the old one are worth nothing from then on (L1).
--- The entries stay, and the offsets go on. Idempotent: only the first of several nodes that found the log set back changes it.
--- `allow-oom`, so that a full Redis keeps nobody from following the log again.
+-- Gives the log a new epoch, if it still has the named one: positions of the old epoch are no longer valid (L1). The entries stay, and the
+-- offsets go on. Idempotent: if several nodes find that the log was set back, only the first changes it. `allow-oom`, so that nodes can
+-- follow the log again while Redis is full.
 --
 -- KEYS 1 meta <prefix>:{log}:meta   hash
 -- ARGV 1 the epoch that was found to be wrong

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Acknowledges a mailbox up to a position and trims it (L8): only for the current connection, the epoch in force, an entry that is
--- there and carries the tag, never backwards. Anything else is ignored, nothing is clamped: after a fail-over a late
--- acknowledgement would take events with it that nobody has received. Idempotent. It may run when Redis is full: it frees memory.
+-- Acknowledges a mailbox up to a position and trims it (L8): only for the current connection, the present epoch and an existing entry with
+-- this tag, and never backwards. Anything else is ignored, and nothing is clamped: after a fail-over a late acknowledgement would remove
+-- events that nobody has received. Idempotent. `allow-oom`, because it frees memory.
 --
 -- KEYS 1 box   <prefix>:{u:<user>}:box      stream
 --      2 meta  <prefix>:{u:<user>}:boxmeta  hash; see box.lua
@@ -12,7 +12,7 @@
 --      4 offset
 --      5 tag of the entry at that offset
 --
--- Result: 1 stored, 0 nothing to do (acknowledged before, or a position of another history), -1 not the current connection
+-- Result: 1 stored, 0 nothing to do (already acknowledged, or a position of another history), -1 not the current connection
 local entry = redis.call('HMGET', KEYS[3], 'conn', 'fence')
 if entry[1] ~= ARGV[1] or entry[2] ~= ARGV[2] then
   return -1
@@ -26,7 +26,7 @@ local offset, tag = tonumber(ARGV[4]), ARGV[5]
 if offset <= acked or offset > head then
   return 0
 end
--- The same place with another tag: the mailbox went back by a fail-over, and this is another event (L1).
+-- The same offset with another tag: a fail-over set the mailbox back, and this is another event (L1).
 local id = string.format('%.0f-0', offset)
 local found = redis.call('XRANGE', KEYS[1], id, id)[1]
 if not found or found[2][2] ~= tag then

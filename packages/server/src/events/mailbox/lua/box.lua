@@ -1,20 +1,18 @@
 #!lua
--- Appends targeted events to the mailbox of one user: each gets the next offset. Idempotent by event id (L2). Trims to the
--- newest, and reads in the same step who owns the user now, so that the caller can publish to the owner's node (L9: this script
--- does not publish).
+-- Appends events to the mailbox of one user: each gets the next offset. Idempotent by event id (L2). Trims to the newest events. Reads the
+-- present owner of the user in the same step, so that the caller can publish to the owner's node (L9: this script does not publish).
 --
 -- KEYS 1 box   <prefix>:{u:<user>}:box      stream of `<offset>-0`: g = tag, t = time of the append (ms), b = bytes of all e
 --                                           up to this one, e = event (JSON)
 --      2 meta  <prefix>:{u:<user>}:boxmeta  hash: epoch, offset, tag (of the head), bytes (of all e ever), first (lowest offset
---                                           that is there; head + 1 when none is), floor_tag, floor_bytes (tag of the entry
+--                                           that is kept; head + 1 when none is), floor_tag, floor_bytes (tag of the entry
 --                                           before first, bytes up to it), oldest (time of first), acked, acked_tag,
---                                           renewed (when its life was extended last, ms), at (time of the newest append, ms),
---                                           ids_since (of the running window, ms),
---                                           ids_b (1 when there is one)
+--                                           renewed (when its life was last extended, ms), at (time of the newest append, ms),
+--                                           ids_since (start of the running window, ms), ids_b (1 when ids b exists)
 --      3 ids a <prefix>:{u:<user>}:ids:a    hash: short ids appended in the running window. Field: the first two characters; value:
---                                           the rest of each id that begins so, each with the digest of its payload or nothing.
+--                                           the rest of each id that begins so, followed by the digest of its payload or nothing.
 --                                           A field for each id would take three times as much.
---      4 ids b <prefix>:{u:<user>}:ids:b    hash: those of the window before
+--      4 ids b <prefix>:{u:<user>}:ids:b    hash: the ids of the previous window
 --      5 entry <prefix>:{u:<user>}:conn     hash
 --      6 seen  <prefix>:{u:<user>}:seen     zset: whole id -> time of the append (ms), for nodes of the build before short ids
 -- ARGV 1 epoch to use if the mailbox has none
@@ -23,14 +21,14 @@
 --      4 MAILBOX_TTL_MS
 --      5 cluster time, ms
 --      6 CLOCK_STEP_MS
---      7 IDEMPOTENCY_WINDOW_MS: ids are remembered for this long at least, and twice as long at most
---      8 whole ids of the build before short ids: 0 no, 1 looked up, 2 looked up and written
---      9 number of events; per event: short id and digest (16 and 0 or 8 characters), tag, event (JSON); unless 8 is 0 then per event: whole id.
---        Ids differ
+--      7 IDEMPOTENCY_WINDOW_MS: ids are remembered for at least this long, and at most twice as long
+--      8 whole ids of the build before short ids: 0 ignored, 1 looked up, 2 looked up and written
+--      9 number of events; per event: short id and digest (16 and 0 or 8 characters), tag, event (JSON); then, unless 8 is 0, per event its
+--        whole id. Ids differ
 --
 -- Result: {epoch, head offset, head tag, first appended offset (0 = none), tag of the entry before it,
 --          {per event its offset, or 0 when its id was appended before}, lease of the owner ('' = nobody is connected),
---          entries that were trimmed and not acknowledged}
+--          number of entries that were trimmed without being acknowledged}
 -- Errors: none of its own.
 local box, meta, ids_a, ids_b, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[6]
 local max_length, max_bytes, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -39,9 +37,9 @@ local FIRST = 10
 local FIELD, SHORT = 2, 16
 -- Trimming costs at most this many entries beyond the number appended, so that a lowered limit does not block Redis.
 local TRIM_SLACK = 32
--- Whole ids are remembered as the old nodes do.
+-- Limits of the whole ids, as in the old nodes.
 local SEEN_COUNT, SEEN_MS, SEEN_MAX = 200, 300000, 2000
--- The keys live by this longer, and are extended no more often: three commands less for most appends.
+-- The keys live this much longer and are extended only when it has passed, which saves three commands for most appends.
 local slack = math.floor(math.min(ttl / 16, 60000))
 
 local state = redis.call('HMGET', meta, 'epoch', 'offset', 'tag', 'bytes', 'first', 'floor_tag', 'floor_bytes', 'oldest', 'acked',
@@ -54,7 +52,7 @@ local first, floor_tag, floor_bytes = tonumber(state[5] or '1'), state[6] or '',
 local oldest, acked = tonumber(state[8] or '0'), tonumber(state[9] or '0')
 local renewed = tonumber(state[10] or '0')
 if not epoch then
-  -- What an earlier life left behind must not answer for positions of this one (L1).
+  -- Entries of a former mailbox must not answer for positions of the new one (L1).
   epoch = ARGV[1]
   redis.call('UNLINK', box, ids_a, ids_b, seen)
   redis.call('HSET', meta, 'epoch', epoch, 'acked', 0, 'acked_tag', '')
@@ -67,7 +65,7 @@ if length > 0 and state[11] and now - state[11] > ttl then
   length = 0
 end
 if length == 0 then
-  -- New, acknowledged as a whole, or expired.
+  -- The mailbox is new, all its entries are acknowledged, or they have expired.
   first, floor_tag, floor_bytes, oldest, renewed = offset + 1, tag, bytes, now, 0
 end
 
@@ -118,7 +116,7 @@ if turns then
   end
 end
 if renew or since > now then
-  -- A later time comes from a clock that was ahead: the ids would be remembered for so much longer.
+  -- Written by a clock that was ahead: the ids would be remembered for that much longer.
   redis.call('HSET', meta, 'ids_since', now)
 end
 local pairs_kept = {}
@@ -164,7 +162,7 @@ if remembered > SEEN_COUNT then
 end
 if now - renewed >= slack then
   redis.call('HSET', meta, 'renewed', now)
-  -- By the clock of Redis, which may step.
+  -- Uses the clock of Redis, which may step.
   local lives = ttl + slack + ARGV[6]
   redis.call('PEXPIRE', box, lives)
   redis.call('PEXPIRE', meta, lives)

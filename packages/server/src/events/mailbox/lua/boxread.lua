@@ -1,11 +1,11 @@
 #!lua flags=no-writes,allow-oom
--- Reads a part of a mailbox together with its state, in one step: what is missing from it is then known to be gone, and not
--- merely under way.
+-- Reads a part of a mailbox together with its state, in one step. What is missing from it is then known to be removed, and not merely on its
+-- way.
 --
 -- KEYS 1 box   <prefix>:{u:<user>}:box      stream
 --      2 meta  <prefix>:{u:<user>}:boxmeta  hash; see box.lua
 -- ARGV 1 lowest offset wanted
---      2 how many entries at most
+--      2 maximum number of entries
 --      3 MAILBOX_TTL_MS
 --      4 cluster time, ms
 --
@@ -23,7 +23,7 @@ for _, row in ipairs(over and {} or redis.call('XRANGE', KEYS[1], ARGV[1] .. '-0
   entries[#entries + 1] = row[2][4]
   entries[#entries + 1] = row[2][8]
 end
--- Expired as a whole: nothing is there, whatever the meta, which claims keep alive, says.
+-- All entries have expired, whatever the metadata says, which claims keep alive.
 if over or (#entries == 0 and redis.call('EXISTS', KEYS[1]) == 0) then
   state[6], state[7] = string.format('%.0f', tonumber(state[2] or '0') + 1), state[3]
 end

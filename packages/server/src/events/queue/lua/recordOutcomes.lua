@@ -1,11 +1,11 @@
 #!lua
--- Notes what became of events of one queue. Ids whose first characters agree lie in one field, one after the other: a field for
--- each would take three times as much. Idempotent as far as it is read: of several notes of an id the newest counts.
+-- Records the outcomes of events of one queue. Ids whose first characters agree share a field, one after the other: a field for each would
+-- take three times as much memory. Idempotent for readers: of several outcomes of an id the newest counts.
 --
 -- KEYS 1 bucket <queue prefix>:told:<number>  hash: first two characters of short ids -> per id {the rest, its outcome}
 -- ARGV 1 life of the bucket, ms
---      2 length of a note that names a job, as it stands behind the rest
---      3.. per event: short id, its outcome in text; '' takes away the note that names its job
+--      2 length of an outcome that names a job, as it follows the rest of the id
+--      3.. per event: short id, its outcome as text; '' removes the outcome that names its job
 --
 -- Result: nothing.
 local FIELD, NAMES = 2, 'j'

@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- Looks at one job, removes it, or retries it, by its state at that moment: an active job is never touched, and only a
--- failed one is retried. Idempotent: the second time the state forbids it. `allow-oom`, because removing is what helps a
--- Redis that is full. Reads and writes the layout of BullMQ's keys.
+-- Reads, removes or retries one job, depending on its state at that moment: an active job is never changed, and only a failed one is retried.
+-- Idempotent: the second time the state does not allow it. `allow-oom`, because removing jobs helps a full Redis. Reads and writes the
+-- layout of BullMQ's keys.
 --
 -- KEYS 1 wait  2 active  3 delayed  4 failed  5 completed  6 meta  7 marker  8 the job
 -- ARGV 1 id of the job
 --      2 look, remove or retry
---      3 payloads up to so many bytes are given (look)
+--      3 maximum size of a returned payload, bytes (look)
 --
--- Result: {state in which it was found, 1 if it was removed or retried, else 0, bytes of its payload, fields}, fields as of
---         lanePage.lua; an empty state when there is no such job
+-- Result: {state in which it was found, 1 if it was removed or retried, else 0, bytes of its payload, fields}, with the fields of
+--         lanePage.lua; an empty state when the job does not exist
 -- Errors: none of its own.
 local wait, active, delayed, failed, completed, meta, marker, job = unpack(KEYS)
 local id, action = ARGV[1], ARGV[2]

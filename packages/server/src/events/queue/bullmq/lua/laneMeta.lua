@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Writes what a queue is worked on by, where it is not there (Q4). `allow-oom`, so that a full Redis keeps no node from starting.
+-- Writes settings of a queue where they are missing or different (Q4). `allow-oom`, so that nodes can start while Redis is full.
 --
 -- KEYS 1 meta   hash of BullMQ
 -- ARGV 1… fields and values

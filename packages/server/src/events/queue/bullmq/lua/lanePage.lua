@@ -1,15 +1,15 @@
 #!lua flags=no-writes
--- A page of the jobs of one state of one queue. Waiting, active and delayed: next to run first; failed and completed:
--- finished last first. Reads the layout of BullMQ's keys.
+-- Reads a page of the jobs of one state of one queue. Waiting, active and delayed jobs: the next to run first. Failed and completed jobs:
+-- the last to finish first. Reads the layout of BullMQ's keys.
 --
 -- KEYS 1 the state's list (wait, active) or sorted set
 -- ARGV 1 prefix of the jobs' keys
 --      2 order: tail (of a list), low or high (scores first)
 --      3 first index, 4 last index, included
---      5 payloads up to so many bytes are given, 6 and of the whole page up to so many
+--      5 maximum size of a returned payload, bytes  6 the same for the whole page
 --
--- Result: per job {id, bytes of its payload, fields}, fields as of HMGET name timestamp opts processedOn finishedOn
---         failedReason pb data; data is missing when it is too large. A job whose hash is gone is left out.
+-- Result: per job {id, bytes of its payload, fields}, with the fields of HMGET name timestamp opts processedOn finishedOn
+--         failedReason pb data; data is missing when it is too large. A job without a hash is left out.
 -- Errors: none of its own.
 local prefix, order = ARGV[1], ARGV[2]
 local first, last = tonumber(ARGV[3]), tonumber(ARGV[4])

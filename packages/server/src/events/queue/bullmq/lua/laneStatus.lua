@@ -1,13 +1,13 @@
 #!lua flags=no-writes
--- How one queue is: counts per state in jobs and events, its oldest jobs, whether it is paused. The number of events of
--- a job stands in its options (eventCount.ts). Looking at jobs costs time that all of Redis waits for, so of a long state
--- only a sample is looked at: eight windows, evenly spread. Reads the layout of BullMQ's keys.
+-- Returns the state of one queue: jobs and events per state, its oldest jobs, and whether it is paused. The number of events of a job is in
+-- its options (eventCount.ts). Reading jobs blocks all of Redis, so of a long state only a sample is read: eight windows, evenly spread.
+-- Reads the layout of BullMQ's keys.
 --
 -- KEYS 1 wait  2 active  3 delayed  4 failed  5 completed  6 meta
 -- ARGV 1 prefix of the jobs' keys
---      2 jobs to look at per state at most
+--      2 maximum number of jobs to read per state
 --
--- Result: {paused 0|1, {per state, in the order of KEYS: {jobs, jobs looked at, events of these}},
+-- Result: {paused 0|1, {per state, in the order of KEYS: {jobs, jobs read, events of these}},
 --          the next waiting job, the oldest active job: each {timestamp, opts (JSON), processed by}, or {}}
 -- Errors: none of its own.
 local prefix, most = ARGV[1], tonumber(ARGV[2])

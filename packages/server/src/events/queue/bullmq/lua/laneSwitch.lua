@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Pauses a queue, or goes on. `allow-oom`, because pausing is what an admin does when Redis is full, and going on empties it.
--- BullMQ's own script is refused then. Writes the layout of BullMQ's keys: workers look at `paused`, and wait for the marker.
+-- Pauses or resumes a queue. `allow-oom`, because an admin pauses when Redis is full, and resuming empties the queue; BullMQ's own script
+-- would be refused then. Writes the layout of BullMQ's keys: workers read `paused`, and wait for the marker.
 --
 -- KEYS 1 wait  2 delayed  3 meta  4 marker
--- ARGV 1 1 to pause, 0 to go on
+-- ARGV 1 1 to pause, 0 to resume
 --
 -- Result: nothing
 -- Errors: none of its own.

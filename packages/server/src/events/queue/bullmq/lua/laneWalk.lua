@@ -1,25 +1,25 @@
 #!lua flags=allow-oom
--- One step of a walk over the jobs of one state of one queue: looks at the next few and counts, removes or retries those
--- that match. The walk goes from the jobs that run next to those added last (in a list from its tail, in a sorted set from the
--- lowest score), and is told where it stands by the last job that it kept: what others take away or add meanwhile makes it
--- look at jobs again, never miss one. Whoever stops between two steps leaves a queue that works (Q5). Idempotent.
+-- One step of a walk over the jobs of one state of one queue: reads the next few jobs, and counts, removes or retries those that match. The
+-- walk goes from the jobs that run next to those added last (a list from its tail, a sorted set from the lowest score). The caller passes
+-- the last job that was kept, from which the walk continues: changes in between make it read jobs again, but never miss one. If the
+-- caller stops between two steps, the queue still works (Q5). Idempotent.
 --
--- Others wait while it runs, so the caller keeps the steps small. In a list a removal costs one pass from the nearer end for
--- the whole step: the entries are overwritten first, then removed together.
+-- Redis is blocked while it runs, so the caller keeps the steps small. In a list all removals of a step cost one pass from the nearer end:
+-- the entries are overwritten first, then removed together.
 --
--- `allow-oom`, because clearing is what helps a Redis that is full. Reads and writes the layout of BullMQ's keys.
+-- `allow-oom`, because clearing helps a full Redis. Reads and writes the layout of BullMQ's keys.
 --
 -- KEYS 1 the state's list (wait) or sorted set  2 wait  3 active  4 meta  5 marker
 -- ARGV 1 list or zset
 --      2 count, remove, or retry (of failed jobs)
 --      3 prefix of the jobs' keys
---      4 jobs to look at  5 jobs to match, at most
+--      4 number of jobs to read  5 maximum number of matching jobs
 --      6 jobs with a later timestamp do not match, ms
 --      7 the walk ends at a higher score; +inf for lists
---      8 the last job that was kept, '' at the start  9 its place: kept jobs in a list, else its score
+--      8 the last job that was kept, '' at the start  9 its place: number of kept jobs in a list, else its score
 --      10.. types; none: all
 --
--- Result: {1 when the walk is over, else 0, jobs looked at, jobs and events that matched, ARGV 8 and 9 for the next step,
+-- Result: {1 when the walk is over, else 0, jobs read, jobs and events that matched, ARGV 8 and 9 of the next step,
 --          ids of matching jobs that are active (lists only)}
 -- Errors: none of its own.
 local key, wait, active, meta, marker = unpack(KEYS)
@@ -28,7 +28,7 @@ local size, most = tonumber(ARGV[4]), tonumber(ARGV[5])
 local latest, last_score = tonumber(ARGV[6]), tonumber(ARGV[7])
 local anchor, place = ARGV[8], ARGV[9]
 local FIRST_TYPE = 10
--- No id is empty.
+-- Placeholder for removed entries: no id is empty.
 local GONE = ''
 
 local types
@@ -37,7 +37,7 @@ for n = FIRST_TYPE, #ARGV do
   types[ARGV[n]] = true
 end
 
--- The number of events of a job that matches (eventCount.ts), or nil.
+-- The number of events of a matching job (eventCount.ts), or nil.
 local function match(id)
   local fields = redis.call('HMGET', prefix .. id, 'timestamp', 'name', 'opts')
   if (tonumber(fields[1]) or 0) > latest or (types and not (fields[2] and types[fields[2]])) then
@@ -46,7 +46,7 @@ local function match(id)
   return fields[3] and tonumber(string.match(fields[3], '"events":(%d+)')) or 1
 end
 
--- ids in the order of the walk, with their scores in a sorted set; skip: jobs before them
+-- ids in the order of the walk, with their scores in a sorted set; skip: number of jobs before them
 local ids, scores, skip = {}, {}, 0
 if is_list then
   skip = tonumber(place) or 0
