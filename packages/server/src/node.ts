@@ -35,30 +35,13 @@ const AGREEMENT_PATIENCE_MS = 3000;
 /** The extensions, a line each. No other part imports them. */
 export const EXTENSIONS: readonly Extension[] = [legacyExtension()];
 
-export interface ClusterNode {
-  readonly id: string;
-  readonly logger: Logger;
-  /**
-   * Listens, then joins the cluster, however long Redis takes and however often its connection breaks meanwhile. Resolves when the node
-   * serves, or when `stop` was called.
-   *
-   * @throws Error for faults that a retry cannot fix: a port in use, a Redis that is too old, another number of partitions (Q7).
-   */
-  start(): Promise<void>;
-  /** The port that the node listens on. */
-  readonly port: number;
-  /** Reads the event catalogue again, on this node alone. An invalid one is logged, and the old one stays in force. */
-  reloadCatalogue(): Promise<void>;
-  /** Makes the node unready, closes its connections with a delay for their return, hands over its work and ends. */
-  stop(): Promise<void>;
-}
-
 /** Makes a node of the cluster. Several can live in one process, because nothing is global. */
-export function createNode(settings: Settings, options: NodeOptions = {}): ClusterNode {
+export function createNode(settings: Settings, options: NodeOptions = {}): Node {
   return new Node(settings, options);
 }
 
-class Node implements ClusterNode {
+/** Made by `createNode`. */
+export class Node {
   readonly id: string;
   readonly logger: Logger;
   private readonly settings: Settings;
@@ -84,11 +67,18 @@ class Node implements ClusterNode {
     this.logger = this.parts.logger;
   }
 
+  /** The port that the node listens on. */
   get port(): number {
     const address = this.parts.server.address() as AddressInfo | null;
     return address?.port ?? 0;
   }
 
+  /**
+   * Listens, then joins the cluster, however long Redis takes and however often its connection breaks meanwhile. Resolves when the node
+   * serves, or when `stop` was called.
+   *
+   * @throws Error for faults that a retry cannot fix: a port in use, a Redis that is too old, another number of partitions (Q7).
+   */
   async start(): Promise<void> {
     const { logger } = this;
     const settings = this.settings;
@@ -184,10 +174,12 @@ class Node implements ClusterNode {
     this.noticed = noticed;
   }
 
+  /** Reads the event catalogue again, on this node alone. An invalid one is logged, and the old one stays in force. */
   async reloadCatalogue(): Promise<void> {
     await this.parts.catalogueReloads.local();
   }
 
+  /** Makes the node unready, closes its connections with a delay for their return, hands over its work and ends. */
   stop(): Promise<void> {
     this.stopping ??= this.end();
     return this.stopping;

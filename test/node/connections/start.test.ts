@@ -1,4 +1,4 @@
-import { type ClusterNode, createNode } from '@unified-ws/server/node';
+import { createNode, type Node } from '@unified-ws/server/node';
 import { loadSettings } from '@unified-ws/server/settings/settings';
 import { expect } from 'chai';
 import { type RedisServer, startRedis } from '../../support/redis.js';
@@ -13,7 +13,7 @@ describe('the start of a node', function () {
   this.timeout(30_000);
   let redis: RedisServer;
   let proxy: RedisProxy;
-  let node: ClusterNode;
+  let node: Node;
 
   beforeEach(async () => {
     redis = await startRedis();

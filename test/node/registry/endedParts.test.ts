@@ -1,4 +1,4 @@
-import { type ClusterNode, createNode } from '@unified-ws/server/node';
+import { createNode, type Node } from '@unified-ws/server/node';
 import { loadSettings } from '@unified-ws/server/settings/settings';
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
@@ -38,7 +38,7 @@ const publish = (node: LocalNode, key = 'any'): Promise<Answer> =>
 describe('a node of which a part does not work', function () {
   this.timeout(60_000);
   const world = new World();
-  let starting: ClusterNode | null;
+  let starting: Node | null;
 
   beforeEach(() => {
     starting = null;

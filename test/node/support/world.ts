@@ -1,4 +1,4 @@
-import { type ClusterNode, createNode, type NodeOptions } from '@unified-ws/server/node';
+import { createNode, type Node, type NodeOptions } from '@unified-ws/server/node';
 import { loadSettings } from '@unified-ws/server/settings/settings';
 import type { Redis } from 'ioredis';
 import { type ClientOptions, TestClient } from '../../support/client.js';
@@ -9,9 +9,9 @@ import { TEST_SECRET, token } from '../../support/tokens.js';
 
 /** A node in this process. */
 export class LocalNode {
-  readonly node: ClusterNode;
+  readonly node: Node;
 
-  constructor(node: ClusterNode) {
+  constructor(node: Node) {
     this.node = node;
   }
 

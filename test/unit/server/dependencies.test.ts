@@ -63,7 +63,7 @@ describe('The parts of the server', () => {
     expect(upwards).to.deep.equal([]);
   });
 
-  // Seen red: with an import of events/publish/publisher.ts in events/log/broadcastLog.ts, and at three names with metrics/ and metrics/table/.
+  // Seen red: with an import of events/publish/publisher.ts in events/log/broadcastLog.ts, and of bullmq/bullmqEngine.ts in events/queue/queueEngine.ts.
   it('must have no circle between the rooms of a part, or a room cannot be read alone', () => {
     const uses = new Map<string, Set<string>>();
     for (const file of files) {

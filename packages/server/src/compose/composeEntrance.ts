@@ -136,21 +136,13 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
     else acceptor.accept(connection, token);
   };
   const upgrades = new Upgrades({
+    ...settings,
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     authFailures,
     replacements: new ReplacementAllowance(verifier, table),
-    tokenInQuery: settings.tokenInQuery,
-    maxPayload: settings.maxPayload,
-    messageBurst: settings.messageBurst,
-    compression: settings.compression === 'on',
-    maxConnections: settings.maxConnections,
-    maxPendingAuth: settings.maxPendingAuth,
-    allowedOrigins: settings.allowedOrigins,
     addresses,
-    trustProxy: settings.trustProxy,
-    connections: () => sockets.size,
-    pendingAuth: () => sockets.pendingAuth,
+    sockets,
     unavailable: () => {
       if (isDraining()) return DRAINING;
       return recovery.recoveryState === 'serving' ? AVAILABLE : CUT_OFF;

@@ -9,16 +9,16 @@ import {
 } from '@unified-ws/protocol';
 import { revocationError } from '../../auth/revocationError.js';
 import type { Identity, TokenVerifier } from '../../auth/tokenVerifier.js';
+import type { Core } from '../../core.js';
 import type { Fanout } from '../../delivery/fanout.js';
 import type { Resumed, Resumes } from '../../delivery/resumes.js';
 import type { PreferenceFormat } from '../../delivery/selection/preferences.js';
 import type { UserScope } from '../../delivery/user/userScope.js';
-import type { Logger, Report } from '../../observability/log/logger.js';
 import type { Claims } from '../../registry/claim/claims.js';
 import type { Amendment } from '../../registry/store/amendment.js';
 import type { ClaimedMailbox, Owner } from '../../registry/store/registryTypes.js';
+import type { Settings } from '../../settings/settings.js';
 import { AppError } from '../../util/appError.js';
-import type { Clock } from '../../util/clock.js';
 import type { Authority } from '../lifecycle/authority.js';
 import type { Connection } from '../lifecycle/connection.js';
 import type { ConnectionTable } from '../lifecycle/connectionTable.js';
@@ -29,7 +29,9 @@ import { expiryOf } from '../lifecycle/tokenEnd.js';
 import type { AuthFailures } from '../limits/authFailures.js';
 import { verify } from './verify.js';
 
-export interface AcceptorParts {
+interface AcceptorParts
+  extends Pick<Core, 'clock' | 'logger' | 'report' | 'nodeId'>,
+    Pick<Settings, 'heartbeatIntervalMs'> {
   readonly verifier: TokenVerifier;
   readonly authFailures: AuthFailures;
   readonly authority: Authority;
@@ -41,18 +43,13 @@ export interface AcceptorParts {
   readonly userScope: UserScope;
   readonly resumes: Resumes;
   readonly liveness: Liveness;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly securityRecords: SecurityRecords;
-  readonly report: Report;
-  readonly nodeId: string;
   /** The right to deliver (C6). */
   readonly mayDeliver: () => boolean;
   readonly sendError: (connection: Connection, error: AppError) => void;
   /** The connection is established: messages that waited in the inbox may be handled. */
   readonly onEstablished: (connection: Connection, tookMs: number, hasReplaced: boolean) => void;
   readonly limits: ServerData<'connection_established'>['limits'];
-  readonly heartbeatIntervalMs: number;
 }
 
 /** Delay after which a second connection should come back while the first one is being checked, milliseconds. */

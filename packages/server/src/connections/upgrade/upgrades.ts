@@ -3,12 +3,13 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { parseResume, WS_PATH } from '@unified-ws/protocol';
-import type { Logger } from 'pino';
 import { type Server, type ServerOptions, WebSocketServer } from 'ws';
 import { selectProtocol, tokenFromRequest } from '../../auth/tokenFromRequest.js';
-import type { TrustProxy } from '../../settings/settings.js';
+import type { Core } from '../../core.js';
+import type { Settings } from '../../settings/settings.js';
 import type { ConnectionOrigin } from '../lifecycle/connection.js';
 import { PeerSocket } from '../lifecycle/peerSocket.js';
+import type { Sockets } from '../lifecycle/sockets.js';
 import type { AddressLimit } from '../limits/addressLimit.js';
 import type { AuthFailures } from '../limits/authFailures.js';
 import type { ClientAddresses } from '../limits/clientAddresses.js';
@@ -18,26 +19,24 @@ import { type HandshakeFault, handshakeFault, malformed, resourceOf } from './ha
 import { Origins } from './origins.js';
 import { ReplacementAllowance } from './replacementAllowance.js';
 
-export interface UpgradesParts {
-  readonly logger: Logger;
+interface UpgradesParts
+  extends Pick<Core, 'logger'>,
+    Pick<
+      Settings,
+      | 'tokenInQuery'
+      | 'maxPayload'
+      | 'messageBurst'
+      | 'compression'
+      | 'maxConnections'
+      | 'maxPendingAuth'
+      | 'allowedOrigins'
+      | 'trustProxy'
+    > {
   readonly addressLimit: AddressLimit;
   readonly authFailures: AuthFailures;
   readonly replacements: Pick<ReplacementAllowance, 'replaces'>;
-  /** TOKEN_IN_QUERY. */
-  readonly tokenInQuery: boolean;
-  readonly maxPayload: number;
-  readonly messageBurst: number;
-  /** COMPRESSION: whether permessage-deflate is negotiated. */
-  readonly compression: boolean;
-  readonly maxConnections: number;
-  readonly maxPendingAuth: number;
-  /** ALLOWED_ORIGINS. */
-  readonly allowedOrigins: readonly string[];
   readonly addresses: ClientAddresses;
-  readonly trustProxy: TrustProxy;
-  /** Number of all sockets, and of those that have not authenticated. */
-  readonly connections: () => number;
-  readonly pendingAuth: () => number;
+  readonly sockets: Pick<Sockets, 'size' | 'pendingAuth'>;
   /** Why the node accepts no connections now ('': it does), and when to come back. */
   readonly unavailable: () => { readonly reason: string; readonly retryAfterS: number };
   readonly onRefused: (reason: RefusalReason, ip: string) => void;
@@ -120,7 +119,7 @@ export class Upgrades {
       noServer: true,
       WebSocket: PeerSocket,
       clientTracking: false,
-      perMessageDeflate: parts.compression ? DEFLATE : false,
+      perMessageDeflate: parts.compression === 'on' ? DEFLATE : false,
       maxPayload: parts.maxPayload,
       // With the default, 64 KiB that arrive byte by byte from an unauthenticated peer grow to 5 MB.
       maxBufferedChunks: Math.max(MIN_PIECES, parts.maxPayload / SEGMENT_BYTES),
@@ -218,12 +217,12 @@ export class Upgrades {
     if (reason !== '') {
       return { reason: 'unavailable', status: 503, code: 'UNAVAILABLE', detail: reason, retryAfterS };
     }
-    if (parts.connections() >= parts.maxConnections && !(path === WS_PATH && this.replacesOne(token))) {
+    if (parts.sockets.size >= parts.maxConnections && !(path === WS_PATH && this.replacesOne(token))) {
       const detail = 'This node is full.';
       return { reason: 'connections', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 5 };
     }
     // Peers that hold sockets open without a token must not keep out those that send one.
-    if (parts.pendingAuth() >= parts.maxPendingAuth * (token === null ? 1 : 2)) {
+    if (parts.sockets.pendingAuth >= parts.maxPendingAuth * (token === null ? 1 : 2)) {
       const detail = 'Too many connections have not authenticated yet.';
       return { reason: 'pending_auth', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS: 1 };
     }
@@ -231,8 +230,8 @@ export class Upgrades {
   }
 
   private replacesOne(token: string | null): boolean {
-    const { connections, maxConnections, replacements } = this.parts;
-    return connections() < ReplacementAllowance.bound(maxConnections) && replacements.replaces(token);
+    const { sockets, maxConnections, replacements } = this.parts;
+    return sockets.size < ReplacementAllowance.bound(maxConnections) && replacements.replaces(token);
   }
 
   /** The last check, because it is the most expensive one apart from that of a full node. */
