@@ -3,6 +3,9 @@ import { combinations } from './combinations.js';
 import * as events from './events/runs.js';
 import { INVARIANTS as EVENT_INVARIANTS } from './events/vocabulary.js';
 import { INVARIANTS } from './invariants.js';
+import { describePublishStep } from './publish/publishModel.js';
+import * as publish from './publish/runs.js';
+import * as publishing from './publish/scenario.js';
 import { describeRun } from './report.js';
 import { DEMONSTRATIONS, demonstrate, type Run, run, scenarioOf } from './runs.js';
 import { SHAPES } from './scenario.js';
@@ -10,7 +13,7 @@ import { describeStep } from './steps.js';
 import { REFINEMENTS, SWITCHES, type Switch } from './switches.js';
 import { FAULTS } from './vocabulary.js';
 
-const MODELS = ['claim', 'user', 'broadcast'] as const;
+const MODELS = ['claim', 'user', 'broadcast', 'publish'] as const;
 type ModelName = (typeof MODELS)[number];
 /** States until the loss of each rule is seen, most of them far fewer: with less, a rule would seem to be needless. */
 const DEMONSTRATION_BUDGET = 1_000_000;
@@ -26,7 +29,7 @@ const { values } = parseArgs({
 });
 
 const HELP = `npm run model [-- options]: explores the protocols of claim, mailbox and log, and what happens without each of their rules
-  --model <list> of claim, user (mailbox), broadcast (log); default all
+  --model <list> of claim, user (mailbox), broadcast (log), publish (direct append and queue); default all
   --budget <n>   states per run, default 1000000; the loss of a rule is always looked for in at least so many
   --faults <n>   as many faults in one run, default 2
   --trace        print the shortest trace of each violation`;
@@ -69,6 +72,19 @@ function explorable(model: ModelName): Explorable {
       run: (shape, faults, budget) =>
         run(scenarioOf(shapes[shape] as (typeof shapes)[number], faults as typeof FAULTS), budget),
       describe: describeStep,
+    };
+  }
+  if (model === 'publish') {
+    const shapes = Object.values(publishing.SHAPES);
+    return {
+      shapes,
+      faults: publishing.FAULTS,
+      run: (shape, faults, budget) =>
+        publish.run(
+          publishing.scenarioOf(shapes[shape] as publishing.Shape, faults as readonly publishing.Fault[]),
+          budget,
+        ),
+      describe: describePublishStep,
     };
   }
   const shapes = events.SHAPES_OF[model];
@@ -129,6 +145,15 @@ function demonstrateAll(models: readonly ModelName[], budget: number): number {
       const result = demonstrate(off, budget);
       const line = describeRun(shape.name, faults, result);
       if (!shown(`${off} (${meaning})`, line, result, INVARIANTS[invariant], describeStep)) unseen += 1;
+    }
+  }
+  if (models.includes('publish')) {
+    for (const [off, meaning] of Object.entries(publishing.SWITCHES) as [publishing.Switch, string][]) {
+      const { shape, faults, invariant } = publish.DEMONSTRATIONS[off];
+      const result = publish.demonstrate(off, budget);
+      const line = describeRun(shape.name, faults, result);
+      const meant = publishing.INVARIANTS[invariant];
+      if (!shown(`${off} (${meaning})`, line, result, meant, describePublishStep)) unseen += 1;
     }
   }
   for (const [off, meaning] of events.ALL_SWITCHES) {
