@@ -8,6 +8,7 @@ import {
   SHAPES,
   type Shape,
   type Switch,
+  scenarioOf,
 } from './scenario.js';
 
 export interface Run extends Exploration {
