@@ -159,6 +159,8 @@ const queueWorkers = whole({
     whole({
       queue: text,
       ...counts('appended', 'duplicates', 'expired', 'poisoned'),
+      direct: { ...count, description: 'events published at this node that were appended at once, past the queue' },
+      queued: { ...count, description: 'events published at this node that became jobs' },
       retrying: {
         type: ['object', 'null'],
         properties: { since: time, attempts: count },

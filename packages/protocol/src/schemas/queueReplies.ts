@@ -52,6 +52,8 @@ const workerLane = {
     queue: text,
     processed: { ...count, description: 'events, since the node started' },
     failed: { ...count, description: 'events, since the node started' },
+    direct: { ...count, description: 'events published at the node that were appended at once, past the queue' },
+    queued: { ...count, description: 'events published at the node that became jobs' },
     retrying: {
       type: ['object', 'null'],
       properties: { since: time, attempts: count },
@@ -59,7 +61,7 @@ const workerLane = {
       description: 'the job that the worker is retrying because a dependency is not available',
     },
   },
-  required: ['queue', 'processed', 'failed', 'retrying'],
+  required: ['queue', 'processed', 'failed', 'direct', 'queued', 'retrying'],
 } as const satisfies JSONSchema;
 
 const worker = {

@@ -42,7 +42,7 @@ const routerCounts = {
     ...counts('behind'),
     acks: whole(counts('stored', 'ignored', 'failed')),
   }),
-  workers: whole(counts('appended', 'duplicates', 'expired', 'poisoned')),
+  workers: whole(counts('appended', 'duplicates', 'expired', 'poisoned', 'direct', 'queued')),
   publishes: { ...tally, description: 'accepted and duplicate' },
   refused_publishes: { ...tally, description: 'publishes refused because there was no room, by reason' },
   events_over_rate: { ...tally, description: 'durable events over the rate of their type, by type' },

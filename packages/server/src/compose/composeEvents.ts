@@ -7,16 +7,19 @@ import { EventIds } from '../events/event/eventIds.js';
 import { WHOLE_IDS, type WholeIds } from '../events/event/rememberedId.js';
 import { Appender } from '../events/log/appender.js';
 import { BroadcastLog } from '../events/log/broadcastLog.js';
+import { TogetherAppender } from '../events/log/togetherAppender.js';
 import { Mailboxes } from '../events/mailbox/mailboxes.js';
 import { MailCourier } from '../events/mailbox/mailCourier.js';
 import { EphemeralSender } from '../events/publish/ephemeralSender.js';
 import { EventStatuses } from '../events/publish/eventStatuses.js';
 import { Publisher } from '../events/publish/publisher.js';
 import { TypeRates } from '../events/publish/typeRates.js';
+import type { IdleAppender } from '../events/queue/directAppend.js';
+import { recordOutcomes } from '../events/queue/eventOutcomes.js';
 import { EventQueues } from '../events/queue/eventQueues.js';
 import { placeOf, QueueOwnership } from '../events/queue/queueOwnership.js';
 import { PENALTY } from '../observability/health/notices.js';
-import type { RedisClient } from '../redis/connect.js';
+import { parseRedisUrl, type RedisClient } from '../redis/connect.js';
 import { ClockWatch } from '../registry/time/clockWatch.js';
 import { pooledRandom } from '../util/pooledRandom.js';
 import type { ClusterParts } from './composeCluster.js';
@@ -44,7 +47,33 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
   const courier = new MailCourier({ bus, clock, report, lease: () => lease.id, deliver: onMail });
   const onAppended = courier.send.bind(courier);
   const mailboxes = new Mailboxes({ ...logParts, onAppended });
-  const appender = new Appender(log, mailboxes);
+  const { idle } = cluster.queueEngine;
+  // A script of several slots cannot be run in a Cluster.
+  const isCluster = parseRedisUrl(settings.redisUrl).kind === 'cluster';
+  const together = new TogetherAppender({
+    redis,
+    keys,
+    clock,
+    installation,
+    log,
+    mailboxes,
+    courier,
+    lease: () => lease.id,
+    idle,
+    outcomes: recordOutcomes,
+  });
+  const appender = isCluster ? new Appender(log, mailboxes) : together;
+  const inOneStep = !isCluster && settings.redisQueueUrl === null;
+  const idleAppender: IdleAppender = {
+    appendIfIdle: async (events, lane) => {
+      if (inOneStep) return typeRates.counted(events, together.appendIfIdle(events, lane));
+      // First the lane, then the log: what was accepted before this publish began is appended by then, or the lane is not idle.
+      const producer = queues.connection;
+      if (producer === null || (await idle.run(producer, lane.idle.keys, lane.idle.args)) !== 1) return null;
+      return isServing() ? typeRates.counted(events, appender.append(events)) : null;
+    },
+    notesOutcomes: inOneStep,
+  };
   const ids = new EventIds(clock, bytes);
   const typeRates = new TypeRates(catalogue, clock);
   let queueRedis: RedisClient | null = null;
@@ -58,6 +87,7 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
       ids,
       logRedis: redis,
       wholeIds,
+      appender: settings.eventQueue === 'always' ? null : idleAppender,
       append: (events) => typeRates.counted(events, appender.append(events)),
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,

@@ -54,6 +54,16 @@ export const EVENT_METRICS: readonly Metric<EventSource>[] = [
     ['queue', 'result'],
   ),
   counter(
+    'uws_events_accepted_total',
+    'Durable events published at this node, by queue and way: direct (appended at once, past the queue) or queued (became a job).',
+    ({ workers }) =>
+      workers.lanes.flatMap(({ queue, direct, queued }): Series[] => [
+        [direct, { queue, way: 'direct' }],
+        [queued, { queue, way: 'queued' }],
+      ]),
+    ['queue', 'way'],
+  ),
+  counter(
     'uws_events_over_rate_total',
     'Durable events that this node appended above the rate of their type in the catalogue (events per minute); they are only counted, never dropped.',
     ({ typeRates }) => each(typeRates.over.toRecord(), 'type'),

@@ -5,6 +5,16 @@ import type { RedisClient } from './connect.js';
 
 export type ScriptArgument = string | number | Buffer;
 
+/** What one run of a script is given. */
+export interface ScriptCall {
+  readonly keys: readonly string[];
+  readonly args: readonly ScriptArgument[];
+}
+
+/** In the text of a script that is composed of others: each becomes a function of its own KEYS and ARGV. */
+const INCLUDE = /^local (\w+) = include\('(\w+)'\)$/gm;
+const SHEBANG = /^#!.*\n/;
+
 /**
  * A Lua script that Redis runs atomically. It is called by hash; a server that does not know the hash (restarted, failed over,
  * emptied) gets the text once more. Every script is idempotent, so a call may be repeated.
@@ -23,6 +33,20 @@ export class LuaScript {
   /** Reads a script that lies beside its caller, e.g. `new URL('./lua/claim.lua', import.meta.url)`. */
   static load(name: string, url: URL): LuaScript {
     return new LuaScript(name, readFileSync(url, 'utf8'));
+  }
+
+  /**
+   * Reads a script that runs others as parts of itself (`local name = include('part')`), so that they are one step.
+   *
+   * @throws Error when a part is not among those given.
+   */
+  static compose(name: string, url: URL, parts: Readonly<Record<string, LuaScript>>): LuaScript {
+    const source = readFileSync(url, 'utf8').replace(INCLUDE, (_line, local: string, part: string) => {
+      const script = parts[part];
+      if (script === undefined) throw new Error(`the script ${name} includes ${part}, which is not there`);
+      return `local ${local} = function(KEYS, ARGV)\n${script.source.replace(SHEBANG, '')}\nend`;
+    });
+    return new LuaScript(name, source);
   }
 
   async run(redis: RedisClient, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {

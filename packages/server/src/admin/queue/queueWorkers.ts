@@ -13,6 +13,8 @@ export interface NodeWorkers {
     readonly queue: string;
     readonly processed: number;
     readonly failed: number;
+    readonly direct: number;
+    readonly queued: number;
     readonly retrying: { readonly since: string; readonly attempts: number } | null;
   }[];
 }
@@ -58,10 +60,12 @@ export class QueueWorkers {
   }
 
   private lanes(): NodeWorkers['lanes'] {
-    return this.parts.queues.stats().lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying }) => ({
+    return this.parts.queues.stats().lanes.map(({ queue, direct, queued, retrying, ...worker }) => ({
       queue,
-      processed: appended + duplicates + expired,
-      failed: poisoned,
+      processed: worker.appended + worker.duplicates + worker.expired,
+      failed: worker.poisoned,
+      direct,
+      queued,
       // The text is an error of a library: it goes to the log only.
       retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },
     }));

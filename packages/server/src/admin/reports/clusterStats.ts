@@ -32,7 +32,8 @@ export class ClusterStats {
       total_messages_received: sum((node) => node.messages_received),
       total_messages_sent: sum(({ delivery }) => delivery.deliveries),
       total_events_processed: sum(({ queue_workers }) =>
-        queue_workers.lanes.reduce((total, lane) => total + lane.appended, 0),
+        // A node of the build before this one says nothing of `direct`.
+        queue_workers.lanes.reduce((total, { appended, direct = 0 }) => total + appended + direct, 0),
       ),
       event_queue_size: queue?.size ?? null,
       event_queue_max: settings.eventQueueMax,

@@ -168,12 +168,8 @@ export class NodeFacts {
       renewals: { ...renewals },
       refused: { ...refused },
       standing_aside: standingAside,
-      lanes: lanes.map(({ queue, appended, duplicates, expired, poisoned, retrying, stalledMs }) => ({
-        queue,
-        appended,
-        duplicates,
-        expired,
-        poisoned,
+      lanes: lanes.map(({ stalledMs, retrying, ...lane }) => ({
+        ...lane,
         stalled_ms: Math.round(stalledMs),
         // The text is an error of a library: it goes to the log only.
         retrying: retrying && { since: new Date(retrying.since).toISOString(), attempts: retrying.attempts },

@@ -88,9 +88,10 @@ function connectionCounts({ connections, registry, delivery, errors, ...node }: 
 
 function routerCounts({ delivery, mailboxes, publishes, events_over_rate, queue_workers }: NodeStats) {
   const { lanes, refused } = queue_workers;
-  const none = { appended: 0, duplicates: 0, expired: 0, poisoned: 0 };
-  const workers = lanes.map(({ appended, duplicates, expired, poisoned }) => {
-    return { appended, duplicates, expired, poisoned };
+  const none = { appended: 0, duplicates: 0, expired: 0, poisoned: 0, direct: 0, queued: 0 };
+  // A node of the build before this one says nothing of `direct` and `queued`.
+  const workers = lanes.map(({ appended, duplicates, expired, poisoned, direct = 0, queued = 0 }) => {
+    return { appended, duplicates, expired, poisoned, direct, queued };
   });
   return {
     delivery,

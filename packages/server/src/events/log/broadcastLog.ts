@@ -1,5 +1,5 @@
 import { type Signature, UNSIGNED } from '../../redis/installation.js';
-import { LuaScript } from '../../redis/luaScript.js';
+import { LuaScript, type ScriptCall } from '../../redis/luaScript.js';
 import type { Settings } from '../../settings/settings.js';
 import { CLOCK_STEP_MS, systemClock } from '../../util/clock.js';
 import type { EventStoreParts } from '../event/eventStoreParts.js';
@@ -70,8 +70,9 @@ const MAX_CHARACTERS_PER_CALL = 1024 * 1024;
  * The log of broadcast events: a Redis stream with offsets without holes, published to all nodes as it grows (L1, L9).
  */
 export class BroadcastLog {
+  /** append.lua, to be run with what `appendCall` makes. */
+  readonly script: LuaScript;
   private readonly parts: BroadcastLogParts;
-  private readonly script: LuaScript;
   private readonly rotation: LuaScript;
   private readonly beginning: LuaScript;
   private readonly scriptKeys: readonly string[];
@@ -218,12 +219,14 @@ export class BroadcastLog {
     }
   }
 
-  private async run(
-    events: readonly StoredEvent[],
-    texts: readonly string[],
-  ): Promise<LogHead & { offsets: number[] }> {
+  private async run(events: readonly StoredEvent[], texts: readonly string[]): Promise<AppendResult> {
+    const { keys, args } = this.appendCall(events, texts);
+    return readAppend(await this.script.run(this.parts.redis, keys, args));
+  }
+
+  /** @param texts the events as JSON. */
+  appendCall(events: readonly StoredEvent[], texts: readonly string[]): ScriptCall {
     const {
-      redis,
       keys,
       random,
       historySize,
@@ -252,14 +255,14 @@ export class BroadcastLog {
       args.push(remembered(event), tags.slice(index * tagLength, (index + 1) * tagLength), texts[index] ?? '');
     });
     if (wholeIds !== WHOLE_IDS.no) args.push(...events.map(({ id }) => id));
-    const [epoch, offset, tag, offsets] = (await this.script.run(redis, this.scriptKeys, args)) as [
-      string,
-      number,
-      string,
-      number[],
-    ];
-    return { epoch, offset, tag, offsets };
+    return { keys: this.scriptKeys, args };
   }
+}
+
+/** Reads what append.lua answered. */
+export function readAppend(reply: unknown): AppendResult {
+  const [epoch, , , offsets] = reply as [epoch: string, head: number, tag: string, offsets: number[]];
+  return { epoch, offsets };
 }
 
 /**

@@ -4,12 +4,12 @@ import type { Core } from '../../core.js';
 import type { AppendedMail } from './mailboxes.js';
 
 /** Characters of one message, unless a single batch is larger: a longer one would hold up the channel of its node. */
-const MAX_MESSAGE_CHARACTERS = 256 * 1024;
+export const MAX_MESSAGE_CHARACTERS = 256 * 1024;
 /**
  * Larger batches are only told of, and read from the mailbox at the pace of the receiver: an event for 1,000 users comes 1,000 times,
  * and Redis ends a subscriber that has 32 MB waiting, which interrupts all delivery of its node.
  */
-const MAX_BATCH_CHARACTERS = 64 * 1024;
+export const MAX_BATCH_CHARACTERS = 64 * 1024;
 
 export interface MailCourierParts extends Pick<Core, 'clock' | 'report'> {
   readonly bus: Pick<Bus, 'sendText'>;
@@ -30,16 +30,11 @@ export class MailCourier {
     this.parts = parts;
   }
 
-  send({ userId, lease, epoch, first, prevTag, head, entries }: AppendedMail): void {
+  send(mail: AppendedMail): void {
+    const { userId, lease, epoch, first, prevTag, head, entries } = mail;
     if (lease === '') return;
     if (lease === this.parts.lease()) {
-      const events = entries.map(({ tag, event }) => [tag, event] as const);
-      try {
-        this.parts.deliver({ user: userId, epoch, first, prev_tag: prevTag, head, events });
-      } catch (error) {
-        // As with a message of the bus: what fails to be delivered was appended all the same.
-        this.parts.report(error, 'events.courier');
-      }
+      this.deliver(mail);
       return;
     }
     if (this.waiting.size === 0) setImmediate(() => this.flush());
@@ -52,6 +47,17 @@ export class MailCourier {
     const batches = this.waiting.get(lease);
     if (batches) batches.push(batch);
     else this.waiting.set(lease, [batch]);
+  }
+
+  /** Hands over what is for a user of this node. */
+  deliver({ userId, epoch, first, prevTag, head, entries }: AppendedMail): void {
+    const events = entries.map(({ tag, event }) => [tag, event] as const);
+    try {
+      this.parts.deliver({ user: userId, epoch, first, prev_tag: prevTag, head, events });
+    } catch (error) {
+      // As with a message of the bus: what fails to be delivered was appended all the same.
+      this.parts.report(error, 'events.courier');
+    }
   }
 
   private flush(): void {

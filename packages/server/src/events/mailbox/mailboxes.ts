@@ -1,5 +1,5 @@
 import type { Position } from '@unified-ws/protocol';
-import { LuaScript } from '../../redis/luaScript.js';
+import { LuaScript, type ScriptCall } from '../../redis/luaScript.js';
 import type { MailboxHead, MailboxState } from '../../registry/store/registryTypes.js';
 import type { Settings } from '../../settings/settings.js';
 import { CLOCK_STEP_MS, systemClock } from '../../util/clock.js';
@@ -56,6 +56,18 @@ export interface MailboxesParts
   readonly onAppended: (mail: AppendedMail) => void;
 }
 
+/** As box.lua answers. */
+type BoxReply = readonly [
+  epoch: string,
+  head: number,
+  tag: string,
+  first: number,
+  prevTag: string,
+  offsets: readonly number[],
+  lease: string,
+  trimmed: number,
+];
+
 interface PendingMail {
   readonly events: StoredEvent[];
   readonly texts: string[];
@@ -64,6 +76,12 @@ interface PendingMail {
     resolve(offsets: readonly number[]): void;
     reject(error: unknown): void;
   }[];
+}
+
+/** One append to one mailbox: what box.lua is to be run with, and what is made of its answer. */
+export interface MailboxCall extends ScriptCall {
+  /** @param reply of box.lua. */
+  readonly read: (reply: unknown) => { readonly offsets: readonly number[]; readonly mail: AppendedMail };
 }
 
 const TAG_BYTES = 6;
@@ -83,8 +101,9 @@ export class Mailboxes {
     /** Entries that went before they were acknowledged: too many, too large or too old. */
     trimmedUnacknowledged: 0,
   };
+  /** box.lua, to be run with what `appendCall` makes. */
+  readonly appendScript: LuaScript;
   private readonly parts: MailboxesParts;
-  private readonly appendScript: LuaScript;
   private readonly ackScript: LuaScript;
   private readonly readScript: LuaScript;
   private pending = new Map<string, PendingMail>();
@@ -213,7 +232,8 @@ export class Mailboxes {
     return (this.parts.clock ?? systemClock).now();
   }
 
-  private textOf(event: StoredEvent): string {
+  /** An event as JSON; made once, however many mailboxes it goes to. */
+  textOf(event: StoredEvent): string {
     const known = this.texts.get(event);
     if (known !== undefined) return known;
     const text = JSON.stringify(event);
@@ -240,7 +260,7 @@ export class Mailboxes {
       const offsets: number[] = [];
       // One after the other: when the first of two calls fails and the second does not, the order is lost.
       for (const [from, to] of chunks(texts)) {
-        offsets.push(...(await this.run(userId, events.slice(from, to), texts.slice(from, to))));
+        offsets.push(...(await this.run(userId, events.slice(from, to))));
       }
       let start = 0;
       for (const { count, resolve } of waiters) {
@@ -252,9 +272,16 @@ export class Mailboxes {
     }
   }
 
-  private async run(userId: string, events: readonly StoredEvent[], texts: readonly string[]): Promise<number[]> {
+  private async run(userId: string, events: readonly StoredEvent[]): Promise<readonly number[]> {
+    const { keys, args, read } = this.appendCall(userId, events);
+    const { offsets, mail } = read(await this.appendScript.run(this.parts.redis, keys, args));
+    this.parts.onAppended(mail);
+    return offsets;
+  }
+
+  /** @param events as they are to lie in the mailbox. */
+  appendCall(userId: string, events: readonly StoredEvent[]): MailboxCall {
     const {
-      redis,
       keys,
       random,
       mailboxSize,
@@ -275,7 +302,7 @@ export class Mailboxes {
       const place = places.size;
       places.set(event.id, place);
       const tag = tags.slice(index * TAG_LENGTH, (index + 1) * TAG_LENGTH);
-      const text = texts[index] ?? '';
+      const text = this.textOf(event);
       appends.push(this.shortOf(event), tag, text);
       made.push({ tag, event, text });
       return place;
@@ -284,18 +311,17 @@ export class Mailboxes {
     const scriptKeys = [keys.box(userId), keys.boxmeta(userId), ...ids, keys.conn(userId), keys.boxseen(userId)];
     const whole = wholeIds === WHOLE_IDS.no ? [] : places.keys();
     const args = [base64(random(EPOCH_BYTES)), ...limits, places.size, ...appends, ...whole];
-    const [epoch, head, , first, prevTag, answered, lease, trimmed] = (await this.appendScript.run(
-      redis,
-      scriptKeys,
-      args,
-    )) as [string, number, string, number, string, number[], string, number];
-    const entries = made.filter((_, place) => (answered[place] ?? 0) > 0);
-    const { counts } = this;
-    counts.appended += entries.length;
-    counts.duplicates += events.length - entries.length;
-    counts.trimmedUnacknowledged += trimmed;
-    this.parts.onAppended({ userId, lease, epoch, first, prevTag, head, entries });
-    return placeOf.map((place) => (place === null ? 0 : (answered[place] ?? 0)));
+    const read: MailboxCall['read'] = (reply) => {
+      const [epoch, head, , first, prevTag, answered, lease, trimmed] = reply as BoxReply;
+      const entries = made.filter((_, place) => (answered[place] ?? 0) > 0);
+      const { counts } = this;
+      counts.appended += entries.length;
+      counts.duplicates += events.length - entries.length;
+      counts.trimmedUnacknowledged += trimmed;
+      const offsets = placeOf.map((place) => (place === null ? 0 : (answered[place] ?? 0)));
+      return { offsets, mail: { userId, lease, epoch, first, prevTag, head, entries } };
+    };
+    return { keys: scriptKeys, args, read };
   }
 }
 

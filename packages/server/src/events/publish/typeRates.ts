@@ -29,8 +29,9 @@ export class TypeRates {
   }
 
   /** Counts what an append really added, and passes its result on. */
-  async counted(events: readonly StoredEvent[], appended: Promise<AppendResult>): Promise<AppendResult> {
+  async counted<R extends AppendResult | null>(events: readonly StoredEvent[], appended: Promise<R>): Promise<R> {
     const result = await appended;
+    if (result === null) return result;
     const minute = Math.floor(this.clock.mono() / MINUTE_MS);
     for (const [index, { type }] of events.entries()) {
       if ((result.offsets[index] ?? 0) > 0) this.add(type, minute);

@@ -14,7 +14,9 @@ export interface AdmissionParts extends Pick<Core, 'clock' | 'report'> {
   readonly maxJobs: number;
 }
 
-const COUNT_MAX_AGE_MS = 250;
+/** A count is repeated in the background when it is this old; publishers wait for one only when it is older than the maximum. */
+const COUNT_AGE_MS = 500;
+const COUNT_MAX_AGE_MS = 1000;
 const RETRY_AFTER_MS = 1000;
 
 /** Refuses events while there is no room for them: a soft bound on jobs, and one on the memory of Redis (Q6). */
@@ -23,6 +25,8 @@ export class Admission {
   readonly refused = { jobs: 0, memory: 0 };
   private readonly parts: AdmissionParts;
   private jobs = 0;
+  /** Queues in which no job waits or is in work. */
+  private empty: ReadonlySet<string> = new Set();
   private at = Number.NEGATIVE_INFINITY;
   private full = false;
   private refreshing: Promise<void> | null = null;
@@ -31,26 +35,36 @@ export class Admission {
     this.parts = parts;
   }
 
-  /** An event was added: it counts as a job until jobs are counted again. */
-  added(): void {
-    this.jobs += 1;
+  /** Events were queued: each counts as a job until jobs are counted again. */
+  added(events: number): void {
+    this.jobs += events;
   }
 
-  /** @throws AppError RATE_LIMITED, or UNAVAILABLE when it is unknown whether there is room. */
-  async admit(): Promise<void> {
-    if (this.parts.clock.mono() - this.at > COUNT_MAX_AGE_MS) {
+  /**
+   * @param queues whose events go past them while they are empty; null: the events become jobs in any case.
+   * @throws AppError RATE_LIMITED, or UNAVAILABLE when it is unknown whether there is room.
+   */
+  async admit(queues: readonly string[] | null): Promise<void> {
+    const age = this.parts.clock.mono() - this.at;
+    if (age > COUNT_AGE_MS) {
       this.refreshing ??= this.refresh();
-      await this.refreshing;
+      if (age > COUNT_MAX_AGE_MS) await this.refreshing;
+      // Who waits for a count is told of its failure; it was reported already.
+      else this.refreshing.catch(() => undefined);
     }
-    const details = { retry_after_ms: RETRY_AFTER_MS };
-    if (this.jobs >= this.parts.maxJobs) {
-      this.refused.jobs += 1;
-      throw new AppError('RATE_LIMITED', 'the event queue is full', { details });
-    }
-    if (this.full) {
-      this.refused.memory += 1;
-      throw new AppError('RATE_LIMITED', 'the event store is nearly out of memory', { details });
-    }
+    const past = queues?.every((name) => this.empty.has(name)) ?? false;
+    if (this.jobs >= this.parts.maxJobs && !past) this.refuse('jobs', 'the event queue is full');
+    if (this.full) this.refuse('memory', 'the event store is nearly out of memory');
+  }
+
+  /** @throws AppError RATE_LIMITED: what this node has accepted and not yet written takes too much of its memory. */
+  refuseWaiting(): never {
+    return this.refuse('memory', 'too many events wait to be written');
+  }
+
+  private refuse(reason: 'jobs' | 'memory', text: string): never {
+    this.refused[reason] += 1;
+    throw new AppError('RATE_LIMITED', text, { details: { retry_after_ms: RETRY_AFTER_MS } });
   }
 
   private async refresh(): Promise<void> {
@@ -58,6 +72,7 @@ export class Admission {
     try {
       const [jobs, full] = await Promise.all([counts(), memory.isFull()]);
       this.jobs = [...jobs.values()].reduce((sum, { waiting, active, delayed }) => sum + waiting + active + delayed, 0);
+      this.empty = new Set([...jobs].filter(([, { waiting, active }]) => waiting + active === 0).map(([name]) => name));
       this.full = full;
       this.at = clock.mono();
     } catch (error) {

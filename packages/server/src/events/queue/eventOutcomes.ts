@@ -1,5 +1,5 @@
 import type { RedisClient } from '../../redis/connect.js';
-import { LuaScript } from '../../redis/luaScript.js';
+import { LuaScript, type ScriptCall } from '../../redis/luaScript.js';
 import { CLOCK_STEP_MS, type Clock } from '../../util/clock.js';
 import { jobOfMember } from '../event/eventIds.js';
 import { packed, shortId, unpack, WHOLE_IDS, type WholeIds } from '../event/rememberedId.js';
@@ -20,6 +20,8 @@ export interface EventOutcomesParts {
   readonly wholeIds?: () => WholeIds;
 }
 
+export const recordOutcomes = LuaScript.load('recordOutcomes', new URL('./lua/recordOutcomes.lua', import.meta.url));
+
 /** A window is spread over so many buckets less one, of which the newest is being filled. */
 const BUCKETS = 4;
 /** Of the build before this one. */
@@ -38,10 +40,16 @@ const JOB_LENGTH = 22;
  */
 export class EventOutcomes {
   private readonly parts: EventOutcomesParts;
-  private readonly script = LuaScript.load('recordOutcomes', new URL('./lua/recordOutcomes.lua', import.meta.url));
 
   constructor(parts: EventOutcomesParts) {
     this.parts = parts;
+  }
+
+  /** What `recordOutcomes.lua` is to be run with, where it is part of another script. For at most 1,000 events. */
+  call(outcomes: ReadonlyMap<string, EventOutcome>): ScriptCall {
+    const notes = [...byJob(outcomes)].map(([id, outcome]) => [shortId(id), textOf(outcome)]);
+    const bucketMs = this.bucketMs();
+    return { keys: [this.parts.key(this.bucket(bucketMs))], args: [...limitsOf(bucketMs), ...notes.flat()] };
   }
 
   /**
@@ -57,12 +65,8 @@ export class EventOutcomes {
     const bucket = key(this.bucket(bucketMs));
     const steps: Promise<unknown>[] = [];
     for (let at = 0; at < notes.length; at += MAX_EVENTS) {
-      const args = [
-        BUCKETS * bucketMs + CLOCK_STEP_MS,
-        NAMES.length + JOB_LENGTH,
-        ...notes.slice(at, at + MAX_EVENTS).flat(),
-      ];
-      steps.push(this.script.run(redis, [bucket], args));
+      const args = [...limitsOf(bucketMs), ...notes.slice(at, at + MAX_EVENTS).flat()];
+      steps.push(recordOutcomes.run(redis, [bucket], args));
     }
     await Promise.all([...steps, this.recordForOld(outcomes)]);
   }
@@ -87,7 +91,8 @@ export class EventOutcomes {
     return old;
   }
 
-  private async recordForOld(outcomes: ReadonlyMap<string, EventOutcome>): Promise<void> {
+  /** For nodes of the build before this one; nothing while there are none. */
+  async recordForOld(outcomes: ReadonlyMap<string, EventOutcome>): Promise<void> {
     const { redis, oldKey, wholeIds } = this.parts;
     if (outcomes.size === 0 || wholeIds?.() !== WHOLE_IDS.written) return;
     const bucket = oldKey(this.bucket(OLD_BUCKET_MS));
@@ -116,6 +121,10 @@ export class EventOutcomes {
   private bucket(bucketMs: number): number {
     return Math.floor(this.parts.clock.now() / bucketMs);
   }
+}
+
+function limitsOf(bucketMs: number): readonly [lifeMs: number, nameLength: number] {
+  return [BUCKETS * bucketMs + CLOCK_STEP_MS, NAMES.length + JOB_LENGTH];
 }
 
 /** One note under the job's id for all of its events that fared alike. */

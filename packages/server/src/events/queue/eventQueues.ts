@@ -10,6 +10,7 @@ import type { WholeIds } from '../event/rememberedId.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 import { Admission } from './admission.js';
 import { agreeOnPartitions } from './agreeOnPartitions.js';
+import type { IdleAppender } from './directAppend.js';
 import type { QueuedEvent } from './jobBatcher.js';
 import type { ProcessorParts } from './jobProcessor.js';
 import { Lane } from './lane.js';
@@ -27,6 +28,8 @@ export interface EventQueuesParts
   readonly ids: EventIds;
   /** The log's Redis, whose memory is looked at too. */
   readonly logRedis: RedisClient;
+  /** Appends past the queue. Default: every event is a job. */
+  readonly appender?: IdleAppender | null;
   /** Names the queues' Redis. */
   readonly setting: 'REDIS_URL' | 'REDIS_QUEUE_URL';
   /** What whole ids are for, which the build before this one remembers. Default: nothing. */
@@ -38,6 +41,8 @@ export interface EventQueuesParts
 type QueueSettings = Pick<Settings, 'eventQueuePartitions' | 'eventQueueMax' | 'workerStallMs' | 'idempotencyWindowMs'>;
 
 const CLOSE_PATIENCE_MS = 1000;
+/** Of the events of one lane that wait at this node while Redis is slow. */
+const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 
 /**
  * The durable queue of events: `events-0` … by hash of the ordering key, and `events-urgent`, which overtakes them.
@@ -187,7 +192,7 @@ export class EventQueues {
   }
 
   /**
-   * Puts an event into its queue. Resolves when Redis has it: true when a job of the same events was there already.
+   * Appends an event when its queue is idle, or puts it into its queue. Resolves when Redis has it: true when it was there already.
    *
    * @throws AppError UNAVAILABLE when Redis did not confirm in time. The event may be in the queue all the same; a
    *   repeat with the same id is appended once.
@@ -197,7 +202,6 @@ export class EventQueues {
     this.refuseWhenClosed();
     // A Redis that hangs would run everything that was refused meanwhile when it wakes; memory would fill until then.
     this.reachability.refuse();
-    this.admission?.added();
     const job = lane.batcher.add(item);
     let answer = this.jobAnswers.get(job);
     if (!answer) {
@@ -214,8 +218,8 @@ export class EventQueues {
   }
 
   /**
-   * Refuses when the queues, or Redis, are full. The counts are at most 250 ms old, and each event accepted here since counts
-   * as a job.
+   * Refuses when Redis is full, when too much of this node is on its way to a queue, or when the queues are full; the last not for
+   * what goes past them. The counts are at most 1 s old, and each event queued here since counts as a job.
    *
    * @throws AppError RATE_LIMITED, or UNAVAILABLE when the count cannot be had, or no worker has served the queue of one of `items` for
    *   WORKER_STALL_MS: publishers must not believe that all is well.
@@ -227,7 +231,10 @@ export class EventQueues {
     }
     this.reachability.refuse();
     if (!this.admission) throw new AppError('UNAVAILABLE', this.reachability.words);
-    await this.admission.admit();
+    const lanes = new Set(items.map((item) => this.laneOf(item)));
+    for (const { batcher } of lanes) if (batcher.waitingBytes > MAX_WAITING_BYTES) this.admission.refuseWaiting();
+    const direct = (this.parts.appender ?? null) !== null && items.every(({ dueAt }) => dueAt === null);
+    await this.admission.admit(direct ? [...lanes].map(({ name }) => name) : null);
   }
 
   /** Jobs per queue and state. */
@@ -271,9 +278,12 @@ export class EventQueues {
     return {
       /** Whether this node's workers leave the jobs to others, because the node is fenced. */
       standingAside: this.workers.standsAside,
-      lanes: this.lanes().map(({ name, processor }) => ({
+      lanes: this.lanes().map(({ name, processor, direct, queued }) => ({
         queue: name,
         ...processor.counts,
+        /** Events of publishes at this node that were appended at once, and that became jobs. */
+        direct: direct?.counts.appended ?? 0,
+        queued,
         /** An infrastructure error that this node's worker retries in place; null: none. */
         retrying: processor.retrying,
         /** How long no worker has started the next job, milliseconds; 0: all is well. */
@@ -337,6 +347,8 @@ export class EventQueues {
       mayAppend,
       clock,
       report: (error, where) => this.report(error, where),
+      appender: this.parts.appender ?? null,
+      onQueued: (events) => this.admission?.added(events),
       mint: () => ids.nextJob(),
       restore: () => this.restore(),
       outcomes: {

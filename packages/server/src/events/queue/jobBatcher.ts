@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../util/clock.js';
 import { memberId, PENDING_ID } from '../event/eventIds.js';
 import type { StoredEvent } from '../event/storedEvent.js';
-import type { JobDraft, JobQueue } from './queueEngine.js';
+import type { JobDraft } from './queueEngine.js';
 
 /** An event on its way into the queue. Its id may be pending: then it gets one when it joins its job. */
 export interface QueuedEvent {
@@ -30,7 +30,7 @@ const MAX_BYTES = 1024 * 1024;
 /**
  * From one flush of a queue to the next, milliseconds, and at least until the last one was answered, while several events come
  * at a time: those of the window share a job, which costs 0.5 ms of CPU whether it holds one or a hundred. An event that comes
- * alone never waits, nor does a publisher who awaits each answer before the next.
+ * alone never waits, nor does a publisher who awaits each answer before the next, nor what is appended at once.
  */
 const WINDOW_MS = 3;
 
@@ -46,9 +46,18 @@ interface OpenJob {
   readonly settle: { resolve(existed: boolean): void; reject(error: unknown): void };
 }
 
+/** What became of jobs that were to be added. */
+export interface AddedJobs {
+  /** Per job whether it was there already; null: it was not added, for the reason in `error`. */
+  readonly existed: readonly (boolean | null)[];
+  readonly error: unknown;
+  /** Whether any of them became a job; false: all were appended at once. */
+  readonly queued: boolean;
+}
+
 export interface JobBatcherParts {
-  /** Adds jobs to one queue, in order. Result: per job whether it was there already. */
-  readonly add: JobQueue['add'];
+  /** Adds jobs to one lane, in order, or appends their events at once. Never rejects. */
+  readonly add: (drafts: readonly JobDraft[]) => Promise<AddedJobs>;
   /** The id of a job and of its first event (`EventIds.nextJob`). */
   readonly mint: () => string;
   readonly clock: Pick<Clock, 'mono'>;
@@ -71,9 +80,18 @@ export class JobBatcher {
   private flushedAt = Number.NEGATIVE_INFINITY;
   /** Whether events came together just now: in the last flush, or while it was under way. */
   private busy = false;
+  /** Whether the last flush made a job. */
+  private queued = false;
+  /** Of the events that are not yet in Redis. */
+  private bytes = 0;
 
   constructor(parts: JobBatcherParts) {
     this.parts = parts;
+  }
+
+  /** Bytes of the events that wait, or are under way to Redis. */
+  get waitingBytes(): number {
+    return this.bytes;
   }
 
   /** Resolves when Redis has the event, with true when the same job was there already. A pending id is set at once. */
@@ -83,6 +101,7 @@ export class JobBatcher {
     const known = kind === null ? this.latest.get(streams[0] as string) : this.newest.get(kind);
     const job = known && fits(known, item) && this.follows(known, streams) ? known : this.begin(item, kind);
     join(job, item);
+    this.bytes += item.bytes;
     for (const stream of streams) this.latest.set(stream, job);
     return job.added;
   }
@@ -105,7 +124,7 @@ export class JobBatcher {
     this.flushing = true;
     const { clock } = this.parts;
     while (this.open.length > 0) {
-      const pause = this.busy ? this.flushedAt + WINDOW_MS - clock.mono() : 0;
+      const pause = this.busy && this.queued ? this.flushedAt + WINDOW_MS - clock.mono() : 0;
       if (pause > 0) await sleep(pause);
       else await new Promise((resolve) => setImmediate(resolve));
       this.flushedAt = clock.mono();
@@ -121,15 +140,15 @@ export class JobBatcher {
     this.open = [];
     this.latest = new Map();
     this.newest = new Map();
-    try {
-      const existed = await this.parts.add(jobs.map(draft));
-      // Before anybody is told: who answers with the next one has not come meanwhile.
-      this.busy ||= this.open.length > 0;
-      jobs.forEach((job, index) => {
-        job.settle.resolve(existed[index] ?? false);
-      });
-    } catch (error) {
-      for (const job of jobs) job.settle.reject(error);
+    const { existed, error, queued } = await this.parts.add(jobs.map(draft));
+    // Before anybody is told: who answers with the next one has not come meanwhile.
+    this.busy ||= this.open.length > 0;
+    this.queued = queued;
+    for (const [index, job] of jobs.entries()) {
+      this.bytes -= job.bytes;
+      const known = existed[index] ?? null;
+      if (known === null) job.settle.reject(error);
+      else job.settle.resolve(known);
     }
   }
 }
@@ -176,7 +195,7 @@ function fits(job: OpenJob, item: QueuedEvent): boolean {
   );
 }
 
-function draft({ mintedId, first, events }: OpenJob): JobDraft {
+function draft({ mintedId, first, events, bytes }: OpenJob): JobDraft {
   const { publisher, orderingKey, dueAt } = first;
   const data = { publisher, ordering_key: orderingKey, events };
   return {
@@ -186,6 +205,7 @@ function draft({ mintedId, first, events }: OpenJob): JobDraft {
     dueAt,
     given: first.call !== null,
     nameless: mintedId === null && events.length > 1,
+    bytes,
   };
 }
 

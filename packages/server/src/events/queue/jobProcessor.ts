@@ -74,7 +74,7 @@ export class JobProcessor {
   async process(job: ActiveJob): Promise<void> {
     const sound = await this.withoutPoison(job);
     const now = this.parts.clock.now();
-    const due = sound.filter((event) => event.expires_at === undefined || Date.parse(event.expires_at) > now);
+    const due = sound.filter((event) => !isExpired(event, now));
     const offsets = due.length === 0 ? [] : await this.insist(job, () => this.append(due));
     const appended = offsets.filter((offset) => offset > 0).length;
     this.counts.appended += appended;
@@ -222,8 +222,13 @@ export class JobProcessor {
   }
 }
 
+/** Whether the event is not to be appended any more. `now`: cluster time, ms. */
+export function isExpired({ expires_at }: StoredEvent, now: number): boolean {
+  return expires_at !== undefined && Date.parse(expires_at) <= now;
+}
+
 /** Mailboxes remember event ids per user: the id alone does not find an event. */
-function isTargeted(event: StoredEvent): boolean {
+export function isTargeted(event: StoredEvent): boolean {
   return 'target_user_ids' in event;
 }
 

@@ -1,6 +1,7 @@
 import type { StoredEvent } from '../event/storedEvent.js';
+import { DirectAppend, type IdleAppender, mayGoDirect } from './directAppend.js';
 import { type EventOutcome, EventOutcomes, type EventOutcomesParts } from './eventOutcomes.js';
-import { JobBatcher, poisonId } from './jobBatcher.js';
+import { type AddedJobs, JobBatcher, poisonId } from './jobBatcher.js';
 import { JobProcessor, type ProcessorParts } from './jobProcessor.js';
 import { LaneLookup } from './laneLookup.js';
 import type { JobData, JobDraft, JobQueue, QueueEngine, QueueSetup } from './queueEngine.js';
@@ -10,6 +11,10 @@ export interface LaneParts extends Omit<QueueSetup, 'handler'>, Omit<ProcessorPa
   readonly outcomes: Pick<EventOutcomesParts, 'key' | 'oldKey' | 'windowMs' | 'wholeIds'>;
   /** Makes the id of a job that gives its events theirs. */
   readonly mint: () => string;
+  /** Null: every event is a job (EVENT_QUEUE=always). */
+  readonly appender: IdleAppender | null;
+  /** So many events became jobs. */
+  readonly onQueued: (events: number) => void;
 }
 
 /**
@@ -22,10 +27,16 @@ export class Lane {
   readonly processor: JobProcessor;
   readonly batcher: JobBatcher;
   readonly lookup: LaneLookup;
+  /** What went past the queue; null: nothing does. */
+  readonly direct: DirectAppend | null;
+  /** Events that became jobs at this node. */
+  queued = 0;
+  private readonly parts: LaneParts;
   private readonly outcomes: EventOutcomes;
 
   constructor(parts: LaneParts) {
-    const { name, producer, clock, mint } = parts;
+    const { name, producer, clock, mint, appender } = parts;
+    this.parts = parts;
     this.name = name;
     this.outcomes = new EventOutcomes({ ...parts.outcomes, redis: producer, clock });
     this.processor = new JobProcessor({
@@ -35,6 +46,7 @@ export class Lane {
     });
     this.queue = parts.engine.open({ ...parts, handler: (job) => this.processor.process(job) });
     this.batcher = new JobBatcher({ add: (drafts) => this.add(drafts), mint, clock });
+    this.direct = appender && new DirectAppend({ ...parts, appender, queue: this.queue, outcomes: this.outcomes });
     this.lookup = new LaneLookup(this.queue, this.outcomes);
   }
 
@@ -61,8 +73,32 @@ export class Lane {
     await this.queue.close();
   }
 
-  private async add(drafts: readonly JobDraft[]): Promise<boolean[]> {
+  /** Appends at once what need not wait, and makes jobs of the rest. What is due later waits for no other, and none for it. */
+  private async add(drafts: readonly JobDraft[]): Promise<AddedJobs> {
+    const now = this.parts.clock.now();
+    const due = drafts.filter(({ dueAt }) => dueAt === null || dueAt <= now);
+    const direct = this.direct !== null && due.every((draft) => mayGoDirect(draft, now));
+    const done = direct ? await this.direct.append(due) : [];
+    if (done.length === drafts.length) return { existed: done, error: null, queued: false };
+    const results = new Map<JobDraft, boolean>();
+    for (const [place, existed] of done.entries()) results.set(due[place] as JobDraft, existed);
+    const rest = drafts.filter((draft) => !results.has(draft));
+    let failed: unknown = null;
+    try {
+      for (const [place, existed] of (await this.enqueue(rest)).entries())
+        results.set(rest[place] as JobDraft, existed);
+    } catch (error) {
+      failed = error;
+    }
+    return { existed: drafts.map((draft) => results.get(draft) ?? null), error: failed, queued: true };
+  }
+
+  private async enqueue(drafts: readonly JobDraft[]): Promise<boolean[]> {
+    const events = drafts.reduce((sum, { data }) => sum + data.events.length, 0);
+    // Before they are there: what is on its way counts already.
+    this.parts.onQueued(events);
     const [existed] = await Promise.all([this.queue.add(drafts), this.nameJobs(drafts)]);
+    this.queued += events;
     return existed;
   }
 
@@ -77,8 +113,7 @@ export class Lane {
 
   private async splitOff(event: StoredEvent, from: JobData): Promise<void> {
     const data = { ...from, events: [event] };
-    await this.add([
-      { id: poisonId(event), type: String(event.type), data, dueAt: null, given: false, nameless: false },
-    ]);
+    const draft = { id: poisonId(event), type: String(event.type), data, dueAt: null, given: false, nameless: false };
+    await this.enqueue([{ ...draft, bytes: 0 }]);
   }
 }

@@ -1,6 +1,7 @@
 import type { QueueJobState } from '@unified-ws/protocol';
 import type { Core } from '../../core.js';
 import type { RedisClient } from '../../redis/connect.js';
+import type { LuaScript, ScriptCall } from '../../redis/luaScript.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 
 /**
@@ -14,12 +15,14 @@ import type { StoredEvent } from '../event/storedEvent.js';
  *   cluster (Q3, Q4). The job of a worker that died starts again, as often as that happens (Q1).
  * - A question about jobs never blocks the store for long, however many jobs there are.
  *
- * Only the engine knows where a job lies. What publishing may want to know besides (whether a queue is idle) is one more question
- * here.
+ * Only the engine knows where a job lies. Whether a queue is idle is told by a script of the engine, so that it can be asked in the
+ * same step in which an event is appended.
  */
 export interface QueueEngine {
   /** Makes one queue. Nothing is sent before it is asked to. */
   open(setup: QueueSetup): JobQueue;
+  /** Answers 1 when the queue is idle, else 0; run with what `JobQueue.idle` makes. Writes nothing, and may be part of another script. */
+  readonly idle: LuaScript;
   /** What its user in Redis must be allowed besides what all parts send (`redis/requirements.ts`), as it is written there. */
   readonly commands: readonly string[];
   /** Any key of a queue, which its user must be allowed. */
@@ -58,6 +61,13 @@ export interface JobQueue {
    * @throws whatever the connection says; the same call may be repeated, jobs that got through are not added twice.
    */
   add(drafts: readonly JobDraft[]): Promise<boolean[]>;
+  /**
+   * Asks whether the queue is idle: no job waits, is in work or due, it is not paused, and none of these jobs is there in any state.
+   * Whatever was accepted before is done then.
+   *
+   * @param jobIds at most 500.
+   */
+  idle(jobIds: readonly string[]): ScriptCall;
   counts(): Promise<JobCounts>;
   /** Whether there is a job, whatever its state. */
   has(jobId: string): Promise<boolean>;
@@ -90,6 +100,8 @@ export interface JobDraft {
   readonly given: boolean;
   /** Whether its id follows from none of its events' ids. */
   readonly nameless: boolean;
+  /** Bytes of its events as JSON, or a bound of them. */
+  readonly bytes: number;
 }
 
 export type JobCounts = Readonly<Record<QueueJobState, number>>;

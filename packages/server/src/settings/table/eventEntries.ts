@@ -1,5 +1,5 @@
 import { MIB } from './bounds.js';
-import { integer, optionalText } from './entry.js';
+import { choice, integer, optionalText } from './entry.js';
 
 /** The stored events and the queue. */
 export const EVENTS = [
@@ -76,6 +76,13 @@ export const EVENTS = [
     default: 8,
     meaning:
       'Number of queues over which events are spread by ordering key; fixed at the first start of the cluster (Q7).',
+  }),
+  choice('EVENT_QUEUE', {
+    section: 'Events',
+    values: ['auto', 'always'],
+    default: 'auto',
+    meaning:
+      '`auto` appends an event at once while its queue is idle, and queues what has to wait. `always` makes a job of every event. Nodes of both kinds work side by side.',
   }),
   integer('EVENT_QUEUE_MAX', {
     section: 'Events',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventIds, jobOfMember, PENDING_ID } from '@unified-ws/server/events/event/eventIds';
 import { partitionOf } from '@unified-ws/server/events/event/partitionOf';
-import { JobBatcher, type QueuedEvent } from '@unified-ws/server/events/queue/jobBatcher';
+import { type AddedJobs, JobBatcher, type QueuedEvent } from '@unified-ws/server/events/queue/jobBatcher';
 import type { JobDraft, JobQueue } from '@unified-ws/server/events/queue/queueEngine';
 import { systemClock } from '@unified-ws/server/util/clock';
 import { parseTime } from '@unified-ws/server/util/parseTime';
@@ -17,7 +17,14 @@ function item(id: string, changes: Partial<QueuedEvent> & { readonly type?: stri
 const ids = new EventIds(systemClock, randomBytes);
 
 function newBatcher(add: JobQueue['add']): JobBatcher {
-  return new JobBatcher({ add, mint: () => ids.nextJob(), clock: systemClock });
+  const added = async (drafts: readonly JobDraft[]): Promise<AddedJobs> => {
+    try {
+      return { existed: await add(drafts), error: null, queued: true };
+    } catch (error) {
+      return { existed: [], error, queued: true };
+    }
+  };
+  return new JobBatcher({ add: added, mint: () => ids.nextJob(), clock: systemClock });
 }
 
 /** The jobs that come of events of one turn, as lists of event ids. */

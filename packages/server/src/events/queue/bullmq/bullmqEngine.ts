@@ -1,8 +1,10 @@
+import { LuaScript } from '../../../redis/luaScript.js';
 import type { QueueEngine } from '../queueEngine.js';
 import { BullmqQueue } from './bullmqQueue.js';
 
 export const bullmqEngine: QueueEngine = {
   open: (setup) => new BullmqQueue(setup),
+  idle: LuaScript.load('laneIdle', new URL('./lua/laneIdle.lua', import.meta.url)),
   // Of BullMQ's scripts and ours; `requirements.test.ts` compares.
   commands: [
     'BZPOPMIN key 1',

@@ -1,6 +1,6 @@
 import { QUEUE_JOB_STATES, type QueueJobState } from '@unified-ws/protocol';
 import { Queue } from 'bullmq';
-import { LuaScript } from '../../../redis/luaScript.js';
+import { LuaScript, type ScriptCall } from '../../../redis/luaScript.js';
 import type { JobCounts, JobData, JobDraft, JobQueue, QueueSetup } from '../queueEngine.js';
 import { BullmqWorker } from './bullmqWorker.js';
 import { countOption } from './eventCount.js';
@@ -11,6 +11,9 @@ const metaScript = LuaScript.load('laneMeta', new URL('./lua/laneMeta.lua', impo
 
 /** BullMQ's own event stream, which nobody here reads. */
 const STREAM_LENGTH = 100;
+
+/** As laneIdle.lua takes them. */
+const IDLE_KEYS = ['wait', 'active', 'paused', 'prioritized', 'delayed', 'meta'];
 
 /** One queue in BullMQ. */
 export class BullmqQueue implements JobQueue {
@@ -53,6 +56,11 @@ export class BullmqQueue implements JobQueue {
     });
     const [existed] = await Promise.all([existing, this.queue.addBulk(jobs)]);
     return existed;
+  }
+
+  idle(jobIds: readonly string[]): ScriptCall {
+    const keys = [...IDLE_KEYS, ...jobIds].map((key) => this.queue.toKey(key));
+    return { keys, args: [this.setup.clock.now()] };
   }
 
   async counts(): Promise<JobCounts> {

@@ -1,0 +1,28 @@
+#!lua
+-- Whether nothing of a queue waits, is in work, is due or is kept back by a pause, and none of some jobs is there. Then an event that is
+-- appended now overtakes nothing that was accepted before (Q8).
+--
+-- KEYS 1 wait  2 active  3 paused (where some versions of BullMQ keep the jobs of a paused queue)  4 prioritized  5 delayed  6 meta
+--      7.. jobs that must not be there, whatever their state
+-- ARGV 1 cluster time, ms
+--
+-- Result: 1, or 0
+-- Errors: none of its own.
+local wait, active, paused, prioritized, delayed, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+if redis.call('LLEN', wait) > 0 or redis.call('LLEN', active) > 0 or redis.call('HEXISTS', meta, 'paused') == 1 then
+  return 0
+end
+if redis.call('LLEN', paused) > 0 or redis.call('ZCARD', prioritized) > 0 then
+  return 0
+end
+local next = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+-- BullMQ keeps a counter in the low bits of the score.
+if next and tonumber(next) / 0x1000 <= tonumber(ARGV[1]) then
+  return 0
+end
+for i = 7, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then
+    return 0
+  end
+end
+return 1

@@ -1,0 +1,124 @@
+import type { Core } from '../../core.js';
+import type { StoredEvent } from '../event/storedEvent.js';
+import type { AppendResult } from '../log/broadcastLog.js';
+import type { LaneCalls } from '../log/togetherAppender.js';
+import type { EventOutcome, EventOutcomes } from './eventOutcomes.js';
+import { isExpired, isTargeted, type ProcessorParts } from './jobProcessor.js';
+import type { JobDraft, JobQueue } from './queueEngine.js';
+
+/** Appends events past the queue (EVENT_QUEUE=auto). */
+export interface IdleAppender {
+  /**
+   * Appends if the lane is idle. Where one Redis holds lane and log, that is one step; else the lane is asked first.
+   *
+   * @param events at most 500, with at most one target user each, and about 1 MiB in all.
+   * @returns null: the lane is not idle, and nothing was appended.
+   * @throws whatever the connection says; it is not known then whether the events were appended.
+   */
+  readonly appendIfIdle: (events: readonly StoredEvent[], lane: LaneCalls) => Promise<AppendResult | null>;
+  /** Whether `LaneCalls.outcomes` is run in the same step. */
+  readonly notesOutcomes: boolean;
+}
+
+export interface DirectAppendParts extends Pick<Core, 'clock' | 'report'>, Pick<ProcessorParts, 'mayAppend'> {
+  readonly appender: IdleAppender;
+  readonly queue: Pick<JobQueue, 'idle'>;
+  readonly outcomes: Pick<EventOutcomes, 'call' | 'record' | 'recordForOld'>;
+}
+
+/** Bounds of one call, as `IdleAppender` has them. A single job never has more. */
+const MAX_EVENTS = 500;
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * Appends what is published while its lane is idle, without a job (Q8). The caller has one call under way at a time, so that nothing
+ * overtakes an append whose outcome is not known yet.
+ */
+export class DirectAppend {
+  readonly counts = {
+    appended: 0,
+    /** Events whose id had been appended before. */
+    duplicates: 0,
+    /** Events dropped because `expires_at` was over. */
+    expired: 0,
+  };
+  private readonly parts: DirectAppendParts;
+
+  constructor(parts: DirectAppendParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * Appends drafts in their order, as far as possible. Never rejects: an append whose outcome is not known counts as not done, and the
+   * job that follows from the same draft makes good for it, once (L2).
+   *
+   * @returns for each draft that is done whether all of it had been appended before. The drafts behind these are to be queued, also
+   *   those of a group that failed.
+   */
+  async append(drafts: readonly JobDraft[]): Promise<boolean[]> {
+    const existed: boolean[] = [];
+    for (const group of groupsOf(drafts)) {
+      if (!this.parts.mayAppend()) break;
+      try {
+        const done = await this.appendGroup(group);
+        if (done === null) break;
+        existed.push(...done);
+      } catch (error) {
+        this.parts.report(error, 'events.direct');
+        break;
+      }
+    }
+    return existed;
+  }
+
+  /** Null: the lane is not idle. */
+  private async appendGroup(drafts: readonly JobDraft[]): Promise<boolean[] | null> {
+    const { appender, queue, outcomes, clock, report } = this.parts;
+    const now = clock.now();
+    const all = drafts.flatMap(({ data }) => data.events);
+    const due = all.filter((event) => !isExpired(event, now));
+    const becomes = new Map<string, EventOutcome>();
+    for (const event of all) if (isExpired(event, now)) becomes.set(event.id, 'expired');
+    for (const event of due) if (isTargeted(event)) becomes.set(event.id, 'appended');
+    const given = drafts.filter((draft) => draft.given).map(({ id }) => id);
+    const idle = queue.idle(given);
+    const result = await appender.appendIfIdle(due, {
+      idle,
+      outcomes: becomes.size === 0 ? null : outcomes.call(becomes),
+    });
+    if (result === null) return null;
+    // Without waiting: who asks later is told a little less when this is lost, but no event waits for it.
+    const noted = appender.notesOutcomes ? outcomes.recordForOld(becomes) : outcomes.record(becomes);
+    noted.catch((error: unknown) => report(error, 'events.fates'));
+    const offsets = new Map(due.map((event, index) => [event, result.offsets[index] ?? 0]));
+    const appended = result.offsets.filter((offset) => offset > 0).length;
+    this.counts.appended += appended;
+    this.counts.duplicates += due.length - appended;
+    this.counts.expired += all.length - due.length;
+    return drafts.map((draft) => draft.given && draft.data.events.every((event) => offsets.get(event) === 0));
+  }
+}
+
+/** Whether the draft can be appended without a job: it is due, and none of its events is for several users. */
+export function mayGoDirect({ dueAt, data }: JobDraft, now: number): boolean {
+  return (dueAt === null || dueAt <= now) && data.events.every((event) => (event.target_user_ids?.length ?? 0) <= 1);
+}
+
+/** The drafts in their order, as many at a time as one call may have. */
+function* groupsOf(drafts: readonly JobDraft[]): Generator<readonly JobDraft[]> {
+  let group: JobDraft[] = [];
+  let events = 0;
+  let bytes = 0;
+  for (const draft of drafts) {
+    events += draft.data.events.length;
+    bytes += draft.bytes;
+    if (group.length > 0 && (events > MAX_EVENTS || bytes > MAX_BYTES)) {
+      yield group;
+      group = [];
+      events = draft.data.events.length;
+      bytes = draft.bytes;
+    }
+    group.push(draft);
+  }
+  if (group.length > 0) yield group;
+}
