@@ -182,6 +182,8 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** In addition to the defaults of the tests (LOG_LEVEL=trace, EVENT_QUEUE_PARTITIONS=2, PORT=0, JWT_SECRET=TEST_SECRET). */
   readonly env?: Readonly<Record<string, string>>;
+  /** What differs by node. */
+  readonly envOf?: (index: number) => Readonly<Record<string, string>>;
   readonly onRecord?: (node: number, record: NodeRecord) => void;
   /** Path of another build's `main.js`, for all nodes or for each node by number. */
   readonly main?: string | ((node: number) => string);
@@ -196,12 +198,12 @@ export class Cluster {
   }
 
   /** Resolves when all are ready. */
-  static async start({ redisUrl, nodes = 3, env = {}, onRecord, main }: ClusterOptions): Promise<Cluster> {
+  static async start({ redisUrl, nodes = 3, env = {}, envOf, onRecord, main }: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(
       Array.from({ length: nodes }, (_, index) => {
         const url = typeof redisUrl === 'string' ? redisUrl : redisUrl(index);
         const build = main === undefined ? {} : { main: typeof main === 'string' ? main : main(index) };
-        const options = { id: `n${index + 1}`, env: { ...env, REDIS_URL: url }, ...build };
+        const options = { id: `n${index + 1}`, env: { ...env, ...envOf?.(index), REDIS_URL: url }, ...build };
         return new NodeProcess(onRecord ? { ...options, onRecord: (record) => onRecord(index, record) } : options);
       }),
     );

@@ -5,8 +5,11 @@ import { Catalogues } from '../events/catalogue/catalogues.js';
 import type { EventCatalogue } from '../events/catalogue/eventCatalogue.js';
 import { EventIds } from '../events/event/eventIds.js';
 import { WHOLE_IDS, type WholeIds } from '../events/event/rememberedId.js';
+import type { StoredEvent } from '../events/event/storedEvent.js';
 import { Appender } from '../events/log/appender.js';
+import { AskingAppender } from '../events/log/askingAppender.js';
 import { BroadcastLog } from '../events/log/broadcastLog.js';
+import type { IdleAppender } from '../events/log/idleAppender.js';
 import { TogetherAppender } from '../events/log/togetherAppender.js';
 import { Mailboxes } from '../events/mailbox/mailboxes.js';
 import { MailCourier } from '../events/mailbox/mailCourier.js';
@@ -14,7 +17,6 @@ import { EphemeralSender } from '../events/publish/ephemeralSender.js';
 import { EventStatuses } from '../events/publish/eventStatuses.js';
 import { Publisher } from '../events/publish/publisher.js';
 import { TypeRates } from '../events/publish/typeRates.js';
-import type { IdleAppender } from '../events/queue/directAppend.js';
 import { recordOutcomes } from '../events/queue/eventOutcomes.js';
 import { EventQueues } from '../events/queue/eventQueues.js';
 import { placeOf, QueueOwnership } from '../events/queue/queueOwnership.js';
@@ -63,17 +65,13 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
     outcomes: recordOutcomes,
   });
   const appender = isCluster ? new Appender(log, mailboxes) : together;
-  const inOneStep = !isCluster && settings.redisQueueUrl === null;
-  const idleAppender: IdleAppender = {
-    appendIfIdle: async (events, lane) => {
-      if (inOneStep) return typeRates.counted(events, together.appendIfIdle(events, lane));
-      // First the lane, then the log: what was accepted before this publish began is appended by then, or the lane is not idle.
-      const producer = queues.connection;
-      if (producer === null || (await idle.run(producer, lane.idle.keys, lane.idle.args)) !== 1) return null;
-      return isServing() ? typeRates.counted(events, appender.append(events)) : null;
-    },
-    notesOutcomes: inOneStep,
+  const append = (events: readonly StoredEvent[]) => typeRates.counted(events, appender.append(events));
+  const asking = new AskingAppender({ append, idle, queueRedis: () => queues.connection, mayAppend: isServing });
+  const inOneStep: IdleAppender = {
+    appendIfIdle: (events, lane) => typeRates.counted(events, together.appendIfIdle(events, lane)),
+    notesOutcomes: together.notesOutcomes,
   };
+  const idleAppender = isCluster || settings.redisQueueUrl !== null ? asking : inOneStep;
   const ids = new EventIds(clock, bytes);
   const typeRates = new TypeRates(catalogue, clock);
   let queueRedis: RedisClient | null = null;
@@ -88,7 +86,7 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
       logRedis: redis,
       wholeIds,
       appender: settings.eventQueue === 'always' ? null : idleAppender,
-      append: (events) => typeRates.counted(events, appender.append(events)),
+      append,
       knows: (type) => catalogue().get(type) !== undefined,
       mayAppend: isServing,
       setting: settings.redisQueueUrl === null ? 'REDIS_URL' : 'REDIS_QUEUE_URL',

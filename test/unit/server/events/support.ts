@@ -5,13 +5,17 @@ import { EventIds } from '@unified-ws/server/events/event/eventIds';
 import { DEFAULT_WINDOW_MS } from '@unified-ws/server/events/event/rememberedId';
 import type { StoredEvent } from '@unified-ws/server/events/event/storedEvent';
 import { Appender } from '@unified-ws/server/events/log/appender';
-import { BroadcastLog, type LogEntry } from '@unified-ws/server/events/log/broadcastLog';
+import { AskingAppender } from '@unified-ws/server/events/log/askingAppender';
+import { type AppendResult, BroadcastLog, type LogEntry } from '@unified-ws/server/events/log/broadcastLog';
+import { TogetherAppender } from '@unified-ws/server/events/log/togetherAppender';
 import { type AppendedMail, Mailboxes } from '@unified-ws/server/events/mailbox/mailboxes';
 import { EphemeralSender } from '@unified-ws/server/events/publish/ephemeralSender';
 import { type PublishedBy, Publisher } from '@unified-ws/server/events/publish/publisher';
 import { bullmqEngine } from '@unified-ws/server/events/queue/bullmq/bullmqEngine';
+import { recordOutcomes } from '@unified-ws/server/events/queue/eventOutcomes';
 import { EventQueues } from '@unified-ws/server/events/queue/eventQueues';
 import { createRedis, parseRedisUrl, type RedisClient } from '@unified-ws/server/redis/connect';
+import { Installation } from '@unified-ws/server/redis/installation';
 import { Keys } from '@unified-ws/server/redis/keys';
 import type { Settings } from '@unified-ws/server/settings/settings';
 import { systemClock } from '@unified-ws/server/util/clock';
@@ -23,6 +27,8 @@ export type HistoryLimits = Pick<Settings, 'historySize' | 'historyBytes' | 'his
 
 export const HISTORY: HistoryLimits = { historySize: 100_000, historyBytes: 64 * 1024 * 1024, historyTtlMs: 3_600_000 };
 export const MAILBOX = { mailboxSize: 100, mailboxBytes: 4 * 1024 * 1024, mailboxTtlMs: 86_400_000 };
+/** Of the nodes of `startEventNode`. */
+const OWN_LEASE = 'node.own';
 export const SERVICE: PublishedBy = { userId: 'service-1', permissions: new Set(['events:publish']) };
 
 export interface EventNodeOptions {
@@ -37,6 +43,8 @@ export interface EventNodeOptions {
   /** Runs before an append reaches the log. */
   readonly beforeAppend?: (events: readonly StoredEvent[]) => Promise<void>;
   readonly workers?: boolean;
+  /** Appends past the queue: in one step, or the queue's Redis asked first. Default: every event is a job. */
+  readonly direct?: 'together' | 'asking';
   readonly nodeId?: string;
 }
 
@@ -76,6 +84,26 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
   };
   const mailboxes = new Mailboxes({ redis: command, keys, random: randomBytes, ...MAILBOX, onAppended });
   const appender = new Appender(log, mailboxes);
+  const mayAppend = options.mayAppend ?? (() => true);
+  const append = async (events: readonly StoredEvent[]): Promise<AppendResult> => {
+    await options.beforeAppend?.(events);
+    return appender.append(events);
+  };
+  const { idle } = ENGINE;
+  const together = new TogetherAppender({
+    redis: command,
+    keys,
+    clock: systemClock,
+    installation: new Installation('test'),
+    log,
+    mailboxes,
+    courier: { deliver: onAppended },
+    lease: () => OWN_LEASE,
+    idle,
+    outcomes: recordOutcomes,
+  });
+  const asking = new AskingAppender({ append, idle, queueRedis: () => queues.connection, mayAppend });
+  const idleAppender = { together, asking };
   const catalogue = options.catalogue ?? loadCatalogue();
   const ids = new EventIds(systemClock, randomBytes);
   const queues = new EventQueues(
@@ -90,11 +118,9 @@ export async function startEventNode(url: string, options: EventNodeOptions = {}
       nodeId: options.nodeId ?? 'node-1',
       connect,
       knows: (type) => catalogue.get(type) !== undefined,
-      mayAppend: options.mayAppend ?? (() => true),
-      append: async (events) => {
-        await options.beforeAppend?.(events);
-        return appender.append(events);
-      },
+      mayAppend,
+      append,
+      appender: options.direct === undefined ? null : idleAppender[options.direct],
     },
     {
       eventQueuePartitions: options.partitions ?? 2,

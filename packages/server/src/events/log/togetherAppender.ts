@@ -4,6 +4,7 @@ import { jsonBytesAtMost, type StoredEvent } from '../event/storedEvent.js';
 import type { Mailboxes } from '../mailbox/mailboxes.js';
 import { MAX_BATCH_CHARACTERS, MAX_MESSAGE_CHARACTERS, type MailCourier } from '../mailbox/mailCourier.js';
 import { type AppendResult, type BroadcastLog, readAppend } from './broadcastLog.js';
+import type { IdleAppender, LaneCalls } from './idleAppender.js';
 
 export interface TogetherAppenderParts extends Pick<Core, 'redis' | 'keys' | 'clock' | 'installation'> {
   readonly log: BroadcastLog;
@@ -14,14 +15,6 @@ export interface TogetherAppenderParts extends Pick<Core, 'redis' | 'keys' | 'cl
   /** Tells whether a queue is idle, and notes what became of events: the scripts whose calls `appendIfIdle` gets. */
   readonly idle: LuaScript;
   readonly outcomes: LuaScript;
-}
-
-/** What a lane adds to an append, to be done in the same step. */
-export interface LaneCalls {
-  /** Whether the lane is idle. */
-  readonly idle: ScriptCall;
-  /** Notes what became of the events; null: nothing is to be noted. */
-  readonly outcomes: ScriptCall | null;
 }
 
 /** Bounds of one script call, which runs alone in Redis: events times mailboxes, and characters. */
@@ -41,7 +34,8 @@ interface Turn {
  * Appends where one Redis holds the log, all mailboxes and pub/sub: one script call appends the events of a turn to wherever they
  * belong, and publishes them. In a Redis Cluster `Appender` does the same by a call for each mailbox.
  */
-export class TogetherAppender {
+export class TogetherAppender implements IdleAppender {
+  readonly notesOutcomes = true;
   private readonly parts: TogetherAppenderParts;
   private readonly script: LuaScript;
 
@@ -64,13 +58,6 @@ export class TogetherAppender {
     return { epoch, offsets };
   }
 
-  /**
-   * Appends if the lane is idle, all in one step.
-   *
-   * @param events at most 500, with at most one target user each, and 1 MiB in all.
-   * @returns null: the lane is not idle, and nothing was appended.
-   * @throws whatever the connection says; it is not known then whether the events were appended.
-   */
   async appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<AppendResult | null> {
     const turn = emptyTurn();
     for (const [place, event] of events.entries()) {

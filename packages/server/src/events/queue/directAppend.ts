@@ -1,24 +1,8 @@
 import type { Core } from '../../core.js';
-import type { StoredEvent } from '../event/storedEvent.js';
-import type { AppendResult } from '../log/broadcastLog.js';
-import type { LaneCalls } from '../log/togetherAppender.js';
+import type { IdleAppender } from '../log/idleAppender.js';
 import type { EventOutcome, EventOutcomes } from './eventOutcomes.js';
 import { isExpired, isTargeted, type ProcessorParts } from './jobProcessor.js';
 import type { JobDraft, JobQueue } from './queueEngine.js';
-
-/** Appends events past the queue (EVENT_QUEUE=auto). */
-export interface IdleAppender {
-  /**
-   * Appends if the lane is idle. Where one Redis holds lane and log, that is one step; else the lane is asked first.
-   *
-   * @param events at most 500, with at most one target user each, and about 1 MiB in all.
-   * @returns null: the lane is not idle, and nothing was appended.
-   * @throws whatever the connection says; it is not known then whether the events were appended.
-   */
-  readonly appendIfIdle: (events: readonly StoredEvent[], lane: LaneCalls) => Promise<AppendResult | null>;
-  /** Whether `LaneCalls.outcomes` is run in the same step. */
-  readonly notesOutcomes: boolean;
-}
 
 export interface DirectAppendParts extends Pick<Core, 'clock' | 'report'>, Pick<ProcessorParts, 'mayAppend'> {
   readonly appender: IdleAppender;
@@ -89,7 +73,7 @@ export class DirectAppend {
     if (result === null) return null;
     // Without waiting: who asks later is told a little less when this is lost, but no event waits for it.
     const noted = appender.notesOutcomes ? outcomes.recordForOld(becomes) : outcomes.record(becomes);
-    noted.catch((error: unknown) => report(error, 'events.fates'));
+    noted.catch((error: unknown) => report(error, 'events.direct'));
     const offsets = new Map(due.map((event, index) => [event, result.offsets[index] ?? 0]));
     const appended = result.offsets.filter((offset) => offset > 0).length;
     this.counts.appended += appended;

@@ -1,5 +1,6 @@
 import type { StoredEvent } from '../event/storedEvent.js';
-import { DirectAppend, type IdleAppender, mayGoDirect } from './directAppend.js';
+import type { IdleAppender } from '../log/idleAppender.js';
+import { DirectAppend, mayGoDirect } from './directAppend.js';
 import { type EventOutcome, EventOutcomes, type EventOutcomesParts } from './eventOutcomes.js';
 import { type AddedJobs, JobBatcher, poisonId } from './jobBatcher.js';
 import { JobProcessor, type ProcessorParts } from './jobProcessor.js';
