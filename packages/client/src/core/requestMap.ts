@@ -194,6 +194,8 @@ export interface RequestMap {
           readonly queue: string;
           readonly processed: number;
           readonly failed: number;
+          readonly direct: number;
+          readonly queued: number;
           readonly retrying: { readonly since: string; readonly attempts: number } | null;
         }[];
       }[];
@@ -396,6 +398,8 @@ export interface RequestMap {
         readonly duplicates: number;
         readonly expired: number;
         readonly poisoned: number;
+        readonly direct: number;
+        readonly queued: number;
       };
       readonly publishes: Readonly<Record<string, unknown>>;
       readonly refused_publishes: Readonly<Record<string, unknown>>;
@@ -454,6 +458,8 @@ export interface RequestMap {
           readonly duplicates: number;
           readonly expired: number;
           readonly poisoned: number;
+          readonly direct: number;
+          readonly queued: number;
         };
         readonly publishes: Readonly<Record<string, unknown>>;
         readonly refused_publishes: Readonly<Record<string, unknown>>;
