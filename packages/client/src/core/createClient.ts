@@ -1,5 +1,5 @@
-import { Client } from './client.js';
-import { Core } from './core.js';
+import { type Client, createClientOf } from './client.js';
+import { createCore } from './core.js';
 import { defaultEnvironment, type Environment } from './environment.js';
 import type { UnifiedError } from './errors.js';
 import type { EventMap } from './eventMap.js';
@@ -38,5 +38,5 @@ export function createClient<Events extends object = EventMap>(
   options: ClientOptions,
   environment: Environment = defaultEnvironment(options.WebSocket),
 ): Client<Events> {
-  return new Client<Events>(new Core(options, environment), environment, errorHandler(options, environment));
+  return createClientOf<Events>(createCore(options, environment), environment, errorHandler(options, environment));
 }

@@ -1,6 +1,13 @@
-export { Client, type Handler, type Off, type RequestOptions, type SubscribeOptions } from './client.js';
+export {
+  type Client,
+  createClientOf,
+  type Handler,
+  type Off,
+  type RequestOptions,
+  type SubscribeOptions,
+} from './client.js';
 export type { ConnectionState, ConnectionStatus, StateReason } from './connectionState.js';
-export { Core, type CoreLike, type CoreListener } from './core.js';
+export { type Core, type CoreListener, createCore, type OwningCore } from './core.js';
 export { type ClientOptions, createClient, errorHandler } from './createClient.js';
 export {
   type AbortSignalLike,
@@ -10,10 +17,9 @@ export {
   type WakeSignal,
   type WebSocketLike,
 } from './environment.js';
+export { type ErrorFacts, errorOf, factsOf } from './errorFacts.js';
 export {
   type ClientErrorCode,
-  type ErrorFacts,
-  errorOf,
   NoReplyError,
   RequestError,
   UnauthorizedError,
@@ -21,9 +27,9 @@ export {
 } from './errors.js';
 export type { EventMap } from './eventMap.js';
 export type { AnyEvent, EventOf, EventTypeOf, Gap, Scope, Selector, ServerEvent, TypesOf } from './events.js';
-export type { Report, ReportCounts, Transition } from './journal.js';
 export type { CoreOptions, PositionStore } from './options.js';
 export type { Positions, ResumePoint } from './progress.js';
+export type { Report, ReportCounts, Transition } from './report.js';
 export type { RequestMap, RequestType } from './requestMap.js';
 export type { Apply, FetchState } from './snapshot.js';
 export type { GetToken, TokenReason } from './tokens.js';

@@ -31,34 +31,3 @@ export interface Report {
   /** Connections that ended, by close code. */
   readonly closes: Readonly<Record<number, number>>;
 }
-
-const KEPT = 200;
-
-export class Journal {
-  readonly counts: ReportCounts = {
-    attempts: 0,
-    connections: 0,
-    messages: 0,
-    events: 0,
-    repeats: 0,
-    gaps: 0,
-    acks: 0,
-    rubbish: 0,
-    errors: 0,
-  };
-  private readonly closes: Record<number, number> = {};
-  private readonly transitions: Transition[] = [];
-
-  add(transition: Transition): void {
-    this.transitions.push(transition);
-    if (this.transitions.length > KEPT) this.transitions.shift();
-  }
-
-  closed(code: number): void {
-    this.closes[code] = (this.closes[code] ?? 0) + 1;
-  }
-
-  report(state: ConnectionState): Report {
-    return { state, transitions: [...this.transitions], counts: { ...this.counts }, closes: { ...this.closes } };
-  }
-}
