@@ -1,13 +1,11 @@
 import type { ConnectionState } from './connectionState.js';
 import type { Core } from './core.js';
-import type { AbortSignalLike, Environment } from './environment.js';
+import type { AbortSignalLike } from './environment.js';
 import { UnifiedError } from './errors.js';
 import type { EventMap } from './eventMap.js';
-import { eventStream } from './eventStream.js';
 import { type AnyEvent, type Gap, type Selector, type ServerEvent, selects, type TypesOf } from './events.js';
 import type { Report } from './report.js';
 import type { RequestMap, RequestType } from './requestMap.js';
-import { type Apply, type FetchState, keepSnapshot } from './snapshot.js';
 import { dataOf } from './transport.js';
 
 export interface SubscribeOptions {
@@ -41,7 +39,7 @@ export interface Client<Events extends object = EventMap> {
   /** Calls back after each change of state. */
   onState(listener: (state: ConnectionState) => void): Off;
 
-  /** Calls back when events were lost: load again what depends on them. `snapshot` does that by itself. */
+  /** Calls back when events were lost: load again what depends on them. `keepSnapshot` does that by itself. */
   onGap(listener: (gap: Gap) => void): Off;
 
   /**
@@ -54,35 +52,6 @@ export interface Client<Events extends object = EventMap> {
   on<S extends Selector<Events>>(
     selector: S | readonly S[],
     handler: Handler<ServerEvent<Events, TypesOf<Events, S>>>,
-    options?: SubscribeOptions,
-  ): Off;
-
-  /**
-   * The events as an async iterator, from this call on. An event is handled when the next one is asked for, or the loop is left. The
-   * loop ends with the signal, and with `close`.
-   *
-   * @example
-   * for await (const event of client.events('zone_*')) console.log(event.type, event.data);
-   */
-  events<S extends Selector<Events>>(
-    selector: S | readonly S[],
-    options?: SubscribeOptions,
-  ): AsyncIterableIterator<ServerEvent<Events, TypesOf<Events, S>>>;
-
-  /**
-   * A copy of a state of the server that follows its events. Calls `apply` with a fetched state, then with each event that came since
-   * the fetch began, and again with a newly fetched state after a gap. An event may already be in the state that was fetched.
-   *
-   * @example
-   * client.snapshot('zone_*', () => fetchZones(), (change) => {
-   *   if ('state' in change) zones.replace(change.state);
-   *   else zones.update(change.event);
-   * });
-   */
-  snapshot<S extends Selector<Events>, T>(
-    selector: S | readonly S[],
-    fetchState: FetchState<T>,
-    apply: Apply<T, ServerEvent<Events, TypesOf<Events, S>>>,
     options?: SubscribeOptions,
   ): Off;
 
@@ -107,6 +76,8 @@ export interface Client<Events extends object = EventMap> {
   logout(): void;
   /** The last changes of state, and counts. No token, no payload. */
   report(): Report;
+  /** Hands an error to the `onError` of the application. For layers above. */
+  raise(error: UnifiedError): void;
 }
 
 interface Subscription {
@@ -114,12 +85,23 @@ interface Subscription {
   readonly handler: Handler<AnyEvent>;
 }
 
+/** @returns a function that calls `end`, as the abort of the signal does. */
+export function linked(signal: AbortSignalLike | undefined, end: () => void): Off {
+  const off = (): void => {
+    signal?.removeEventListener('abort', off);
+    end();
+  };
+  signal?.addEventListener('abort', off);
+  if (signal?.aborted) off();
+  return off;
+}
+
 /** @param onError gets what handlers throw, and what the connection goes on in spite of. Must not throw. */
 export function createClientOf<Events extends object>(
   core: Core,
-  environment: Environment,
   onError: (error: UnifiedError) => void,
 ): Client<Events> {
+  const { listen, select, request, ...shared } = core;
   const subscriptions = new Set<Subscription>();
   const stateListeners = new Set<(state: ConnectionState) => void>();
   const gapListeners = new Set<(gap: Gap) => void>();
@@ -146,19 +128,8 @@ export function createClientOf<Events extends object>(
     };
   };
 
-  /** `end` is called by the function that this returns, or by the signal. */
-  const linked = (signal: AbortSignalLike | undefined, end: () => void): Off => {
-    const off = (): void => {
-      signal?.removeEventListener('abort', off);
-      end();
-    };
-    signal?.addEventListener('abort', off);
-    if (signal?.aborted) off();
-    return off;
-  };
-
-  const select = (): void => {
-    core.select([...new Set([...subscriptions].flatMap(({ selectors }) => selectors))]);
+  const declare = (): void => {
+    select([...new Set([...subscriptions].flatMap(({ selectors }) => selectors))]);
   };
 
   const on = (
@@ -167,18 +138,18 @@ export function createClientOf<Events extends object>(
     options: SubscribeOptions = {},
   ): Off => {
     const remove = add(subscriptions, { selectors: [selector].flat(), handler });
-    select();
+    declare();
     core.connect();
     return linked(options.signal, () => {
       remove();
-      select();
+      declare();
     });
   };
 
   const onState = (listener: (state: ConnectionState) => void): Off => add(stateListeners, listener);
   const onGap = (listener: (gap: Gap) => void): Off => add(gapListeners, listener);
 
-  core.listen({
+  listen({
     onState(state) {
       for (const listener of [...stateListeners]) call(listener, state);
     },
@@ -196,57 +167,20 @@ export function createClientOf<Events extends object>(
   });
 
   const client = {
+    ...shared,
+    raise: onError,
     get state() {
-      return core.state;
+      return core.getState();
     },
-    getState: () => core.state,
     onState,
     onGap,
     on,
-    events(selector: string | readonly string[], { signal }: SubscribeOptions = {}) {
-      const ends: Off[] = [];
-      const stream = eventStream<AnyEvent>(() => {
-        for (const end of ends) end();
-      });
-      ends.push(on(selector, stream.take));
-      ends.push(onState(({ status }) => status === 'closed' && stream.end()));
-      ends.push(linked(signal, stream.end));
-      return stream.iterator;
-    },
-    snapshot(
-      selector: string | readonly string[],
-      fetchState: FetchState<unknown>,
-      apply: Apply<unknown, AnyEvent>,
-      { signal }: SubscribeOptions = {},
-    ) {
-      const snapshot = keepSnapshot<unknown, AnyEvent>(fetchState, (change) => call(apply, change), {
-        ready: core.ready,
-        pause: (ms) => new Promise((resolve) => environment.setTimer(ms, resolve)),
-        onError: (cause) => onError(new UnifiedError('SNAPSHOT_FAILED', 'fetchState threw.', { cause })),
-      });
-      const ends = [
-        on(selector, snapshot.take),
-        onGap(snapshot.restart),
-        onState(({ status }) => status === 'connected' && snapshot.resume()),
-        snapshot.end,
-      ];
-      snapshot.resume();
-      return linked(signal, () => {
-        for (const end of ends) end();
-      });
-    },
     request(type: string, data: object = {}, { signal, timeoutMs = 10_000 }: RequestOptions = {}) {
       return new Promise((resolve, reject) => {
         const off = linked(signal, () => reject(signal?.reason));
-        core.request(type, data, timeoutMs).then(resolve, reject).finally(off);
+        request(type, data, timeoutMs).then(resolve, reject).finally(off);
       });
     },
-    connect: core.connect,
-    ready: core.ready,
-    reconnect: core.reconnect,
-    close: core.close,
-    logout: core.logout,
-    report: core.report,
   };
   // Types of events exist for the compiler alone.
   return client as unknown as Client<Events>;

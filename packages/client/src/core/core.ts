@@ -6,7 +6,7 @@ import { type Liveness, watchLiveness } from './liveness.js';
 import type { CoreOptions } from './options.js';
 import { createProgress, type ResumePoint, SCOPES } from './progress.js';
 import { afterClose, hintIn, hintMs, STABLE_MS } from './reconnectPolicy.js';
-import type { Report, ReportCounts, Transition } from './report.js';
+import type { Counted, Report, Transition } from './report.js';
 import { createRequests } from './requests.js';
 import { createRetries } from './retries.js';
 import { createSubscriptions } from './subscriptions.js';
@@ -24,7 +24,8 @@ export interface CoreListener {
 
 /** The one connection of a user. The tab layer brings a core that speaks through a message port. */
 export interface Core {
-  readonly state: ConnectionState;
+  /** The same object until it changes. */
+  getState(): ConnectionState;
   /** Once, before anything else. */
   listen(listener: CoreListener): void;
   /** Begins, unless it has. */
@@ -92,18 +93,7 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
   } = options;
   const nextAttempt = options.nextAttempt ?? attemptsOfOneInstance(environment);
   const transitions: Transition[] = [];
-  const closes: Record<number, number> = {};
-  const counts: ReportCounts = {
-    attempts: 0,
-    connections: 0,
-    messages: 0,
-    events: 0,
-    repeats: 0,
-    gaps: 0,
-    acks: 0,
-    rubbish: 0,
-    errors: 0,
-  };
+  const counts: Partial<Record<Counted, number>> = {};
   let state: ConnectionState = IDLE;
   let listener: CoreListener;
   /** Established. */
@@ -129,6 +119,10 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
   let progress = createProgress(options.resume, planCheckpoint);
 
   // State
+
+  function count(what: Counted): void {
+    counts[what] = (counts[what] ?? 0) + 1;
+  }
 
   function isOver(): boolean {
     return state.status === 'failed' || state.status === 'closed';
@@ -158,20 +152,26 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
   }
 
   function fault(error: UnifiedError): void {
-    counts.errors += 1;
+    count('errors');
     listener.onError(error);
   }
 
   // From the first attempt to connection_established
 
   async function begin(): Promise<void> {
-    try {
-      const kept = options.resume ? null : await store?.load();
-      if (kept) progress = createProgress({ positions: kept, recentIds: [] }, planCheckpoint);
-    } catch (cause) {
-      fault(new UnifiedError('POSITIONS_FAILED', 'The positions could not be loaded.', { cause }));
-    }
+    const kept = options.resume ? null : await stored(() => store?.load());
+    if (kept) progress = createProgress({ positions: kept, recentIds: [] }, planCheckpoint);
     if (state.status === 'connecting') retries.hurry();
+  }
+
+  /** The client goes on without a store that fails. */
+  async function stored<T>(work: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (cause) {
+      fault(new UnifiedError('POSITIONS_FAILED', 'The store of the positions failed.', { cause }));
+      return undefined;
+    }
   }
 
   function dial(): void {
@@ -185,7 +185,7 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
       const token = await tokens.get();
       if (next !== attempt) return;
       retries.opened();
-      counts.attempts += 1;
+      count('attempts');
       attempt.cancelTimer = environment.setTimer(connectTimeoutMs, () => ended(attempt, ABNORMAL, ''));
       attempt.transport = openTransport(environment, url(), ['unified.v1', `bearer.${token}`], {
         onFrame: (frame) => onFrame(attempt, frame),
@@ -224,7 +224,7 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
     retries.cancel();
     hasConnected = true;
     acked = null;
-    counts.connections += 1;
+    count('connections');
     const interval = Number(data.heartbeat_interval_ms);
     attempt.liveness = watchLiveness(environment, interval > 0 ? interval : HEARTBEAT_MS, pingTimeoutMs, {
       ping: () => attempt.transport?.send({ type: 'ping' }),
@@ -272,8 +272,8 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
 
   function onFrame(attempt: Attempt, frame: Frame | null): void {
     attempt.liveness?.heard();
-    counts.messages += 1;
-    if (!frame) counts.rubbish += 1;
+    count('messages');
+    if (!frame) count('rubbish');
     else if (attempt === current) receive(attempt, frame);
     else if (frame.type === 'connection_established') established(attempt, dataOf(frame.data));
   }
@@ -297,7 +297,7 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
   }
 
   function gap(told: Gap): void {
-    counts.gaps += 1;
+    count('gaps');
     listener.onGap(told);
   }
 
@@ -311,17 +311,17 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
   function event(frame: Frame): void {
     const { id, scope, position } = frame;
     if (!isScope(scope) || typeof id !== 'string') {
-      counts.rubbish += 1;
+      count('rubbish');
       return;
     }
     // An ephemeral event is in no log, so it never comes again.
     const done = typeof position === 'string' ? progress.receive(scope, position) : null;
     if (done && progress.isRepeat(id)) {
-      counts.repeats += 1;
+      count('repeats');
       done();
       return;
     }
-    counts.events += 1;
+    count('events');
     const handling = listener.onEvent(frame as unknown as AnyEvent);
     if (handling) void handling.then(done);
     else done?.();
@@ -350,14 +350,10 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
     const { user } = progress.handled;
     if (current && !current.isMuted && user !== null && user !== acked) {
       acked = user;
-      counts.acks += 1;
+      count('acks');
       current.transport?.send({ type: 'ack', data: { user } });
     }
-    try {
-      store?.save({ ...progress.handled });
-    } catch (cause) {
-      fault(new UnifiedError('POSITIONS_FAILED', 'The positions could not be kept.', { cause }));
-    }
+    void stored(() => store?.save({ ...progress.handled }));
   }
 
   // The end
@@ -377,7 +373,7 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
 
   function ended(attempt: Attempt, code: number, message: string, reason = reasonOf(code)): void {
     leave(attempt);
-    closes[code] = (closes[code] ?? 0) + 1;
+    count(`closed_${code}`);
     lastCode = code;
     const after = afterClose(code);
     if (after === 'stop') {
@@ -421,9 +417,7 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
   }
 
   return {
-    get state() {
-      return state;
-    },
+    getState: () => state,
     listen(told) {
       listener = told;
     },
@@ -453,9 +447,9 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
     close,
     logout() {
       close();
-      store?.clear();
+      void stored(() => store?.clear());
     },
-    report: () => ({ state, transitions: [...transitions], counts: { ...counts }, closes: { ...closes } }),
+    report: () => ({ state, transitions: [...transitions], counts: { ...counts } }),
     resumePoint: () => ({ positions: { ...progress.received }, recentIds: [...progress.recentIds] }),
   };
 }

@@ -10,7 +10,7 @@ export type ClientErrorCode =
   | 'UNAUTHORIZED'
   /** `getToken` threw something else (`cause`), took too long, or returned no token. */
   | 'TOKEN_UNAVAILABLE'
-  /** The server did not change the subscription of a type: `details` has `event_type` and `error`. */
+  /** The server did not change the subscription of some types: `details` is its list of `event_type` and `error`. */
   | 'SUBSCRIPTION_REFUSED'
   /** A handler threw: `cause` is what it threw. */
   | 'HANDLER_FAILED'

@@ -1,4 +1,29 @@
-export interface EventStream<E> {
+import { type Client, linked, type Off, type SubscribeOptions } from './client.js';
+import type { Selector, ServerEvent, TypesOf } from './events.js';
+
+/**
+ * The events as an async iterator, from this call on. An event is handled when the next one is asked for, or the loop is left. The
+ * loop ends with the signal, and with `close`.
+ *
+ * @example
+ * for await (const event of events(client, 'zone_*')) console.log(event.type, event.data);
+ */
+export function events<Events extends object, S extends Selector<Events>>(
+  client: Client<Events>,
+  selector: S | readonly S[],
+  { signal }: SubscribeOptions = {},
+): AsyncIterableIterator<ServerEvent<Events, TypesOf<Events, S>>> {
+  const ends: Off[] = [];
+  const stream = eventStream<ServerEvent<Events, TypesOf<Events, S>>>(() => {
+    for (const end of ends) end();
+  });
+  ends.push(client.on(selector, stream.take));
+  ends.push(client.onState(({ status }) => status === 'closed' && stream.end()));
+  ends.push(linked(signal, stream.end));
+  return stream.iterator;
+}
+
+interface EventStream<E> {
   readonly iterator: AsyncIterableIterator<E>;
   /** The promise resolves when the event is handled. */
   take(event: E): Promise<void>;
@@ -11,8 +36,8 @@ export interface EventStream<E> {
  *
  * @param onEnd called once.
  */
-export function eventStream<E>(onEnd: () => void): EventStream<E> {
-  const events: { readonly event: E; readonly handled: () => void }[] = [];
+function eventStream<E>(onEnd: () => void): EventStream<E> {
+  const waiting: { readonly event: E; readonly handled: () => void }[] = [];
   const readers: ((result: IteratorResult<E, undefined>) => void)[] = [];
   const over: IteratorResult<E, undefined> = { done: true, value: undefined };
   let isOver = false;
@@ -20,8 +45,8 @@ export function eventStream<E>(onEnd: () => void): EventStream<E> {
   let handled: (() => void) | null = null;
 
   const flush = (): void => {
-    while (readers.length > 0 && (events.length > 0 || isOver)) {
-      const first = events.shift();
+    while (readers.length > 0 && (waiting.length > 0 || isOver)) {
+      const first = waiting.shift();
       handled = first?.handled ?? null;
       readers.shift()?.(first ? { done: false, value: first.event } : over);
     }
@@ -32,7 +57,7 @@ export function eventStream<E>(onEnd: () => void): EventStream<E> {
     isOver = true;
     onEnd();
     handled?.();
-    for (const one of events.splice(0)) one.handled();
+    for (const one of waiting.splice(0)) one.handled();
     flush();
   };
 
@@ -40,7 +65,7 @@ export function eventStream<E>(onEnd: () => void): EventStream<E> {
     end,
     take: (event) =>
       new Promise((resolve) => {
-        events.push({ event, handled: resolve });
+        waiting.push({ event, handled: resolve });
         flush();
       }),
     iterator: {

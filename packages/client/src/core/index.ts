@@ -14,7 +14,6 @@ export {
   defaultEnvironment,
   type Environment,
   type SocketLike,
-  type WakeSignal,
   type WebSocketLike,
 } from './environment.js';
 export { type ErrorFacts, errorOf, factsOf } from './errorFacts.js';
@@ -26,10 +25,11 @@ export {
   UnifiedError,
 } from './errors.js';
 export type { EventMap } from './eventMap.js';
+export { events } from './eventStream.js';
 export type { AnyEvent, EventOf, EventTypeOf, Gap, Scope, Selector, ServerEvent, TypesOf } from './events.js';
 export type { CoreOptions, PositionStore } from './options.js';
 export type { Positions, ResumePoint } from './progress.js';
-export type { Report, ReportCounts, Transition } from './report.js';
+export type { Counted, Report, Transition } from './report.js';
 export type { RequestMap, RequestType } from './requestMap.js';
-export type { Apply, FetchState } from './snapshot.js';
+export { type Apply, type FetchState, snapshot } from './snapshot.js';
 export type { GetToken, TokenReason } from './tokens.js';

@@ -6,28 +6,27 @@ export type Transition = ConnectionState & {
   readonly at: number;
 };
 
-/** What happened since the client was made. */
-export interface ReportCounts {
-  attempts: number;
-  connections: number;
-  messages: number;
-  /** Events that were handed to handlers. */
-  events: number;
-  /** Events that came again and were dropped. */
-  repeats: number;
-  gaps: number;
-  acks: number;
-  /** What came and was no message of the protocol. */
-  rubbish: number;
-  errors: number;
-}
+/**
+ * What is counted. `events` were handed to handlers, `repeats` came again and were dropped, `rubbish` is no message of the protocol,
+ * `closed_<code>` are connections that ended.
+ */
+export type Counted =
+  | 'attempts'
+  | 'connections'
+  | 'messages'
+  | 'events'
+  | 'repeats'
+  | 'gaps'
+  | 'acks'
+  | 'rubbish'
+  | 'errors'
+  | `closed_${number}`;
 
 /** What `report()` returns: JSON without secrets. */
 export interface Report {
   readonly state: ConnectionState;
   /** The last 200, oldest first. */
   readonly transitions: readonly Transition[];
-  readonly counts: Readonly<ReportCounts>;
-  /** Connections that ended, by close code. */
-  readonly closes: Readonly<Record<number, number>>;
+  /** Since the client was made. What is not there is 0. */
+  readonly counts: Readonly<Partial<Record<Counted, number>>>;
 }

@@ -40,9 +40,9 @@ export function createRequests(environment: Environment): Requests {
       transport.send(one.message);
     }
   };
-  const failAll = (error: UnifiedError, isMeant: (one: Waiting) => boolean): void => {
+  const failAll = (error: UnifiedError, evenUnsent: boolean): void => {
     transport = null;
-    for (const one of [...waiting.values()].filter(isMeant)) one.fail(error);
+    for (const one of [...waiting.values()]) if (one.isSent || evenUnsent) one.fail(error);
   };
 
   return {
@@ -81,10 +81,10 @@ export function createRequests(environment: Environment): Requests {
       flush();
     },
     lost() {
-      failAll(new NoReplyError('CONNECTION_LOST', 'The connection ended before the reply.'), ({ isSent }) => isSent);
+      failAll(new NoReplyError('CONNECTION_LOST', 'The connection ended before the reply.'), false);
     },
     end(error) {
-      failAll(error, () => true);
+      failAll(error, true);
     },
     settle(frame) {
       const one = waiting.get(String(frame.reply_to));

@@ -1,18 +1,15 @@
+import { type Client, linked, type Off, type SubscribeOptions } from './client.js';
+import { setTimer } from './environment.js';
+import { UnifiedError } from './errors.js';
+import type { Selector, ServerEvent, TypesOf } from './events.js';
+
 /** Loads the state. Called again after a gap. */
 export type FetchState<T> = () => T | Promise<T>;
 
 /** Takes a newly loaded state, or an event that came after the load began. */
 export type Apply<T, E> = (change: { readonly state: T } | { readonly event: E }) => void | Promise<void>;
 
-export interface SnapshotParts {
-  /** Resolves when events come that belong to the state. Rejects when there is no connection any more. */
-  ready(): Promise<void>;
-  /** Resolves after milliseconds. */
-  pause(ms: number): Promise<void>;
-  onError(error: unknown): void;
-}
-
-export interface KeptSnapshot<E> {
+interface Follower<E> {
   /** Handled when it is applied: not acknowledged before. */
   take(event: E): void | Promise<void>;
   /** Events were lost. */
@@ -26,15 +23,43 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 
 /**
+ * Keeps a copy of a state of the server that follows its events. Calls `apply` with a fetched state, then with each event that came
+ * since the fetch began, and again with a newly fetched state after a gap. An event may already be in the state that was fetched.
+ *
  * Position first, then the state, then what came after the position: whatever is trimmed meanwhile, nothing is missing in the end.
  *
- * @param apply must not throw.
+ * @returns a function that ends it.
+ * @example
+ * snapshot(client, 'zone_*', () => fetchZones(), (change) => {
+ *   if ('state' in change) zones.replace(change.state);
+ *   else zones.update(change.event);
+ * });
  */
-export function keepSnapshot<T, E>(
+export function snapshot<Events extends object, S extends Selector<Events>, T>(
+  client: Client<Events>,
+  selector: S | readonly S[],
+  fetchState: FetchState<T>,
+  apply: Apply<T, ServerEvent<Events, TypesOf<Events, S>>>,
+  { signal }: SubscribeOptions = {},
+): Off {
+  const follower = follow(client, fetchState, apply);
+  const ends = [
+    client.on(selector, follower.take),
+    client.onGap(follower.restart),
+    client.onState(({ status }) => status === 'connected' && follower.resume()),
+    follower.end,
+  ];
+  follower.resume();
+  return linked(signal, () => {
+    for (const end of ends) end();
+  });
+}
+
+function follow<T, E>(
+  client: Pick<Client, 'ready' | 'raise'>,
   fetchState: FetchState<T>,
   apply: Apply<T, E>,
-  { ready, pause, onError }: SnapshotParts,
-): KeptSnapshot<E> {
+): Follower<E> {
   /** Events since the load began; null: they are applied as they come. */
   let buffer: { readonly event: E; readonly handled: () => void }[] | null = [];
   /** Grows with each gap, and with the end: what was loaded before is of no use. */
@@ -42,18 +67,26 @@ export function keepSnapshot<T, E>(
   let isRunning = false;
   let isOver = false;
 
+  const applied = async (change: { readonly state: T } | { readonly event: E }): Promise<void> => {
+    try {
+      await apply(change);
+    } catch (cause) {
+      client.raise(new UnifiedError('HANDLER_FAILED', 'apply threw.', { cause }));
+    }
+  };
+
   /** @returns whether it is up to date. */
   const load = async (): Promise<boolean> => {
     const begun = version;
     const state = await fetchState();
-    if (begun === version) await apply({ state });
+    if (begun === version) await applied({ state });
     while (begun === version) {
       const first = buffer?.shift();
       if (!first) {
         buffer = null;
         return true;
       }
-      await apply({ event: first.event });
+      await applied({ event: first.event });
       first.handled();
     }
     return false;
@@ -64,7 +97,7 @@ export function keepSnapshot<T, E>(
     while (!isOver) {
       // A client that has failed or is closed calls `resume` when it is connected again.
       if (
-        !(await ready().then(
+        !(await client.ready().then(
           () => true,
           () => false,
         ))
@@ -72,9 +105,9 @@ export function keepSnapshot<T, E>(
         return;
       try {
         if (await load()) return;
-      } catch (error) {
-        onError(error);
-        await pause(pauseMs);
+      } catch (cause) {
+        client.raise(new UnifiedError('SNAPSHOT_FAILED', 'fetchState threw.', { cause }));
+        await new Promise<void>((resolve) => setTimer(pauseMs, resolve));
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
       }
     }

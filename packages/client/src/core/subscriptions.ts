@@ -80,13 +80,11 @@ export function createSubscriptions({ request, onError, after }: SubscriptionPar
     // The connection may have ended in the turn of the reply.
     if (!inForce) return;
     inForce = new Set(strings(reply.subscriptions));
-    for (const event_type of types) {
-      if (isMade(event_type)) continue;
-      refused.add(event_type);
-      const errors = Array.isArray(reply.errors) ? reply.errors.map(dataOf) : [];
-      const details = errors.find((error) => error.event_type === event_type) ?? { event_type };
-      onError(new UnifiedError('SUBSCRIPTION_REFUSED', `${event_type}: ${details.error}`, { details }));
-    }
+    const unmade = types.filter((event_type) => !isMade(event_type));
+    if (unmade.length === 0) return;
+    for (const event_type of unmade) refused.add(event_type);
+    const details = reply.errors;
+    onError(new UnifiedError('SUBSCRIPTION_REFUSED', `The server refused ${type} for ${unmade}.`, { details }));
   };
 
   /** One message. @returns whether there may be more to do. */

@@ -42,7 +42,7 @@ export function createTokens(getToken: GetToken, environment: Environment, timeo
       return given;
     } catch (cause) {
       if (isUnauthorized(cause)) throw cause;
-      throw new UnifiedError('TOKEN_UNAVAILABLE', 'getToken failed, took too long, or gave no token.', { cause });
+      throw new UnifiedError('TOKEN_UNAVAILABLE', 'getToken gave no token.', { cause });
     } finally {
       cancel?.();
     }

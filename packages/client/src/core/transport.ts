@@ -60,7 +60,7 @@ export function openTransport(
       socket = new WebSocket(url, protocols);
     } catch {
       // The message of this error may quote the token.
-      end(ABNORMAL, 'A WebSocket to this URL cannot be made.');
+      end(ABNORMAL, 'no WebSocket');
       return;
     }
     socket.onmessage = ({ data }: { readonly data: unknown }): void => {
