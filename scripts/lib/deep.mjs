@@ -27,6 +27,7 @@ export const CHAOS_PARTS = [
   'slow',
   'offline',
   'connections',
+  'storm',
   'clocks',
   'clocks-stopped',
 ];

@@ -37,7 +37,7 @@ export const SUITES = [
     name: 'chaos',
     files: /^test\/chaos\/.*\.test\.js$/,
     kind: 'waits',
-    alone: /\/(?:slow|replacement|connections|events|redisLost|stoppedClocks)\.test\.js$/,
+    alone: /\/(?:slow|replacement|connections|storm|events|redisLost|stoppedClocks)\.test\.js$/,
   },
 ];
 

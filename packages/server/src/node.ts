@@ -193,6 +193,7 @@ export class Node {
     if (this.draining) return connections;
     this.draining = true;
     logger.info({ connections }, 'draining');
+    parts.connectRate.stop();
     this.drained = sockets.closeAll(this.settings.drainMs, () => Math.floor(random() * RECONNECT_SPREAD_MS));
     return connections;
   }

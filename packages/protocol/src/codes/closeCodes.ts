@@ -95,7 +95,7 @@ const TEXTS: Readonly<Record<CloseName, { readonly reason: string; readonly mean
   CONNECTION_LIMIT: {
     reason: 'connection limit',
     meaning:
-      'CONNECTION_POLICY is `reject`, and the server is checking whether the present connection of the user is alive. The reason carries the delay after which to reconnect: the present connection may be gone by then.',
+      'The node has more connects than it takes at a time. Or CONNECTION_POLICY is `reject`, and the server is checking whether the present connection of the user is alive. The reason carries the delay after which to reconnect.',
   },
   RATE_LIMIT: {
     reason: 'rate limit',

@@ -7,6 +7,7 @@ import { Connection } from '../connections/lifecycle/connection.js';
 import { PeerCheck } from '../connections/lifecycle/peerCheck.js';
 import { askerOf } from '../connections/lifecycle/securityRecords.js';
 import { AddressLimit } from '../connections/limits/addressLimit.js';
+import { ConnectRate } from '../connections/limits/connectRate.js';
 import { Acceptor } from '../connections/upgrade/acceptor.js';
 import { ReplacementAllowance } from '../connections/upgrade/replacementAllowance.js';
 import { type Endpoint, type RefusalReason, Upgrades } from '../connections/upgrade/upgrades.js';
@@ -43,6 +44,7 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
     settings,
     nodeId,
     clock,
+    random,
     logger,
     securityRecords,
     report,
@@ -56,6 +58,7 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
   const { table, isDraining, claims, commands, recovery, isServing, log } = parts;
   const { fanout, userScope, acks, verifier, authFailures, authority, liveness, sockets } = parts;
   const { disconnects, announcements, publications, queueAdmin, otherEndpointAt, onEstablished } = parts;
+  const connectRate = new ConnectRate({ clock, random, report });
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
     handlers: {
@@ -95,6 +98,7 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
   const acceptor = new Acceptor({
     verifier,
     authFailures,
+    connectRate,
     authority,
     preferenceFormat,
     claims,
@@ -140,6 +144,7 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
     logger,
     addressLimit: new AddressLimit(clock, settings.connectRatePerIp, settings.connectBurstPerIp),
     authFailures,
+    connectRate,
     replacements: new ReplacementAllowance(verifier, table),
     addresses,
     sockets,
@@ -153,5 +158,5 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
     },
     endpointAt: (path) => (path === WS_PATH ? endpoint : otherEndpointAt(path)),
   });
-  return { ...parts, acceptor, upgrades };
+  return { ...parts, connectRate, acceptor, upgrades };
 }

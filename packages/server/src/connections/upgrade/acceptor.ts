@@ -27,6 +27,7 @@ import type { PeerCheck } from '../lifecycle/peerCheck.js';
 import { askerOf, type SecurityRecords } from '../lifecycle/securityRecords.js';
 import { expiryOf } from '../lifecycle/tokenEnd.js';
 import type { AuthFailures } from '../limits/authFailures.js';
+import type { ConnectRate } from '../limits/connectRate.js';
 import { verify } from './verify.js';
 
 interface AcceptorParts
@@ -34,6 +35,7 @@ interface AcceptorParts
     Pick<Settings, 'heartbeatIntervalMs'> {
   readonly verifier: TokenVerifier;
   readonly authFailures: AuthFailures;
+  readonly connectRate: Pick<ConnectRate, 'admit'>;
   readonly authority: Authority;
   readonly preferenceFormat: PreferenceFormat;
   readonly claims: Claims;
@@ -83,7 +85,21 @@ export class Acceptor {
   firstMessage(connection: Connection, data: { token: string; resume?: string; client?: string }): void {
     if (data.client !== undefined) connection.client = toClient(data.client);
     if (data.resume !== undefined) connection.resume = parseResume(data.resume) ?? connection.resume;
-    this.authenticate(connection, data.token);
+    // Its token has come in time, and what else it sends waits.
+    this.parts.liveness.awaitAuth(connection);
+    connection.handling = true;
+    const retryMs = this.parts.connectRate.admit('authenticate', () => {
+      connection.handling = false;
+      if (connection.isOpen()) this.authenticate(connection, data.token);
+    });
+    if (retryMs !== 0) this.refuseForNow(connection, 'Too many connects at this node now.', retryMs);
+  }
+
+  /** Tells when to come back. */
+  private refuseForNow(connection: Connection, reason: string, retryMs: number): void {
+    const error = new AppError('CONNECTION_LIMIT', reason, { details: { retry_after_ms: retryMs } });
+    this.parts.sendError(connection, error);
+    connection.end(CLOSE.CONNECTION_LIMIT, `reconnect_after_ms=${retryMs}`);
   }
 
   /** Sends the reason, then closes. A browser cannot read the status of a failed upgrade, so an invalid token is answered after it. */
@@ -173,15 +189,8 @@ export class Acceptor {
       this.refuse(connection, error, CLOSE.ALREADY_CONNECTED);
       return;
     }
-    const error = new AppError(
-      'CONNECTION_LIMIT',
-      'This user is connected elsewhere; the server is checking whether that connection is alive.',
-      {
-        details: { retry_after_ms: SECOND_RETRY_MS },
-      },
-    );
-    this.parts.sendError(connection, error);
-    connection.end(CLOSE.CONNECTION_LIMIT, `reconnect_after_ms=${SECOND_RETRY_MS}`);
+    const reason = 'This user is connected elsewhere; the server is checking whether that connection is alive.';
+    this.refuseForNow(connection, reason, SECOND_RETRY_MS);
   }
 
   /** Most positions are checked at once; then connection_established is sent in this turn. */

@@ -13,11 +13,13 @@ import type { Sockets } from '../lifecycle/sockets.js';
 import type { AddressLimit } from '../limits/addressLimit.js';
 import type { AuthFailures } from '../limits/authFailures.js';
 import type { ClientAddresses } from '../limits/clientAddresses.js';
+import type { ConnectRate } from '../limits/connectRate.js';
 import { toClient } from './acceptor.js';
 import { deflateOffer } from './deflateOffer.js';
 import { type HandshakeFault, handshakeFault, malformed, resourceOf } from './handshake.js';
 import { Origins } from './origins.js';
 import { ReplacementAllowance } from './replacementAllowance.js';
+import { WaitingUpgrade } from './waitingUpgrade.js';
 
 interface UpgradesParts
   extends Pick<Core, 'logger'>,
@@ -34,6 +36,7 @@ interface UpgradesParts
     > {
   readonly addressLimit: AddressLimit;
   readonly authFailures: AuthFailures;
+  readonly connectRate: Pick<ConnectRate, 'admit'>;
   readonly replacements: Pick<ReplacementAllowance, 'replaces'>;
   readonly addresses: ClientAddresses;
   readonly sockets: Pick<Sockets, 'size' | 'pendingAuth'>;
@@ -56,6 +59,7 @@ export type RefusalReason =
   | 'path'
   | 'rate'
   | 'handshake'
+  | 'connect_rate'
   | 'origin'
   | 'connections'
   | 'pending_auth'
@@ -97,6 +101,13 @@ const BY_ADDRESS: ReadonlySet<RefusalReason> = new Set(['rate', 'auth_failures']
 interface Refusal extends HandshakeFault {
   readonly reason: RefusalReason;
   readonly retryAfterS?: number;
+}
+
+/** An upgrade that was not refused. */
+interface Admitted extends ReturnType<typeof tokenFromRequest> {
+  readonly endpoint: Endpoint;
+  readonly url: string;
+  readonly ip: string;
 }
 
 const NO_ENDPOINT: Refusal = { reason: 'path', status: 404, code: 'NOT_FOUND', detail: 'There is no WebSocket here.' };
@@ -153,12 +164,38 @@ export class Upgrades {
       this.refuse(socket, ip, NO_ENDPOINT);
       return;
     }
-    const refusal = this.refusalOf(request, path, ip, token) ?? this.forgery(ip, token);
+    const refusal = this.refusalOf(request, ip) ?? this.refusalOfNode(path, token) ?? this.forgery(ip, token);
     if (refusal) {
       if (BY_ADDRESS.has(refusal.reason)) this.warnOfProxy(request);
       this.refuse(socket, ip, refusal);
       return;
     }
+    let waiting: WaitingUpgrade | null = null;
+    let isDone = false;
+    const retryMs = this.parts.connectRate.admit('upgrade', () => {
+      isDone = true;
+      const early = waiting === null ? head : waiting.end();
+      // The peer gave up meanwhile and may have claimed anew: a claim for this connection would evict the newer one (C5).
+      if (early === null) return;
+      const refused = this.refusalOfNode(path, token);
+      if (refused) this.refuse(socket, ip, refused);
+      else this.upgrade(request, socket, early, { endpoint, url, ip, token, carrier });
+    });
+    if (retryMs > 0) {
+      const detail = 'Too many connects at this node now.';
+      const retryAfterS = Math.ceil(retryMs / 1000);
+      this.refuse(socket, ip, { reason: 'connect_rate', status: 503, code: 'CONNECTION_LIMIT', detail, retryAfterS });
+    } else if (!isDone) {
+      waiting = new WaitingUpgrade(socket, head);
+    }
+  }
+
+  private upgrade(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    { endpoint, url, ip, token, carrier }: Admitted,
+  ): void {
     // ws accepts only this value, but the header may list more protocols.
     request.headers.upgrade = 'websocket';
     if (token !== null) this.hold(socket);
@@ -201,7 +238,7 @@ export class Upgrades {
     }, HOLD_MS);
   }
 
-  private refusalOf(request: IncomingMessage, path: string, ip: string, token: string | null): Refusal | null {
+  private refusalOf(request: IncomingMessage, ip: string): Refusal | null {
     const { parts } = this;
     const wait = parts.addressLimit.take(ip);
     if (wait > 0) {
@@ -213,6 +250,12 @@ export class Upgrades {
     if (!this.origins.allows(request)) {
       return { reason: 'origin', status: 403, code: 'PERMISSION_DENIED', detail: 'This origin is not allowed.' };
     }
+    return null;
+  }
+
+  /** Of the node as it is now: asked again when an upgrade has waited. */
+  private refusalOfNode(path: string, token: string | null): Refusal | null {
+    const { parts } = this;
     const { reason, retryAfterS } = parts.unavailable();
     if (reason !== '') {
       return { reason: 'unavailable', status: 503, code: 'UNAVAILABLE', detail: reason, retryAfterS };

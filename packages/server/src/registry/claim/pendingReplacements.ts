@@ -4,8 +4,12 @@ import type { Clock } from '../../util/clock.js';
 import type { FailureDetector } from '../nodes/failureDetector.js';
 import type { Claimant, ReplacedOwner } from '../store/registryTypes.js';
 
-/** An unanswered evict is sent again this often, milliseconds (C2). */
+/** An unanswered evict is sent again after this, milliseconds, then after twice as long, up to the longest (C2). */
 const RESEND_MS = 250;
+const MAX_RESEND_MS = 2000;
+/** Pending replacements are looked at this often, milliseconds, and so many at a time: thousands wait when a node with all their predecessors dies. */
+const TICK_MS = 50;
+const MAX_PER_TICK = 64;
 
 export interface PendingReplacementsParts {
   readonly bus: Bus;
@@ -29,6 +33,9 @@ interface Pending {
   readonly unconfirmed: Map<string, ReplacedOwner>;
   /** Monotonic ms. */
   readonly since: number;
+  /** When the evicts are sent again, monotonic ms, and after how long once more. */
+  resendAt: number;
+  resendMs: number;
   /** Called once, when no owner is left that must be waited for. */
   ready: (() => void) | null;
   /** Called when the last own-client entry is confirmed after that. */
@@ -78,13 +85,15 @@ export class PendingReplacements {
       lease,
       unconfirmed: new Map(replaced.map((one) => [one.c, one])),
       since: now,
+      resendAt: now + RESEND_MS,
+      resendMs: RESEND_MS,
       ready: null,
       onOwnConfirmed: null,
     };
     for (const conn of this.early.get(claimant.id) ?? NONE) pending.unconfirmed.delete(conn);
     this.early.delete(claimant.id);
     this.pending.set(claimant.id, pending);
-    this.timer ??= setInterval(() => this.tick(), RESEND_MS);
+    this.timer ??= setInterval(() => this.tick(), TICK_MS);
     await new Promise<void>((resolve) => {
       pending.ready = resolve;
       this.advance(pending);
@@ -135,29 +144,50 @@ export class PendingReplacements {
   }
 
   private tick(): void {
-    const { bus, failureDetector, clock, clusterTime, timeoutMs } = this.parts;
-    const now = clock.mono();
-    for (const pending of [...this.pending.values()]) {
-      const { claimant } = pending;
-      for (const one of [...pending.unconfirmed.values()]) {
-        // Evict once more all the same: the owner's own idea of the time may be wrong (C2).
-        const isGivenUp =
-          failureDetector.isDead(one.l) ||
-          now - pending.since >= Math.max(timeoutMs, failureDetector.patienceMs(one.l));
-        if (isGivenUp) pending.unconfirmed.delete(one.c);
-        const code = one.k !== '' && one.k === claimant.client?.id ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
-        bus.send(one.l, {
-          t: 'evict',
-          conn: one.c,
-          fence: claimant.fence,
-          by: claimant.id,
-          to: pending.lease,
-          code,
-          ...(isGivenUp ? { since: clusterTime.now() } : {}),
-        });
-      }
-      this.advance(pending);
+    const now = this.parts.clock.mono();
+    let left = MAX_PER_TICK;
+    for (const [claimer, pending] of [...this.pending]) {
+      if (now < pending.resendAt && !this.hasGivenUp(pending, now)) continue;
+      // To the end: what does not fit into this tick comes first in the next one.
+      this.pending.delete(claimer);
+      this.pending.set(claimer, pending);
+      pending.resendMs = Math.min(MAX_RESEND_MS, 2 * pending.resendMs);
+      pending.resendAt = now + pending.resendMs;
+      this.resend(pending, now);
+      left -= 1;
+      if (left === 0) break;
     }
+  }
+
+  private hasGivenUp(pending: Pending, now: number): boolean {
+    for (const one of pending.unconfirmed.values()) if (this.isGivenUp(pending, one, now)) return true;
+    return false;
+  }
+
+  private isGivenUp({ since }: Pending, { l }: ReplacedOwner, now: number): boolean {
+    const { failureDetector, timeoutMs } = this.parts;
+    return failureDetector.isDead(l) || now - since >= Math.max(timeoutMs, failureDetector.patienceMs(l));
+  }
+
+  private resend(pending: Pending, now: number): void {
+    const { bus, clusterTime } = this.parts;
+    const { claimant } = pending;
+    for (const one of [...pending.unconfirmed.values()]) {
+      // Evict once more all the same: the owner's own idea of the time may be wrong (C2).
+      const isGivenUp = this.isGivenUp(pending, one, now);
+      if (isGivenUp) pending.unconfirmed.delete(one.c);
+      const code = one.k !== '' && one.k === claimant.client?.id ? CLOSE.NEWER_ATTEMPT : CLOSE.SUPERSEDED;
+      bus.send(one.l, {
+        t: 'evict',
+        conn: one.c,
+        fence: claimant.fence,
+        by: claimant.id,
+        to: pending.lease,
+        code,
+        ...(isGivenUp ? { since: clusterTime.now() } : {}),
+      });
+    }
+    this.advance(pending);
   }
 
   private drop(claimer: string): void {
