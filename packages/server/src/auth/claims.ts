@@ -56,14 +56,19 @@ export interface ClaimRules {
  *
  * @throws AppError with the reason; if there are several, the first in this order: form, issuer, audience, use, time.
  */
-export function identityOf(claims: Claims, rules: ClaimRules, clock: TokenClock, tokenId = ''): Identity {
+export function identityOf(
+  claims: Claims,
+  rules: ClaimRules,
+  clock: TokenClock,
+  tokenId = '',
+): { readonly identity: Identity; readonly validity: Validity } {
   const names = rules.names ?? DEFAULT_CLAIM_NAMES;
   const subject = requiredText(claims, 'sub', names.user, MAX_ID_BYTES);
   const userId = rules.userPrefix ? rules.userPrefix + subject : subject;
   if (!isText(userId, MAX_ID_BYTES)) throw invalid('sub');
   const expiresAt = requiredTime(claims, 'exp');
   const issuedAt = time(claims, 'iat') ?? 0;
-  const notBefore = time(claims, 'nbf') ?? 0;
+  const validity = { from: Math.max(issuedAt, time(claims, 'nbf') ?? 0), until: expiresAt };
   const roles = rolesOf(claims, names.roles);
   const permissions = union(claims, 'permissions', names.permissions) ?? [];
   const { cap } = rules;
@@ -84,11 +89,22 @@ export function identityOf(claims: Claims, rules: ClaimRules, clock: TokenClock,
   if (rules.issuer !== null && claims.iss !== rules.issuer) throw authError('wrong_issuer');
   if (rules.audience.length > 0 && !hasAudience(claims, rules.audience)) throw authError('wrong_audience');
   if (!isAccessToken(claims)) throw authError('wrong_token_use');
-  if (Math.floor(clock.earliest() / 1000) >= expiresAt + CLOCK_TOLERANCE_S) throw authError('expired');
-  // A token "issued" in the future would outlive a revocation by time.
-  const latestS = Math.floor(clock.latest() / 1000) + CLOCK_TOLERANCE_S;
-  if (Math.max(notBefore, issuedAt) > latestS) throw authError('not_yet_valid');
-  return identity;
+  const fault = timeFault(validity, clock);
+  if (fault !== null) throw authError(fault);
+  return { identity, validity };
+}
+
+/** When a token is valid, seconds since the epoch. */
+export interface Validity {
+  /** Its `nbf`, or its `iat` when that is later: a token "issued" in the future would outlive a revocation by time. */
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Null: the time is right. */
+export function timeFault({ from, until }: Validity, clock: TokenClock): 'expired' | 'not_yet_valid' | null {
+  if (Math.floor(clock.earliest() / 1000) >= until + CLOCK_TOLERANCE_S) return 'expired';
+  return from > Math.floor(clock.latest() / 1000) + CLOCK_TOLERANCE_S ? 'not_yet_valid' : null;
 }
 
 /**

@@ -5,9 +5,9 @@ import type { Clock } from '../util/clock.js';
 import type { Algorithm } from './algorithms.js';
 import { authError } from './authReasons.js';
 import { type ClaimNames, claimAt, DEFAULT_CLAIM_NAMES } from './claimNames.js';
-import { type ClaimRules, type Claims, type Identity, identityOf } from './claims.js';
+import { type ClaimRules, type Claims, type Identity, identityOf, timeFault, type Validity } from './claims.js';
 import type { GrantCap } from './grantCap.js';
-import type { KeySource } from './keySource.js';
+import type { KeyQuery, KeySource } from './keySource.js';
 import { type TokenClock, tokenClock } from './tokenClock.js';
 
 export { AUTH_REASONS, type AuthReason, authError } from './authReasons.js';
@@ -42,6 +42,16 @@ export interface TokenIssuer {
   readonly rules: ClaimRules;
 }
 
+/** Why a token was found good. Of the key and the time this may change. */
+export interface TokenProof {
+  readonly identity: Identity;
+  readonly validity: Validity;
+  /** The key that signed it, and where keys for such a token come from. */
+  readonly key: KeyObject;
+  readonly keys: KeySource;
+  readonly query: KeyQuery;
+}
+
 interface TokenParts {
   readonly token: string;
   readonly payload: string;
@@ -74,12 +84,23 @@ export class TokenVerifier {
    * @throws AppError `AUTH_ERROR`, `TOKEN_EXPIRED` or `UNAVAILABLE` with `details.reason` of AUTH_REASONS.
    */
   verify(token: string): Identity | Promise<Identity> {
+    const proof = this.prove(token);
+    return proof instanceof Promise ? proof.then(({ identity }) => identity) : proof.identity;
+  }
+
+  /** As `verify`, for `holds`. */
+  prove(token: string): TokenProof | Promise<TokenProof> {
     try {
-      const verified = this.#verify(token);
-      return verified instanceof Promise ? verified.catch((error: unknown) => this.#refuse(error, token)) : verified;
+      const proof = this.#prove(token);
+      return proof instanceof Promise ? proof.catch((error: unknown) => this.#refuse(error, token)) : proof;
     } catch (error) {
       return this.#refuse(error, token);
     }
+  }
+
+  /** Whether a token would be found good again. When not, `verify` says why. */
+  holds({ keys, query, key, validity }: TokenProof): boolean {
+    return timeFault(validity, this.#clock) === null && isCurrent(key, keys, query);
   }
 
   /** With the bearer, for the log. */
@@ -89,14 +110,15 @@ export class TokenVerifier {
     throw error;
   }
 
-  #verify(token: string): Identity | Promise<Identity> {
+  #prove(token: string): TokenProof | Promise<TokenProof> {
     const parts = this.#split(token);
     const { algorithm, kid } = parts;
     const { keys: source, rules } = this.#issuerOf(parts);
     if (!source.algorithms.has(algorithm)) throw authError('wrong_algorithm');
-    const keys = source.find({ algorithm, kid, issuer: () => readIssuer(parts.payload) });
-    if (keys instanceof Promise) return keys.then((fetched) => this.#check(parts, fetched, rules));
-    return this.#check(parts, keys, rules);
+    const query = { algorithm, kid, issuer: () => readIssuer(parts.payload) };
+    const keys = source.find(query);
+    if (keys instanceof Promise) return keys.then((fetched) => this.#check(parts, source, fetched, rules));
+    return this.#check(parts, source, keys, rules);
   }
 
   /** Chosen before anything is verified: a token that names a wrong issuer meets keys that did not sign it. */
@@ -120,16 +142,20 @@ export class TokenVerifier {
     return { token, payload: match[2] ?? '', algorithm, kid };
   }
 
-  #check(parts: TokenParts, keys: readonly KeyObject[], rules: ClaimRules): Identity {
+  #check(parts: TokenParts, source: KeySource, keys: readonly KeyObject[], rules: ClaimRules): TokenProof {
     for (const key of keys) {
       const claims = verifySignature(parts, key);
-      if (claims) return this.#identityOf(claims, parts.token, rules);
+      if (!claims) continue;
+      const { algorithm, kid } = parts;
+      const { iss } = claims;
+      const query = { algorithm, kid, issuer: () => iss };
+      return { keys: source, query, key, ...this.#identityOf(claims, parts.token, rules) };
     }
     // The difference matters to a developer who debugs a client.
     throw authError(parseObject(parts.payload) ? 'bad_signature' : 'malformed');
   }
 
-  #identityOf(claims: Claims, token: string, rules: ClaimRules): Identity {
+  #identityOf(claims: Claims, token: string, rules: ClaimRules): ReturnType<typeof identityOf> {
     try {
       return identityOf(claims, rules, this.#clock, tokenIdOf(token));
     } catch (error) {
@@ -138,6 +164,23 @@ export class TokenVerifier {
       throw error;
     }
   }
+}
+
+/** While a key set is fetched nobody can tell: then the key is none that is known to be current. */
+function isCurrent(key: KeyObject, source: KeySource, query: KeyQuery): boolean {
+  try {
+    const keys = source.find(query);
+    if (!(keys instanceof Promise)) return keys.includes(key);
+    // The token is verified anew next, which waits for the same fetch.
+    keys.catch(ignoreLateFault);
+    return false;
+  } catch {
+    return false; // its key is gone; the caller's verification says so
+  }
+}
+
+function ignoreLateFault(): void {
+  return;
 }
 
 /** Header, payload, signature; a missing signature is allowed here, and later is invalid. */

@@ -5,7 +5,7 @@ import { HttpLimit } from '../connections/limits/httpLimit.js';
 import { RecentProbes } from '../connections/limits/recentProbes.js';
 import { UnansweredRequests } from '../connections/limits/unansweredRequests.js';
 import { ProtocolOffers } from '../connections/upgrade/protocolOffers.js';
-import { createRestListener } from '../http/restApp.js';
+import { createRestApp } from '../http/restApp.js';
 import type { EntranceParts } from './composeEntrance.js';
 
 /** Time limit for a request head and for a whole request, milliseconds. A slow peer occupies a socket no longer than that. */
@@ -37,7 +37,7 @@ export function composeHttp(entrance: EntranceParts) {
     probes,
     onRefused: (bucket) => counts.requestRefused(bucket),
   });
-  const listener = createRestListener({ ...entrance, reports, siblings, probes, httpLimit });
+  const { listener } = createRestApp({ ...entrance, reports, siblings, probes, httpLimit });
   const options = {
     // The head of an upgrade precedes its token, so it has at most the same time.
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, settings.authTimeoutMs),

@@ -1,14 +1,15 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { type ErrorCode, errorCodes } from '@unified-ws/protocol';
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import helmet from 'helmet';
+import express, { type ErrorRequestHandler, type Express } from 'express';
 import { REST_DURATION } from '../observability/metrics/nodeCountsMetrics.js';
 import { AppError } from '../util/appError.js';
+import { answer } from './request/answer.js';
 import { localsOf } from './request/caller.js';
 import { Gate } from './request/gate.js';
 import type { RestParts } from './request/restParts.js';
 import { problemOf, RestProblem, unexpected } from './request/restProblem.js';
 import { Router } from './request/router.js';
+import { securityHeaders } from './request/securityHeaders.js';
 import { auditRoutes } from './routes/auditRoutes.js';
 import { broadcastRoutes } from './routes/broadcastRoutes.js';
 import { catalogueRoutes } from './routes/catalogueRoutes.js';
@@ -26,13 +27,12 @@ import { userRoutes } from './routes/userRoutes.js';
 const UNMATCHED = 'unmatched';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** The HTTP request listener of a node. WebSocket upgrades do not pass here. */
-export function createRestListener(parts: RestParts): RequestListener {
-  const app = createRestApp(parts);
-  return (request, response) => {
-    request.url = pathOf(request.url ?? '/');
-    app(request, response);
-  };
+/** The HTTP side of a node. */
+export interface RestApp {
+  /** For the node's server. WebSocket upgrades do not pass here. */
+  readonly listener: RequestListener;
+  /** Finds the operations for all requests but the most frequent ones. */
+  readonly routes: Express;
 }
 
 /**
@@ -44,20 +44,14 @@ function pathOf(target: string): string {
   return path.startsWith('/') || path === '*' ? path : `/${path}`;
 }
 
-export function createRestApp(parts: RestParts): Express {
-  const { addresses } = parts;
+export function createRestApp(parts: RestParts): RestApp {
+  const begin = beginning(parts);
+  const fail = failing(parts);
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', false);
-  app.use(helmet());
-  app.use(timed(parts));
-  app.use((request, response, next) => {
-    localsOf(response).address = addresses.of(request);
-    next();
-  });
   const router = new Router(app, new Gate(parts));
-  // Express tries routes in this order, so the publishing routes come first.
   eventRoutes(router, parts);
   broadcastRoutes(router, parts);
   probeRoutes(router, parts);
@@ -75,46 +69,62 @@ export function createRestApp(parts: RestParts): Express {
   app.use(() => {
     throw new RestProblem(404, 'NOT_FOUND', 'This path does not exist.');
   });
-  app.use(answerFailure(parts));
-  return app;
+  const answerFailure: ErrorRequestHandler = (error, request, response, _next) => fail(error, request, response);
+  app.use(answerFailure);
+  const listener: RequestListener = (request, response) => {
+    begin(request, response);
+    request.url = pathOf(request.url ?? '/');
+    const answered = router.post(request, response);
+    if (answered === null) app(request, response);
+    else answered.catch((error: unknown) => fail(error, request, response));
+  };
+  return { listener, routes: app };
 }
 
-function timed({ clock, durations }: RestParts): RequestHandler {
-  return (request, response, next) => {
+/** What every request begins with, whichever operation it is for. */
+function beginning({ addresses, clock, durations }: RestParts): RequestListener {
+  // Every answer depends on the time and on the token.
+  const headers = [...securityHeaders(), ['Cache-Control', 'no-store'] as const];
+  return (request, response) => {
     const startedAt = clock.mono();
-    // Every answer depends on the time and on the token.
-    response.set('Cache-Control', 'no-store');
-    response.once('close', () => {
-      const method = METHODS.has(request.method) ? request.method : 'other';
-      const route = localsOf(response).route ?? UNMATCHED;
-      const labels = { method, route, status: String(response.statusCode) };
+    for (const [name, value] of headers) response.setHeader(name, value);
+    const locals = localsOf(response);
+    locals.address = addresses.of(request);
+    const count = (): void => {
+      const { method = '' } = request;
+      const { route = UNMATCHED } = locals;
+      const labels = { method: METHODS.has(method) ? method : 'other', route, status: String(response.statusCode) };
       durations.observe(REST_DURATION, clock.mono() - startedAt, labels);
+    };
+    response.once('close', () => {
+      if (response.writableFinished) count();
+      // Its sender went away: a body that was cut off is noticed in this turn too, and changes the status.
+      else setImmediate(count);
     });
-    next();
   };
 }
 
+type Fail = (error: unknown, request: IncomingMessage, response: ServerResponse) => void;
+
 /** Every failure ends here and gets the same form of answer, without texts of libraries. */
-function answerFailure({ report, errorLog, securityRecords }: RestParts): ErrorRequestHandler {
-  return (error, request, response, _next) => {
+function failing({ report, errorLog, securityRecords }: RestParts): Fail {
+  return (error, request, response) => {
     const problem = problemOf(error) ?? unexpected();
     if (problem.status === 500) report(error, 'rest.request');
+    const { address = '', caller, route = UNMATCHED } = localsOf(response);
+    const identity = caller?.identity ?? null;
     if (Object.hasOwn(errorCodes, problem.code)) {
-      errorLog.onRequest(localsOf(response).caller?.identity.userId ?? null, problem.code as ErrorCode);
+      errorLog.onRequest(identity?.userId ?? null, problem.code as ErrorCode);
     }
     if (error instanceof AppError) {
-      const { caller, route = UNMATCHED } = localsOf(response);
-      const identity = caller?.identity ?? null;
-      securityRecords.refused(
-        { ip: localsOf(response).address ?? '', via: 'rest', identity },
-        error,
-        `${request.method} ${route}`,
-      );
+      securityRecords.refused({ ip: address, via: 'rest', identity }, error, `${request.method} ${route}`);
     }
     if (response.headersSent) {
       response.destroy();
       return;
     }
-    response.status(problem.status).set(problem.headers).type('application/problem+json').send(JSON.stringify(problem));
+    response.statusCode = problem.status;
+    for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
+    answer(response, problem, 'application/problem+json; charset=utf-8');
   };
 }

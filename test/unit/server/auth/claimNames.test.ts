@@ -48,7 +48,7 @@ describe('The place of a claim', () => {
       roles: ['role'],
       permissions: ['scope', 'extra'],
     };
-    const read = identityOf(
+    const { identity: read } = identityOf(
       claims({ role: 'not admin', scope: 'events:publish  openid', extra: ['x'] }),
       { issuer: null, audience: [], names },
       tokenClock(clock),
@@ -59,7 +59,7 @@ describe('The place of a claim', () => {
 
   it('must not let `role` or `is_admin` stand in for claims that are named by settings', () => {
     const names = { user: 'sub', username: 'username', session: 'sid', roles: ['groups'], permissions: [] };
-    const read = identityOf(
+    const { identity: read } = identityOf(
       claims({ is_admin: true, role: 'admin', roles: ['admin'] }),
       { issuer: null, audience: [], names },
       tokenClock(clock),
@@ -70,7 +70,7 @@ describe('The place of a claim', () => {
 
 describe('The cap of what an issuer may grant', () => {
   const read = (cap: readonly string[], changes: Record<string, unknown>) =>
-    identityOf(claims(changes), { issuer: null, audience: [], cap: new GrantCap(cap) }, tokenClock(clock));
+    identityOf(claims(changes), { issuer: null, audience: [], cap: new GrantCap(cap) }, tokenClock(clock)).identity;
 
   it('must leave out what is beyond it and keep the rest', () => {
     const identity = read(['events:*', 'role:user'], {

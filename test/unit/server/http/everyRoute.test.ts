@@ -23,10 +23,10 @@ describe('every REST route that is mounted', () => {
   let app: StubApp;
 
   before(async () => {
-    const entry = { revokedCode: 0, amendment: { roles: null, permissions: null, renewal: null } };
+    const orders = { revokedCode: 0, amendment: { roles: null, permissions: null, renewal: null } };
     app = await StubApp.listen({
       verifier: verifierOf(),
-      store: { entry: () => Promise.resolve(entry) },
+      store: { orders: () => Promise.resolve(orders) },
       reports: {},
       report: () => undefined,
     });

@@ -175,8 +175,8 @@ describe('A fault of ours in a REST route', () => {
 
   before(async () => {
     app = await StubApp.listen({
-      verifier: { verify: () => identity },
-      store: { entry: async () => ({ revokedCode: 0, amendment: NO_AMENDMENT }) },
+      verifier: { prove: () => ({ identity }), holds: () => true },
+      store: { orders: async () => ({ revokedCode: 0, amendment: NO_AMENDMENT }) },
       reports: { stats: { read: () => Promise.reject(fault) } },
       report: (error: unknown, where: string) => void reports.push({ error, where }),
     });

@@ -7,7 +7,7 @@ import { RecentProbes } from '@unified-ws/server/connections/limits/recentProbes
 import { loadCatalogue } from '@unified-ws/server/events/catalogue/eventCatalogue';
 import type { RestParts } from '@unified-ws/server/http/request/restParts';
 import type { Router } from '@unified-ws/server/http/request/router';
-import { createRestApp } from '@unified-ws/server/http/restApp';
+import { createRestApp, type RestApp } from '@unified-ws/server/http/restApp';
 import { legacyRoutes } from '@unified-ws/server/legacy/routes/legacyRoutes';
 import { rolloutRoutes } from '@unified-ws/server/legacy/routes/rolloutRoutes';
 import { ErrorLog } from '@unified-ws/server/observability/log/errorLog';
@@ -15,7 +15,6 @@ import { Durations } from '@unified-ws/server/observability/metrics/durations';
 import { NodeCounts } from '@unified-ws/server/observability/metrics/nodeCounts';
 import { loadSettings } from '@unified-ws/server/settings/settings';
 import { systemClock } from '@unified-ws/server/util/clock';
-import type { Express } from 'express';
 
 /** Of express's router. */
 interface Layer {
@@ -23,7 +22,7 @@ interface Layer {
 }
 
 /** The REST app over parts that a test has made up: for what no real part does on demand, such as failing. */
-export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnType<typeof createRestApp> {
+export function stubRestApp(parts: Readonly<Record<string, unknown>>): RestApp {
   const catalogue = loadCatalogue();
   const roles = new RoleTable(catalogue.raw);
   const all: Record<string, unknown> = {
@@ -49,16 +48,16 @@ export function stubRestApp(parts: Readonly<Record<string, unknown>>): ReturnTyp
 export class StubApp {
   private readonly server: Server;
 
-  private readonly app: Express;
+  private readonly app: RestApp;
 
-  private constructor(app: Express, server: Server) {
+  private constructor(app: RestApp, server: Server) {
     this.app = app;
     this.server = server;
   }
 
   /** Patterns of all routes with their methods, as they are mounted. */
   get routes(): { readonly path: string; readonly methods: readonly string[] }[] {
-    const layers = (this.app.router as unknown as { stack: readonly Layer[] }).stack;
+    const layers = (this.app.routes.router as unknown as { stack: readonly Layer[] }).stack;
     return layers.flatMap(({ route }) => {
       if (!route) return [];
       const methods = route.stack.flatMap(({ method }) => (method === undefined ? [] : [method.toUpperCase()]));
@@ -69,7 +68,7 @@ export class StubApp {
   /** @param parts those that the test's requests meet. */
   static async listen(parts: Readonly<Record<string, unknown>>): Promise<StubApp> {
     const app = stubRestApp(parts);
-    const server = createServer(app).listen(0, '127.0.0.1');
+    const server = createServer(app.listener).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new StubApp(app, server);
   }

@@ -21,8 +21,8 @@ function routesOfRouter(): string[] {
   // Nothing of these is called: routes are mounted, and no request comes.
   const parts = { settings: loadSettings({}), roles: () => roles, catalogue: () => catalogue, clock: systemClock };
   const moreRoutes = [legacyRoutes, rolloutRoutes].map((mount) => (router: Router) => mount(router, parts as never));
-  const app = createRestApp({ ...parts, moreRoutes, reports: {}, siblings: null } as unknown as RestParts);
-  const { stack } = app.router as unknown as { readonly stack: readonly Layer[] };
+  const { routes } = createRestApp({ ...parts, moreRoutes, reports: {}, siblings: null } as unknown as RestParts);
+  const { stack } = routes.router as unknown as { readonly stack: readonly Layer[] };
   return stack.flatMap(({ route }) => {
     const methods = Object.keys(route?.methods ?? {}).filter((method) => method !== '_all');
     return methods.map((method) => `${method.toUpperCase()} ${route?.path}`);

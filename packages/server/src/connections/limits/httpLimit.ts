@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type RestOperation, restOperations } from '@unified-ws/protocol';
 import { bearerToken } from '../../auth/tokenFromRequest.js';
@@ -161,7 +161,7 @@ export class HttpLimit {
 
 /** Only digests are kept: a memory dump of a node must not contain usable tokens. */
 function digestOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url');
+  return hash('sha256', token, 'base64url');
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

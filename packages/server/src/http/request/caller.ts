@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Actor } from '../../admin/audit/audit.js';
 import type { Viewer } from '../../admin/events/payloadFor.js';
 import type { Author } from '../../admin/events/publications.js';
@@ -19,21 +19,24 @@ interface Locals {
   address?: string;
 }
 
-export function localsOf(response: Response): Locals {
-  return response.locals;
+const LOCALS = Symbol('locals');
+
+export function localsOf(response: ServerResponse & { [LOCALS]?: Locals }): Locals {
+  response[LOCALS] ??= {};
+  return response[LOCALS];
 }
 
-/** The caller of a route behind `authorise`. */
-export function callerOf(response: Response): Caller {
+/** The caller of a route behind the gate. */
+export function callerOf(response: ServerResponse): Caller {
   const { caller } = localsOf(response);
-  if (!caller) throw new Error('a route that needs a caller is not behind authorise');
+  if (!caller) throw new Error('a route that needs a caller is not behind the gate');
   return caller;
 }
 
 /** A request and its response. */
 export interface Answered {
-  readonly request: Request;
-  readonly response: Response;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
 }
 
 /** The caller as a viewer of events. */

@@ -1,10 +1,11 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorCodes, type Permission } from '@unified-ws/protocol';
-import type { Request, RequestHandler, Response } from 'express';
 import { revocationError } from '../../auth/revocationError.js';
 import { bearerToken } from '../../auth/tokenFromRequest.js';
 import { authError, type Identity } from '../../auth/tokenVerifier.js';
+import { VerifiedTokens } from '../../auth/verifiedTokens.js';
 import { amended } from '../../registry/store/amendment.js';
-import type { Entry } from '../../registry/store/registryTypes.js';
+import type { TokenOrders } from '../../registry/store/registryTypes.js';
 import { AppError } from '../../util/appError.js';
 import { type Caller, localsOf } from './caller.js';
 import type { RestParts } from './restParts.js';
@@ -13,36 +14,32 @@ import type { RestParts } from './restParts.js';
 export class Gate {
   /** Callers of this turn of the event loop, by token. */
   private readonly turn = new Map<string, Promise<Caller>>();
+  private readonly tokens: VerifiedTokens;
 
   constructor(
     private readonly parts: Pick<
       RestParts,
-      'verifier' | 'roles' | 'store' | 'securityRecords' | 'httpLimit' | 'report'
+      'verifier' | 'clock' | 'roles' | 'store' | 'securityRecords' | 'httpLimit' | 'report'
     >,
-  ) {}
-
-  /** Admits every valid token, whatever its permissions. */
-  authenticate(): RequestHandler {
-    return async (request, response, next) => {
-      await this.admit(request, response);
-      next();
-    };
+  ) {
+    this.tokens = new VerifiedTokens(parts.verifier, parts.clock);
   }
 
-  /** @param anyOf one of these permissions is enough. */
-  authorise(...anyOf: readonly [Permission, ...Permission[]]): RequestHandler {
-    return async (request, response, next) => {
-      const { permissions } = await this.admit(request, response);
-      if (!anyOf.some((permission) => permissions.has(permission))) {
-        throw new AppError('PERMISSION_DENIED', `This needs the permission ${anyOf.join(' or ')}.`, {
-          details: { permission: anyOf[0] },
-        });
-      }
-      next();
-    };
+  /**
+   * Lets in a caller with a good token.
+   *
+   * @param anyOf one of these permissions is enough; none: any good token is.
+   * @throws AppError AUTH_ERROR, TOKEN_EXPIRED, TOKEN_REVOKED, PERMISSION_DENIED, RATE_LIMITED, or UNAVAILABLE.
+   */
+  async authorise(request: IncomingMessage, response: ServerResponse, anyOf: readonly Permission[]): Promise<void> {
+    const { permissions } = await this.admit(request, response);
+    if (anyOf.length === 0 || anyOf.some((permission) => permissions.has(permission))) return;
+    throw new AppError('PERMISSION_DENIED', `This needs the permission ${anyOf.join(' or ')}.`, {
+      details: { permission: anyOf[0] },
+    });
   }
 
-  private async admit(request: Request, response: Response): Promise<Caller> {
+  private async admit(request: IncomingMessage, response: ServerResponse): Promise<Caller> {
     const token = bearerToken(request.headers.authorization);
     if (token === null) throw authError('missing');
     const { httpLimit } = this.parts;
@@ -81,7 +78,7 @@ export class Gate {
   }
 
   private async identify(token: string): Promise<Caller> {
-    const identity = await this.inForce(await this.parts.verifier.verify(token));
+    const identity = await this.inForce(await this.tokens.verify(token));
     return { identity, permissions: this.parts.roles().permissionsOf(identity) };
   }
 
@@ -92,18 +89,18 @@ export class Gate {
   private async inForce(token: Identity): Promise<Identity> {
     const { store, report } = this.parts;
     const { userId, issuedAt, sid } = token;
-    let entry: Pick<Entry, 'revokedCode' | 'revokedUntil' | 'amendment'>;
+    let orders: TokenOrders;
     try {
-      entry = await store.entry({ userId, issuedAt, sessionId: sid ?? '' });
+      orders = await store.orders({ userId, issuedAt, sessionId: sid ?? '' });
     } catch (error) {
       report(error, 'rest.revocation');
       throw new AppError('UNAVAILABLE', 'The server cannot check whether the token was revoked; try again.', {
         cause: error,
       });
     }
-    const revoked = revocationError(entry.revokedCode, entry.revokedUntil);
+    const revoked = revocationError(orders.revokedCode, orders.revokedUntil);
     if (revoked !== null) throw revoked;
-    return amended(token, entry.amendment);
+    return amended(token, orders.amendment);
   }
 }
 

@@ -1,5 +1,5 @@
+import type { IncomingMessage } from 'node:http';
 import type { FromSchema, JSONSchema } from '@unified-ws/protocol';
-import type { Request } from 'express';
 import { compileSchema } from '../../util/compileSchema.js';
 import { faultOf } from './bodyReader.js';
 import { invalid } from './restProblem.js';
@@ -14,7 +14,7 @@ interface QuerySchema extends JSONSchema {
  *
  * @returns a function that throws a RestProblem VALIDATION_ERROR if the query does not match.
  */
-export function queryReader<const S extends QuerySchema>(schema: S): (request: Request) => FromSchema<S> {
+export function queryReader<const S extends QuerySchema>(schema: S): (request: IncomingMessage) => FromSchema<S> {
   const validate = compileSchema<FromSchema<S>>(schema);
   const known = new Map(Object.entries(schema.properties));
   return (request) => {
@@ -25,9 +25,9 @@ export function queryReader<const S extends QuerySchema>(schema: S): (request: R
   };
 }
 
-function read(request: Request, known: ReadonlyMap<string, JSONSchema>): Map<string, unknown> {
+function read(request: IncomingMessage, known: ReadonlyMap<string, JSONSchema>): Map<string, unknown> {
   const values = new Map<string, unknown>();
-  for (const [name, text] of new URLSearchParams(queryOf(request.originalUrl))) {
+  for (const [name, text] of new URLSearchParams(queryOf(request.url ?? ''))) {
     const path = `/${name.slice(0, 64)}`;
     const schema = known.get(name);
     if (!schema) throw invalid('The query is not valid.', path, 'is not a known parameter');

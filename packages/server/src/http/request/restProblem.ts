@@ -56,6 +56,10 @@ export function invalid(detail: string, path: string, message: string): RestProb
   return new RestProblem(400, 'VALIDATION_ERROR', detail, { details: { errors: [{ path, message }] } });
 }
 
+export function notJson(): RestProblem {
+  return new RestProblem(400, 'MESSAGE_ERROR', 'The body is not valid JSON.');
+}
+
 function fromAppError({ code, message, details = {} }: AppError): RestProblem {
   const status = errorCodes[code].http;
   return new RestProblem(status, code, message, { details, headers: headersOf(code, status, details) });
@@ -91,7 +95,7 @@ function fromParser(error: unknown): RestProblem | null {
     case 400:
       return error instanceof URIError
         ? invalid('The path is not valid.', '', 'the path is not valid percent-encoded UTF-8')
-        : new RestProblem(400, 'MESSAGE_ERROR', 'The body is not valid JSON.');
+        : notJson();
     default:
       return null;
   }

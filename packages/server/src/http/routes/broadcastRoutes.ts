@@ -1,6 +1,7 @@
 import { EVENT_ID_PATTERN, type PublishRequest } from '@unified-ws/protocol';
 import { requireObject } from '../request/bodyReader.js';
 import { authorOf } from '../request/caller.js';
+import { idempotencyKey } from '../request/idempotencyKey.js';
 import type { RestParts } from '../request/restParts.js';
 import { invalid } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
@@ -12,8 +13,8 @@ export function broadcastRoutes(router: Router, { publications, clock }: RestPar
   /** 202: Redis has the event, and it survives the death of every node. Its recipients are not known yet. */
   router.operation(
     'broadcastEvent',
-    async ({ request, response }) => {
-      const body = withKey(requireObject(request.body), request.get('idempotency-key'));
+    async ({ request, response, json }) => {
+      const body = withKey(requireObject(json), idempotencyKey(request));
       const event = body as unknown as PublishRequest;
       const [receipt] = await publications.publish(event, authorOf({ response }));
       if (!receipt) throw new Error('a publish of one event gave no receipt');

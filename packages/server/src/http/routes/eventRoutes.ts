@@ -1,6 +1,7 @@
 import { EVENT_ID_PATTERN, type PublishRequest, SERVER_EVENT_ID_PATTERN } from '@unified-ws/protocol';
 import { requireObject } from '../request/bodyReader.js';
 import { authorOf } from '../request/caller.js';
+import { idempotencyKey } from '../request/idempotencyKey.js';
 import type { RestParts } from '../request/restParts.js';
 import { invalid } from '../request/restProblem.js';
 import type { Router } from '../request/router.js';
@@ -17,8 +18,8 @@ export function eventRoutes(router: Router, { publications, eventStatuses, clock
    */
   router.operation(
     'publishEvents',
-    async ({ request, response }) => {
-      const events = withKeys(request.body, request.get('idempotency-key'));
+    async ({ request, response, json }) => {
+      const events = withKeys(json, idempotencyKey(request));
       const receipts = await publications.publish(events as PublishRequest | PublishRequest[], authorOf({ response }));
       const accepted_at = new Date(clock.now()).toISOString();
       const [first] = receipts;

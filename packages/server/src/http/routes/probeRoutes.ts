@@ -25,7 +25,10 @@ export function probeRoutes(router: Router, { settings, reports, counts, probes,
     const body = siblings === null ? reports.readiness.read() : await readyOfAll(siblings, wasWhole ? peers() : null);
     wasWhole ||= body.ready;
     probes.note('/readyz', body.ready ? 200 : 503, body);
-    if (!body.ready) response.status(503).set('Retry-After', '1');
+    if (!body.ready) {
+      response.statusCode = 503;
+      response.setHeader('Retry-After', '1');
+    }
     return body;
   });
   router.raw('getMetrics', [

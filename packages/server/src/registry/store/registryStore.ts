@@ -3,9 +3,17 @@ import type { Core } from '../../core.js';
 import { type Signature, UNSIGNED } from '../../redis/installation.js';
 import { LuaScript } from '../../redis/luaScript.js';
 import { CLOCK_STEP_MS, type Clock, systemClock } from '../../util/clock.js';
-import { parseAmendment } from './amendment.js';
+import { NO_AMENDMENT, parseAmendment } from './amendment.js';
 import { closeCodeOf } from './refusals.js';
-import type { ClaimAnswer, Claimant, ClaimedMailbox, Entry, Owner, ReplacedOwner } from './registryTypes.js';
+import type {
+  ClaimAnswer,
+  Claimant,
+  ClaimedMailbox,
+  Entry,
+  Owner,
+  ReplacedOwner,
+  TokenOrders,
+} from './registryTypes.js';
 
 const CLOCK_STEP_S = CLOCK_STEP_MS / 1000;
 /** The remaining entry after a release, and a tombstone, live at least an hour, seconds (C4, C15). */
@@ -75,6 +83,8 @@ export interface Successor {
   /** The close code of a tombstone (C15), 0 when none stands. */
   readonly code: CloseCode | 0;
 }
+
+const NO_ORDERS: TokenOrders = Object.freeze({ revokedCode: 0, revokedUntil: 0, amendment: NO_AMENDMENT });
 
 /** The order was not written: the user's connections differ from those that were seen. */
 export const MOVED = Symbol('moved');
@@ -271,6 +281,12 @@ export class RegistryStore {
       mailbox,
       since,
     };
+  }
+
+  /** The orders about a token. There are none about nearly every user, which a plain command tells for less than the script. */
+  async orders(who: Pick<Claimant, 'userId' | 'issuedAt' | 'sessionId'>): Promise<TokenOrders> {
+    const { redis, keys } = this.parts;
+    return (await redis.exists(keys.revoked(who.userId))) === 0 ? NO_ORDERS : this.entry(who);
   }
 
   /** Writes the order and returns the owner at that moment, null when the user is not connected (C7). @param seen as for `revoke`. */

@@ -62,18 +62,21 @@ export interface Owner {
   readonly lease: string;
 }
 
-/** What the registry holds of one user's connection, read by reconcile.lua. */
-export interface Entry extends Owner {
-  /** Of a tombstone (C15), 0 when none stands. */
-  readonly code: CloseCode | 0;
-  readonly client: string;
-  readonly attempt: number;
+/** What admins ordered about a token. */
+export interface TokenOrders {
   /** Why the token is void, 0 when it is not. */
   readonly revokedCode: CloseCode | 0;
   /** End of a ban, milliseconds since the epoch, 0 = permanent; 0 too when the token is not banned. */
   readonly revokedUntil: number;
-  /** Of the token in the request. */
   readonly amendment: Amendment;
+}
+
+/** What the registry holds of one user's connection, read by reconcile.lua; its orders are about the token in the request. */
+export interface Entry extends Owner, TokenOrders {
+  /** Of a tombstone (C15), 0 when none stands. */
+  readonly code: CloseCode | 0;
+  readonly client: string;
+  readonly attempt: number;
   /** Null when the user has no mailbox. */
   readonly mailbox: MailboxHead | null;
   /** Cluster time since when the owner is established, ms; null while it is not, or when its node does not store it. */

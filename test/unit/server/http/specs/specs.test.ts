@@ -25,7 +25,7 @@ const asyncApi = (): Json => JSON.parse(JSON.stringify(asyncApiDocument('1.2.3',
 
 /** What express would serve, however it was mounted: `GET /path/:parameter`. */
 function mounted(): string[] {
-  const { stack } = stubRestApp({ reports: {} }).router;
+  const { stack } = stubRestApp({ reports: {} }).routes.router;
   return stack.flatMap(({ route }) => {
     if (!route) return [];
     const methods = new Set(route.stack.flatMap(({ method }) => (method ? [method.toUpperCase()] : [])));
