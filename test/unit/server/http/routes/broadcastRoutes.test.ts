@@ -93,7 +93,9 @@ describe('POST /broadcast', () => {
     const full = await world.node({ EVENT_QUEUE_MAX: '1' });
     const later = { ...EVENT, delay_ms: 600_000 };
     expect((await call(full, 'broadcast', { token: service, json: later })).status).to.equal(202);
-    const answer = await call(full, 'broadcast', { token: service, json: EVENT });
+    // An event that needs no queue is accepted even then.
+    expect((await call(full, 'broadcast', { token: service, json: EVENT })).status).to.equal(202);
+    const answer = await call(full, 'broadcast', { token: service, json: later });
     const problem = expectProblem(answer, 429, 'RATE_LIMITED');
     expect(Number(answer.headers.get('retry-after'))).to.be.within(1, 60);
     expect(problem.details?.retry_after_ms).to.be.a('number');
