@@ -1,4 +1,4 @@
-import type { AnyEvent } from '@unified-ws/client/core';
+import type { AnyEvent } from '@unified-ws/client';
 import { expect } from 'chai';
 import { until } from '../../support/wait.js';
 import { publish, SdkClients } from '../support/sdkClients.js';
@@ -60,7 +60,7 @@ describe('the first steps with a client', function () {
     await publish(node, 'notification_sent', { text: 'shipped' }, { target_user_ids: [user] });
     await until(() => calls === 1, { what: 'the event' });
     await client.request('ping');
-    expect(client.report().counts.acks).to.equal(0);
+    expect(client.report().counts.acks).to.equal(undefined);
     finish();
     await until(() => client.report().counts.acks === 1, { what: 'the acknowledgement' });
   });
@@ -80,7 +80,7 @@ describe('the first steps with a client', function () {
     await publish(node, 'custom_event', { n: 3 });
     await until(() => got.length === 3, { what: 'what was missed' });
     expect(got).to.deep.equal([1, 2, 3]);
-    expect(client.report().counts).to.include({ connections: 2, gaps: 0, events: 3 });
+    expect(client.report().counts).to.include({ connections: 2, events: 3 }).and.not.have.any.keys('gaps', 'repeats');
   });
 
   it('a loop over events must get them as handlers do, and end with the client', async () => {

@@ -1,4 +1,4 @@
-import { type Client, type ClientOptions, createClient, type UnifiedError } from '@unified-ws/client/core';
+import { type Client, type ClientOptions, createClient, type UnifiedError } from '@unified-ws/client';
 import { WebSocket } from 'ws';
 import { adminToken, token } from '../../support/tokens.js';
 

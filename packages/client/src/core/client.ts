@@ -1,14 +1,12 @@
 import type { ConnectionState } from './connectionState.js';
-import type { CoreLike } from './core.js';
-import type { AbortSignalLike, Environment } from './environment.js';
+import type { Core } from './core.js';
+import type { AbortSignalLike } from './environment.js';
 import { UnifiedError } from './errors.js';
 import type { EventMap } from './eventMap.js';
-import { EventStream } from './eventStream.js';
-import type { AnyEvent, Gap, Selector, ServerEvent, TypesOf } from './events.js';
-import { selects } from './events.js';
-import type { Report } from './journal.js';
+import { type AnyEvent, type Gap, type Selector, type ServerEvent, selects, type TypesOf } from './events.js';
+import type { Report } from './report.js';
 import type { RequestMap, RequestType } from './requestMap.js';
-import { type Apply, type FetchState, Snapshot } from './snapshot.js';
+import { dataOf } from './transport.js';
 
 export interface SubscribeOptions {
   /** Aborting it ends the subscription. */
@@ -29,53 +27,20 @@ export type Handler<E> = (event: E) => void | Promise<void>;
 export type Off = () => void;
 
 type RequestArguments<T extends RequestType> =
-  Record<string, never> extends RequestMap[T]['data']
+  Readonly<Record<string, never>> extends RequestMap[T]['data']
     ? [data?: RequestMap[T]['data'], options?: RequestOptions]
     : [data: RequestMap[T]['data'], options?: RequestOptions];
 
-interface Subscription {
-  readonly selectors: readonly string[];
-  readonly handler: Handler<AnyEvent>;
-}
-
-/** What an application holds: handlers, state and requests of one user. */
-export class Client<Events extends object = EventMap> {
-  private readonly core: CoreLike;
-  private readonly environment: Environment;
-  private readonly takeError: (error: UnifiedError) => void;
-  private readonly subscriptions = new Set<Subscription>();
-  private readonly stateListeners = new Set<(state: ConnectionState) => void>();
-  private readonly gapListeners = new Set<(gap: Gap) => void>();
-  private readonly streams = new Set<Off>();
-
-  /** @param onError gets what handlers throw, and what the connection goes on in spite of. */
-  constructor(core: CoreLike, environment: Environment, onError: (error: UnifiedError) => void) {
-    this.core = core;
-    this.environment = environment;
-    this.takeError = onError;
-    core.listen({
-      onState: (state) => {
-        this.tell(this.stateListeners, state);
-        if (state.status === 'closed') for (const end of [...this.streams]) end();
-      },
-      onEvent: (event) => this.deliver(event),
-      onGap: (gap) => this.tell(this.gapListeners, gap),
-      onError,
-    });
-  }
-
+/** What an application holds: handlers, state and requests of one user. All methods can be called without `this`. */
+export interface Client<Events extends object = EventMap> {
   /** The same object until it changes: `useSyncExternalStore(client.onState, client.getState)`. */
-  get state(): ConnectionState {
-    return this.core.state;
-  }
-
-  readonly getState = (): ConnectionState => this.core.state;
-
+  readonly state: ConnectionState;
+  getState(): ConnectionState;
   /** Calls back after each change of state. */
-  readonly onState = (listener: (state: ConnectionState) => void): Off => add(this.stateListeners, listener);
+  onState(listener: (state: ConnectionState) => void): Off;
 
-  /** Calls back when events were lost: load again what depends on them. `snapshot` does that by itself. */
-  readonly onGap = (listener: (gap: Gap) => void): Off => add(this.gapListeners, listener);
+  /** Calls back when events were lost: load again what depends on them. `keepSnapshot` does that by itself. */
+  onGap(listener: (gap: Gap) => void): Off;
 
   /**
    * Calls the handler for each event of a type, or of all types that a pattern names. Connects, and subscribes on the server. A
@@ -87,84 +52,8 @@ export class Client<Events extends object = EventMap> {
   on<S extends Selector<Events>>(
     selector: S | readonly S[],
     handler: Handler<ServerEvent<Events, TypesOf<Events, S>>>,
-    { signal }: SubscribeOptions = {},
-  ): Off {
-    if (signal?.aborted) return () => undefined;
-    const selectors = typeof selector === 'string' ? [selector] : selector;
-    const subscription: Subscription = { selectors, handler: handler as Handler<AnyEvent> };
-    this.subscriptions.add(subscription);
-    this.select();
-    this.core.connect();
-    const off = (): void => {
-      signal?.removeEventListener('abort', off);
-      if (this.subscriptions.delete(subscription)) this.select();
-    };
-    signal?.addEventListener('abort', off);
-    return off;
-  }
-
-  /**
-   * The events as an async iterator, from this call on. An event counts as handled when the next one is asked for, or the loop is left.
-   * The loop ends with the signal, and with `close`.
-   *
-   * @example
-   * for await (const event of client.events('zone_*')) console.log(event.type, event.data);
-   */
-  events<S extends Selector<Events>>(
-    selector: S | readonly S[],
-    options: SubscribeOptions = {},
-  ): AsyncIterableIterator<ServerEvent<Events, TypesOf<Events, S>>> {
-    const stream = new EventStream<ServerEvent<Events, TypesOf<Events, S>>>((take) => {
-      const off = this.on(selector, take);
-      return () => {
-        options.signal?.removeEventListener('abort', stream.end);
-        this.streams.delete(stream.end);
-        off();
-      };
-    });
-    this.streams.add(stream.end);
-    options.signal?.addEventListener('abort', stream.end);
-    if (options.signal?.aborted) stream.end();
-    return stream;
-  }
-
-  /**
-   * A copy of a state of the server that follows its events. Calls `apply` with a fetched state, then with each event that came since
-   * the fetch began, and again with a newly fetched state after a gap. An event may already be in the state that was fetched.
-   *
-   * @returns a function that ends it.
-   * @example
-   * client.snapshot('zone_*', () => fetchZones(), (change) => {
-   *   if ('state' in change) zones.replace(change.state);
-   *   else zones.update(change.event);
-   * });
-   */
-  snapshot<S extends Selector<Events>, T>(
-    selector: S | readonly S[],
-    fetchState: FetchState<T>,
-    apply: Apply<T, ServerEvent<Events, TypesOf<Events, S>>>,
-    { signal }: SubscribeOptions = {},
-  ): Off {
-    const snapshot = new Snapshot<T, ServerEvent<Events, TypesOf<Events, S>>>(fetchState, apply, {
-      ready: () => this.core.ready(),
-      pause: (ms) => new Promise((resolve) => this.environment.setTimer(ms, resolve)),
-      onError: (code, error) => this.fault(code, error),
-    });
-    const ends = [
-      this.onGap(() => snapshot.restart()),
-      this.onState(({ status }) => status === 'connected' && snapshot.resume()),
-      this.on(selector, (event) => snapshot.take(event)),
-    ];
-    const off = (): void => {
-      signal?.removeEventListener('abort', off);
-      snapshot.end();
-      for (const end of ends) end();
-    };
-    signal?.addEventListener('abort', off);
-    if (signal?.aborted) off();
-    else snapshot.restart();
-    return off;
-  }
+    options?: SubscribeOptions,
+  ): Off;
 
   /**
    * Sends a request and resolves with the data of the reply. Waits for a connection.
@@ -173,85 +62,126 @@ export class Client<Events extends object = EventMap> {
    * @example
    * const { node_id } = await client.request('get_connection_status');
    */
-  request<T extends RequestType>(type: T, ...args: RequestArguments<T>): Promise<RequestMap[T]['reply']> {
-    const [data = {}, { signal, timeoutMs = 10_000 } = {}] = args;
-    const reply = this.core.request(type, data, timeoutMs) as Promise<RequestMap[T]['reply']>;
-    if (!signal) return reply;
-    return new Promise((resolve, reject) => {
-      const abort = (): void => reject(signal.reason);
-      if (signal.aborted) abort();
-      signal.addEventListener('abort', abort);
-      reply.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-    });
-  }
+  request<T extends RequestType>(type: T, ...args: RequestArguments<T>): Promise<RequestMap[T]['reply']>;
 
   /** Connects, if nothing has yet. Handlers and requests do so by themselves. */
-  connect(): void {
-    this.core.connect();
-  }
-
+  connect(): void;
   /** Resolves when connected, and subscribed to what the handlers select. @throws UnifiedError CLOSED */
-  ready(): Promise<void> {
-    return this.core.ready();
-  }
-
+  ready(): Promise<void>;
   /** Begins anew after `failed`. Otherwise tries at once what is waiting for its time. */
-  reconnect(): void {
-    this.core.reconnect();
-  }
-
+  reconnect(): void;
   /** Ends the connection for good. */
-  close(): void {
-    this.core.close();
-  }
-
+  close(): void;
   /** As `close`, and forgets the positions: the next user of this device starts anew. */
-  logout(): void {
-    this.core.logout();
-  }
-
+  logout(): void;
   /** The last changes of state, and counts. No token, no payload. */
-  report(): Report {
-    return this.core.report();
-  }
-
-  private select(): void {
-    this.core.select([...new Set([...this.subscriptions].flatMap(({ selectors }) => selectors))]);
-  }
-
-  private deliver(event: AnyEvent): void | Promise<void> {
-    const waiting: Promise<void>[] = [];
-    for (const { selectors, handler } of [...this.subscriptions]) {
-      if (!selectors.some((selector) => selects(selector, event.type))) continue;
-      try {
-        const handling = handler(event);
-        if (handling) waiting.push(handling.catch((error: unknown) => this.fault('HANDLER_FAILED', error)));
-      } catch (error) {
-        this.fault('HANDLER_FAILED', error);
-      }
-    }
-    if (waiting.length > 0) return Promise.all(waiting).then(() => undefined);
-  }
-
-  private tell<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
-    for (const listener of [...listeners]) {
-      try {
-        listener(value);
-      } catch (error) {
-        this.fault('HANDLER_FAILED', error);
-      }
-    }
-  }
-
-  private fault(code: 'HANDLER_FAILED' | 'SNAPSHOT_FAILED', cause: unknown): void {
-    const message = code === 'HANDLER_FAILED' ? 'A handler threw.' : 'fetchState threw; it is called again.';
-    this.takeError(new UnifiedError({ code, message }, cause));
-  }
+  report(): Report;
+  /** Hands an error to the `onError` of the application. For layers above. */
+  raise(error: UnifiedError): void;
 }
 
-function add<T>(listeners: Set<T>, listener: T): Off {
-  listeners.add(listener);
-  return () => {
-    listeners.delete(listener);
+interface Subscription {
+  readonly selectors: readonly string[];
+  readonly handler: Handler<AnyEvent>;
+}
+
+/** @returns a function that calls `end`, as the abort of the signal does. */
+export function linked(signal: AbortSignalLike | undefined, end: () => void): Off {
+  const off = (): void => {
+    signal?.removeEventListener('abort', off);
+    end();
   };
+  signal?.addEventListener('abort', off);
+  if (signal?.aborted) off();
+  return off;
+}
+
+/** @param onError gets what handlers throw, and what the connection goes on in spite of. Must not throw. */
+export function createClientOf<Events extends object>(
+  core: Core,
+  onError: (error: UnifiedError) => void,
+): Client<Events> {
+  const { listen, select, request, ...shared } = core;
+  const subscriptions = new Set<Subscription>();
+  const stateListeners = new Set<(state: ConnectionState) => void>();
+  const gapListeners = new Set<(gap: Gap) => void>();
+
+  const handlerFailed = (cause: unknown): void =>
+    onError(new UnifiedError('HANDLER_FAILED', 'A handler threw.', { cause }));
+
+  /** @returns a promise if there is something to wait for. It never rejects. */
+  const call = <T>(handler: (value: T) => void | Promise<void>, value: T): Promise<void> | void => {
+    try {
+      const handling = handler(value);
+      // A handler may return anything, such as what `push` returns.
+      if (dataOf(handling).then) return Promise.resolve(handling).catch(handlerFailed);
+    } catch (error) {
+      handlerFailed(error);
+    }
+    return undefined;
+  };
+
+  const add = <T>(listeners: Set<T>, listener: T): Off => {
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+    };
+  };
+
+  const declare = (): void => {
+    select([...new Set([...subscriptions].flatMap(({ selectors }) => selectors))]);
+  };
+
+  const on = (
+    selector: string | readonly string[],
+    handler: Handler<AnyEvent>,
+    options: SubscribeOptions = {},
+  ): Off => {
+    const remove = add(subscriptions, { selectors: [selector].flat(), handler });
+    declare();
+    core.connect();
+    return linked(options.signal, () => {
+      remove();
+      declare();
+    });
+  };
+
+  const onState = (listener: (state: ConnectionState) => void): Off => add(stateListeners, listener);
+  const onGap = (listener: (gap: Gap) => void): Off => add(gapListeners, listener);
+
+  listen({
+    onState(state) {
+      for (const listener of [...stateListeners]) call(listener, state);
+    },
+    onGap(gap) {
+      for (const listener of [...gapListeners]) call(listener, gap);
+    },
+    onEvent(event) {
+      const waiting = [...subscriptions]
+        .filter(({ selectors }) => selectors.some((selector) => selects(selector, event.type)))
+        .map(({ handler }) => call(handler, event))
+        .filter((handling) => handling !== undefined);
+      return waiting.length > 0 ? Promise.all(waiting).then(() => undefined) : undefined;
+    },
+    onError,
+  });
+
+  const client = {
+    ...shared,
+    raise: onError,
+    get state() {
+      return core.getState();
+    },
+    onState,
+    onGap,
+    on,
+    request(type: string, data: object = {}, { signal, timeoutMs = 10_000 }: RequestOptions = {}) {
+      return new Promise((resolve, reject) => {
+        const off = linked(signal, () => reject(signal?.reason));
+        request(type, data, timeoutMs).then(resolve, reject).finally(off);
+      });
+    },
+  };
+  // Types of events exist for the compiler alone.
+  return client as unknown as Client<Events>;
 }

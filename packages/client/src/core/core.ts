@@ -2,18 +2,18 @@ import { type ConnectionState, type ConnectionStatus, IDLE, type StateReason, TR
 import type { Environment } from './environment.js';
 import { UnifiedError } from './errors.js';
 import type { AnyEvent, Gap, Scope } from './events.js';
-import { Journal, type Report } from './journal.js';
-import { Liveness } from './liveness.js';
+import { type Liveness, watchLiveness } from './liveness.js';
 import type { CoreOptions } from './options.js';
-import { Progress, type ResumePoint, SCOPES } from './progress.js';
+import { createProgress, type ResumePoint, SCOPES } from './progress.js';
 import { afterClose, hintIn, hintMs, STABLE_MS } from './reconnectPolicy.js';
-import { Requests } from './requests.js';
-import { Retries } from './retries.js';
-import { Subscriptions } from './subscriptions.js';
-import { isUnauthorized, Tokens } from './tokens.js';
-import { type Data, dataOf, type Frame, Transport } from './transport.js';
+import type { Counted, Report, Transition } from './report.js';
+import { createRequests } from './requests.js';
+import { createRetries } from './retries.js';
+import { createSubscriptions } from './subscriptions.js';
+import { createTokens, isUnauthorized } from './tokens.js';
+import { ABNORMAL, type Data, dataOf, type Frame, openTransport, type Transport, textOrNull } from './transport.js';
 
-/** What a core tells. Plain data but for errors, which have `facts()`. */
+/** What a core tells. Plain data but for errors, which `factsOf` makes plain. */
 export interface CoreListener {
   onState(state: ConnectionState): void;
   /** The event is handled on return, or when the promise resolves. Must not throw or reject. */
@@ -22,9 +22,10 @@ export interface CoreListener {
   onError(error: UnifiedError): void;
 }
 
-/** What a client needs of a core. The tab layer brings one that speaks through a message port. */
-export interface CoreLike {
-  readonly state: ConnectionState;
+/** The one connection of a user. The tab layer brings a core that speaks through a message port. */
+export interface Core {
+  /** The same object until it changes. */
+  getState(): ConnectionState;
   /** Once, before anything else. */
   listen(listener: CoreListener): void;
   /** Begins, unless it has. */
@@ -43,458 +44,417 @@ export interface CoreLike {
   report(): Report;
 }
 
-/** One WebSocket and what belongs to it. */
-interface Attempt {
-  transport: Transport | null;
-  liveness: Liveness | null;
-  /** Monotonic ms. */
-  establishedAt: number;
-  /** What comes is left unread: the positions stay, and the next connection resumes from them. */
-  isMuted: boolean;
-  cancelTimer: () => void;
+/** A core that has the connection itself. */
+export interface OwningCore extends Core {
+  /** Where another instance can go on. Plain data, and grows with each event. */
+  resumePoint(): ResumePoint;
 }
 
-/** The code of a connection that ended without a close frame. */
-const ABNORMAL = 1006;
+/** One WebSocket and what belongs to it. */
+interface Attempt {
+  transport?: Transport;
+  liveness?: Liveness;
+  /** Monotonic ms. */
+  establishedAt?: number;
+  /** What comes is left unread: the positions stay, and the next connection resumes from them. */
+  isMuted?: boolean;
+  cancelTimer?: () => void;
+}
+
 const SUPERSEDED = 4001;
+const KEPT_TRANSITIONS = 200;
 /** Acknowledgements and kept positions may lag by this. */
 const CHECKPOINT_MS = 200;
 const TOKEN_RETRY_MS = 5000;
 const REQUEST_MS = 10_000;
 const HEARTBEAT_MS = 25_000;
 
-const nothing = (): void => undefined;
-const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+const isScope = (value: unknown): value is Scope => SCOPES.includes(value as Scope);
 
-/** The one connection of a user: keeps it up, and hands each event over once and in order. */
-export class Core implements CoreLike {
-  state: ConnectionState = IDLE;
-  private readonly options: CoreOptions;
-  private readonly environment: Environment;
-  private readonly journal = new Journal();
-  private readonly tokens: Tokens;
-  private readonly requests: Requests;
-  private readonly retries: Retries;
-  private readonly progress: Progress;
-  private readonly subscriptions: Subscriptions;
-  private readonly nextAttempt: () => string;
-  private listener: CoreListener | null = null;
+/** A random id for the life of this instance, and a number that grows. */
+function attemptsOfOneInstance({ random }: Environment): () => string {
+  const id = Array.from({ length: 16 }, () => Math.floor(random() * 36).toString(36)).join('');
+  let attempt = 0;
+  return () => {
+    attempt += 1;
+    return `${id}.${attempt}`;
+  };
+}
+
+/** Keeps the connection up, and hands each event over once and in order. */
+export function createCore(options: CoreOptions, environment: Environment): OwningCore {
+  const {
+    getToken,
+    positions: store,
+    tokenTimeoutMs = 30_000,
+    connectTimeoutMs = 20_000,
+    pingTimeoutMs = 5000,
+  } = options;
+  const nextAttempt = options.nextAttempt ?? attemptsOfOneInstance(environment);
+  const transitions: Transition[] = [];
+  const counts: Partial<Record<Counted, number>> = {};
+  let state: ConnectionState = IDLE;
+  let listener: CoreListener;
   /** Established. */
-  private current: Attempt | null = null;
+  let current: Attempt | null = null;
   /** Under way: alone, or beside the current one that it will replace. */
-  private next: Attempt | null = null;
-  private lastCode: number | null = null;
-  private hasConnected = false;
-  private hasResubscribed = false;
+  let next: Attempt | null = null;
+  let lastCode: number | null = null;
+  let hasConnected = false;
+  let hasResubscribed = false;
   /** The position that this connection acknowledged last. */
-  private acked: string | null = null;
-  private cancelCheckpoint: (() => void) | null = null;
-  private endWake: () => void = nothing;
+  let acked: string | null = null;
+  let cancelCheckpoint: (() => void) | null = null;
+  let endWake: (() => void) | null = null;
 
-  constructor(options: CoreOptions, environment: Environment) {
-    this.options = options;
-    this.environment = environment;
-    this.tokens = new Tokens(options.getToken, environment, options.tokenTimeoutMs ?? 30_000);
-    this.requests = new Requests(environment);
-    this.retries = new Retries(environment, () => this.dial());
-    this.progress = new Progress(() => this.planCheckpoint());
-    this.subscriptions = new Subscriptions({
-      request: (type, data = {}) => this.requests.request(type, data, REQUEST_MS),
-      onError: (error) => this.fault(error),
-      after: (ms, callback) => environment.setTimer(ms, callback),
-    });
-    this.nextAttempt = options.nextAttempt ?? attemptsOfOneInstance(environment);
-    if (options.resume) this.progress.restore(options.resume);
+  const tokens = createTokens(getToken, environment, tokenTimeoutMs);
+  const requests = createRequests(environment);
+  const retries = createRetries(environment, dial);
+  const subscriptions = createSubscriptions({
+    request: (type, data) => requests.send(type, data, REQUEST_MS),
+    onError: fault,
+    after: environment.setTimer,
+  });
+  let progress = createProgress(options.resume, planCheckpoint);
+
+  // State
+
+  function count(what: Counted): void {
+    counts[what] = (counts[what] ?? 0) + 1;
   }
 
-  listen(listener: CoreListener): void {
-    this.listener = listener;
+  function isOver(): boolean {
+    return state.status === 'failed' || state.status === 'closed';
   }
 
-  connect(): void {
-    if (this.state.status !== 'idle') return;
-    this.endWake = this.environment.onWake(() => this.wake());
-    this.go('connecting', 'requested');
-    void this.begin();
+  function closedError(): UnifiedError {
+    return new UnifiedError('CLOSED', 'The client is closed, or has failed.');
   }
 
-  private async begin(): Promise<void> {
-    const { positions, resume } = this.options;
-    try {
-      const kept = resume ? null : await positions?.load();
-      if (kept) this.progress.restore({ positions: kept, recentIds: [] });
-    } catch (error) {
-      this.fault(new UnifiedError({ code: 'POSITIONS_FAILED', message: 'The positions could not be loaded.' }, error));
-    }
-    if (this.state.status === 'connecting') this.retries.hurry();
-  }
-
-  select(selectors: readonly string[]): void {
-    this.subscriptions.select(selectors);
-  }
-
-  ready(): Promise<void> {
-    this.connect();
-    return this.isOver ? Promise.reject(closedError()) : this.subscriptions.whenInForce();
-  }
-
-  request(type: string, data: object, timeoutMs: number): Promise<unknown> {
-    this.connect();
-    return this.isOver ? Promise.reject(closedError()) : this.requests.request(type, data, timeoutMs);
-  }
-
-  reconnect(): void {
-    if (this.state.status !== 'failed') {
-      this.connect();
-      this.wake();
-      return;
-    }
-    this.hasConnected = false;
-    this.retries.reset();
-    this.go('connecting', 'requested');
-    this.retries.hurry();
-  }
-
-  close(): void {
-    this.checkpoint();
-    this.stop('closed', 'closed');
-    this.endWake();
-  }
-
-  logout(): void {
-    this.close();
-    this.options.positions?.clear();
-  }
-
-  report(): Report {
-    return this.journal.report(this.state);
-  }
-
-  /** For another instance that takes over; plain data. */
-  get resumePoint(): ResumePoint {
-    return this.progress.resumePoint;
-  }
-
-  private get isOver(): boolean {
-    return this.state.status === 'failed' || this.state.status === 'closed';
-  }
-
-  private go(status: ConnectionStatus, reason: StateReason | null, message = ''): void {
-    if (!TRANSITIONS[this.state.status].includes(status)) return;
+  function go(status: ConnectionStatus, reason: StateReason | null, message = ''): void {
+    if (!TRANSITIONS[state.status].includes(status)) return;
+    const code = status === 'connected' ? null : lastCode;
     const willRetry = status !== 'failed' && status !== 'closed';
-    const { retryAt, count: attempt } = this.retries;
-    const code = status === 'connected' ? null : this.lastCode;
-    // The parts of a state fit together by the calls of this method.
-    this.state = { status, reason, code, message, retryAt, attempt, willRetry } as ConnectionState;
-    const transition = { at: this.environment.wallNow(), ...this.state };
-    this.journal.add(transition);
-    if (this.options.debug) this.environment.log('debug', status, transition);
-    this.listener?.onState(this.state);
+    const { retryAt, count: attempt } = retries;
+    // The parts fit together by the calls of this function.
+    state = { status, reason, code, message, retryAt, attempt, willRetry } as ConnectionState;
+    const transition = { at: environment.wallNow(), ...state };
+    transitions.push(transition);
+    if (transitions.length > KEPT_TRANSITIONS) transitions.shift();
+    if (options.debug) environment.log('debug', status, transition);
+    listener.onState(state);
   }
 
   /** On the way to the next connection. */
-  private proceed(reason: StateReason, message = ''): void {
-    this.go(this.current ? 'recovering' : this.hasConnected ? 'reconnecting' : 'connecting', reason, message);
+  function proceed(reason: StateReason, message = ''): void {
+    go(current ? 'recovering' : hasConnected ? 'reconnecting' : 'connecting', reason, message);
   }
 
-  private fault(error: UnifiedError): void {
-    this.journal.counts.errors += 1;
-    this.listener?.onError(error);
+  function fault(error: UnifiedError): void {
+    count('errors');
+    listener.onError(error);
   }
 
-  private dial(): void {
-    const attempt: Attempt = {
-      transport: null,
-      liveness: null,
-      establishedAt: 0,
-      isMuted: false,
-      cancelTimer: nothing,
-    };
-    this.next = attempt;
-    this.proceed(this.state.reason ?? 'lost', this.state.message);
-    void this.open(attempt);
+  // From the first attempt to connection_established
+
+  async function begin(): Promise<void> {
+    const kept = options.resume ? null : await stored(() => store?.load());
+    if (kept) progress = createProgress({ positions: kept, recentIds: [] }, planCheckpoint);
+    if (state.status === 'connecting') retries.hurry();
   }
 
-  private async open(attempt: Attempt): Promise<void> {
-    let token: string;
+  /** The client goes on without a store that fails. */
+  async function stored<T>(work: () => T | Promise<T>): Promise<T | undefined> {
     try {
-      token = await this.tokens.get();
+      return await work();
+    } catch (cause) {
+      fault(new UnifiedError('POSITIONS_FAILED', 'The store of the positions failed.', { cause }));
+      return undefined;
+    }
+  }
+
+  function dial(): void {
+    next = {};
+    proceed(state.reason ?? 'lost', state.message);
+    void open(next);
+  }
+
+  async function open(attempt: Attempt): Promise<void> {
+    try {
+      const token = await tokens.get();
+      if (next !== attempt) return;
+      retries.opened();
+      count('attempts');
+      attempt.cancelTimer = environment.setTimer(connectTimeoutMs, () => ended(attempt, ABNORMAL, ''));
+      attempt.transport = openTransport(environment, url(), ['unified.v1', `bearer.${token}`], {
+        onFrame: (frame) => onFrame(attempt, frame),
+        onClose: (code, message) => ended(attempt, code, message),
+      });
     } catch (error) {
-      if (this.next !== attempt) return;
-      this.retries.opened();
-      this.next = null;
-      this.tokenFailed(error);
-      if (this.isOver) return;
-      this.retries.fail(0);
-      this.proceed('token');
+      if (next !== attempt) return;
+      retries.opened();
+      next = null;
+      if (tokenFailed(error)) return;
+      retries.fail(0);
+      proceed('token');
+    }
+  }
+
+  function url(): string {
+    const { broadcast, user } = progress.received;
+    const base = options.url.replace(/^http/, 'ws');
+    const resume = broadcast === null && user === null ? '' : `&resume=${broadcast ?? ''}~${user ?? ''}`;
+    return `${base}${base.includes('?') ? '&' : '?'}client=${nextAttempt()}${resume}`;
+  }
+
+  /** @returns whether that is the end. */
+  function tokenFailed(error: unknown): boolean {
+    if (isUnauthorized(error)) stop('failed', 'unauthorized');
+    else fault(error as UnifiedError);
+    return isOver();
+  }
+
+  function established(attempt: Attempt, data: Data): void {
+    if (current) leave(current);
+    attempt.cancelTimer?.();
+    attempt.establishedAt = environment.now();
+    current = attempt;
+    next = null;
+    retries.cancel();
+    hasConnected = true;
+    acked = null;
+    count('connections');
+    const interval = Number(data.heartbeat_interval_ms);
+    attempt.liveness = watchLiveness(environment, interval > 0 ? interval : HEARTBEAT_MS, pingTimeoutMs, {
+      ping: () => attempt.transport?.send({ type: 'ping' }),
+      onSilent: (isSilent) => (isSilent ? proceed('silent') : go('connected', null)),
+      onDead: () => ended(attempt, ABNORMAL, '', 'silent'),
+    });
+    const { broadcast, user } = progress.received;
+    const mayHold = !hasResubscribed && (broadcast !== null || user !== null);
+    hasResubscribed = subscriptions.established(data.subscriptions, mayHold);
+    attempt.isMuted = hasResubscribed;
+    if (attempt.transport) requests.open(attempt.transport);
+    if (attempt.isMuted) {
+      void resubscribe(attempt);
       return;
     }
-    if (this.next !== attempt) return;
-    this.retries.opened();
-    this.journal.counts.attempts += 1;
-    const { connectTimeoutMs = 20_000 } = this.options;
-    attempt.cancelTimer = this.environment.setTimer(connectTimeoutMs, () => this.giveUp(attempt, 'lost'));
-    attempt.transport = new Transport(this.environment, this.url(), ['unified.v1', `bearer.${token}`], {
-      onFrame: (frame) => this.onFrame(attempt, frame),
-      onRubbish: () => {
-        this.journal.counts.rubbish += 1;
-      },
-      onClose: (code, message) => this.ended(attempt, code, message),
-    });
-  }
-
-  private url(): string {
-    const { broadcast, user } = this.progress.positions;
-    const url = this.options.url.replace(/^http/, 'ws');
-    const resume = broadcast === null && user === null ? '' : `&resume=${broadcast ?? ''}~${user ?? ''}`;
-    return `${url}${url.includes('?') ? '&' : '?'}client=${this.nextAttempt()}${resume}`;
-  }
-
-  /** Goes on, or stops, with what `getToken` threw. */
-  private tokenFailed(error: unknown): void {
-    if (isUnauthorized(error)) this.stop('failed', 'unauthorized');
-    else this.fault(error as UnifiedError);
-  }
-
-  private onFrame(attempt: Attempt, frame: Frame): void {
-    this.journal.counts.messages += 1;
-    attempt.liveness?.heard();
-    if (attempt === this.current) this.receive(attempt, frame);
-    else if (frame.type === 'connection_established') this.established(attempt, dataOf(frame.data));
-  }
-
-  private established(attempt: Attempt, data: Data): void {
-    const { environment, options, current } = this;
-    if (current) this.drop(current);
-    attempt.cancelTimer();
-    attempt.establishedAt = environment.now();
-    this.current = attempt;
-    this.next = null;
-    this.retries.cancel();
-    this.hasConnected = true;
-    this.acked = null;
-    this.journal.counts.connections += 1;
-    const interval = Number(data.heartbeat_interval_ms);
-    attempt.liveness = new Liveness(
-      environment,
-      interval > 0 ? interval : HEARTBEAT_MS,
-      options.pingTimeoutMs ?? 5000,
-      {
-        ping: () => attempt.transport?.send({ type: 'ping' }),
-        onSilent: () => this.proceed('silent'),
-        onAlive: () => this.go('connected', null),
-        onDead: () => this.giveUp(attempt, 'silent'),
-      },
-    );
-    const { broadcast, user } = this.progress.positions;
-    const mayHold = !this.hasResubscribed && (broadcast !== null || user !== null);
-    attempt.isMuted = this.subscriptions.established(data.subscriptions, mayHold);
-    this.hasResubscribed = attempt.isMuted;
-    this.requests.open((message) => attempt.transport?.send(message));
-    if (attempt.isMuted) void this.resubscribe(attempt);
-    else {
-      this.resumed(dataOf(data.resume), dataOf(data.positions));
-      this.go('connected', null);
-      void this.subscriptions.sync();
-      this.planCheckpoint();
-    }
+    resumed(dataOf(data.resume), dataOf(data.positions));
+    go('connected', null);
+    void subscriptions.sync();
+    planCheckpoint();
   }
 
   /** Types were missing, so events were left out of what follows: the set is mended first, then a new connection resumes. */
-  private async resubscribe(attempt: Attempt): Promise<void> {
-    this.proceed('resubscribing');
-    await this.subscriptions.sync();
-    if (this.current !== attempt) return;
-    this.leave(attempt);
-    this.retries.hurry();
-    this.proceed('resubscribing');
+  async function resubscribe(attempt: Attempt): Promise<void> {
+    proceed('resubscribing');
+    await subscriptions.sync();
+    if (current !== attempt) return;
+    leave(attempt);
+    retries.hurry();
+    proceed('resubscribing');
   }
 
   /** Where this connection goes on, and what it cannot bring. */
-  private resumed(results: Data, positions: Data): void {
+  function resumed(results: Data, positions: Data): void {
     for (const scope of SCOPES) {
-      const ours = this.progress.positions[scope];
-      const told = textOrNull(positions[scope]);
-      const result = results[scope];
-      // Ours may be ahead of what was told: events came on the former connection after this one was dialled.
-      if (ours !== null && (result === 'full' || told === ours)) continue;
-      if (ours !== null)
-        this.gap({ scope, from: ours, to: told, reason: result === 'partial' ? 'trimmed' : 'log_reset' });
-      this.progress.move(scope, told);
+      const from = progress.received[scope];
+      const to = textOrNull(positions[scope]);
+      // Ours may be ahead of what is told: events came on the former connection after this one was dialled.
+      if (from !== null && (results[scope] === 'full' || to === from)) continue;
+      if (from !== null) gap({ scope, from, to, reason: results[scope] === 'partial' ? 'trimmed' : 'log_reset' });
+      progress.move(scope, to);
     }
   }
 
-  private gap(gap: Gap): void {
-    this.journal.counts.gaps += 1;
-    this.listener?.onGap(gap);
+  // What comes
+
+  function onFrame(attempt: Attempt, frame: Frame | null): void {
+    attempt.liveness?.heard();
+    count('messages');
+    if (!frame) count('rubbish');
+    else if (attempt === current) receive(attempt, frame);
+    else if (frame.type === 'connection_established') established(attempt, dataOf(frame.data));
   }
 
-  private receive(attempt: Attempt, frame: Frame): void {
-    if (frame.scope !== undefined) {
-      if (!attempt.isMuted) this.event(frame);
-      return;
-    }
-    if (this.requests.settle(frame)) return;
+  function receive(attempt: Attempt, frame: Frame): void {
     const data = dataOf(frame.data);
-    switch (frame.type) {
-      case 'heartbeat':
-        if (!attempt.isMuted) this.move(dataOf(data.positions));
-        break;
-      case 'gap':
-        if (!attempt.isMuted && isScope(data.scope)) {
-          const to = textOrNull(data.to);
-          this.gap({ ...(data as unknown as Gap), to });
-          this.move({ [data.scope]: to });
-        }
-        break;
-      case 'subscription_updated':
-        this.subscriptions.changed(data.subscriptions);
-        break;
-      case 'token_expiring':
-        void this.renewToken(attempt);
-        break;
-      case 'server_draining':
-        if (this.next) break;
-        this.retries.comeBack(hintMs(data.reconnect_after_ms));
-        this.proceed('draining');
-        break;
-      default:
-        break;
+    if (frame.scope !== undefined) {
+      if (!attempt.isMuted) event(frame);
+    } else if (requests.settle(frame)) return;
+    else if (frame.type === 'subscription_updated') subscriptions.changed(data.subscriptions);
+    else if (frame.type === 'token_expiring') void renewToken(attempt);
+    else if (frame.type === 'server_draining' && !next) {
+      retries.comeBack(hintMs(data.reconnect_after_ms));
+      proceed('draining');
+    } else if (attempt.isMuted) return;
+    else if (frame.type === 'heartbeat') move(dataOf(data.positions));
+    else if (frame.type === 'gap' && isScope(data.scope)) {
+      gap(data as unknown as Gap);
+      move({ [data.scope]: data.to });
     }
   }
 
-  private move(positions: Data): void {
+  function gap(told: Gap): void {
+    count('gaps');
+    listener.onGap(told);
+  }
+
+  function move(positions: Data): void {
     for (const scope of SCOPES) {
       const position = textOrNull(positions[scope]);
-      if (position !== null) this.progress.move(scope, position);
+      if (position !== null) progress.move(scope, position);
     }
   }
 
-  private event(frame: Frame): void {
+  function event(frame: Frame): void {
     const { id, scope, position } = frame;
-    if (!isScope(scope) || typeof id !== 'string' || (typeof position !== 'string' && position !== null)) {
-      this.journal.counts.rubbish += 1;
+    if (!isScope(scope) || typeof id !== 'string') {
+      count('rubbish');
       return;
     }
-    const done = position === null ? nothing : this.progress.receive(scope, position);
-    if (position !== null && this.progress.isRepeat(id)) {
-      this.journal.counts.repeats += 1;
+    // An ephemeral event is in no log, so it never comes again.
+    const done = typeof position === 'string' ? progress.receive(scope, position) : null;
+    if (done && progress.isRepeat(id)) {
+      count('repeats');
       done();
       return;
     }
-    this.journal.counts.events += 1;
-    const handling = this.listener?.onEvent(frame as unknown as AnyEvent);
+    count('events');
+    const handling = listener.onEvent(frame as unknown as AnyEvent);
     if (handling) void handling.then(done);
-    else done();
+    else done?.();
   }
 
   /** In band, so that the connection goes on. */
-  private async renewToken(attempt: Attempt): Promise<void> {
+  async function renewToken(attempt: Attempt): Promise<void> {
+    tokens.forget('expiring');
     try {
-      const token = await this.tokens.renew('expiring');
-      if (this.current === attempt) await this.requests.request('refresh_token', { token }, REQUEST_MS);
+      const token = await tokens.get();
+      if (current === attempt) await requests.send('refresh_token', { token }, REQUEST_MS);
     } catch (error) {
-      if (this.current !== attempt) return;
-      this.tokenFailed(error);
-      attempt.cancelTimer = this.environment.setTimer(TOKEN_RETRY_MS, () => void this.renewToken(attempt));
+      if (current !== attempt || tokenFailed(error)) return;
+      attempt.cancelTimer = environment.setTimer(TOKEN_RETRY_MS, () => void renewToken(attempt));
     }
   }
 
-  private planCheckpoint(): void {
-    this.cancelCheckpoint ??= this.environment.setTimer(CHECKPOINT_MS, () => this.checkpoint());
+  function planCheckpoint(): void {
+    cancelCheckpoint ??= environment.setTimer(CHECKPOINT_MS, checkpoint);
   }
 
   /** Acknowledges and keeps what was handled. */
-  private checkpoint(): void {
-    this.cancelCheckpoint?.();
-    this.cancelCheckpoint = null;
-    const { handled } = this.progress;
-    const { current } = this;
-    if (current && !current.isMuted && handled.user !== null && handled.user !== this.acked) {
-      this.acked = handled.user;
-      this.journal.counts.acks += 1;
-      current.transport?.send({ type: 'ack', data: { user: handled.user } });
+  function checkpoint(): void {
+    cancelCheckpoint?.();
+    cancelCheckpoint = null;
+    const { user } = progress.handled;
+    if (current && !current.isMuted && user !== null && user !== acked) {
+      acked = user;
+      count('acks');
+      current.transport?.send({ type: 'ack', data: { user } });
     }
-    if (!this.isOver) this.options.positions?.save({ ...handled });
+    void stored(() => store?.save({ ...progress.handled }));
   }
 
-  /** Ends the socket, and nothing else. */
-  private drop(attempt: Attempt): void {
-    attempt.cancelTimer();
+  // The end
+
+  /** The core goes on without this attempt. */
+  function leave(attempt: Attempt): void {
+    attempt.cancelTimer?.();
     attempt.liveness?.stop();
     attempt.transport?.close();
+    if (attempt === next) next = null;
+    if (attempt !== current) return;
+    current = null;
+    subscriptions.lost();
+    requests.lost();
+    if (environment.now() - (attempt.establishedAt ?? 0) >= STABLE_MS) retries.reset();
   }
 
-  /** The attempt is over: the core goes on without it. */
-  private leave(attempt: Attempt): void {
-    this.drop(attempt);
-    if (attempt === this.next) this.next = null;
-    if (attempt !== this.current) return;
-    this.current = null;
-    this.subscriptions.lost();
-    this.requests.lost();
-    if (this.environment.now() - attempt.establishedAt >= STABLE_MS) this.retries.reset();
-  }
-
-  /** No answer came in time. */
-  private giveUp(attempt: Attempt, reason: StateReason): void {
-    this.leave(attempt);
-    this.ended(attempt, ABNORMAL, '', reason);
-  }
-
-  private ended(attempt: Attempt, code: number, message: string, reason = reasonOf(code)): void {
-    this.leave(attempt);
-    this.journal.closed(code);
-    this.lastCode = code;
+  function ended(attempt: Attempt, code: number, message: string, reason = reasonOf(code)): void {
+    leave(attempt);
+    count(`closed_${code}`);
+    lastCode = code;
     const after = afterClose(code);
     if (after === 'stop') {
-      this.stop('failed', code === SUPERSEDED ? 'replaced' : 'refused', message);
+      stop('failed', code === SUPERSEDED ? 'replaced' : 'refused', message);
       return;
     }
-    if (after === 'new_token') this.tokens.refuse();
-    // A draining node has said when: the attempt is planned, or under way.
-    if (!this.next && this.retries.retryAt === null) this.retries.fail(hintIn(message));
-    this.proceed(reason, message);
+    if (after === 'new_token') tokens.forget('refused');
+    // A draining node has said when to come: that attempt is planned, or under way.
+    if (!next && retries.retryAt === null) retries.fail(hintIn(message));
+    proceed(reason, message);
   }
 
-  private stop(status: 'failed' | 'closed', reason: StateReason, message = ''): void {
-    this.retries.cancel();
-    for (const attempt of [this.current, this.next]) if (attempt) this.leave(attempt);
-    this.cancelCheckpoint?.();
-    this.cancelCheckpoint = null;
-    this.go(status, reason, message);
-    this.requests.end(closedError());
-    this.subscriptions.end(closedError());
+  function stop(status: 'failed' | 'closed', reason: StateReason, message?: string): void {
+    checkpoint();
+    retries.cancel();
+    for (const attempt of [current, next]) if (attempt) leave(attempt);
+    go(status, reason, message);
+    requests.end(closedError());
+    subscriptions.end(closedError());
   }
 
   /** The network may be back, or the machine awake. */
-  private wake(): void {
-    if (this.current) this.current.liveness?.probe();
-    else if (this.retries.retryAt !== null) {
-      this.retries.hurry();
-      this.proceed(this.state.reason ?? 'lost', this.state.message);
+  function wake(): void {
+    if (current) current.liveness?.probe();
+    else if (retries.retryAt !== null) {
+      retries.hurry();
+      proceed(state.reason ?? 'lost', state.message);
     }
   }
-}
 
-const isScope = (value: unknown): value is Scope => value === 'broadcast' || value === 'user';
+  function connect(): void {
+    if (state.status !== 'idle') return;
+    endWake = environment.onWake(wake);
+    go('connecting', 'requested');
+    void begin();
+  }
 
-function closedError(): UnifiedError {
-  return new UnifiedError({ code: 'CLOSED', message: 'The client is closed, or has failed.' });
+  function close(): void {
+    stop('closed', 'closed');
+    endWake?.();
+  }
+
+  return {
+    getState: () => state,
+    listen(told) {
+      listener = told;
+    },
+    connect,
+    select: subscriptions.select,
+    async ready() {
+      connect();
+      if (isOver()) throw closedError();
+      return subscriptions.whenInForce();
+    },
+    async request(type, data, timeoutMs) {
+      connect();
+      if (isOver()) throw closedError();
+      return requests.send(type, data, timeoutMs);
+    },
+    reconnect() {
+      connect();
+      if (state.status !== 'failed') {
+        wake();
+        return;
+      }
+      hasConnected = false;
+      retries.reset();
+      go('connecting', 'requested');
+      retries.hurry();
+    },
+    close,
+    logout() {
+      close();
+      void stored(() => store?.clear());
+    },
+    report: () => ({ state, transitions: [...transitions], counts: { ...counts } }),
+    resumePoint: () => ({ positions: { ...progress.received }, recentIds: [...progress.recentIds] }),
+  };
 }
 
 function reasonOf(code: number): StateReason {
   if (code === 4200) return 'draining';
   const range = Math.floor(code / 100);
   return range === 41 ? 'token' : range === 42 ? 'come_back' : 'lost';
-}
-
-/** A random id for the life of this instance, and a number that grows. */
-function attemptsOfOneInstance(environment: Environment): () => string {
-  const id = Array.from({ length: 16 }, () => Math.floor(environment.random() * 36).toString(36)).join('');
-  let attempt = 0;
-  return () => {
-    attempt += 1;
-    return `${id}.${attempt}`;
-  };
 }

@@ -1,5 +1,5 @@
-import { Client } from './client.js';
-import { Core } from './core.js';
+import { type Client, createClientOf } from './client.js';
+import { createCore } from './core.js';
 import { defaultEnvironment, type Environment } from './environment.js';
 import type { UnifiedError } from './errors.js';
 import type { EventMap } from './eventMap.js';
@@ -18,8 +18,7 @@ export function errorHandler({ onError }: ClientOptions, environment: Environmen
   const log = (error: unknown): void => environment.log('error', String(error), error);
   return (error) => {
     try {
-      if (onError) onError(error);
-      else log(error);
+      (onError ?? log)(error);
     } catch (failure) {
       log(failure);
     }
@@ -38,5 +37,5 @@ export function createClient<Events extends object = EventMap>(
   options: ClientOptions,
   environment: Environment = defaultEnvironment(options.WebSocket),
 ): Client<Events> {
-  return new Client<Events>(new Core(options, environment), environment, errorHandler(options, environment));
+  return createClientOf<Events>(createCore(options, environment), errorHandler(options, environment));
 }

@@ -18,12 +18,6 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/**
- * What may end a wait, or cast doubt on a connection. `online`: the network is back. `shown`: the page is visible again, or came back
- * from the cache of the browser.
- */
-export type WakeSignal = 'online' | 'shown';
-
 /** Everything that the client takes from its surroundings. Tests and the tab layer bring their own. */
 export interface Environment {
   /** Monotonic milliseconds. */
@@ -38,8 +32,11 @@ export interface Environment {
   webSocket(): WebSocketLike | Promise<WebSocketLike>;
   /** Whether all pages are hidden: then the client reconnects at most once a minute. */
   isHidden(): boolean;
-  /** Returns a function that ends the listening. */
-  onWake(listener: (signal: WakeSignal) => void): () => void;
+  /**
+   * Calls back when something may have ended a wait, or a connection: the network is back, a page is shown, or came back from the cache
+   * of the browser. Returns a function that ends the listening.
+   */
+  onWake(listener: () => void): () => void;
   /** For `debug`, and for errors that nobody else takes. */
   log(level: 'debug' | 'error', message: string, detail: unknown): void;
 }
@@ -63,10 +60,10 @@ const globals = globalThis as unknown as Globals;
 /** A longer delay would count as none. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Listens, if there is something to listen to. */
-function listen(target: Partial<EventTargetLike> | undefined, type: string, listener: () => void): () => void {
-  target?.addEventListener?.(type, listener);
-  return () => target?.removeEventListener?.(type, listener);
+/** Calls back once. Returns a function that prevents it. */
+export function setTimer(ms: number, callback: () => void): () => void {
+  const timer = globals.setTimeout(callback, Math.min(ms, MAX_TIMER_MS));
+  return () => globals.clearTimeout(timer);
 }
 
 /** In a variable, so that no bundler looks for it: only Node.js without a WebSocket of its own gets here. */
@@ -74,15 +71,11 @@ const WS_MODULE = 'ws';
 
 /** The surroundings of a page, a worker or Node.js. */
 export function defaultEnvironment(webSocket: WebSocketLike | undefined): Environment {
-  const isHidden = (): boolean => globals.document?.visibilityState === 'hidden';
   return {
     now: () => globals.performance.now(),
     wallNow: () => Date.now(),
     random: () => Math.random(),
-    setTimer(ms, callback) {
-      const timer = globals.setTimeout(callback, Math.min(ms, MAX_TIMER_MS));
-      return () => globals.clearTimeout(timer);
-    },
+    setTimer,
     webSocket() {
       const known = webSocket ?? globals.WebSocket;
       if (known) return known;
@@ -90,18 +83,16 @@ export function defaultEnvironment(webSocket: WebSocketLike | undefined): Enviro
         (module: { readonly WebSocket: WebSocketLike }) => module.WebSocket,
       );
     },
-    isHidden,
+    isHidden: () => globals.document?.visibilityState === 'hidden',
     onWake(listener) {
-      const shown = (): void => {
-        if (!isHidden()) listener('shown');
-      };
-      const ends = [
-        listen(globals, 'online', () => listener('online')),
-        listen(globals, 'pageshow', shown),
-        listen(globals.document, 'visibilitychange', shown),
+      const sources: readonly [Partial<EventTargetLike> | undefined, string][] = [
+        [globals, 'online'],
+        [globals, 'pageshow'],
+        [globals.document, 'visibilitychange'],
       ];
+      for (const [target, type] of sources) target?.addEventListener?.(type, listener);
       return () => {
-        for (const end of ends) end();
+        for (const [target, type] of sources) target?.removeEventListener?.(type, listener);
       };
     },
     log: (level, message, detail) => globals.console[level](`unified-ws: ${message}`, detail),

@@ -1,11 +1,3 @@
-/** An error as plain data, so that it can go through a message port. */
-export interface ErrorFacts {
-  readonly code: string;
-  readonly message: string;
-  /** What the server added; never a token. */
-  readonly details?: unknown;
-}
-
 /** Codes that the client itself gives. All other codes are those of the server, such as `PERMISSION_DENIED`. */
 export type ClientErrorCode =
   /** No reply came within `timeoutMs`. It is not known whether the request took effect. */
@@ -16,32 +8,28 @@ export type ClientErrorCode =
   | 'CLOSED'
   /** `getToken` threw an `UnauthorizedError`. */
   | 'UNAUTHORIZED'
-  /** `getToken` threw something else, took too long, or returned no token. */
+  /** `getToken` threw something else (`cause`), took too long, or returned no token. */
   | 'TOKEN_UNAVAILABLE'
-  /** The server did not subscribe the client to a type: `details` has `event_type` and `error`. */
+  /** The server did not change the subscription of some types: `details` is its list of `event_type` and `error`. */
   | 'SUBSCRIPTION_REFUSED'
-  /** The store of the positions threw: `cause` is what it threw. The client goes on without. */
-  | 'POSITIONS_FAILED'
   /** A handler threw: `cause` is what it threw. */
   | 'HANDLER_FAILED'
   /** The `fetchState` of a snapshot threw: `cause` is what it threw. It is called again. */
-  | 'SNAPSHOT_FAILED';
+  | 'SNAPSHOT_FAILED'
+  /** The store of the positions threw: `cause` is what it threw. The client goes on without. */
+  | 'POSITIONS_FAILED';
 
-/** Every error of the client. Decide by `code`; `message` is for people. */
+/** Every error of the client. Decide by `code`; `message` is for people. None holds a token. */
 export class UnifiedError extends Error {
   override readonly name: string = 'UnifiedError';
   readonly code: string;
+  /** What the server added. */
   readonly details: unknown;
 
-  constructor({ code, message, details }: ErrorFacts, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(code: string, message: string, { details, cause }: { details?: unknown; cause?: unknown } = {}) {
+    super(message, { cause });
     this.code = code;
     this.details = details;
-  }
-
-  /** The facts as plain data. `cause` is left out: it may be anything. */
-  facts(): ErrorFacts {
-    return { code: this.code, message: this.message, details: this.details };
   }
 }
 
@@ -60,23 +48,6 @@ export class UnauthorizedError extends UnifiedError {
   override readonly name = 'UnauthorizedError';
 
   constructor(message = 'The user must log in again.') {
-    super({ code: 'UNAUTHORIZED', message });
+    super('UNAUTHORIZED', message);
   }
 }
-
-/** The error that facts describe, on the other side of a message port. */
-export function errorOf(facts: ErrorFacts): UnifiedError {
-  const { code } = facts;
-  if (code === 'UNAUTHORIZED') return new UnauthorizedError(facts.message);
-  if (code === 'REQUEST_TIMEOUT' || code === 'CONNECTION_LOST') return new NoReplyError(facts);
-  return OURS.has(code) ? new UnifiedError(facts) : new RequestError(facts);
-}
-
-const OURS = new Set([
-  'CLOSED',
-  'TOKEN_UNAVAILABLE',
-  'SUBSCRIPTION_REFUSED',
-  'POSITIONS_FAILED',
-  'HANDLER_FAILED',
-  'SNAPSHOT_FAILED',
-]);

@@ -13,10 +13,12 @@ const LONGEST_HINT_MS = 300_000;
 /** What a client does after a close: docs/PROTOCOL.md, "Close codes". By the range alone, so that codes added later count too. */
 export type AfterClose = 'stop' | 'new_token' | 'retry';
 
+/** Faults of RFC 6455 count as a breach of the protocol: the same client would do the same again. */
+const FAULTS = [1002, 1003, 1007, 1009];
+
 export function afterClose(code: number): AfterClose {
   const range = Math.floor(code / 100);
-  // Faults of the RFC count as a breach of the protocol: the same client would do the same again.
-  if (range === 40 || code === 1002 || code === 1003 || code === 1007 || code === 1009) return 'stop';
+  if (range === 40 || FAULTS.includes(code)) return 'stop';
   return range === 41 ? 'new_token' : 'retry';
 }
 
@@ -41,13 +43,8 @@ export function backoffMs(failures: number, random: number): number {
  * @param attempts times of the attempts so far, ascending.
  */
 export function earliestAttempt(attempts: readonly number[], isHidden: boolean): number {
-  const last = attempts.at(-1);
-  if (last === undefined) return Number.NEGATIVE_INFINITY;
-  const twelfth = attempts.at(-PER_MINUTE);
-  return Math.max(
-    last + (isHidden ? MINUTE_MS : APART_MS),
-    twelfth === undefined ? Number.NEGATIVE_INFINITY : twelfth + MINUTE_MS,
-  );
+  const at = (index: number): number => attempts.at(index) ?? Number.NEGATIVE_INFINITY;
+  return Math.max(at(-1) + (isHidden ? MINUTE_MS : APART_MS), at(-PER_MINUTE) + MINUTE_MS);
 }
 
 /** The attempts that still count for `earliestAttempt`, with the one at `now`. */

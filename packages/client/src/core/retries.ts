@@ -2,79 +2,79 @@ import type { Environment } from './environment.js';
 import { backoffMs, earliestAttempt, withAttempt } from './reconnectPolicy.js';
 
 /** Decides when the next attempt is made, and makes it. */
-export class Retries {
-  private readonly environment: Environment;
-  private readonly dial: () => void;
-  /** Monotonic times. */
-  private attempts: readonly number[] = [];
-  private failures = 0;
-  /** The server asked not to come before this, monotonic ms. */
-  private notBefore = Number.NEGATIVE_INFINITY;
-  private cancelTimer: (() => void) | null = null;
+export interface Retries {
   /** When the next attempt is due, milliseconds since 1970; null: none is planned. */
-  retryAt: number | null = null;
+  readonly retryAt: number | null;
   /** Attempts since the last stable connection. */
-  count = 0;
-
-  constructor(environment: Environment, dial: () => void) {
-    this.environment = environment;
-    this.dial = dial;
-  }
-
+  readonly count: number;
   /** After a failure: backoff, and not before what the server asked for, milliseconds from now. */
-  fail(hint: number): void {
-    const { environment } = this;
-    this.notBefore = environment.now() + hint;
-    this.plan(Math.max(hint, backoffMs(this.failures, environment.random())));
-    this.failures += 1;
-  }
-
+  fail(hint: number): void;
   /** After a delay that the server chose. */
-  comeBack(hint: number): void {
-    this.notBefore = this.environment.now() + hint;
-    this.plan(hint);
-  }
-
+  comeBack(hint: number): void;
   /** As soon as what the server asked for, and the bounds, allow it. */
-  hurry(): void {
-    this.plan(Math.max(0, this.notBefore - this.environment.now()));
-  }
-
-  private plan(ms: number): void {
-    const { environment } = this;
-    const now = environment.now();
-    const wait = Math.max(ms, earliestAttempt(this.attempts, environment.isHidden()) - now);
-    this.cancelTimer?.();
-    this.retryAt = environment.wallNow() + Math.max(0, wait);
-    this.cancelTimer = environment.setTimer(Math.max(0, wait), () => this.due());
-  }
-
-  /** The page may have been hidden meanwhile, and timers may be early. */
-  private due(): void {
-    const { environment } = this;
-    if (earliestAttempt(this.attempts, environment.isHidden()) > environment.now()) {
-      this.plan(0);
-      return;
-    }
-    this.cancel();
-    this.count += 1;
-    this.dial();
-  }
-
+  hurry(): void;
   /** An attempt reaches for the network, or gave up before that. */
-  opened(): void {
-    this.attempts = withAttempt(this.attempts, this.environment.now());
-  }
+  opened(): void;
+  /** The last connection was stable, or a person asks: backoff begins anew. The bounds stay. */
+  reset(): void;
+  cancel(): void;
+}
 
-  /** The last connection was stable, or a person asked for another one: backoff begins anew. The bounds stay. */
-  reset(): void {
-    this.failures = 0;
-    this.count = 0;
-  }
+export function createRetries(environment: Environment, dial: () => void): Retries {
+  /** Monotonic times. */
+  let attempts: readonly number[] = [];
+  let failures = 0;
+  let count = 0;
+  /** The server asked not to come before this, monotonic ms. */
+  let notBefore = 0;
+  let retryAt: number | null = null;
+  let cancelTimer: (() => void) | null = null;
 
-  cancel(): void {
-    this.cancelTimer?.();
-    this.cancelTimer = null;
-    this.retryAt = null;
-  }
+  const untilAllowed = (): number => earliestAttempt(attempts, environment.isHidden()) - environment.now();
+
+  const cancel = (): void => {
+    cancelTimer?.();
+    retryAt = null;
+  };
+
+  const plan = (ms: number): void => {
+    const wait = Math.max(0, ms, untilAllowed());
+    cancel();
+    retryAt = environment.wallNow() + wait;
+    cancelTimer = environment.setTimer(wait, () => {
+      // The page may have been hidden meanwhile, and timers may be early.
+      if (untilAllowed() > 0) return plan(0);
+      retryAt = null;
+      count += 1;
+      dial();
+    });
+  };
+
+  const comeBack = (hint: number, ms = hint): void => {
+    notBefore = environment.now() + hint;
+    plan(ms);
+  };
+
+  return {
+    get retryAt() {
+      return retryAt;
+    },
+    get count() {
+      return count;
+    },
+    fail(hint) {
+      comeBack(hint, Math.max(hint, backoffMs(failures, environment.random())));
+      failures += 1;
+    },
+    comeBack: (hint) => comeBack(hint),
+    hurry: () => plan(notBefore - environment.now()),
+    opened() {
+      attempts = withAttempt(attempts, environment.now());
+    },
+    reset() {
+      failures = 0;
+      count = 0;
+    },
+    cancel,
+  };
 }

@@ -11,78 +11,54 @@ export type TokenReason = 'initial' | 'expiring' | 'refused';
  */
 export type GetToken = (request: { readonly reason: TokenReason }) => string | Promise<string>;
 
+/** Keeps the token of the user. One question at a time. */
+export interface Tokens {
+  /** @throws what `isUnauthorized` tells, or UnifiedError TOKEN_UNAVAILABLE. */
+  get(): Promise<string>;
+  /** The present one is of no more use: the next `get` asks for another one. */
+  forget(reason: TokenReason): void;
+}
+
 /** What a subprotocol may carry. A WebSocket quotes anything else in its error, and so the token in a log. */
 const TOKEN = /^[\w.~+-]{1,8192}$/;
 
-/** Keeps the token of the user, and asks for another one when it must. One question at a time. */
-export class Tokens {
-  private token: string | null = null;
-  private reason: TokenReason = 'initial';
-  private asking: Promise<string> | null = null;
-  private readonly getToken: GetToken;
-  private readonly environment: Environment;
-  private readonly timeoutMs: number;
+/** By its name: the error may come from another copy of this package. */
+export const isUnauthorized = (error: unknown): boolean => error instanceof Error && error.name === 'UnauthorizedError';
 
-  constructor(getToken: GetToken, environment: Environment, timeoutMs: number) {
-    this.getToken = getToken;
-    this.environment = environment;
-    this.timeoutMs = timeoutMs;
-  }
+export function createTokens(getToken: GetToken, environment: Environment, timeoutMs: number): Tokens {
+  let token: string | null = null;
+  let reason: TokenReason = 'initial';
+  let asking: Promise<string> | null = null;
 
-  /** @throws UnauthorizedError, or UnifiedError TOKEN_UNAVAILABLE. */
-  get(): Promise<string> {
-    return this.token === null ? this.ask() : Promise.resolve(this.token);
-  }
-
-  /** A token in the place of the present one. @throws as `get`. */
-  renew(reason: TokenReason): Promise<string> {
-    this.token = null;
-    this.reason = reason;
-    return this.ask();
-  }
-
-  /** The server refused it: the next `get` asks for another one. */
-  refuse(): void {
-    this.token = null;
-    this.reason = 'refused';
-  }
-
-  private ask(): Promise<string> {
-    this.asking ??= this.fetch().finally(() => {
-      this.asking = null;
-    });
-    return this.asking;
-  }
-
-  private async fetch(): Promise<string> {
-    let cancel = (): void => undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      cancel = this.environment.setTimer(this.timeoutMs, () => reject(unavailable('getToken took too long.')));
-    });
+  const ask = async (): Promise<string> => {
+    let cancel: (() => void) | undefined;
     try {
-      const token: unknown = await Promise.race([this.called(), late]);
-      if (typeof token !== 'string' || !TOKEN.test(token)) throw unavailable('getToken returned no token.');
-      this.token = token;
-      return token;
-    } catch (error) {
-      if (error instanceof UnifiedError || isUnauthorized(error)) throw error;
-      throw unavailable('getToken failed.', error);
+      const late = new Promise<undefined>((resolve) => {
+        cancel = environment.setTimer(timeoutMs, () => resolve(undefined));
+      });
+      const given: unknown = await Promise.race([getToken({ reason }), late]);
+      if (typeof given !== 'string' || !TOKEN.test(given)) throw new TypeError('no token');
+      token = given;
+      return given;
+    } catch (cause) {
+      if (isUnauthorized(cause)) throw cause;
+      throw new UnifiedError('TOKEN_UNAVAILABLE', 'getToken gave no token.', { cause });
     } finally {
-      cancel();
+      cancel?.();
     }
-  }
+  };
 
-  /** Also turns what `getToken` throws at once into a rejection. */
-  private async called(): Promise<unknown> {
-    return this.getToken({ reason: this.reason });
-  }
-}
-
-function unavailable(message: string, cause?: unknown): UnifiedError {
-  return new UnifiedError({ code: 'TOKEN_UNAVAILABLE', message }, cause);
-}
-
-/** By its code: the error may come from another copy of this package, or through a message port. */
-export function isUnauthorized(error: unknown): boolean {
-  return error instanceof Error && error.name === 'UnauthorizedError';
+  return {
+    async get() {
+      if (token !== null) return token;
+      asking ??= ask().finally(() => {
+        asking = null;
+      });
+      return asking;
+    },
+    forget(why) {
+      token = null;
+      reason = why;
+    },
+  };
 }

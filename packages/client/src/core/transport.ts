@@ -1,90 +1,84 @@
 import type { Environment, SocketLike } from './environment.js';
 
+/** An object of which nothing else is known. */
+export type Data = Readonly<Record<string, unknown>>;
+
 /** A message of the server: an object with a `type`. The other fields are as the server sent them. */
-export interface Frame {
+export interface Frame extends Data {
   readonly type: string;
-  readonly data?: unknown;
-  readonly [field: string]: unknown;
+}
+
+/** One WebSocket from its first packet to its end. It never reconnects. */
+export interface Transport {
+  send(message: object): void;
+  /** Ends it; nothing is reported any more. */
+  close(): void;
 }
 
 export interface TransportEvents {
-  onFrame(frame: Frame): void;
-  /** Something that is no message of the protocol came. */
-  onRubbish(): void;
+  /** Null: what came is no message of the protocol. */
+  onFrame(frame: Frame | null): void;
   /** Once, unless `close` came before. */
   onClose(code: number, reason: string): void;
 }
 
-export type Data = Readonly<Record<string, unknown>>;
+/** The code of a connection that ended without a close frame. */
+export const ABNORMAL = 1006;
 
 /** The object, or an empty one for anything else. */
 export const dataOf = (value: unknown): Data => (typeof value === 'object' && value !== null ? (value as Data) : {});
 
-const isFrame = (value: unknown): value is Frame =>
-  typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+export const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
-/** Null: no message of the protocol. */
-function frameOf(data: unknown): Frame | null {
-  if (typeof data !== 'string') return null;
+function frameOf(text: unknown): Frame | null {
   try {
-    const value: unknown = JSON.parse(data);
-    return isFrame(value) ? value : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
+    const frame = dataOf(JSON.parse(text as string));
+    return typeof frame.type === 'string' ? (frame as Frame) : null;
+  } catch {
+    return null;
   }
 }
 
-/** The code of a connection that ended without a close frame. */
-const ABNORMAL = 1006;
+/** @param protocols hold the token: they appear nowhere else. */
+export function openTransport(
+  environment: Environment,
+  url: string,
+  protocols: string[],
+  events: TransportEvents,
+): Transport {
+  let socket: SocketLike | null = null;
+  let isOver = false;
 
-/** One WebSocket from its first packet to its end. It never reconnects. */
-export class Transport {
-  private socket: SocketLike | null = null;
-  private isOver = false;
-  private readonly events: TransportEvents;
+  const end = (code: number, reason: string): void => {
+    if (isOver) return;
+    isOver = true;
+    events.onClose(code, reason);
+  };
 
-  /** @param protocols hold the token: they appear nowhere else. */
-  constructor(environment: Environment, url: string, protocols: string[], events: TransportEvents) {
-    this.events = events;
-    void this.open(environment, url, protocols);
-  }
-
-  private async open(environment: Environment, url: string, protocols: string[]): Promise<void> {
+  const open = async (): Promise<void> => {
     try {
       const WebSocket = await environment.webSocket();
-      if (this.isOver) return;
-      this.socket = new WebSocket(url, protocols);
-    } catch (error) {
-      // A URL that cannot be meant, or no WebSocket at all. The message of the constructor may quote the token.
-      this.end(ABNORMAL, error instanceof SyntaxError ? 'invalid url' : 'no WebSocket');
+      if (isOver) return;
+      socket = new WebSocket(url, protocols);
+    } catch {
+      // The message of this error may quote the token.
+      end(ABNORMAL, 'no WebSocket');
       return;
     }
-    this.socket.onmessage = ({ data }: { readonly data: unknown }) => {
-      if (this.isOver) return;
-      const frame = frameOf(data);
-      if (frame) this.events.onFrame(frame);
-      else this.events.onRubbish();
+    socket.onmessage = ({ data }: { readonly data: unknown }): void => {
+      if (!isOver) events.onFrame(frameOf(data));
     };
-    this.socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) =>
-      this.end(code, String(reason));
-    // Says nothing that the close does not; without it `ws` throws.
-    this.socket.onerror = (): void => undefined;
-  }
+    socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }): void => end(code, reason);
+    // Says nothing that the close does not. Without it `ws` throws.
+    socket.onerror = (): void => undefined;
+  };
 
-  private end(code: number, reason: string): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    this.events.onClose(code, reason);
-  }
-
-  send(message: object): void {
-    if (!this.isOver) this.socket?.send(JSON.stringify(message));
-  }
-
-  /** Ends it; nothing is reported any more. */
-  close(): void {
-    this.isOver = true;
-    this.socket?.close(1000);
-  }
+  void open();
+  return {
+    send: (message) => socket?.send(JSON.stringify(message)),
+    close() {
+      isOver = true;
+      socket?.close(1000);
+    },
+  };
 }
