@@ -114,12 +114,20 @@ describe('the publisher under faults', function () {
     await admin.ask('pause_event_queue', {}, 'event_queue_paused');
     const publisher = publisherFor(small.http, { maxBatchEvents: 10 });
     const run = world.user('run');
-    const answers = Array.from({ length: 60 }, (_, n) => publisher.publish(numbered(run, n)));
-    await until(() => publisher.lastFailure?.code === 'RATE_LIMITED', { what: '429', timeoutMs: 10_000 });
-    expect(publisher.lastFailure?.retryInMs).to.be.at.least(1000);
-    await admin.ask('resume_event_queue', {}, 'event_queue_resumed');
+    const answers: Promise<unknown>[] = [];
+    // A node counts jobs from time to time: what comes before it has counted is still taken.
+    const isRefused = (): boolean => {
+      answers.push(publisher.publish(numbered(run, answers.length)));
+      return publisher.lastFailure?.code === 'RATE_LIMITED';
+    };
+    try {
+      await until(isRefused, { what: '429', timeoutMs: 10_000, everyMs: 20 });
+      expect(publisher.lastFailure?.retryInMs).to.be.at.least(1000);
+    } finally {
+      await admin.ask('resume_event_queue', {}, 'event_queue_resumed');
+    }
     await Promise.all(answers);
-    await expectOnceInOrder(client, run, 60);
+    await expectOnceInOrder(client, run, answers.length);
   });
 
   it('an event that may be published must not be sent again when the server may have forgotten it', async () => {

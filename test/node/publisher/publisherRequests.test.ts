@@ -1,4 +1,5 @@
-import { REST_BASE } from '@unified-ws/protocol';
+import type { PublishEvent } from '@unified-ws/client/publisher';
+import { type PublishRequest, REST_BASE } from '@unified-ws/protocol';
 import { expect } from 'chai';
 import type { TestClient } from '../../support/client.js';
 import { HttpGateway } from '../../support/httpGateway.js';
@@ -14,6 +15,19 @@ import {
 import { type LocalNode, World } from '../support/world.js';
 
 /** What the publisher sends, when and how much of it, and what becomes of an event that the server refuses. */
+/** Does not compile when the publisher's type and the server's schema have other fields, or fields of other types. */
+type Fields<T> = {
+  readonly [K in keyof T]-?: Exclude<T[K], undefined> extends readonly (infer I)[] ? readonly I[] : T[K];
+};
+const asSent = (
+  event: Omit<Fields<PublishRequest>, 'data' | 'metadata'>,
+): Omit<Fields<PublishEvent>, 'data' | 'metadata'> => event;
+const asRead = (
+  event: Omit<Fields<PublishEvent>, 'data' | 'metadata'>,
+): Omit<Fields<PublishRequest>, 'data' | 'metadata'> => event;
+const sameFields: keyof PublishEvent extends keyof PublishRequest ? true : never = true;
+const sameRequests: keyof PublishRequest extends keyof PublishEvent ? true : never = true;
+
 describe('requests of the publisher', function () {
   this.timeout(30_000);
   const world = new World();
@@ -183,6 +197,11 @@ describe('requests of the publisher', function () {
     expect(third.code).to.equal('ABORTED');
     expect(gateway.requests).to.have.length(1);
     expect(publisher.buffered).to.deep.equal({ events: 0, bytes: 0 });
+  });
+
+  it('an event of the publisher must have the fields that the server knows', () => {
+    // The compiler checks it.
+    expect([sameFields, sameRequests, asSent.length, asRead.length]).to.deep.equal([true, true, 1, 1]);
   });
 
   it('options that cannot be meant must be refused when the publisher is made, without the secrets in them', () => {
