@@ -61,7 +61,7 @@ function moveTo(w: Scenario, s: BroadcastState, n: number, position: number, rec
 
 /** A reader that has caught up joins its cohort. */
 function joins(w: Scenario, s: BroadcastState, c: number, n: number): boolean {
-  const written = s.written(n);
+  const written = w.rules.joinsAtWritten ? s.written(n) : s.tail(n);
   const connectionPosition = s.connectionPosition(c);
   const caughtUp =
     w.rules.tagsJoin && w.rules.L1
@@ -144,11 +144,13 @@ export function onEntries(w: Scenario, s: BroadcastState, n: number): void {
   flush(w, s, n);
 }
 
-/** connection_established: full and partial go on from the client's position, the others from the node's. */
+/**
+ * connection_established: full and partial go on from the client's position, the others from the node's. Nothing is flushed: what was taken
+ * and is not written yet comes with the next flush, to who joins now as to its cohort.
+ */
 export function establishedData(w: Scenario, s: BroadcastState, c: number, n: number): void {
   const verdict = s.verdict(c);
   s.setVerdict(c, 0);
-  flush(w, s, n);
   if (verdict === Resume.fresh || verdict === Resume.none) {
     if (verdict === Resume.none) announceGap(s, s.written(n));
     else begin(s, CLIENT, s.written(n));

@@ -82,6 +82,7 @@ export const DEMONSTRATIONS: Readonly<Record<Switch, readonly Demonstration[]>> 
   goneIsReported: [{ scope: 'broadcast', shape: oneNode, faults: ['shard'], invariant: 'hole' }],
   aheadIsChecked: [{ scope: 'broadcast', shape: ahead, faults: ['shard'], invariant: 'behind' }],
   movedWhileReading: [{ scope: 'broadcast', shape: ahead, faults: [], invariant: 'behind' }],
+  joinsAtWritten: [{ scope: 'broadcast', shape: ahead, faults: [], invariant: 'repeat' }],
   decidedByRedis: [{ scope: 'broadcast', shape: ahead, faults: [], invariant: 'needless' }],
   positionIsOwn: [{ scope: 'broadcast', shape: returns, faults: [], invariant: 'repeat' }],
   liveFollows: [{ scope: 'user', shape: reconnects, faults: [], invariant: 'hole' }],

@@ -15,6 +15,7 @@ export const REFINEMENTS = {
   goneIsReported: 'L1: where the entry at the position is gone, nothing proves that the next one follows: announced',
   aheadIsChecked: 'L4, L5: a reader ahead of its node is checked against Redis in the check of the tail as well',
   movedWhileReading: 'L5: a reader that finds nothing waits only if its node did not move since it asked',
+  joinsAtWritten: 'L5: a connection joins its cohort at the position that was written, not at the newest entry taken',
   decidedByRedis: 'L5: a resume position is checked against the head in Redis, not the node’s',
   positionIsOwn: 'L6: a heartbeat tells the position of the connection, not the position of the node',
   liveFollows: 'L3: a live message is written only when the position is the entry before it',

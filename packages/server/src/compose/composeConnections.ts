@@ -45,10 +45,7 @@ export function composeConnections(delivery: DeliveryParts, onAuthTimeout: (conn
     clock,
     tokenClock,
     random,
-    position: () => {
-      fanout.flush();
-      return fanout.positionText;
-    },
+    position: () => fanout.positionText,
     mailboxPosition: (connection) => userScope.unreportedPosition(connection),
     positionOf: (connection) => fanout.memberPositionText(connection),
     onAuthTimeout,

@@ -116,26 +116,28 @@ export class Fanout {
   }
 
   /**
-   * From now on the member is delivered to.
+   * From now on the member is delivered to. Without a flush: what was taken and is not written yet lies after the position of the cohorts, and
+   * comes with the next flush (L5).
    *
    * @param position the member's position; default: the position of the cohorts.
    */
   enter(member: Member, position?: LogPosition): void {
-    this.flush();
     if (position !== undefined && position.offset !== this.delivered.offset) this.readers.add(member, position);
     else this.settle(member);
   }
 
-  /** Its types, clearance or manner of service changed: what comes from now on is delivered by them (L5). */
+  /**
+   * Its types, clearance or manner of service changed. What was taken before that is flushed if the member would not get all of it any more
+   * (L5); else the next flush is for what it has now.
+   */
   refit(member: Member): void {
-    this.flush();
+    if (this.cohorts.wouldLack(member)) this.flush();
     if (this.cohorts.has(member)) this.settle(member);
     else this.readers.wake(member);
   }
 
   /** The member is delivered to no more. Returns its position; null when it was not delivered to. */
   leave(member: Member): LogHead | null {
-    this.flush();
     this.ephemeralDelivery.forget(member);
     const { epoch } = this.delivered;
     const position = this.readers.positionOf(member);
@@ -216,7 +218,7 @@ export class Fanout {
     });
   }
 
-  /** Delivers what is pending. Also called before a connection joins or leaves a cohort, or is sent its position (L5). */
+  /** Delivers what is pending. Also called before a connection loses event types that it had (L5). */
   flush(): void {
     this.unschedule();
     if (this.pending.length === 0 && !this.ephemeral.due) return;

@@ -27,8 +27,8 @@ export function fit(connection: Subscriber, catalogue: EventCatalogue, typeSets:
 }
 
 /**
- * Its subscriptions, clearance or preferences changed: from now on it is delivered to by what holds now. Call between two flushes:
- * flush, change, join (L5). One that is not delivered to (suspended, or not established) goes on with it when it is current again.
+ * Its subscriptions, clearance or preferences changed: from now on it is delivered to by what holds now, and it has
+ * what was taken before if it would lack any of it (L5). One that is not delivered to (suspended, or not established) goes on with it when it is current again.
  */
 export function joinCohort(fanout: Fanout, connection: Subscriber): void {
   fit(connection, fanout.catalogue, fanout.typeSets);

@@ -124,6 +124,63 @@ describe('flushes, the pause after them, and positions', () => {
     expect(fanout.tail.offset, 'to be read again from the log').to.equal(1);
   });
 
+  // Seen red with a flush at each join: 480 connects a second made five times as many flushes to all sockets.
+  it('joining must not flush to everybody, and who joins gets what was taken once, after the position that it was told', () => {
+    const fanout = make();
+    fanout.take([entry(1), entry(2)]);
+    const told = fanout.positionText;
+    const got: string[] = [];
+    const joined = Array.from({ length: 10 }, (_, n) => {
+      const one: Member = { ...member, id: `j${n}`, write: (frames) => void got.push(frames.toString()) };
+      fanout.enter(one);
+      return one;
+    });
+    expect(fanout.counts.flushes).to.equal(0);
+    expect(joined.map((one) => fanout.memberPositionText(one))).to.deep.equal(joined.map(() => told));
+    fanout.flush();
+    expect(fanout.counts.flushes).to.equal(1);
+    expect(got).to.have.length(10);
+    for (const frames of got) expect(frames.match(/"id":"e[12]"/g)).to.deep.equal(['"id":"e1"', '"id":"e2"']);
+  });
+
+  it('who comes with the position of an entry that is taken and not written must get only what follows it', async () => {
+    const fanout = make();
+    fanout.take([entry(1), entry(2)]);
+    const got: string[] = [];
+    const one: Member = { ...member, id: 'j', write: (frames) => void got.push(frames.toString()) };
+    fanout.enter(one, { offset: 1, tag: 'tag1' });
+    fanout.flush();
+    await until(() => got.length > 0, { what: 'the second' });
+    fanout.take([entry(3)]);
+    await until(() => got.join('').includes('"id":"e3"'), { what: 'the third' });
+    expect(got.join('').match(/"id":"e\d"/g)).to.deep.equal(['"id":"e2"', '"id":"e3"']);
+    fanout.stop();
+  });
+
+  // Seen red without the flush when types are lost.
+  it('who gives up an event type must get what was taken before; who adds one makes no flush', () => {
+    const fanout = make();
+    const sets = new TypeSets();
+    const got: string[] = [];
+    const one = {
+      ...member,
+      id: 'j',
+      delivered: sets.of([TYPE]),
+      write: (frames: Buffer) => void got.push(frames.toString()),
+    };
+    fanout.enter(one);
+    fanout.take([entry(1)]);
+    one.delivered = sets.of([TYPE, 'custom_event']);
+    fanout.refit(one);
+    expect(fanout.counts.flushes).to.equal(0);
+    one.delivered = sets.of(['custom_event']);
+    fanout.refit(one);
+    expect(got.join('').match(/"id":"e\d"/g)).to.deep.equal(['"id":"e1"']);
+    fanout.take([entry(2)]);
+    fanout.flush();
+    expect(got).to.have.length(1);
+  });
+
   it('whoever waits for a flush must be told when the node stops, or its end hangs', async () => {
     const fanout = make();
     cost = 15;

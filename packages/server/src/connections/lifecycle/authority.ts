@@ -113,13 +113,10 @@ export class Authority {
     reason: SubscriptionChangeReason,
     frames: Map<string, Buffer> = new Map(),
   ): readonly string[] {
-    const { fanout } = this.parts;
-    // L5: events from before the change are delivered before it.
-    fanout.flush();
     if (!connection.isOpen()) return [];
     const before = connection.types;
     this.evaluate(connection);
-    joinCohort(fanout, connection);
+    joinCohort(this.parts.fanout, connection);
     const after = connection.types;
     if (before === null || after === null || before === after) return [];
     const alike = `${before.id}/${after.id}/${connection.clearance?.id}`;

@@ -76,7 +76,6 @@ export class Sockets implements ConnectionHost {
     if (!connection.delivered || !connection.clearance) return;
     // The mailbox continues at its position; the suspension loses nothing.
     userScope.start(connection);
-    fanout.flush();
     const { position } = fanout;
     logger.debug(
       { mono: clock.mono(), conn: connection.id, user: connection.userId, fence: connection.fence },

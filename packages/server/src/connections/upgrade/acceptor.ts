@@ -214,8 +214,7 @@ export class Acceptor {
     }
     authority.admit(connection, saved, amendment);
     authority.prefer(connection, preferenceFormat.read(preferences));
-    // L3, L5: flush, position and cohort happen in one turn, so everything after it is live.
-    fanout.flush();
+    // L3, L5: position and cohort happen in one turn, so everything after the position is live.
     // The log was replaced while the position was checked.
     const lost = found.position !== null && found.epoch !== fanout.position.epoch;
     const resumed: Resumed = lost ? { ...found, result: 'none', position: null, text: null } : found;

@@ -82,6 +82,15 @@ export class Cohorts {
     }
   }
 
+  /** Whether its cohort may receive events that the member, as it is now, does not: one that changed. */
+  wouldLack(member: Member): boolean {
+    const cohort = this.ofMember.get(member);
+    if (cohort === undefined) return false;
+    const { delivered, clearance } = member;
+    if (delivered === null || clearance?.id !== cohort.clearance.id) return true;
+    return delivered !== cohort.types && cohort.types.names.some((type) => !delivered.set.has(type));
+  }
+
   has(member: Member): boolean {
     return this.ofMember.has(member);
   }

@@ -108,8 +108,7 @@ export class LegacyAcceptor {
     }
     if (!connection.signal('held')) return false;
     fit(connection, fanout.catalogue, fanout.typeSets);
-    // In the predecessor frames could precede `connection_established` (docs/MIGRATION.md). Flush, message and cohort happen in one turn.
-    fanout.flush();
+    // In the predecessor frames could precede `connection_established` (docs/MIGRATION.md). Message and cohort happen in one turn.
     const { group, types } = connection;
     connection.tell('connection_established', { connection_type: group, subscribed_events: types?.names ?? [] });
     // The answer to the upgrade may be held back until this message (Upgrades).

@@ -65,8 +65,7 @@ export class LegacyMessages {
     if (asked.length > maxSubscriptions) {
       throw new AppError('VALIDATION_ERROR', `At most ${maxSubscriptions} event types can be subscribed to.`);
     }
-    // L5: events of the old cohort are flushed before the change; the reply follows the change.
-    fanout.flush();
+    // The reply follows the change.
     connection.asked = asked;
     authority.evaluate(connection);
     joinCohort(fanout, connection);

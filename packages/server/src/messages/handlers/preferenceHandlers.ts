@@ -36,11 +36,10 @@ export function preferenceHandlers(
     get_message_preferences: ({ preferences }) => ({ preferences, default_preferences: DEFAULT_PREFERENCES }),
   };
 
-  /** L5: events that the old preferences let through are flushed before the change; the reply follows the change. */
+  /** The reply follows the change. */
   function apply(connection: Connection, preferences: Connection['preferences']): void {
     if (!connection.isOpen() || !connection.clearance) return;
     const { fanout, authority } = parts;
-    fanout.flush();
     authority.prefer(connection, preferences);
     fanout.refit(connection);
   }

@@ -173,7 +173,6 @@ export function subscriptionHandlers(
       });
     }
     if (!connection.isOpen()) return;
-    fanout.flush();
     // Uses the current permissions: one may have been withdrawn while Redis stored the change.
     authority.choose(connection, withChanges(connection.choices, changes));
     joinCohort(fanout, connection);
