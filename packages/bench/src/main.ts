@@ -11,15 +11,16 @@ import { memory } from './measures/memory.js';
 import { queue } from './measures/queue.js';
 import { replacement } from './measures/replacement.js';
 import { replay } from './measures/replay.js';
+import { targeted } from './measures/targeted.js';
 import { summarise } from './summary.js';
 
-const MEASURES = { fanout, connect: connects, replacement, memory, replay, queue } as const;
+const MEASURES = { fanout, connect: connects, replacement, memory, replay, queue, targeted } as const;
 type MeasureName = keyof typeof MEASURES;
 
 const USAGE = `npm run bench [-- name…] [-- options]
   names           ${Object.keys(MEASURES).join(', ')}; default: all
   --repeat n      runs everything n times and tells the medians
-  --only a,b      only these servers (ours, ours-log, c-floor, ws, socket.io, ws+jwt+registry)
+  --only a,b      only these servers (ours, ours-log, ours-queue, ours-ephemeral, c-floor, ws, socket.io, ws+jwt+registry)
   --small         small sizes, for a look whether it works; the figures mean little
   --profile       writes CPU profiles of our node`;
 

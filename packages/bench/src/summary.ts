@@ -23,6 +23,7 @@ const FIGURES: readonly string[] = [
 /** The server that each one is compared with in the same run, and the figure used. */
 const YARDSTICKS: Readonly<Record<string, { readonly server: string; readonly figure: string }>> = {
   fanout: { server: 'c-floor', figure: 'server_us_per_delivery' },
+  targeted: { server: 'socket.io', figure: 'server_us_per_event' },
   connect: { server: 'ws+jwt+registry', figure: 'server_us_per_connect' },
 };
 

@@ -45,6 +45,7 @@ export function writeUserRequests(file: string, count: number, options: UserRequ
 }
 
 /** Writes `count` requests without a token. */
-export function writePlainRequests(file: string, count: number, path: string): void {
-  writeFileSync(file, Array.from({ length: count }, () => upgradeRequest(path, null)).join(''));
+export function writePlainRequests(file: string, count: number, path: string | ((index: number) => string)): void {
+  const pathOf = typeof path === 'string' ? () => path : path;
+  writeFileSync(file, Array.from({ length: count }, (_, index) => upgradeRequest(pathOf(index), null)).join(''));
 }

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { WS_PATH } from '@unified-ws/protocol';
+import { WebSocket } from 'ws';
+import { EVENT_TYPE, eventData } from './message.js';
+import { publisherToken } from './requests.js';
+
+/** How a server is told to send an event to one user, and how it confirms. */
+export interface TargetedWire {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent once after the upgrade. */
+  readonly hello?: string;
+  readonly message: (user: string, due: number, number: number) => string;
+  readonly isAccepted: (text: string) => boolean;
+}
+
+export function oursWire(ephemeral: boolean): TargetedWire {
+  const more = ephemeral ? { delivery: 'ephemeral' } : {};
+  return {
+    path: WS_PATH,
+    headers: { authorization: `Bearer ${publisherToken()}` },
+    message: (user, due) =>
+      JSON.stringify({
+        type: 'publish_event',
+        data: { event_type: EVENT_TYPE, data: eventData(due), target_user_ids: [user], ...more },
+      }),
+    isAccepted: (text) => text.includes('"event_accepted"'),
+  };
+}
+
+export const SOCKET_IO_WIRE: TargetedWire = {
+  path: '/socket.io/?EIO=4&transport=websocket',
+  headers: {},
+  hello: '40',
+  message: (user, due, number) => `42${number}${JSON.stringify(['publish', user, due])}`,
+  isAccepted: (text) => text.startsWith('43'),
+};
+
+/** Publishes events one by one over one connection, without waiting for the answers. */
+export class TargetedPublisher {
+  private readonly socket: WebSocket;
+  private readonly wire: TargetedWire;
+  private sent = 0;
+  private accepted = 0;
+  private failure: string | null = null;
+  private check: () => void = () => undefined;
+
+  private constructor(socket: WebSocket, wire: TargetedWire) {
+    this.socket = socket;
+    this.wire = wire;
+  }
+
+  static async open(port: number, wire: TargetedWire): Promise<TargetedPublisher> {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${wire.path}`, {
+      headers: wire.headers,
+      perMessageDeflate: false,
+    });
+    const publisher = new TargetedPublisher(socket, wire);
+    await once(socket, 'message');
+    if (wire.hello !== undefined) {
+      socket.send(wire.hello);
+      await once(socket, 'message');
+    }
+    socket.on('message', (data: Buffer) => publisher.receive(data.toString('latin1', 0, 200)));
+    return publisher;
+  }
+
+  publish(user: string, due: number): void {
+    this.socket.send(this.wire.message(user, due, this.sent));
+    this.sent += 1;
+  }
+
+  /** Resolves when everything published is accepted. */
+  settled(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.check = () => {
+        if (this.failure !== null) reject(new Error(this.failure));
+        else if (this.accepted >= this.sent) resolve();
+      };
+      this.check();
+    });
+  }
+
+  close(): void {
+    this.socket.terminate();
+  }
+
+  private receive(text: string): void {
+    if (this.wire.isAccepted(text)) this.accepted += 1;
+    else if (text.includes('"error"')) this.failure = text;
+    this.check();
+  }
+}
