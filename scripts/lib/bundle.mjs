@@ -53,8 +53,6 @@ export async function bundleNode() {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    // Names of classes are in logs.
-    keepNames: true,
     // Optional packages of others, some in machine code: found where they are installed.
     external: ['msgpackr-extract', 'bufferutil', 'utf-8-validate'],
     sourcemap: 'linked',

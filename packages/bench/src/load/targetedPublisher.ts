@@ -9,20 +9,24 @@ export interface TargetedWire {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Sent once after the upgrade. */
-  readonly hello?: string;
+  readonly greeting?: string;
   readonly message: (user: string, due: number, number: number) => string;
   readonly isAccepted: (text: string) => boolean;
 }
 
+/** A type without a rate, subscribed to by default. */
+const UNLIMITED_TYPE = 'custom_event';
+
 export function oursWire(ephemeral: boolean): TargetedWire {
-  const more = ephemeral ? { delivery: 'ephemeral' } : {};
+  // Of an ephemeral type with a rate, clients receive no more than that.
+  const more = ephemeral ? { delivery: 'ephemeral', event_type: UNLIMITED_TYPE } : { event_type: EVENT_TYPE };
   return {
     path: WS_PATH,
     headers: { authorization: `Bearer ${publisherToken()}` },
     message: (user, due) =>
       JSON.stringify({
         type: 'publish_event',
-        data: { event_type: EVENT_TYPE, data: eventData(due), target_user_ids: [user], ...more },
+        data: { data: eventData(due), target_user_ids: [user], ...more },
       }),
     isAccepted: (text) => text.includes('"event_accepted"'),
   };
@@ -31,7 +35,7 @@ export function oursWire(ephemeral: boolean): TargetedWire {
 export const SOCKET_IO_WIRE: TargetedWire = {
   path: '/socket.io/?EIO=4&transport=websocket',
   headers: {},
-  hello: '40',
+  greeting: '40',
   message: (user, due, number) => `42${number}${JSON.stringify(['publish', user, due])}`,
   isAccepted: (text) => text.startsWith('43'),
 };
@@ -57,8 +61,8 @@ export class TargetedPublisher {
     });
     const publisher = new TargetedPublisher(socket, wire);
     await once(socket, 'message');
-    if (wire.hello !== undefined) {
-      socket.send(wire.hello);
+    if (wire.greeting !== undefined) {
+      socket.send(wire.greeting);
       await once(socket, 'message');
     }
     socket.on('message', (data: Buffer) => publisher.receive(data.toString('latin1', 0, 200)));

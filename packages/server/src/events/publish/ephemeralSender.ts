@@ -49,8 +49,6 @@ export function conflationKey(request: PublishRequest, definition: EventTypeDefi
   return { path: `/data/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`, message };
 }
 
-/** After a message the next one waits this long for company, milliseconds; the first one after a pause does not wait. */
-const WINDOW_MS = 2;
 /** Of one message on the bus. */
 const MAX_CHARACTERS = 1024 * 1024;
 
@@ -76,9 +74,9 @@ export class EphemeralSender {
   };
   private readonly parts: EphemeralSenderParts;
   /** By lease; '': all nodes. */
-  private pending = new Map<string, Pending>();
-  private scheduled = false;
-  private sentAt = Number.NEGATIVE_INFINITY;
+  private readonly pending = new Map<string, Pending>();
+  /** Leases to which a message is about to be sent, or under way. */
+  private readonly underWay = new Set<string>();
 
   constructor(parts: EphemeralSenderParts) {
     this.parts = parts;
@@ -126,7 +124,7 @@ export class EphemeralSender {
     let open = this.pending.get(lease);
     if (open && open.size + text.length > MAX_CHARACTERS) {
       this.pending.delete(lease);
-      this.publish(lease, open);
+      void this.publish(lease, open);
       open = undefined;
     }
     if (!open) {
@@ -136,40 +134,39 @@ export class EphemeralSender {
     open.texts.push(text);
     open.size += text.length;
     const { settle } = open;
-    if (!this.scheduled) {
-      this.scheduled = true;
-      const wait = this.sentAt + WINDOW_MS - this.parts.clock.mono();
-      if (wait <= 0) setImmediate(() => this.flush());
-      else setTimeout(() => this.flush(), Math.ceil(wait));
+    // The first goes at the end of this turn. What comes while it is under way shares the next message: load makes batches by itself.
+    if (!this.underWay.has(lease)) {
+      this.underWay.add(lease);
+      setImmediate(() => this.flush(lease));
     }
     return new Promise((resolve, reject) => {
       settle.push({ resolve, reject });
     });
   }
 
-  private flush(): void {
-    const { pending } = this;
-    this.pending = new Map();
-    this.scheduled = false;
-    this.sentAt = this.parts.clock.mono();
-    for (const [lease, batch] of pending) this.publish(lease, batch);
+  private flush(lease: string): void {
+    const batch = this.pending.get(lease);
+    if (batch === undefined) {
+      this.underWay.delete(lease);
+      return;
+    }
+    this.pending.delete(lease);
+    void this.publish(lease, batch).then(() => this.flush(lease));
   }
 
-  private publish(lease: string, { texts, settle }: Pending): void {
+  /** Never rejects: the error goes to the publishers. */
+  private async publish(lease: string, { texts, settle }: Pending): Promise<void> {
     const { redis, keys, clock, installation = UNSIGNED } = this.parts;
     this.counts.messages += 1;
     const start = lease === '' ? BROADCAST_START : '{"t":"ephemeral","events":[';
     const channel = lease === '' ? keys.eventsChannel() : keys.nodeChannel(lease);
     const text = withTime(`${start}${texts.join(',')}]}`, clock.now());
-    const sent = redis.publish(channel, text.slice(0, -1) + installation.end);
-    sent.then(
-      () => {
-        for (const one of settle) one.resolve();
-      },
-      (error: unknown) => {
-        for (const one of settle) one.reject(error);
-      },
-    );
+    try {
+      await redis.publish(channel, text.slice(0, -1) + installation.end);
+      for (const one of settle) one.resolve();
+    } catch (error) {
+      for (const one of settle) one.reject(error);
+    }
   }
 }
 
