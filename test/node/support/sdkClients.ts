@@ -2,6 +2,9 @@ import { type Client, type ClientOptions, createClient, type UnifiedError } from
 import { WebSocket } from 'ws';
 import { adminToken, token } from '../../support/tokens.js';
 
+/** Nobody listens there. */
+const NOWHERE = 'ws://127.0.0.1:1';
+
 /** A node as a client reaches it. */
 interface Reachable {
   readonly ws: string;
@@ -13,6 +16,10 @@ export interface SdkClient {
   readonly errors: UnifiedError[];
   /** Its WebSockets, in the order in which they were opened. */
   readonly sockets: WebSocket[];
+  /** Where its next connection leads; null: nowhere. */
+  node: Reachable | null;
+  /** Ends the present connection without a close frame, and lets no other one begin until `node` is set. */
+  cut(): void;
 }
 
 /** Makes clients of the SDK, and ends them. */
@@ -22,21 +29,31 @@ export class SdkClients {
   make(node: Reachable, user: string, options: Partial<ClientOptions> = {}): SdkClient {
     const errors: UnifiedError[] = [];
     const sockets: WebSocket[] = [];
-    class KeptSocket extends WebSocket {
+    class RoutedSocket extends WebSocket {
       constructor(url: string, protocols: string[]) {
-        super(url, protocols);
+        super(url.replace(/^ws:\/\/balancer/, sdk.node?.ws ?? NOWHERE), protocols);
         sockets.push(this);
       }
     }
     const client = createClient({
-      url: `${node.ws}/api/unified/ws`,
+      url: 'ws://balancer/api/unified/ws',
       getToken: () => token(user),
       onError: (error) => errors.push(error),
-      WebSocket: KeptSocket,
+      WebSocket: RoutedSocket,
       ...options,
     });
+    const sdk: SdkClient = {
+      client,
+      errors,
+      sockets,
+      node,
+      cut() {
+        sdk.node = null;
+        sockets.at(-1)?.terminate();
+      },
+    };
     this.clients.push(client);
-    return { client, errors, sockets };
+    return sdk;
   }
 
   close(): void {

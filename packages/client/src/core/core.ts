@@ -289,10 +289,8 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
       proceed('draining');
     } else if (attempt.isMuted) return;
     else if (frame.type === 'heartbeat') move(dataOf(data.positions));
-    else if (frame.type === 'gap' && isScope(data.scope)) {
-      gap(data as unknown as Gap);
-      move({ [data.scope]: data.to });
-    }
+    // The position stays: `to` may be that of an event that is still to come.
+    else if (frame.type === 'gap' && isScope(data.scope)) gap(data as unknown as Gap);
   }
 
   function gap(told: Gap): void {
