@@ -4,6 +4,8 @@ import { TOPOLOGIES } from './conformance.mjs';
 import { filesBelow } from './files-below.mjs';
 import { root } from './paths.mjs';
 
+/** Tests in a browser are run where it is; .ci/run installs it. */
+const CHROMIUM = fs.existsSync('/usr/bin/chromium');
 const built = path.join(root, 'build', 'test');
 
 /**
@@ -39,6 +41,8 @@ export const SUITES = [
     kind: 'waits',
     alone: /\/(?:slow|replacement|connections|storm|events|redisLost|stoppedClocks)\.test\.js$/,
   },
+  // Chromium takes both cores, and the tests say how long a tab may take.
+  ...(CHROMIUM ? [{ name: 'browser', files: /^test\/browser\/.*\.test\.js$/, kind: 'waits', alone: /./ }] : []),
 ];
 
 /** Compiled files below build/test, by their path there. */

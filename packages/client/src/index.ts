@@ -2,8 +2,11 @@ import {
   type Apply,
   type ClientOptions,
   type Client as CoreClient,
-  createClient as createCoreClient,
+  createClientOf,
+  createCore,
+  defaultEnvironment,
   type EventMap,
+  errorHandler,
   events,
   type FetchState,
   type Off,
@@ -13,8 +16,18 @@ import {
   snapshot,
   type TypesOf,
 } from './core/index.js';
+import { canShare, createTabCore } from './tabs/tabCore.js';
 
 export * from './core/index.js';
+
+/** Those of the core, and what is said of tabs. */
+export interface TabClientOptions extends ClientOptions {
+  /**
+   * Whether all tabs of one profile and user share one connection. Users are told apart by the claim `sub` of the token. Default: true
+   * in pages that have Web Locks (a secure context), else false.
+   */
+  readonly tabs?: boolean;
+}
 
 /** What an application holds: that of the core, and what is built on it. */
 export interface Client<Events extends object = EventMap> extends CoreClient<Events> {
@@ -40,8 +53,13 @@ export interface Client<Events extends object = EventMap> extends CoreClient<Eve
  * const client = createClient({ url: 'wss://example.com/api/unified/ws', getToken: () => fetchToken() });
  * client.on('health_update', (event) => console.log(event.data));
  */
-export function createClient<Events extends object = EventMap>(options: ClientOptions): Client<Events> {
-  const client = createCoreClient<Events>(options);
+export function createClient<Events extends object = EventMap>({
+  tabs = true,
+  ...options
+}: TabClientOptions): Client<Events> {
+  const environment = defaultEnvironment(options.WebSocket);
+  const core = tabs && canShare() ? createTabCore(options, environment) : createCore(options, environment);
+  const client = createClientOf<Events>(core, errorHandler(options, environment));
   const more: Pick<Client<Events>, 'events' | 'snapshot'> = {
     events: (...rest) => events(client, ...rest),
     snapshot: (...rest) => snapshot(client, ...rest),

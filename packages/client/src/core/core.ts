@@ -127,10 +127,6 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
     return state.status === 'failed' || state.status === 'closed';
   }
 
-  function closedError(): UnifiedError {
-    return new UnifiedError('CLOSED', 'The client is closed, or has failed.');
-  }
-
   function go(status: ConnectionStatus, reason: StateReason | null, message = ''): void {
     if (!TRANSITIONS[state.status].includes(status)) return;
     const code = status === 'connected' ? null : lastCode;
@@ -450,6 +446,8 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
     resumePoint: () => ({ positions: { ...progress.received }, recentIds: [...progress.recentIds] }),
   };
 }
+
+export const closedError = (): UnifiedError => new UnifiedError('CLOSED', 'The client is closed, or has failed.');
 
 function reasonOf(code: number): StateReason {
   if (code === 4200) return 'draining';

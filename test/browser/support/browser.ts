@@ -1,0 +1,175 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
+import { type Browser as Chromium, chromium, type Page } from 'playwright-core';
+import { token } from '../../support/tokens.js';
+import { until } from '../../support/wait.js';
+import type { TabPage } from './tabPage.js';
+
+const CHROMIUM = '/usr/bin/chromium';
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+function bundle(): string {
+  const { outputFiles } = buildSync({
+    entryPoints: [fileURLToPath(new URL('./tabPage.js', import.meta.url))],
+    bundle: true,
+    format: 'iife',
+    target: 'es2022',
+    external: ['ws'],
+    write: false,
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
+/** A page with a client. */
+export class Tab {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** What the page has seen so far. */
+  async seen(): Promise<Pick<TabPage, 'events' | 'states' | 'gaps' | 'errors'>> {
+    return this.page.evaluate(() => {
+      const { events, states, gaps, errors } = (globalThis as unknown as { readonly tabPage: TabPage }).tabPage;
+      return { events, states, gaps, errors };
+    });
+  }
+
+  async numbers(): Promise<unknown[]> {
+    return (await this.seen()).events.map(({ n }) => n);
+  }
+
+  /** Resolves when so many events came. */
+  async got(count: number, timeoutMs = 10_000): Promise<void> {
+    await until(async () => (await this.seen()).events.length >= count, {
+      timeoutMs,
+      what: `${count} events in a tab`,
+      everyMs: 20,
+    });
+  }
+
+  status(): Promise<string> {
+    return this.page.evaluate(
+      () => (globalThis as unknown as { readonly tabPage: TabPage }).tabPage.client?.state.status ?? 'none',
+    );
+  }
+
+  /** Whether this tab has the connection. */
+  leads(): Promise<boolean> {
+    return this.page.evaluate(() =>
+      Object.keys(
+        (globalThis as unknown as { readonly tabPage: TabPage }).tabPage.client?.report().counts ?? {},
+      ).includes('connections'),
+    );
+  }
+
+  /** Handlers wait from now on, or those that wait go on. */
+  async hold(isHolding: boolean): Promise<void> {
+    await this.page.evaluate((holds) => {
+      const { tabPage } = globalThis as unknown as { readonly tabPage: TabPage };
+      tabPage.isHolding = holds;
+      if (!holds) for (const go of tabPage.held.splice(0)) go();
+    }, isHolding);
+  }
+}
+
+export interface OpenOptions {
+  readonly types?: readonly string[];
+  readonly tabs?: boolean;
+}
+
+/** Chromium with one profile, and the server of its pages. */
+export class Browser {
+  private readonly server: Server;
+  private readonly browser: Chromium;
+
+  private constructor(server: Server, browser: Chromium) {
+    this.server = server;
+    this.browser = browser;
+  }
+
+  static async start(): Promise<Browser> {
+    const script = bundle();
+    const server = createServer((request, response) => {
+      const isScript = request.url === '/page.js';
+      response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html');
+      response.end(isScript ? script : '<!doctype html><title>tab</title><script src="/page.js"></script>');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new Browser(server, await chromium.launch({ executablePath: CHROMIUM, args: FLAGS }));
+  }
+
+  /** A profile: what its tabs share, others do not see. */
+  async profile(): Promise<Profile> {
+    const { port } = this.server.address() as AddressInfo;
+    return new Profile(this.browser, await this.browser.newContext(), `http://127.0.0.1:${port}/`);
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close();
+    await new Promise((resolve) => {
+      this.server.close(resolve);
+      this.server.closeAllConnections();
+    });
+  }
+}
+
+type Context = Awaited<ReturnType<Chromium['newContext']>>;
+
+export class Profile {
+  private readonly browser: Chromium;
+  private readonly context: Context;
+  private readonly url: string;
+
+  constructor(browser: Chromium, context: Context, url: string) {
+    this.browser = browser;
+    this.context = context;
+    this.url = url;
+  }
+
+  /** A tab whose client is ready. */
+  async open(node: { readonly ws: string }, user: string, options: OpenOptions = {}): Promise<Tab> {
+    const page = await this.context.newPage();
+    await page.goto(this.url);
+    const { types = ['custom_event'], ...more } = options;
+    const start = { url: `${node.ws}/api/unified/ws`, token: token(user), types, ...more };
+    await page.evaluate(
+      (given) => (globalThis as unknown as { readonly tabPage: TabPage }).tabPage.start(given),
+      start,
+    );
+    return new Tab(page);
+  }
+
+  /** The process of a tab: the one that computes while the tab does. */
+  async process({ page }: Tab): Promise<number> {
+    const session = await this.browser.newBrowserCDPSession();
+    const times = async (): Promise<Map<number, number>> => {
+      const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+      const renderers = processInfo.filter(({ type }) => type === 'renderer');
+      return new Map(renderers.map(({ id, cpuTime }) => [id, cpuTime]));
+    };
+    const before = await times();
+    await page.evaluate(() => {
+      const until = Date.now() + 300;
+      while (Date.now() < until);
+    });
+    const used = [...(await times())].map(([pid, time]) => ({ pid, time: time - (before.get(pid) ?? 0) }));
+    await session.detach();
+    const [most] = used.sort((a, b) => b.time - a.time);
+    if (!most) throw new Error('Chromium has no renderer');
+    return most.pid;
+  }
+
+  close(): Promise<void> {
+    return this.context.close();
+  }
+}

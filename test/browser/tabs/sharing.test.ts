@@ -1,0 +1,164 @@
+import { expect } from 'chai';
+import { publish } from '../../node/support/sdkClients.js';
+import { type LocalNode, World } from '../../node/support/world.js';
+import { metricOf } from '../../support/metrics.js';
+import { until } from '../../support/wait.js';
+import { Browser, type Profile, type Tab } from '../support/browser.js';
+
+describe('tabs of one profile and user', function () {
+  this.timeout(60_000);
+  const world = new World();
+  let browser: Browser;
+  let profile: Profile;
+  let node: LocalNode;
+
+  before(async () => {
+    await world.start();
+    node = await world.node({ ALLOWED_ORIGINS: '*' });
+    browser = await Browser.start();
+  });
+  beforeEach(async () => {
+    profile = await browser.profile();
+  });
+  afterEach(() => profile.close());
+  after(async () => {
+    await browser?.stop();
+    await world.stop();
+  });
+
+  const leaderOf = async (tabs: readonly Tab[]): Promise<Tab> => {
+    const leads = await Promise.all(tabs.map((tab) => tab.leads()));
+    expect(leads.filter(Boolean)).to.have.length(1);
+    return tabs[leads.indexOf(true)] as Tab;
+  };
+  const publishRange = async (from: number, to: number, more = {}): Promise<void> => {
+    for (let n = from; n <= to; n += 1) await publish(node, 'custom_event', { n }, { ordering_key: 'one', ...more });
+  };
+  const range = (to: number): number[] => Array.from({ length: to }, (_, index) => index + 1);
+
+  it('twenty tabs must be one connection to the server, and each must get its own events alone', async () => {
+    const user = world.user();
+    const accepted = (): Promise<number> => metricOf(node, 'uws_connections_accepted_total');
+    const before = await accepted();
+    const tabs: Tab[] = [];
+    for (let index = 0; index < 20; index += 1) {
+      tabs.push(await profile.open(node, user, { types: [index % 2 === 0 ? 'custom_event' : 'zone_created'] }));
+    }
+    await leaderOf(tabs);
+    expect((await accepted()) - before).to.equal(1);
+    await publish(node, 'custom_event', { n: 1 });
+    await publish(node, 'zone_created', { n: 2 });
+    for (const [index, tab] of tabs.entries()) {
+      await tab.got(1);
+      expect(await tab.numbers()).to.deep.equal([index % 2 === 0 ? 1 : 2]);
+      expect((await tab.seen()).errors).to.deep.equal([]);
+    }
+  });
+
+  it('when the leader is closed another tab must go on within 500 ms, with nothing lost and nothing twice', async () => {
+    const user = world.user();
+    const tabs = [await profile.open(node, user), await profile.open(node, user), await profile.open(node, user)];
+    await publishRange(1, 3);
+    for (const tab of tabs) await tab.got(3);
+    const leader = await leaderOf(tabs);
+    const rest = tabs.filter((tab) => tab !== leader);
+    await leader.page.close();
+    const began = performance.now();
+    await publishRange(4, 5);
+    for (const tab of rest) await tab.got(5);
+    expect(performance.now() - began).to.be.below(500);
+    await leaderOf(rest);
+    for (const tab of rest) {
+      expect(await tab.numbers()).to.deep.equal(range(5));
+      expect((await tab.seen()).gaps).to.deep.equal([]);
+    }
+  });
+
+  it('when the process of the leader is killed another tab must go on within 500 ms, with nothing lost and nothing twice', async () => {
+    const user = world.user();
+    const tabs = [await profile.open(node, user), await profile.open(node, user), await profile.open(node, user)];
+    await publishRange(1, 3);
+    for (const tab of tabs) await tab.got(3);
+    const leader = await leaderOf(tabs);
+    const rest = tabs.filter((tab) => tab !== leader);
+    process.kill(await profile.process(leader), 'SIGKILL');
+    const began = performance.now();
+    await publishRange(4, 5);
+    for (const tab of rest) await tab.got(5);
+    expect(performance.now() - began).to.be.below(500);
+    for (const tab of rest) expect(await tab.numbers()).to.deep.equal(range(5));
+  });
+
+  it('a frozen leader must be replaced within 3 s, and follow when it thaws, with nothing lost and nothing twice', async () => {
+    const user = world.user();
+    const tabs = [await profile.open(node, user), await profile.open(node, user), await profile.open(node, user)];
+    await publishRange(1, 3);
+    for (const tab of tabs) await tab.got(3);
+    const leader = await leaderOf(tabs);
+    const rest = tabs.filter((tab) => tab !== leader);
+    const pid = await profile.process(leader);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const began = performance.now();
+      await publishRange(4, 5);
+      for (const tab of rest) await tab.got(5);
+      expect(performance.now() - began).to.be.below(3000);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await leader.got(5);
+    await publishRange(6, 7);
+    for (const tab of tabs) {
+      await tab.got(7);
+      expect(await tab.numbers()).to.deep.equal(range(7));
+      expect((await tab.seen()).errors).to.deep.equal([]);
+      expect(await tab.status()).to.equal('connected');
+    }
+    expect(await leader.leads()).to.equal(false);
+    await leaderOf(tabs);
+  });
+
+  it('an event for the user alone must be acknowledged only when the handlers of all live tabs are done', async () => {
+    const user = world.user();
+    const tabs = [await profile.open(node, user), await profile.open(node, user)];
+    const leader = await leaderOf(tabs);
+    const other = tabs.find((tab) => tab !== leader) as Tab;
+    await other.hold(true);
+    await publishRange(1, 1, { target_user_ids: [user] });
+    await leader.got(1);
+    // The tab that has not handled it goes on alone, and is asked for nothing that it has.
+    await leader.page.close();
+    await publishRange(2, 2, { target_user_ids: [user] });
+    await other.hold(false);
+    await other.got(2);
+    expect(await other.numbers()).to.deep.equal([1, 2]);
+    // Nobody acknowledged the first one meanwhile: who dies before the handler is done loses nothing.
+    const third = await profile.open(node, user);
+    await third.hold(true);
+    await publishRange(3, 3, { target_user_ids: [user] });
+    await other.got(3);
+    await third.hold(false);
+    await third.got(1);
+  });
+
+  it('two users in two tabs must have a connection each, and see nothing of the other', async () => {
+    const users = [world.user(), world.user()] as const;
+    const tabs = [await profile.open(node, users[0]), await profile.open(node, users[1])] as const;
+    expect(await Promise.all(tabs.map((tab) => tab.leads()))).to.deep.equal([true, true]);
+    await publish(node, 'custom_event', { n: 1 }, { target_user_ids: [users[0]] });
+    await publish(node, 'custom_event', { n: 2 }, { target_user_ids: [users[1]] });
+    await tabs[0].got(1);
+    await tabs[1].got(1);
+    expect(await tabs[0].numbers()).to.deep.equal([1]);
+    expect(await tabs[1].numbers()).to.deep.equal([2]);
+  });
+
+  it('a client with tabs: false must have a connection of its own', async () => {
+    const user = world.user();
+    const first = await profile.open(node, user);
+    const alone = await profile.open(node, user, { tabs: false });
+    expect(await alone.leads()).to.equal(true);
+    await until(async () => (await first.status()) === 'failed', { what: 'the end of the shared connection' });
+    expect((await first.seen()).states.at(-1)).to.equal('failed replaced');
+  });
+});
