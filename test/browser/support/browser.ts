@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import type { Report } from '@unified-ws/client';
 import { buildSync } from 'esbuild';
 import { type Browser as Chromium, chromium, type Page } from 'playwright-core';
 import { token } from '../../support/tokens.js';
@@ -37,11 +38,18 @@ export class Tab {
   }
 
   /** What the page has seen so far. */
-  async seen(): Promise<Pick<TabPage, 'events' | 'states' | 'gaps' | 'errors'>> {
+  seen(): Promise<Pick<TabPage, 'events' | 'states' | 'gaps' | 'errors' | 'saved'>> {
     return this.page.evaluate(() => {
-      const { events, states, gaps, errors } = (globalThis as unknown as { readonly tabPage: TabPage }).tabPage;
-      return { events, states, gaps, errors };
+      const { events, states, gaps, errors, saved } = (globalThis as unknown as { readonly tabPage: TabPage }).tabPage;
+      return { events, states, gaps, errors, saved };
     });
+  }
+
+  /** What the connection of this tab counted: nothing, if another tab has it. */
+  counts(): Promise<Report['counts']> {
+    return this.page.evaluate(
+      () => (globalThis as unknown as { readonly tabPage: TabPage }).tabPage.client?.report().counts ?? {},
+    );
   }
 
   async numbers(): Promise<unknown[]> {
@@ -64,12 +72,13 @@ export class Tab {
   }
 
   /** Whether this tab has the connection. */
-  leads(): Promise<boolean> {
-    return this.page.evaluate(() =>
-      Object.keys(
-        (globalThis as unknown as { readonly tabPage: TabPage }).tabPage.client?.report().counts ?? {},
-      ).includes('connections'),
-    );
+  async leads(): Promise<boolean> {
+    return (await this.counts()).connections !== undefined;
+  }
+
+  /** Whether a handler waits. */
+  holds(): Promise<boolean> {
+    return this.page.evaluate(() => (globalThis as unknown as { readonly tabPage: TabPage }).tabPage.held.length > 0);
   }
 
   /** Handlers wait from now on, or those that wait go on. */
@@ -157,16 +166,24 @@ export class Profile {
       const renderers = processInfo.filter(({ type }) => type === 'renderer');
       return new Map(renderers.map(({ id, cpuTime }) => [id, cpuTime]));
     };
-    const before = await times();
-    await page.evaluate(() => {
-      const until = Date.now() + 300;
-      while (Date.now() < until);
-    });
-    const used = [...(await times())].map(([pid, time]) => ({ pid, time: time - (before.get(pid) ?? 0) }));
-    await session.detach();
-    const [most] = used.sort((a, b) => b.time - a.time);
-    if (!most) throw new Error('Chromium has no renderer');
-    return most.pid;
+    try {
+      return await until(
+        async () => {
+          const before = await times();
+          await page.evaluate(() => {
+            const end = Date.now() + 300;
+            while (Date.now() < end);
+          });
+          const used = [...(await times())].map(([pid, time]) => ({ pid, time: time - (before.get(pid) ?? 0) }));
+          const [most, second] = used.sort((one, other) => other.time - one.time);
+          // Seconds. Anything less clear is looked at again: the machine may be busy with other tabs.
+          return most && most.time > 0.1 && most.time > 4 * (second?.time ?? 0) && most.pid;
+        },
+        { what: 'the process of a tab', timeoutMs: 20_000 },
+      );
+    } finally {
+      await session.detach();
+    }
   }
 
   close(): Promise<void> {

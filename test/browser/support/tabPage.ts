@@ -1,5 +1,5 @@
 // What the pages of the tests run, bundled as an app bundles it.
-import { type Client, createClient, type UnifiedError } from '@unified-ws/client';
+import { type Client, createClient, type Positions, type UnifiedError } from '@unified-ws/client';
 
 /** A handler may be told to wait, so that its tab can die between receipt and handler. */
 export interface TabPage {
@@ -7,6 +7,8 @@ export interface TabPage {
   readonly states: string[];
   readonly gaps: unknown[];
   readonly errors: string[];
+  /** What the leader told to keep. */
+  readonly saved: Positions[];
   client?: Client;
   isHolding: boolean;
   /** Handlers that wait. */
@@ -19,12 +21,14 @@ const page: TabPage = {
   states: [],
   gaps: [],
   errors: [],
+  saved: [],
   isHolding: false,
   held: [],
   async start({ url, token, types, ...options }) {
     const client = createClient<Record<string, { readonly n?: unknown }>>({
       url,
       getToken: () => token,
+      positions: { load: () => null, save: (positions) => page.saved.push(positions), clear: () => undefined },
       onError: (error: UnifiedError) => page.errors.push(`${error.code} ${error.message}`),
       ...options,
     });

@@ -118,27 +118,69 @@ describe('tabs of one profile and user', function () {
     await leaderOf(tabs);
   });
 
-  it('an event for the user alone must be acknowledged only when the handlers of all live tabs are done', async () => {
+  /** Two tabs, of which the one that follows alone handles what is for the user. It has got an event, and is not done with it. */
+  const withUnhandledEvent = async (): Promise<{ leader: Tab; follower: Tab }> => {
     const user = world.user();
-    const tabs = [await profile.open(node, user), await profile.open(node, user)];
-    const leader = await leaderOf(tabs);
-    const other = tabs.find((tab) => tab !== leader) as Tab;
-    await other.hold(true);
-    await publishRange(1, 1, { target_user_ids: [user] });
+    const leader = await profile.open(node, user, { types: ['custom_event', 'notification_sent'] });
+    const follower = await profile.open(node, user, { types: ['notification_sent'] });
+    expect(await leader.leads()).to.equal(true);
+    await follower.hold(true);
+    await publish(node, 'notification_sent', { n: 1 }, { target_user_ids: [user] });
     await leader.got(1);
-    // The tab that has not handled it goes on alone, and is asked for nothing that it has.
+    await until(() => follower.holds(), { what: 'the event at the handler' });
+    return { leader, follower };
+  };
+  const acknowledged = (leader: Tab): Promise<unknown> =>
+    until(async () => (await leader.counts()).acks === 1, { what: 'the acknowledgement' });
+
+  it('an event for the user alone must not be acknowledged before the handlers of every tab are done', async () => {
+    const { leader, follower } = await withUnhandledEvent();
+    const before = (await leader.seen()).saved.at(-1);
+    await publish(node, 'custom_event', { n: 2 });
+    const after = await until(
+      async () => {
+        const saved = (await leader.seen()).saved.at(-1);
+        return saved?.broadcast !== before?.broadcast && saved;
+      },
+      { what: 'the next time that positions are kept' },
+    );
+    expect(after.user).to.equal(before?.user);
+    expect((await leader.counts()).acks).to.equal(undefined);
+    await follower.hold(false);
+    await acknowledged(leader);
+  });
+
+  it('a tab that dies with an event in hand must not keep the others from acknowledging it', async () => {
+    const { leader, follower } = await withUnhandledEvent();
+    process.kill(await profile.process(follower), 'SIGKILL');
+    await acknowledged(leader);
+  });
+
+  it('a frozen tab must not keep the others from acknowledging, and must find its events when it thaws', async () => {
+    const user = world.user();
+    const leader = await profile.open(node, user);
+    const follower = await profile.open(node, user);
+    const pid = await profile.process(follower);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await publishRange(1, 1, { target_user_ids: [user] });
+      await acknowledged(leader);
+      await publishRange(2, 3, { target_user_ids: [user] });
+      await leader.got(3);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await follower.got(3);
+    expect(await follower.numbers()).to.deep.equal(range(3));
+  });
+
+  it('an event that a tab has in hand must not come again when another tab leads', async () => {
+    const { leader, follower } = await withUnhandledEvent();
     await leader.page.close();
-    await publishRange(2, 2, { target_user_ids: [user] });
-    await other.hold(false);
-    await other.got(2);
-    expect(await other.numbers()).to.deep.equal([1, 2]);
-    // Nobody acknowledged the first one meanwhile: who dies before the handler is done loses nothing.
-    const third = await profile.open(node, user);
-    await third.hold(true);
-    await publishRange(3, 3, { target_user_ids: [user] });
-    await other.got(3);
-    await third.hold(false);
-    await third.got(1);
+    await until(() => follower.leads(), { what: 'the next leader' });
+    await follower.hold(false);
+    await acknowledged(follower);
+    expect(await follower.numbers()).to.deep.equal([1]);
   });
 
   it('two users in two tabs must have a connection each, and see nothing of the other', async () => {

@@ -13,7 +13,8 @@ const ASK_AT = 2;
 const FROZEN_AT = 5;
 /** What was handled is told at once for all events of this time. */
 const HANDLED_MS = 50;
-const REMEMBERED_IDS = 1000;
+/** A new leader gets again what was not handled: never more than this. */
+const REMEMBERED_IDS = 4000;
 
 interface WaitingCall {
   readonly call: Call;
@@ -25,9 +26,9 @@ interface WaitingCall {
 type LeaderSays<M = LeaderMessage> = M extends unknown ? Omit<M, 'leader'> : never;
 type TabSays<M = TabMessage> = M extends unknown ? Omit<M, 'tab'> : never;
 
-/** Whether tabs can share a connection here: in a page of a secure context. */
+/** Whether tabs can share a connection here: in a page of a secure context, and not in a sandbox. */
 export const canShare = (): boolean =>
-  typeof document === 'object' && typeof BroadcastChannel === 'function' && !!globalThis.navigator?.locks;
+  typeof document === 'object' && !!globalThis.navigator?.locks && globalThis.origin !== 'null';
 
 /**
  * A core that shares one connection with all tabs of the same profile, user and URL. Whoever has the Web Lock of that name leads: it has
@@ -169,8 +170,11 @@ export function createTabCore(options: CoreOptions, environment: Environment): C
   function move(next: ConnectionState): void {
     // The connection of a new leader is the next one of the tabs.
     const hasConnected = ['connected', 'recovering', 'reconnecting'].includes(state.status);
-    state =
-      next.status === 'connecting' && hasConnected ? { ...next, status: 'reconnecting', reason: 'lost' } : { ...next };
+    const moved: ConnectionState =
+      next.status === 'connecting' && hasConnected ? { ...next, status: 'reconnecting', reason: 'lost' } : next;
+    // The same object until it changes.
+    if (JSON.stringify(moved) === JSON.stringify(state)) return;
+    state = moved;
     if (state.status === 'failed' || state.status === 'closed') {
       for (const { reject } of calls.values()) reject(closedError());
       calls.clear();
@@ -220,8 +224,8 @@ export function createTabCore(options: CoreOptions, environment: Environment): C
         // Stolen: this page was frozen, and another tab leads.
         if (signal.aborted || isOver) return;
         stepDown();
-        contend();
         declare(true);
+        environment.setTimer(LOOK_MS, () => isOver || contend());
       });
   }
 
@@ -409,6 +413,8 @@ export function createTabCore(options: CoreOptions, environment: Environment): C
   });
 
   function reconnect(): void {
+    connect();
+    // Without a leader there is nothing to hurry.
     if (channel) ask({ method: 'reconnect' }).catch(() => undefined);
     else core?.reconnect();
   }
