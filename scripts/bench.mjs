@@ -1,4 +1,4 @@
-// npm run bench [-- fanout|connect|replacement|memory|queue ...] [-- --repeat 3 --small --only ours,ws --profile]: installs what is
+// npm run bench [-- fanout|targeted|connect|queue ...] [-- --repeat 3 --small --only ours,ws --profile]: installs what is
 // missing, builds, then measures real nodes beside other servers. Figures go to build/bench/result-<time>.json.
 import path from 'node:path';
 import { build } from './lib/build.mjs';

@@ -12,6 +12,7 @@ import { queue } from './measures/queue.js';
 import { replacement } from './measures/replacement.js';
 import { replay } from './measures/replay.js';
 import { targeted } from './measures/targeted.js';
+import { writeReport } from './report/writeReport.js';
 import { summarise } from './summary.js';
 
 const MEASURES = { fanout, connect: connects, replacement, memory, replay, queue, targeted } as const;
@@ -20,9 +21,11 @@ type MeasureName = keyof typeof MEASURES;
 const USAGE = `npm run bench [-- name…] [-- options]
   names           ${Object.keys(MEASURES).join(', ')}; default: all
   --repeat n      runs everything n times and tells the medians
-  --only a,b      only these servers (ours, ours-log, ours-queue, ours-ephemeral, c-floor, ws, socket.io, ws+jwt+registry)
+  --only a,b      only these servers (ours, ours-log, ours-queue, ours-ephemeral, c-floor, ws, ws+pubsub, socket.io, socket.io+streams,
+                  centrifugo, centrifugo+history, ws+jwt+registry)
   --small         small sizes, for a look whether it works; the figures mean little
-  --profile       writes CPU profiles of our node`;
+  --profile       writes CPU profiles of our node
+  --report file   measures nothing: writes docs/BENCHMARKS.md and its charts from a result file`;
 
 /** File descriptors besides the connections: libraries, pipes, Redis. */
 const SPARE_FILES = 500;
@@ -42,6 +45,7 @@ function readArguments() {
         dir: { type: 'string', default: join('build', 'bench') },
         small: { type: 'boolean', default: false },
         profile: { type: 'boolean', default: false },
+        report: { type: 'string', default: '' },
         help: { type: 'boolean', default: false },
       },
     });
@@ -56,6 +60,10 @@ function isMeasure(name: string): name is MeasureName {
 
 const { values: options, positionals } = readArguments();
 if (options.help) stop(USAGE);
+if (options.report !== '') {
+  for (const path of writeReport(options.report, 'docs')) process.stdout.write(`${path}\n`);
+  process.exit(0);
+}
 const names = positionals.length > 0 ? positionals : Object.keys(MEASURES);
 const unknown = names.find((name) => !isMeasure(name));
 if (unknown !== undefined) stop(`There is no measure ${unknown}.\n${USAGE}`);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { WS_PATH } from '@unified-ws/protocol';
 import { WebSocket } from 'ws';
-import { EVENT_TYPE, eventData } from './message.js';
+import { EVENT_TYPE, eventData, wireMessage } from './message.js';
 import { publisherToken } from './requests.js';
 
 /** How a server is told to send an event to one user, and how it confirms. */
@@ -10,8 +10,11 @@ export interface TargetedWire {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent once after the upgrade. */
   readonly greeting?: string;
+  /** The server says nothing before the greeting. */
+  readonly waits?: true;
   readonly message: (user: string, due: number, number: number) => string;
-  readonly isAccepted: (text: string) => boolean;
+  /** How many events a message of the server confirms. */
+  readonly acceptedIn: (text: string) => number;
 }
 
 /** A type without a rate, subscribed to by default. */
@@ -28,7 +31,7 @@ export function oursWire(ephemeral: boolean): TargetedWire {
         type: 'publish_event',
         data: { data: eventData(due), target_user_ids: [user], ...more },
       }),
-    isAccepted: (text) => text.includes('"event_accepted"'),
+    acceptedIn: (text) => (text.includes('"event_accepted"') ? 1 : 0),
   };
 }
 
@@ -37,7 +40,26 @@ export const SOCKET_IO_WIRE: TargetedWire = {
   headers: {},
   greeting: '40',
   message: (user, due, number) => `42${number}${JSON.stringify(['publish', user, due])}`,
-  isAccepted: (text) => text.startsWith('43'),
+  acceptedIn: (text) => (text.startsWith('43') ? 1 : 0),
+};
+
+export const WS_WIRE: TargetedWire = {
+  path: '/?',
+  headers: {},
+  message: (user, due) => JSON.stringify({ to: user, due }),
+  acceptedIn: (text) => (text === '{"accepted":true}' ? 1 : 0),
+};
+
+/** JSON of Centrifugo's client protocol. */
+export const CENTRIFUGO_WIRE: TargetedWire = {
+  path: '/connection/websocket',
+  headers: {},
+  greeting: JSON.stringify({ id: 1, connect: { token: publisherToken() } }),
+  waits: true,
+  message: (user, due, number) =>
+    JSON.stringify({ id: number + 2, publish: { channel: user, data: wireMessage(due) } }),
+  // Several replies may share a message.
+  acceptedIn: (text) => text.split('"publish":').length - 1,
 };
 
 /** Publishes events one by one over one connection, without waiting for the answers. */
@@ -60,12 +82,12 @@ export class TargetedPublisher {
       perMessageDeflate: false,
     });
     const publisher = new TargetedPublisher(socket, wire);
-    await once(socket, 'message');
+    await once(socket, wire.waits ? 'open' : 'message');
     if (wire.greeting !== undefined) {
       socket.send(wire.greeting);
       await once(socket, 'message');
     }
-    socket.on('message', (data: Buffer) => publisher.receive(data.toString('latin1', 0, 200)));
+    socket.on('message', (data: Buffer) => publisher.receive(data.toString('latin1')));
     return publisher;
   }
 
@@ -90,8 +112,8 @@ export class TargetedPublisher {
   }
 
   private receive(text: string): void {
-    if (this.wire.isAccepted(text)) this.accepted += 1;
-    else if (text.includes('"error"')) this.failure = text;
+    this.accepted += this.wire.acceptedIn(text);
+    if (text.includes('"error"')) this.failure = text;
     this.check();
   }
 }
