@@ -2,7 +2,7 @@ import type { RedisClient } from '../../redis/connect.js';
 import type { LuaScript } from '../../redis/luaScript.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 import type { AppendResult } from './broadcastLog.js';
-import type { IdleAppender, LaneCalls } from './idleAppender.js';
+import { type IdleAppender, type LaneCalls, type LaneState, laneState } from './idleAppender.js';
 
 export interface AskingAppenderParts {
   readonly append: (events: readonly StoredEvent[]) => Promise<AppendResult>;
@@ -26,11 +26,13 @@ export class AskingAppender implements IdleAppender {
     this.parts = parts;
   }
 
-  async appendIfIdle(events: readonly StoredEvent[], { idle }: LaneCalls): Promise<AppendResult | null> {
+  async appendIfIdle(events: readonly StoredEvent[], { idle }: LaneCalls): Promise<AppendResult | LaneState> {
     const { append, idle: script, queueRedis, mayAppend } = this.parts;
     const redis = queueRedis();
-    if (redis === null || (await script.run(redis, idle.keys, idle.args)) !== 1) return null;
+    if (redis === null) return 'busy';
+    const state = laneState(await script.run(redis, idle.keys, idle.args));
+    if (state !== null) return state;
     // The answer took its time.
-    return mayAppend() ? append(events) : null;
+    return mayAppend() ? append(events) : 'busy';
   }
 }

@@ -10,16 +10,24 @@ export interface LaneCalls {
   readonly outcomes: ScriptCall | null;
 }
 
+/** Why a lane did not let an event pass: it has jobs to do, or will be idle in a moment. */
+export type LaneState = 'busy' | 'nearly idle';
+
+/** What the script of `LaneCalls.idle` answered; null: the lane is idle. */
+export function laneState(answer: unknown): LaneState | null {
+  return answer === 1 ? null : answer === 2 ? 'nearly idle' : 'busy';
+}
+
 /** Appends events past the queue. */
 export interface IdleAppender {
   /**
    * Appends if the lane is idle.
    *
    * @param events at most 500, with at most one target user each, and about 1 MiB in all.
-   * @returns null: the lane is not idle, and nothing was appended.
+   * @returns the state of a lane that is not idle; nothing was appended then.
    * @throws whatever the connection says; it is not known then whether the events were appended.
    */
-  appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<AppendResult | null>;
+  appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<AppendResult | LaneState>;
   /** Whether `LaneCalls.outcomes` is run in the same step. */
   readonly notesOutcomes: boolean;
 }

@@ -4,7 +4,7 @@ import { jsonBytesAtMost, type StoredEvent } from '../event/storedEvent.js';
 import type { Mailboxes } from '../mailbox/mailboxes.js';
 import { MAX_BATCH_CHARACTERS, MAX_MESSAGE_CHARACTERS, type MailCourier } from '../mailbox/mailCourier.js';
 import { type AppendResult, type BroadcastLog, readAppend } from './broadcastLog.js';
-import type { IdleAppender, LaneCalls } from './idleAppender.js';
+import { type IdleAppender, type LaneCalls, type LaneState, laneState } from './idleAppender.js';
 
 export interface TogetherAppenderParts extends Pick<Core, 'redis' | 'keys' | 'clock' | 'installation'> {
   readonly log: BroadcastLog;
@@ -53,12 +53,13 @@ export class TogetherAppender implements IdleAppender {
     // One after the other: when the first of two calls fails and the second does not, the order is lost.
     for (const turn of turnsOf(events)) {
       const appended = await this.run(turn, null, offsets);
-      epoch = appended?.epoch || epoch;
+      // Without a lane the append is not put off.
+      if (typeof appended !== 'string') epoch = appended.epoch || epoch;
     }
     return { epoch, offsets };
   }
 
-  async appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<AppendResult | null> {
+  async appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<AppendResult | LaneState> {
     const turn = emptyTurn();
     for (const [place, event] of events.entries()) {
       const { target_user_ids: [userId] = [], ...mail } = event;
@@ -66,10 +67,14 @@ export class TogetherAppender implements IdleAppender {
     }
     const offsets = new Array<number>(events.length).fill(0);
     const appended = await this.run(turn, lane, offsets);
-    return appended && { epoch: appended.epoch, offsets };
+    return typeof appended === 'string' ? appended : { epoch: appended.epoch, offsets };
   }
 
-  private async run(turn: Turn, lane: LaneCalls | null, offsets: number[]): Promise<{ readonly epoch: string } | null> {
+  private async run(
+    turn: Turn,
+    lane: LaneCalls | null,
+    offsets: number[],
+  ): Promise<{ readonly epoch: string } | LaneState> {
     const { redis, keys, clock, installation, log, mailboxes, courier, lease } = this.parts;
     const own = lease();
     const { broadcast, places, byUser } = turn;
@@ -105,8 +110,9 @@ export class TogetherAppender implements IdleAppender {
       scriptKeys.push(...call.keys);
       args.push(JSON.stringify(userId), call.keys.length, call.args.length, ...call.args);
     }
-    const reply = (await this.script.run(redis, scriptKeys, args)) as readonly [unknown, readonly unknown[]] | null;
-    if (reply === null) return null;
+    const answer = await this.script.run(redis, scriptKeys, args);
+    if (!Array.isArray(answer)) return laneState(answer) ?? 'busy';
+    const reply = answer as unknown as readonly [unknown, readonly unknown[]];
     let epoch = '';
     if (broadcast.length > 0) {
       const appended = readAppend(reply[0]);

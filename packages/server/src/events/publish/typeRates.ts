@@ -3,6 +3,7 @@ import { Tally } from '../../util/tally.js';
 import type { EventCatalogue } from '../catalogue/eventCatalogue.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 import type { AppendResult } from '../log/broadcastLog.js';
+import type { LaneState } from '../log/idleAppender.js';
 
 const MINUTE_MS = 60_000;
 
@@ -29,9 +30,9 @@ export class TypeRates {
   }
 
   /** Counts what an append really added, and passes its result on. */
-  async counted<R extends AppendResult | null>(events: readonly StoredEvent[], appended: Promise<R>): Promise<R> {
+  async counted<R extends AppendResult | LaneState>(events: readonly StoredEvent[], appended: Promise<R>): Promise<R> {
     const result = await appended;
-    if (result === null) return result;
+    if (typeof result === 'string') return result;
     const minute = Math.floor(this.clock.mono() / MINUTE_MS);
     for (const [index, { type }] of events.entries()) {
       if ((result.offsets[index] ?? 0) > 0) this.add(type, minute);

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Core } from '../../core.js';
-import type { IdleAppender } from '../log/idleAppender.js';
+import type { IdleAppender, LaneCalls } from '../log/idleAppender.js';
 import type { EventOutcome, EventOutcomes } from './eventOutcomes.js';
 import { isExpired, isTargeted, type ProcessorParts } from './jobProcessor.js';
 import type { JobDraft, JobQueue } from './queueEngine.js';
@@ -13,6 +14,11 @@ export interface DirectAppendParts extends Pick<Core, 'clock' | 'report'>, Pick<
 /** Bounds of one call, as `IdleAppender` has them. A single job never has more. */
 const MAX_EVENTS = 500;
 const MAX_BYTES = 1024 * 1024;
+/**
+ * A lane with a few jobs left is asked again after these pauses. Queued at once, each event would find the job of the one before still in
+ * work, and a lane that once had to queue would never be idle again, at a load that it can carry directly.
+ */
+const PAUSES_MS = [2, 4, 8, 16, 32] as const;
 
 /**
  * Appends what is published while its lane is idle, without a job (Q8). The caller has one call under way at a time, so that nothing
@@ -55,9 +61,9 @@ export class DirectAppend {
     return existed;
   }
 
-  /** Null: the lane is not idle. */
+  /** Null: the lane has jobs to do. */
   private async appendGroup(drafts: readonly JobDraft[]): Promise<boolean[] | null> {
-    const { appender, queue, outcomes, clock, report } = this.parts;
+    const { appender, queue, outcomes, clock, report, mayAppend } = this.parts;
     const now = clock.now();
     const all = drafts.flatMap(({ data }) => data.events);
     const due = all.filter((event) => !isExpired(event, now));
@@ -65,12 +71,17 @@ export class DirectAppend {
     for (const event of all) if (isExpired(event, now)) becomes.set(event.id, 'expired');
     for (const event of due) if (isTargeted(event)) becomes.set(event.id, 'appended');
     const given = drafts.filter((draft) => draft.given).map(({ id }) => id);
-    const idle = queue.idle(given);
-    const result = await appender.appendIfIdle(due, {
-      idle,
+    const calls = (): LaneCalls => ({
+      idle: queue.idle(given),
       outcomes: becomes.size === 0 ? null : outcomes.call(becomes),
     });
-    if (result === null) return null;
+    let result = await appender.appendIfIdle(due, calls());
+    for (const pause of PAUSES_MS) {
+      if (result !== 'nearly idle' || !mayAppend()) break;
+      await sleep(pause);
+      result = await appender.appendIfIdle(due, calls());
+    }
+    if (typeof result === 'string') return null;
     // Without waiting: who asks later is told a little less when this is lost, but no event waits for it.
     const noted = appender.notesOutcomes ? outcomes.recordForOld(becomes) : outcomes.record(becomes);
     noted.catch((error: unknown) => report(error, 'events.direct'));

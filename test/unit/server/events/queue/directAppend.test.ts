@@ -178,6 +178,32 @@ for (const direct of ['together', 'asking'] as const) {
       expect(await numbers(node)).to.deep.equal(Array.from({ length: 10 }, (_, n) => n));
     });
 
+    it('must be the way again after a backlog, though each event would find the job of the one before in work', async () => {
+      const node = await start();
+      let over = false;
+      const answers: Promise<unknown>[] = [];
+      const publishing = (async () => {
+        for (let n = 0; !over; n += 1) {
+          answers.push(node.publisher.publish(zone(n), SERVICE));
+          await sleep(1);
+        }
+      })();
+      await lane0(node).pause();
+      await until('some are queued', () => (lane(node)?.queued ?? 0) > 20);
+      await lane0(node).resume();
+      const before = lane(node)?.direct ?? 0;
+      await until('the lane is direct again', () => (lane(node)?.direct ?? 0) > before + 20);
+      const [direct, queued] = [lane(node)?.direct ?? 0, lane(node)?.queued ?? 0];
+      await until('more are published', () => (lane(node)?.direct ?? 0) > direct + 200);
+      // A link that is slow for a moment may queue one.
+      expect((lane(node)?.queued ?? 0) - queued).to.be.at.most(20);
+      over = true;
+      await publishing;
+      await Promise.all(answers);
+      const all = await numbers(node);
+      expect(all).to.deep.equal(Array.from({ length: all.length }, (_, n) => n));
+    });
+
     it('must not come from a fenced node: others work on the job (L2)', async () => {
       let fenced = false;
       const node = await start({ mayAppend: () => !fenced });

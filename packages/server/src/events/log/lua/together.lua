@@ -18,7 +18,7 @@ local outcomes = include('outcomes')
 --      13 number of mailboxes
 --      14.. arguments of the parts: idle, log, outcomes; then per mailbox: user as JSON, number of keys, number of arguments, and these
 --
--- Result: false when the queue is not idle; else {result of log, or {}, {per mailbox its result}}
+-- Result: the answer of `idle` when the queue is not idle; else {result of log, or {}, {per mailbox its result}}
 -- Errors: none of its own.
 local next_key, next_arg = 1, 14
 local function part(run, keys, args)
@@ -38,8 +38,11 @@ end
 local function size(at)
   return tonumber(ARGV[at])
 end
-if size(7) > 0 and part(idle, size(7), size(8)) == 0 then
-  return false
+if size(7) > 0 then
+  local state = part(idle, size(7), size(8))
+  if state ~= 1 then
+    return state
+  end
 end
 local logged = size(9) > 0 and part(log, size(9), size(10)) or {}
 if size(11) > 0 then

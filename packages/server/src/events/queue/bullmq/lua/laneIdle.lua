@@ -6,13 +6,11 @@
 --      7.. jobs that must not be there, whatever their state
 -- ARGV 1 cluster time, ms
 --
--- Result: 1, or 0
+-- Result: 1 when it is idle; 2 when it will be in a moment: a few jobs are left; else 0
 -- Errors: none of its own.
 local wait, active, paused, prioritized, delayed, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-if redis.call('LLEN', wait) > 0 or redis.call('LLEN', active) > 0 or redis.call('HEXISTS', meta, 'paused') == 1 then
-  return 0
-end
-if redis.call('LLEN', paused) > 0 or redis.call('ZCARD', prioritized) > 0 then
+local FEW = 3
+if redis.call('HEXISTS', meta, 'paused') == 1 or redis.call('LLEN', paused) > 0 or redis.call('ZCARD', prioritized) > 0 then
   return 0
 end
 local next = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
@@ -25,4 +23,8 @@ for i = 7, #KEYS do
     return 0
   end
 end
-return 1
+local left = redis.call('LLEN', wait) + redis.call('LLEN', active)
+if left == 0 then
+  return 1
+end
+return left <= FEW and 2 or 0
