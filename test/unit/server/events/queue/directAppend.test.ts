@@ -179,13 +179,17 @@ for (const direct of ['together', 'asking'] as const) {
     });
 
     it('must be the way again after a backlog, though each event would find the job of the one before in work', async () => {
-      const node = await start();
+      // Work on a job takes longer than it takes for the next event to come.
+      const beforeAppend = async (): Promise<void> => {
+        await sleep(6);
+      };
+      const node = await start({ beforeAppend });
       let over = false;
       const answers: Promise<unknown>[] = [];
       const publishing = (async () => {
         for (let n = 0; !over; n += 1) {
           answers.push(node.publisher.publish(zone(n), SERVICE));
-          await sleep(1);
+          await sleep(4);
         }
       })();
       await lane0(node).pause();
