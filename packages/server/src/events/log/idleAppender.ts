@@ -10,12 +10,13 @@ export interface LaneCalls {
   readonly outcomes: ScriptCall | null;
 }
 
-/** Why a lane did not let an event pass: it has jobs to do, or will be idle in a moment. */
-export type LaneState = 'busy' | 'nearly idle';
+/** Why a lane did not let an event pass: a few jobs are left, or many; or it is not their number (`busy`). */
+export type LaneState = 'nearly idle' | 'backlog' | 'busy';
 
 /** What the script of `LaneCalls.idle` answered; null: the lane is idle. */
 export function laneState(answer: unknown): LaneState | null {
-  return answer === 1 ? null : answer === 2 ? 'nearly idle' : 'busy';
+  if (answer === 1) return null;
+  return answer === 2 ? 'nearly idle' : answer === 3 ? 'backlog' : 'busy';
 }
 
 /** Appends events past the queue. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Core } from '../../core.js';
-import type { IdleAppender, LaneCalls } from '../log/idleAppender.js';
+import type { IdleAppender, LaneCalls, LaneState } from '../log/idleAppender.js';
 import type { EventOutcome, EventOutcomes } from './eventOutcomes.js';
 import { isExpired, isTargeted, type ProcessorParts } from './jobProcessor.js';
 import type { JobDraft, JobQueue } from './queueEngine.js';
@@ -42,27 +42,33 @@ export class DirectAppend {
    * Appends drafts in their order, as far as possible. Never rejects: an append whose outcome is not known counts as not done, and the
    * job that follows from the same draft makes good for it, once (L2).
    *
-   * @returns for each draft that is done whether all of it had been appended before. The drafts behind these are to be queued, also
-   *   those of a group that failed.
+   * @returns `existed`: for each draft that is done whether all of it had been appended before. The drafts behind these are to be
+   *   queued, also those of a group that failed. `backlog`: they are, because the jobs of the lane have not been worked off.
    */
-  async append(drafts: readonly JobDraft[]): Promise<boolean[]> {
+  async append(
+    drafts: readonly JobDraft[],
+  ): Promise<{ readonly existed: readonly boolean[]; readonly backlog: boolean }> {
     const existed: boolean[] = [];
+    let backlog = false;
     for (const group of groupsOf(drafts)) {
       if (!this.parts.mayAppend()) break;
       try {
         const done = await this.appendGroup(group);
-        if (done === null) break;
+        if (typeof done === 'string') {
+          backlog = done !== 'busy';
+          break;
+        }
         existed.push(...done);
       } catch (error) {
         this.parts.report(error, 'events.direct');
         break;
       }
     }
-    return existed;
+    return { existed, backlog };
   }
 
-  /** Null: the lane has jobs to do. */
-  private async appendGroup(drafts: readonly JobDraft[]): Promise<boolean[] | null> {
+  /** The state of a lane that has jobs to do. */
+  private async appendGroup(drafts: readonly JobDraft[]): Promise<boolean[] | LaneState> {
     const { appender, queue, outcomes, clock, report, mayAppend } = this.parts;
     const now = clock.now();
     const all = drafts.flatMap(({ data }) => data.events);
@@ -81,7 +87,7 @@ export class DirectAppend {
       await sleep(pause);
       result = await appender.appendIfIdle(due, calls());
     }
-    if (typeof result === 'string') return null;
+    if (typeof result === 'string') return result;
     // Without waiting: who asks later is told a little less when this is lost, but no event waits for it.
     const noted = appender.notesOutcomes ? outcomes.recordForOld(becomes) : outcomes.record(becomes);
     noted.catch((error: unknown) => report(error, 'events.direct'));

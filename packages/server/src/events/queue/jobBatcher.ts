@@ -33,6 +33,12 @@ const MAX_BYTES = 1024 * 1024;
  * alone never waits, nor does a publisher who awaits each answer before the next, nor what is appended at once.
  */
 const WINDOW_MS = 3;
+/**
+ * While a backlog keeps events from being appended at once, the window doubles up to this, and holds for events that come alone too.
+ * Otherwise jobs of one event each could take the worker longer than the next one takes to come, and the backlog would feed itself at a
+ * load that the lane carries without jobs.
+ */
+const BACKLOG_WINDOW_MS = 64;
 
 interface OpenJob {
   /** Among the open jobs of the queue, in their order. */
@@ -53,6 +59,8 @@ export interface AddedJobs {
   readonly error: unknown;
   /** Whether any of them became a job; false: all were appended at once. */
   readonly queued: boolean;
+  /** Whether they did because the jobs before have not been worked off. */
+  readonly backlog: boolean;
 }
 
 export interface JobBatcherParts {
@@ -82,6 +90,8 @@ export class JobBatcher {
   private busy = false;
   /** Whether the last flush made a job. */
   private queued = false;
+  /** From one flush to the next while there is a backlog, milliseconds; 0: there is none. */
+  private backlogWindow = 0;
   /** Of the events that are not yet in Redis. */
   private bytes = 0;
 
@@ -124,7 +134,8 @@ export class JobBatcher {
     this.flushing = true;
     const { clock } = this.parts;
     while (this.open.length > 0) {
-      const pause = this.busy && this.queued ? this.flushedAt + WINDOW_MS - clock.mono() : 0;
+      const window = this.backlogWindow || (this.busy && this.queued ? WINDOW_MS : 0);
+      const pause = this.flushedAt + window - clock.mono();
       if (pause > 0) await sleep(pause);
       else await new Promise((resolve) => setImmediate(resolve));
       this.flushedAt = clock.mono();
@@ -140,10 +151,11 @@ export class JobBatcher {
     this.open = [];
     this.latest = new Map();
     this.newest = new Map();
-    const { existed, error, queued } = await this.parts.add(jobs.map(draft));
+    const { existed, error, queued, backlog } = await this.parts.add(jobs.map(draft));
     // Before anybody is told: who answers with the next one has not come meanwhile.
     this.busy ||= this.open.length > 0;
     this.queued = queued;
+    this.backlogWindow = backlog ? Math.min(BACKLOG_WINDOW_MS, Math.max(WINDOW_MS, 2 * this.backlogWindow)) : 0;
     for (const [index, job] of jobs.entries()) {
       this.bytes -= job.bytes;
       const known = existed[index] ?? null;

@@ -79,8 +79,8 @@ export class Lane {
     const now = this.parts.clock.now();
     const due = drafts.filter(({ dueAt }) => dueAt === null || dueAt <= now);
     const direct = this.direct !== null && due.every((draft) => mayGoDirect(draft, now));
-    const done = direct ? await this.direct.append(due) : [];
-    if (done.length === drafts.length) return { existed: done, error: null, queued: false };
+    const { existed: done, backlog } = direct ? await this.direct.append(due) : { existed: [], backlog: false };
+    if (done.length === drafts.length) return { existed: done, error: null, queued: false, backlog };
     const results = new Map<JobDraft, boolean>();
     for (const [place, existed] of done.entries()) results.set(due[place] as JobDraft, existed);
     const rest = drafts.filter((draft) => !results.has(draft));
@@ -91,7 +91,7 @@ export class Lane {
     } catch (error) {
       failed = error;
     }
-    return { existed: drafts.map((draft) => results.get(draft) ?? null), error: failed, queued: true };
+    return { existed: drafts.map((draft) => results.get(draft) ?? null), error: failed, queued: true, backlog };
   }
 
   private async enqueue(drafts: readonly JobDraft[]): Promise<boolean[]> {

@@ -21,7 +21,7 @@ import type { StoredEvent } from '../event/storedEvent.js';
 export interface QueueEngine {
   /** Makes one queue. Nothing is sent before it is asked to. */
   open(setup: QueueSetup): JobQueue;
-  /** Answers 1 when the queue is idle, else 0; run with what `JobQueue.idle` makes. Writes nothing, and may be part of another script. */
+  /** Answers 1 when the queue is idle, 2 with a few jobs left, 3 with many, else 0; run with what `JobQueue.idle` makes. Writes nothing, and may be part of another script. */
   readonly idle: LuaScript;
   /** What its user in Redis must be allowed besides what all parts send (`redis/requirements.ts`), as it is written there. */
   readonly commands: readonly string[];

@@ -19,9 +19,9 @@ const ids = new EventIds(systemClock, randomBytes);
 function newBatcher(add: JobQueue['add']): JobBatcher {
   const added = async (drafts: readonly JobDraft[]): Promise<AddedJobs> => {
     try {
-      return { existed: await add(drafts), error: null, queued: true };
+      return { existed: await add(drafts), error: null, queued: true, backlog: false };
     } catch (error) {
-      return { existed: [], error, queued: true };
+      return { existed: [], error, queued: true, backlog: false };
     }
   };
   return new JobBatcher({ add: added, mint: () => ids.nextJob(), clock: systemClock });

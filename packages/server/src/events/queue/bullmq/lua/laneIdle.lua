@@ -6,7 +6,8 @@
 --      7.. jobs that must not be there, whatever their state
 -- ARGV 1 cluster time, ms
 --
--- Result: 1 when it is idle; 2 when it will be in a moment: a few jobs are left; else 0
+-- Result: 1 when it is idle; 2 when it will be in a moment: a few jobs are left; 3 when many are left; 0 when it is paused, a job is due,
+-- or one of the named jobs is there
 -- Errors: none of its own.
 local wait, active, paused, prioritized, delayed, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local FEW = 3
@@ -27,4 +28,4 @@ local left = redis.call('LLEN', wait) + redis.call('LLEN', active)
 if left == 0 then
   return 1
 end
-return left <= FEW and 2 or 0
+return left <= FEW and 2 or 3
