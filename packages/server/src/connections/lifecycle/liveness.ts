@@ -12,16 +12,26 @@ const SLOTS = 256;
 const MAX_TICK_MS = 250;
 const MIN_TICK_MS = 10;
 
+/** A ping without a payload (RFC 6455 §5.5.2). */
+const PING = Buffer.from([0x89, 0]);
+
+/** What is written alike to all connections that are due in one tick, healthy, and at the position of the cohorts. */
+interface SharedBeat {
+  position: string | null;
+  frame: Buffer | null;
+  withPing: Buffer | null;
+}
+
 /** `tokenClock` is the clock for the end of tokens. Default: `clock`. */
 export interface LivenessParts
   extends Pick<Core, 'clock' | 'random'>,
     Partial<Pick<Core, 'tokenClock'>>,
     Pick<Settings, 'pingIntervalMs' | 'pingTimeoutMs' | 'heartbeatIntervalMs' | 'authTimeoutMs'> {
-  /** The broadcast position of most connections. Pending events are flushed before it is sent (L4). */
+  /** The broadcast position of most connections. */
   readonly position: () => string | null;
   /** The mailbox position of a connection, if it moved without an event that carried it; else null. Counts as sent from then on (L6). */
   readonly mailboxPosition: (connection: Connection) => string | null;
-  /** The broadcast position of one connection, without a flush. */
+  /** The broadcast position of one connection (L6). */
   readonly positionOf: (connection: Connection) => string | null;
   readonly onAuthTimeout: (connection: Connection) => void;
 }
@@ -128,8 +138,7 @@ export class Liveness {
     // This process was paused: the peers' pongs may lie unread, so their silence is not their fault.
     const late = now - this.tickedAt > this.tickMs + 1000;
     this.tickedAt = now;
-    let position: string | null = null;
-    let heartbeat: Buffer | null = null;
+    const shared: SharedBeat = { position: null, frame: null, withPing: null };
     for (const connection of due) {
       this.slotOf.delete(connection);
       switch (connection.status) {
@@ -144,23 +153,8 @@ export class Liveness {
         case 'open':
         case 'congested':
         case 'recovering':
-          if (now >= connection.heartbeatDue) {
-            const own = connection.ownBeat(now);
-            connection.heartbeatDue = own ?? now + this.parts.heartbeatIntervalMs;
-            if (own === null && connection.status === 'open' && !connection.isCongested()) {
-              position ??= this.parts.position();
-              const broadcast = this.parts.positionOf(connection);
-              const user = this.parts.mailboxPosition(connection);
-              const healthy = connection.isHealthy();
-              const shared = broadcast === position && user === null && healthy;
-              // One frame for all connections that are due in this tick, healthy, and at the cohorts' position.
-              if (shared) heartbeat ??= heartbeatFrame(this.parts.clock.now(), position, null, true);
-              const frame = shared ? heartbeat : null;
-              connection.write(frame ?? heartbeatFrame(this.parts.clock.now(), broadcast, user, healthy));
-            }
-          }
           this.checkToken(connection);
-          this.probe(connection, now, late);
+          this.probe(connection, now, late, shared);
           break;
         default:
           break;
@@ -168,7 +162,7 @@ export class Liveness {
     }
   }
 
-  private probe(connection: Connection, now: number, late: boolean): void {
+  private probe(connection: Connection, now: number, late: boolean, shared: SharedBeat): void {
     if (!connection.isOpen()) return;
     const { pingIntervalMs, pingTimeoutMs } = this.parts;
     if (connection.isCongested()) {
@@ -190,14 +184,60 @@ export class Liveness {
       connection.end(CLOSE.NO_PONG);
       return;
     }
-    if (connection.pongDue === 0 && now >= connection.pingDue) {
-      this.ping(connection, now);
-    }
+    this.beat(connection, now, shared);
     this.schedule(connection, this.nextDue(connection));
   }
 
+  /**
+   * Ping and heartbeat, in one write if both are due. One that is due within half its interval comes along with the other: after a few
+   * beats both fall together, whatever their intervals are.
+   */
+  private beat(connection: Connection, now: number, shared: SharedBeat): void {
+    const { pingIntervalMs, heartbeatIntervalMs } = this.parts;
+    const mayPing = connection.pongDue === 0;
+    const isBeatDue = now >= connection.heartbeatDue;
+    const isPingDue = mayPing && now >= connection.pingDue;
+    if (!isBeatDue && !isPingDue) return;
+    const pings = isPingDue || (isBeatDue && mayPing && connection.pingDue - now <= pingIntervalMs / 2);
+    // A connection that beats in its own words has times of its own.
+    const comesAlong = connection.shape === undefined && connection.heartbeatDue - now <= heartbeatIntervalMs / 2;
+    const frame = isBeatDue || (isPingDue && comesAlong) ? this.heartbeat(connection, now, shared) : null;
+    if (pings) this.expectPong(connection, now);
+    if (frame === null) {
+      if (pings) connection.write(PING);
+    } else if (!pings) {
+      connection.write(frame);
+    } else if (frame === shared.frame) {
+      shared.withPing ??= Buffer.concat([frame, PING]);
+      connection.write(shared.withPing);
+    } else {
+      connection.write(Buffer.concat([frame, PING]));
+    }
+  }
+
+  /** The heartbeat of a connection and the time of its next one. Null: it is not sent one now, or has sent its own. */
+  private heartbeat(connection: Connection, now: number, shared: SharedBeat): Buffer | null {
+    const { clock, heartbeatIntervalMs } = this.parts;
+    const own = connection.ownBeat(now);
+    connection.heartbeatDue = own ?? now + heartbeatIntervalMs;
+    if (own !== null || connection.status !== 'open' || connection.isCongested()) return null;
+    shared.position ??= this.parts.position();
+    const broadcast = this.parts.positionOf(connection);
+    const user = this.parts.mailboxPosition(connection);
+    const healthy = connection.isHealthy();
+    if (broadcast !== shared.position || user !== null || !healthy) {
+      return heartbeatFrame(clock.now(), broadcast, user, healthy);
+    }
+    shared.frame ??= heartbeatFrame(clock.now(), broadcast, null, true);
+    return shared.frame;
+  }
+
   private ping(connection: Connection, now: number): void {
-    connection.ws.ping();
+    connection.write(PING);
+    this.expectPong(connection, now);
+  }
+
+  private expectPong(connection: Connection, now: number): void {
     connection.lastPing = this.parts.clock.now();
     connection.pongDue = now + this.parts.pingTimeoutMs;
   }

@@ -47,3 +47,63 @@ describe('the end of a token', () => {
     });
   }
 });
+
+describe('ping and heartbeat', function () {
+  this.timeout(10_000);
+  const clock = { now: () => Date.now(), mono: () => performance.now() };
+  /** A ping without a payload, at the end of what is written. */
+  const PING = '\x89\x00';
+
+  // Seen red with each sent at its own time: two writes, and two wake-ups of the peer, for each interval.
+  for (const [pingIntervalMs, heartbeatIntervalMs] of [
+    [120, 120],
+    [120, 160],
+    [160, 120],
+  ] as const) {
+    it(`of ${pingIntervalMs} and ${heartbeatIntervalMs} ms must come to share each write`, async () => {
+      let draws = 0;
+      const liveness = new Liveness({
+        clock,
+        // The first beats are as far apart as they can be.
+        random: () => draws++ % 2,
+        pingIntervalMs,
+        pingTimeoutMs: 20,
+        heartbeatIntervalMs,
+        authTimeoutMs: 1000,
+        position: () => 'e.1.t',
+        mailboxPosition: () => null,
+        positionOf: () => 'e.1.t',
+        onAuthTimeout: () => undefined,
+      });
+      const writes: { readonly at: number; readonly text: string }[] = [];
+      const socket = { bytesRead: 0 };
+      const connection = {
+        status: 'open',
+        socket,
+        ws: { isPaused: false },
+        isOpen: () => true,
+        isCongested: () => false,
+        isHealthy: () => true,
+        ownBeat: () => null,
+        tokenNoticeAt: 0,
+        tokenCloseAt: 0,
+        write: (bytes: Buffer) => {
+          writes.push({ at: clock.mono(), text: bytes.toString('latin1') });
+          // Its pong comes at once.
+          socket.bytesRead += 6;
+        },
+      } as unknown as Connection;
+      liveness.start();
+      liveness.watch(connection);
+      try {
+        await until(() => writes.length >= 12, { timeoutMs: 5000, what: 'some beats' });
+      } finally {
+        liveness.stop();
+      }
+      for (const { text } of writes.slice(-6)) {
+        expect(text).to.include('"heartbeat"');
+        expect(text.endsWith(PING)).to.equal(true);
+      }
+    });
+  }
+});
