@@ -9,23 +9,24 @@ import { freePort } from './freePort.js';
 export class RedisProcess {
   readonly url: string;
   private readonly child: Child;
-  private readonly dir: string;
+  private readonly remove: () => void;
 
-  private constructor(child: Child, port: number, dir: string) {
+  private constructor(child: Child, port: number, remove: () => void) {
     this.child = child;
     this.url = `redis://127.0.0.1:${port}`;
-    this.dir = dir;
+    this.remove = remove;
   }
 
   static async start(): Promise<RedisProcess> {
     const port = await freePort();
     const dir = mkdtempSync(join(tmpdir(), 'uws-bench-'));
     // Also when the bench is interrupted.
-    process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+    const remove = (): void => rmSync(dir, { recursive: true, force: true });
+    process.once('exit', remove);
     const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', dir, '--daemonize', 'no'];
     const rules = ['--save', '', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
     const child = new Child('redis', process.env.REDIS_SERVER ?? 'redis-server', [...place, ...rules]);
-    const redis = new RedisProcess(child, port, dir);
+    const redis = new RedisProcess(child, port, remove);
     const probe = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
     // Refused until the server listens. If the server ended, the command below times out.
     probe.on('error', () => undefined);
@@ -43,6 +44,7 @@ export class RedisProcess {
 
   async stop(): Promise<void> {
     await this.child.stop('SIGKILL');
-    rmSync(this.dir, { recursive: true, force: true });
+    process.off('exit', this.remove);
+    this.remove();
   }
 }

@@ -13,8 +13,10 @@ interface Result {
   readonly runs: readonly (readonly Row[])[];
 }
 
-/** Above so many processors used by others a run is no quiet one. */
+/** Above so many processors used by others a row is noisy. */
 const NOISE = 0.2;
+/** With a larger share of noisy rows the machine was not quiet. */
+const MOST_NOISY = 0.1;
 
 interface Column {
   readonly title: string;
@@ -116,7 +118,7 @@ when an event was due, so a server that falls behind cannot hide it. Pings and h
 
 **Only ratios within one run carry over to another machine.** Figures are medians of ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}; ratios are made within each run.
 
-**Machine.** ${String(cpu)}, ${String(cores)} cores, Linux ${String(kernel)}, Node.js ${String(node)}; started ${started}. In ${noisy} of ${rows} rows other processes of the machine used more than ${NOISE} processors (last column of the [raw runs](#raw-runs)).
+**Machine.** ${String(cpu)}, ${String(cores)} cores, Linux ${String(kernel)}, Node.js ${String(node)}; started ${started}. In ${noisy} of ${rows} rows other processes of the machine used more than ${NOISE} processors (last column of the [raw runs](#raw-runs)).${noisy > MOST_NOISY * rows ? ' **The machine was not quiet: latencies and rates are worse than they are alone, for all servers. Measure again before you quote them.**' : ''}
 
 **Sizes.** ${sizes.subscribers} connections in a fan-out; 1,000 users and a burst of 20,000 events when they are targeted; ${sizes.seconds} s for each steady rate.
 
