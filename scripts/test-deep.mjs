@@ -15,13 +15,15 @@ import { logDir, printSummary, runJobs, together } from './lib/run-suites.mjs';
 import { jobsOf, SUITES } from './lib/suites.mjs';
 import { note, step } from './lib/terminal.mjs';
 
-const STEPS = ['model', 'fuzz', 'conformance', 'chaos'];
+const STEPS = ['model', 'suites', 'fuzz', 'conformance', 'chaos'];
 const USAGE = `npm run test:deep -- [${STEPS.join('|')} ...] [options]
   --runs N          times as many inputs as in npm test (25)
   --rounds N        rounds of simultaneous connects without a fault (2000)
   --fault-rounds N  rounds with each fault (300)
   --events N        events of the chaos of events (20000)
-  --budget N        states of each run of a model (1000000)`;
+  --budget N        states of each run of a model (1000000)
+  --event-queue M   EVENT_QUEUE of the nodes: auto, or always (auto)
+The step suites is npm test's node and cluster suites; only always runs it by default.`;
 
 const OPTIONS = {
   runs: { type: 'string', default: '25' },
@@ -29,6 +31,7 @@ const OPTIONS = {
   'fault-rounds': { type: 'string', default: '300' },
   events: { type: 'string', default: '20000' },
   budget: { type: 'string', default: '1000000' },
+  'event-queue': { type: 'string', default: 'auto' },
   help: { type: 'boolean', short: 'h' },
 };
 const RATE = 400;
@@ -36,11 +39,13 @@ const RATE = 400;
 function parse(args) {
   try {
     const { values, positionals } = util.parseArgs({ args, options: OPTIONS, allowPositionals: true });
-    const { help, ...numbers } = values;
+    const { help, 'event-queue': mode, ...numbers } = values;
+    if (!['auto', 'always'].includes(mode)) throw new Error('--event-queue is auto or always.');
     if (positionals.some((name) => !STEPS.includes(name))) throw new Error(`The steps are ${STEPS.join(', ')}.`);
     if (!Object.values(numbers).every((text) => /^[1-9]\d{0,8}$/.test(text))) throw new Error('Whole numbers above 0.');
     const amounts = Object.entries(numbers).map(([name, text]) => [name, Number(text)]);
-    return { help, chosen: positionals.length > 0 ? positionals : STEPS, amounts: Object.fromEntries(amounts) };
+    const steps = mode === 'always' ? STEPS : STEPS.filter((name) => name !== 'suites');
+    return { help, mode, chosen: positionals.length > 0 ? positionals : steps, amounts: Object.fromEntries(amounts) };
   } catch (error) {
     throw new Stop(`${error.message}\n\n${USAGE}`);
   }
@@ -58,6 +63,8 @@ async function model(budget) {
 
 function jobsOfStep(name, { runs, rounds, 'fault-rounds': faultRounds, events }) {
   if (name === 'fuzz') return Object.keys(FUZZ_PARTS).map((part) => fuzzJob([part], { runs, seed: 'random' }));
+  if (name === 'suites')
+    return SUITES.filter((suite) => ['node', 'cluster'].includes(suite.name)).flatMap((suite) => jobsOf(suite));
   if (name === 'conformance') {
     return jobsOf({ ...SUITES.find((suite) => suite.name === name), topologies: DEEP_TOPOLOGIES });
   }
@@ -67,8 +74,9 @@ function jobsOfStep(name, { runs, rounds, 'fault-rounds': faultRounds, events })
 }
 
 entry(async (args) => {
-  const { help, chosen, amounts } = parse(args);
+  const { help, mode, chosen, amounts } = parse(args);
   if (help) return console.log(USAGE);
+  process.env.TEST_EVENT_QUEUE = mode;
   const began = performance.now();
   await ensureDependencies();
   await build();
@@ -80,7 +88,16 @@ entry(async (args) => {
     step(steps.join(', '));
     note(`what each process says: ${path.relative(root, logDir)}`);
     const played = await runJobs(jobs, { mochaArgs: [], redisServer, coveredEnv: {}, shown: true });
-    results.push(...steps.map((name) => ({ name, ...together(played.filter(({ job }) => job.suite === name)) })));
+    results.push(
+      ...steps.map((name) => ({
+        name,
+        ...together(
+          played.filter(
+            ({ job }) => job.suite === name || (name === 'suites' && ['node', 'cluster'].includes(job.suite)),
+          ),
+        ),
+      })),
+    );
   }
   printSummary(results, performance.now() - began);
 });

@@ -185,7 +185,14 @@ export class ConformanceTarget {
     // No setting of the surroundings reaches the nodes.
     const env = { PATH, HOME, TMPDIR, HOST: '127.0.0.1', PORT: String(port), ...this.#redisEnv };
     const child = spawnOwned(process.execPath, [testedMain()], {
-      env: { ...env, ...TOKENS, LOG_LEVEL: 'warn', EVENT_QUEUE_PARTITIONS: '2', ...settings },
+      env: {
+        ...env,
+        ...TOKENS,
+        LOG_LEVEL: 'warn',
+        EVENT_QUEUE: process.env.TEST_EVENT_QUEUE ?? 'auto',
+        EVENT_QUEUE_PARTITIONS: '2',
+        ...settings,
+      },
       stdout: 'pipe',
       stderr: 'pipe',
     });

@@ -246,7 +246,7 @@ export class Cluster {
   }
 }
 
-/** A test inherits no settings from the environment, only what a process needs to run. */
+/** A test inherits no settings from the environment, only what a process needs to run, and the queue mode of `npm run test:deep`. */
 function baseEnv(): Record<string, string> {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
   return {
@@ -256,6 +256,7 @@ function baseEnv(): Record<string, string> {
     HOST: '127.0.0.1',
     PORT: '0',
     LOG_LEVEL: 'trace',
+    EVENT_QUEUE: process.env.TEST_EVENT_QUEUE ?? 'auto',
     EVENT_QUEUE_PARTITIONS: '2',
     JWT_SECRET: TEST_SECRET,
   };

@@ -72,6 +72,7 @@ export class World {
       NODE_ID: `n${this.nodes.length + 1}`,
       REDIS_URL: env.REDIS_URL ?? this.redis.url,
       JWT_SECRET: TEST_SECRET,
+      EVENT_QUEUE: process.env.TEST_EVENT_QUEUE ?? 'auto',
       EVENT_QUEUE_PARTITIONS: '1',
       LOG_LEVEL: SHOWN_LEVEL ?? 'info',
       ...env,
