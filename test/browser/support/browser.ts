@@ -76,6 +76,20 @@ export class Tab {
     return (await this.counts()).connections !== undefined;
   }
 
+  async reconnect(): Promise<void> {
+    await this.page.evaluate(() =>
+      (globalThis as unknown as { readonly tabPage: TabPage }).tabPage.client?.reconnect(),
+    );
+  }
+
+  /** The types that the server keeps for the user. */
+  subscriptions(): Promise<readonly string[] | undefined> {
+    return this.page.evaluate(async () => {
+      const { client } = (globalThis as unknown as { readonly tabPage: TabPage }).tabPage;
+      return (await client?.request('get_subscription_info'))?.subscriptions;
+    });
+  }
+
   /** Whether a handler waits. */
   holds(): Promise<boolean> {
     return this.page.evaluate(() => (globalThis as unknown as { readonly tabPage: TabPage }).tabPage.held.length > 0);
@@ -94,6 +108,8 @@ export class Tab {
 export interface OpenOptions {
   readonly types?: readonly string[];
   readonly tabs?: boolean;
+  /** Default: a good one. */
+  readonly token?: string;
 }
 
 /** Chromium with one profile, and the server of its pages. */
@@ -145,7 +161,7 @@ export class Profile {
     this.url = url;
   }
 
-  /** A tab whose client is ready. */
+  /** A tab whose client is ready, or has failed. */
   async open(node: { readonly ws: string }, user: string, options: OpenOptions = {}): Promise<Tab> {
     const page = await this.context.newPage();
     await page.goto(this.url);

@@ -1,5 +1,5 @@
 // What the pages of the tests run, bundled as an app bundles it.
-import { type Client, createClient, type Positions, type UnifiedError } from '@unified-ws/client';
+import { type Client, createClient, type Positions, UnauthorizedError, type UnifiedError } from '@unified-ws/client';
 
 /** A handler may be told to wait, so that its tab can die between receipt and handler. */
 export interface TabPage {
@@ -27,7 +27,10 @@ const page: TabPage = {
   async start({ url, token, types, ...options }) {
     const client = createClient<Record<string, { readonly n?: unknown }>>({
       url,
-      getToken: () => token,
+      getToken({ reason }) {
+        if (reason === 'refused') throw new UnauthorizedError();
+        return token;
+      },
       positions: { load: () => null, save: (positions) => page.saved.push(positions), clear: () => undefined },
       onError: (error: UnifiedError) => page.errors.push(`${error.code} ${error.message}`),
       ...options,
@@ -41,7 +44,7 @@ const page: TabPage = {
         page.events.push({ type, n: data.n, id });
       });
     }
-    await client.ready();
+    await client.ready().catch(({ code }: UnifiedError) => page.errors.push(`ready ${code}`));
   },
 };
 Object.assign(globalThis, { tabPage: page });

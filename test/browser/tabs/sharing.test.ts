@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { publish } from '../../node/support/sdkClients.js';
 import { type LocalNode, World } from '../../node/support/world.js';
 import { metricOf } from '../../support/metrics.js';
+import { token } from '../../support/tokens.js';
 import { until } from '../../support/wait.js';
 import { Browser, type Profile, type Tab } from '../support/browser.js';
 
@@ -115,6 +116,7 @@ describe('tabs of one profile and user', function () {
       expect(await tab.status()).to.equal('connected');
     }
     expect(await leader.leads()).to.equal(false);
+    expect((await leader.seen()).states).not.to.include('failed replaced');
     await leaderOf(tabs);
   });
 
@@ -130,8 +132,10 @@ describe('tabs of one profile and user', function () {
     await until(() => follower.holds(), { what: 'the event at the handler' });
     return { leader, follower };
   };
-  const acknowledged = (leader: Tab): Promise<unknown> =>
-    until(async () => (await leader.counts()).acks === 1, { what: 'the acknowledgement' });
+  const acknowledged = (leader: Tab, timeoutMs = 5000): Promise<unknown> =>
+    until(async () => (await leader.counts()).acks === 1, { what: 'the acknowledgement', timeoutMs });
+  const moved = (tab: Tab, state: string): Promise<unknown> =>
+    until(async () => (await tab.seen()).states.at(-1) === state, { what: `a tab that is ${state}`, everyMs: 20 });
 
   it('an event for the user alone must not be acknowledged before the handlers of every tab are done', async () => {
     const { leader, follower } = await withUnhandledEvent();
@@ -153,7 +157,8 @@ describe('tabs of one profile and user', function () {
   it('a tab that dies with an event in hand must not keep the others from acknowledging it', async () => {
     const { leader, follower } = await withUnhandledEvent();
     process.kill(await profile.process(follower), 'SIGKILL');
-    await acknowledged(leader);
+    // Sooner than a frozen tab is given up: this one can never handle it.
+    await acknowledged(leader, 1000);
   });
 
   it('a frozen tab must not keep the others from acknowledging, and must find its events when it thaws', async () => {
@@ -181,6 +186,72 @@ describe('tabs of one profile and user', function () {
     await follower.hold(false);
     await acknowledged(follower);
     expect(await follower.numbers()).to.deep.equal([1]);
+  });
+
+  it('what only a closed tab wanted must not stay subscribed', async () => {
+    const user = world.user();
+    const [stays, leaves] = [
+      await profile.open(node, user),
+      await profile.open(node, user, { types: ['zone_created'] }),
+    ];
+    expect([...((await stays.subscriptions()) ?? [])].sort()).to.deep.equal(['custom_event', 'zone_created']);
+    await leaves.page.close();
+    await until(async () => (await stays.subscriptions())?.join() === 'custom_event', {
+      what: 'the end of its subscription',
+      everyMs: 20,
+    });
+  });
+
+  it('a leader that changes again and again must never be refused as older, nor take the connection of a live tab', async () => {
+    const user = world.user();
+    let leader = await profile.open(node, user);
+    for (let change = 1; change <= 10; change += 1) {
+      const next = await profile.open(node, user);
+      expect(await leader.counts()).to.include({ attempts: 1, connections: 1 });
+      await leader.page.close();
+      await until(() => next.leads(), { what: 'the next leader' });
+      await publish(node, 'custom_event', { n: change });
+      await next.got(1);
+      const { states, gaps, errors } = await next.seen();
+      expect(states.filter((state) => state.startsWith('failed'))).to.deep.equal([]);
+      expect([...gaps, ...errors]).to.deep.equal([]);
+      leader = next;
+    }
+  });
+
+  it('another device that takes the connection must not be fought, until a person takes it back', async () => {
+    const user = world.user();
+    const elsewhere = await browser.profile();
+    try {
+      const here = [await profile.open(node, user), await profile.open(node, user)] as const;
+      const there = await elsewhere.open(node, user);
+      for (const tab of here) await moved(tab, 'failed replaced');
+      // Neither a new tab nor a new leader fights.
+      const late = await profile.open(node, user);
+      await moved(late, 'failed replaced');
+      await here[0].page.close();
+      await publish(node, 'custom_event', { n: 1 });
+      await there.got(1);
+      expect(await there.status()).to.equal('connected');
+      await here[1].reconnect();
+      await moved(there, 'failed replaced');
+      for (const tab of [here[1], late]) await moved(tab, 'connected null');
+      // The closed one was the leader.
+      await publish(node, 'custom_event', { n: 2 });
+      for (const tab of [here[1], late]) await tab.got(1);
+    } finally {
+      await elsewhere.close();
+    }
+  });
+
+  it('a tab that comes with a new login must connect those whose login has ended', async () => {
+    const user = world.user();
+    const old = await profile.open(node, user, { token: token(user, { lifetimeS: -100 }) });
+    await moved(old, 'failed unauthorized');
+    const fresh = await profile.open(node, user);
+    await moved(old, 'connected null');
+    await publish(node, 'custom_event', { n: 1 });
+    for (const tab of [old, fresh]) await tab.got(1);
   });
 
   it('two users in two tabs must have a connection each, and see nothing of the other', async () => {

@@ -4,7 +4,7 @@ import { errorOf, factsOf } from '../core/errorFacts.js';
 import { NoReplyError, UnifiedError } from '../core/errors.js';
 import { selects } from '../core/events.js';
 import type { ConnectionState, Core, CoreOptions, Environment, Positions } from '../core/index.js';
-import { nextAttemptOf, userOf } from './profile.js';
+import { nextAttempt, userOf } from './profile.js';
 import type { Call, LeaderMessage, Member, TabMessage } from './tabMessages.js';
 
 /** A tab counts how often it looked since the leader spoke, at this interval. Two: it asks. Five: the leader is frozen. */
@@ -57,6 +57,7 @@ export function createTabCore(options: CoreOptions, environment: Environment): C
   let core: OwningCore | null = null;
   let firstToken: string | null = null;
   let held: Positions | null = null;
+  let attempt: string | null = null;
   let looks = 0;
   let lastCall = 0;
   let handled: string[] = [];
@@ -115,6 +116,12 @@ export function createTabCore(options: CoreOptions, environment: Environment): C
           members.clear();
           for (const [id, member] of message.members) members.set(id, member);
           held = message.positions;
+          attempt = message.attempt;
+          // The leader waits for a login, and this tab comes with one.
+          if (message.state.reason === 'unauthorized' && firstToken) {
+            contend(true);
+            break;
+          }
           move(message.state);
         }
         flush();
@@ -137,6 +144,9 @@ export function createTabCore(options: CoreOptions, environment: Environment): C
       case 'positions':
         held = message.positions;
         for (const id of [...taken.keys()].slice(0, -REMEMBERED_IDS)) taken.delete(id);
+        break;
+      case 'attempt':
+        attempt = message.attempt;
         break;
       case 'reply': {
         const waiting = message.tab === tab && calls.get(message.id);
@@ -258,7 +268,11 @@ export function createTabCore(options: CoreOptions, environment: Environment): C
           },
           clear: () => store?.clear(),
         },
-        nextAttempt: options.nextAttempt ?? (() => nextAttemptOf(name) ?? `${tab.replaceAll('-', '')}.${Date.now()}`),
+        nextAttempt() {
+          attempt = nextAttempt(name, attempt);
+          tell({ kind: 'attempt', attempt });
+          return attempt;
+        },
       },
       { ...environment, isHidden: () => [...members.values()].every(({ isHidden }) => isHidden) },
     );
@@ -341,7 +355,7 @@ export function createTabCore(options: CoreOptions, environment: Environment): C
       if (!leading) return;
       if (isNew) watch(message.tab);
       unite();
-      if (isNew || message.asks) tell({ kind: 'here', members: [...members], positions: held, state });
+      if (isNew || message.asks) tell({ kind: 'here', members: [...members], positions: held, attempt, state });
     } else if (!leading) return;
     else if (message.kind === 'handled') handledBy(message.tab, message.ids);
     else {

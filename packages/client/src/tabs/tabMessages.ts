@@ -26,6 +26,7 @@ export type LeaderMessage = { readonly leader: string } /** It has the lock from
       readonly kind: 'here';
       readonly members: readonly (readonly [string, Member])[];
       readonly positions: Positions | null;
+      readonly attempt: string | null;
       readonly state: ConnectionState;
     }
   /** Asks the tabs for a sign of life. */
@@ -37,6 +38,8 @@ export type LeaderMessage = { readonly leader: string } /** It has the lock from
   | { readonly kind: 'error'; readonly error: ErrorFacts }
   /** Everything up to here is handled by every tab: whoever leads next goes on from here. */
   | { readonly kind: 'positions'; readonly positions: Positions }
+  /** It dials with this. */
+  | { readonly kind: 'attempt'; readonly attempt: string }
   | {
       readonly kind: 'reply';
       readonly tab: string;
