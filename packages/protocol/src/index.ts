@@ -11,6 +11,7 @@ export * from './rest/rest.js';
 export * from './rest/restOperations.js';
 export * from './schemas/audit.js';
 export * from './schemas/connections.js';
+export * from './schemas/eventRecords.js';
 export * from './schemas/examples.js';
 export * from './schemas/healthReports.js';
 export * from './schemas/info.js';

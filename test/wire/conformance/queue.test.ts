@@ -50,6 +50,35 @@ describe('the event queue', () => {
   );
 
   covers(
+    { client: ['list_events'], server: ['event_list'], routes: ['GET /events', 'GET /events/:event_id'] },
+    'an event that was appended is listed, alike by message and by REST, and found by its id',
+    async (t) => {
+      const [user, admin] = [await t.user(), await t.admin()];
+      const id = await t.publish({ event_type: 'custom_event', data: { name: t.name() } });
+      await user.event(id);
+      const filter = { event_type: 'custom_event', publisher: admin.userId, limit: 100 };
+      let listed: Data | undefined;
+      // It is recorded at once or a little later, as the way of the event has it.
+      while (listed === undefined) {
+        const { events } = await admin.ask('list_events', filter, 'event_list');
+        listed = (events as Data[]).find(({ event_id }) => event_id === id);
+      }
+      expect(listed).to.include({
+        status: 'appended',
+        target_count: null,
+        event_type: 'custom_event',
+        publisher: admin.userId,
+      });
+      const query = `event_type=custom_event&publisher=${admin.userId}&limit=100`;
+      const rest = await t.rest('GET', `/events?${query}`);
+      expect(rest.status).to.equal(200);
+      expect((rest.body.events as Data[]).find(({ event_id }) => event_id === id)).to.deep.equal(listed);
+      const wrong = await t.rest('GET', '/events?from=yesterday');
+      expect(wrong.body).to.include({ code: 'VALIDATION_ERROR' });
+    },
+  );
+
+  covers(
     { client: ['clear_event_queue'], server: ['event_queue_cleared'], routes: ['DELETE /queue'] },
     'what is cleared is counted first if asked to, filtered, and gone',
     async (t) => {

@@ -125,7 +125,7 @@ describe('the REST interface', () => {
     async (t) => {
       for (const [path, method, allow] of [
         ['/stats', 'DELETE', 'GET, HEAD'],
-        ['/events', 'GET', 'POST'],
+        ['/events', 'DELETE', 'GET, HEAD, POST'],
         ['/queue', 'POST', 'GET, HEAD, DELETE'],
         ['/info', 'POST', 'GET, HEAD'],
       ] as const) {

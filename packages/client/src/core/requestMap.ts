@@ -244,6 +244,33 @@ export interface RequestMap {
       };
     };
   };
+  /** Asks for a page of the events that were appended, failed or expired lately, the newest first. */
+  readonly list_events: {
+    readonly data: {
+      readonly event_type?: string;
+      readonly publisher?: string;
+      readonly from?: string;
+      readonly to?: string;
+      readonly limit?: number;
+      readonly cursor?: string;
+    };
+    readonly reply: {
+      readonly events: readonly {
+        readonly event_id: string;
+        readonly status: 'appended' | 'failed' | 'expired';
+        readonly queue: string;
+        readonly event_type: string;
+        readonly publisher: string;
+        readonly way: 'direct' | 'queued';
+        readonly accepted_at: string;
+        readonly ended_at: string;
+        readonly target_count: number | null;
+        readonly positions?: readonly { readonly user_id: string | null; readonly position: string }[];
+        readonly withheld?: 'permission';
+      }[];
+      readonly next_cursor: string | null;
+    };
+  };
   /** Removes jobs that were added before this request. The queue keeps working; active jobs stay. */
   readonly clear_event_queue: {
     readonly data: {

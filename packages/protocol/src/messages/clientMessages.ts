@@ -3,6 +3,7 @@ import { PRIORITIES } from '../events/catalogue.js';
 import { MAX_CLIENT_LENGTH, MAX_POSITION_LENGTH, MAX_RESUME_LENGTH } from '../events/positions.js';
 import { preferenceChangesSchema } from '../events/preferences.js';
 import { allConnectionsRequestSchema } from '../schemas/connections.js';
+import { listEventsSchema } from '../schemas/eventRecords.js';
 import { MAX_EVENT_TYPE_LENGTH, MAX_USER_ID_LENGTH, publishSchema } from '../schemas/publish.js';
 import { clearQueueSchema, queueReasonSchema, queueStatusRequestSchema, retryFailedSchema } from '../schemas/queue.js';
 import type { FromSchema, JSONSchema } from '../schemas/schema.js';
@@ -202,6 +203,12 @@ export const clientMessages = {
     reply: 'event_queue_status',
     meaning: 'asks for the state of the event queue, and optionally for a page of its jobs',
     data: queueStatusRequestSchema,
+  },
+  list_events: {
+    permission: 'admin:queue',
+    reply: 'event_list',
+    meaning: 'asks for a page of the events that were appended, failed or expired lately, the newest first',
+    data: listEventsSchema,
   },
   clear_event_queue: {
     permission: 'admin:queue_write',

@@ -117,22 +117,6 @@ export const eventsAcceptedSchema = {
 /** Ids of events as the server makes them: a UUID, or the publisher's eight characters and a given id. */
 export const SERVER_EVENT_ID_PATTERN = '^[A-Za-z0-9_-]{1,73}$';
 
-/** States of an event. `unknown`: it never existed, or it ended longer ago than IDEMPOTENCY_WINDOW_MS. */
-const EVENT_STATUSES = ['queued', 'appended', 'failed', 'expired', 'unknown'] as const;
-
-/** Answer to `GET /events/:event_id`. */
-export const eventStatusSchema = {
-  type: 'object',
-  properties: {
-    event_id: { type: 'string' },
-    status: { enum: EVENT_STATUSES },
-    queue: { type: 'string', description: 'the queue that has or had it; absent when the log knows it' },
-    job_id: { type: 'string', description: '<queue>.<id> of the job that holds it' },
-  },
-  required: ['event_id', 'status'],
-} as const satisfies JSONSchema;
-export type EventStatus = FromSchema<typeof eventStatusSchema>;
-
 /** Answers of `DELETE /queue/jobs/:id` and `POST /queue/jobs/:id/retry`. */
 export const jobDeletedSchema = whole({ id: text, result: { const: 'deleted' } });
 export const jobRetriedSchema = whole({ id: text, result: { const: 'retried' } });

@@ -25,6 +25,7 @@ export const clientExamples: { readonly [T in ClientMessageType]: ClientData<T> 
   disconnect_user: { user_id: 'user-1', reason: 'maintenance' },
   publish_event: { event_type: 'health_update', data: { status: 'ok' } },
   get_event_queue_status: { jobs: { state: 'failed', start: 0, end: 19 } },
+  list_events: { event_type: 'health_update', limit: 50 },
   clear_event_queue: { states: ['waiting', 'delayed'], dry_run: true },
   retry_failed_events: { event_types: ['health_update'], limit: 100 },
   pause_event_queue: { reason: 'the receiver is down' },

@@ -4,6 +4,7 @@ import { AuditLog } from '../admin/audit/auditLog.js';
 import { Drains } from '../admin/cluster/drains.js';
 import { Announcements } from '../admin/events/announcements.js';
 import { CatalogueReloads } from '../admin/events/catalogueReloads.js';
+import { EventRecords } from '../admin/events/eventRecords.js';
 import { Publications } from '../admin/events/publications.js';
 import { QueueAdmin } from '../admin/queue/queueAdmin.js';
 import { Disconnects } from '../admin/users/disconnects.js';
@@ -30,6 +31,7 @@ export function composeAdmin(connections: ConnectionsParts) {
     revocations: new Revocations({ ...parts, reviews, ranks }),
     permissionChanges: new PermissionChanges({ ...parts, reviews, ranks }),
     queueAdmin: new QueueAdmin(parts),
+    eventRecords: new EventRecords(parts),
     catalogueReloads: new CatalogueReloads({ ...parts, randomBytes }),
     drains: new Drains(parts),
   };

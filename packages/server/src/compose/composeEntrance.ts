@@ -57,7 +57,7 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
   } = parts;
   const { table, isDraining, claims, commands, recovery, isServing, log } = parts;
   const { fanout, userScope, acks, verifier, authFailures, authority, liveness, sockets } = parts;
-  const { disconnects, announcements, publications, queueAdmin, otherEndpointAt, onEstablished } = parts;
+  const { disconnects, announcements, publications, queueAdmin, eventRecords, otherEndpointAt, onEstablished } = parts;
   const connectRate = new ConnectRate({ clock, random, report });
   const preferenceFormat = new PreferenceFormat();
   const dispatcher = new Dispatcher({
@@ -69,7 +69,7 @@ export function composeEntrance(parts: ExtensionsParts, reports: () => Reports) 
       ...preferenceHandlers({ ...parts, saved: new SavedPreferences(redis, keys, preferenceFormat) }),
       ...tokenHandlers(parts),
       ...adminHandlers({ disconnects, announcements, publications }),
-      ...queueHandlers(queueAdmin),
+      ...queueHandlers(queueAdmin, eventRecords),
       ...reportHandlers(reports),
     },
     ...settings,

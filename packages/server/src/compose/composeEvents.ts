@@ -69,7 +69,6 @@ export function composeEvents(cluster: ClusterParts, onMail: (batch: MailBatch) 
   const asking = new AskingAppender({ append, idle, queueRedis: () => queues.connection, mayAppend: isServing });
   const inOneStep: IdleAppender = {
     appendIfIdle: (events, lane) => typeRates.counted(events, together.appendIfIdle(events, lane)),
-    notesOutcomes: together.notesOutcomes,
   };
   const idleAppender = isCluster || settings.redisQueueUrl !== null ? asking : inOneStep;
   const ids = new EventIds(clock, bytes);

@@ -131,7 +131,11 @@ export class Keys {
   outcomes(partition: number | 'u', bucket: number): string {
     return `${this.queuePrefix(partition)}:told:${bucket}`;
   }
-  /** The same for nodes of the build before short ids. */
+  /** Records of the events of a queue: a stream. */
+  recent(partition: number | 'u'): string {
+    return `${this.queuePrefix(partition)}:recent`;
+  }
+  /** The same as `outcomes` for nodes of the build before short ids. */
   oldOutcomes(partition: number | 'u', bucket: number): string {
     return `${this.queuePrefix(partition)}:fates:${bucket}`;
   }

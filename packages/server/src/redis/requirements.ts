@@ -47,6 +47,8 @@ const EVERYWHERE = [
   'TIME',
   'UNLINK key',
   'XADD key * a b',
+  'XRANGE key 0 0',
+  'XREVRANGE key 0 0',
   'XTRIM key MAXLEN 1',
   'ZADD key 0 a',
   'ZCARD key',
@@ -66,8 +68,6 @@ const OF_THE_CLUSTER = [
   'TTL key',
   'XDEL key 1-0',
   'XLEN key',
-  'XRANGE key 0 0',
-  'XREVRANGE key 0 0',
   'ZMSCORE key a',
 ];
 

@@ -27,6 +27,7 @@ const BEYOND_SCHEMA: Partial<Readonly<Record<ClientMessageType, readonly ErrorCo
   disconnect_user: ['VALIDATION_ERROR', 'PERMISSION_DENIED'],
   publish_event: ['VALIDATION_ERROR', 'PERMISSION_DENIED'],
   get_event_queue_status: ['VALIDATION_ERROR'],
+  list_events: ['VALIDATION_ERROR'],
   clear_event_queue: ['VALIDATION_ERROR', 'CONFLICT'],
   retry_failed_events: ['VALIDATION_ERROR', 'CONFLICT'],
   get_all_connections: ['VALIDATION_ERROR'],

@@ -1,5 +1,6 @@
 import { PRIORITIES } from '../../events/catalogue.js';
 import { allConnectionsSchema } from '../../schemas/connections.js';
+import { eventListSchema } from '../../schemas/eventRecords.js';
 import {
   failedRetriedSchema,
   queueClearedSchema,
@@ -56,6 +57,7 @@ export const clusterMessages = {
     },
   },
   event_queue_status: { meaning: 'the state of the event queue', data: queueStatusSchema },
+  event_list: { meaning: 'a page of the events that ended lately', data: eventListSchema },
   event_queue_cleared: { meaning: 'which jobs were removed from the event queue', data: queueClearedSchema },
   failed_events_retried: { meaning: 'which failed jobs are retried', data: failedRetriedSchema },
   event_queue_paused: { meaning: 'the event queue is paused', data: queueSwitchedSchema },

@@ -1,10 +1,5 @@
-import {
-  eventStatusSchema,
-  eventsAcceptedSchema,
-  eventsBodySchema,
-  REST_BASE,
-  SERVER_EVENT_ID_PATTERN,
-} from '../rest.js';
+import { eventListSchema, eventStatusSchema, listEventsSchema } from '../../schemas/eventRecords.js';
+import { eventsAcceptedSchema, eventsBodySchema, REST_BASE, SERVER_EVENT_ID_PATTERN } from '../rest.js';
 import type { RestOperation } from '../restOperation.js';
 import { exampleEvent, idempotencyKey } from '../restOperationParts.js';
 
@@ -30,11 +25,24 @@ export const eventOperations = {
     problems: [429],
     example: { body: [exampleEvent, { ...exampleEvent, target_user_ids: ['user-1'] }] },
   },
+  listEvents: {
+    method: 'get',
+    path: `${REST_BASE}/events`,
+    tag: 'events',
+    summary: 'Lists events that were appended, failed or expired, the newest first',
+    description:
+      'For IDEMPOTENCY_WINDOW_MS; without payloads. Events that wait are among the jobs of the queue. Positions are withheld by the permissions of the caller.',
+    permissions: ['admin:queue'],
+    query: listEventsSchema,
+    answers: { 200: { meaning: 'a page of events', schema: eventListSchema } },
+    example: { query: { event_type: 'health_update', limit: 50 } },
+  },
   getEventStatus: {
     method: 'get',
     path: `${REST_BASE}/events/{event_id}`,
     tag: 'events',
     summary: 'Shows what happened to an event, for IDEMPOTENCY_WINDOW_MS',
+    description: 'Publisher, times, way and positions are shown to its publisher, and to callers with admin:queue.',
     permissions: ['events:publish', 'admin:queue'],
     params: {
       event_id: { type: 'string', maxLength: 73, pattern: SERVER_EVENT_ID_PATTERN, description: 'as it was answered' },

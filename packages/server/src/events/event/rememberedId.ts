@@ -39,6 +39,18 @@ export function unpack(text: string | null, { rest }: PackedId, length: number):
   return text === null || at < 0 ? null : text.slice(at + rest.length, at + rest.length + length);
 }
 
+/** The same for each time that the id is there, the newest first. */
+export function unpackAll(text: string | null, { rest }: PackedId, length: number): string[] {
+  const found: string[] = [];
+  for (
+    let at = text?.lastIndexOf(rest) ?? -1;
+    text !== null && at >= 0;
+    at = at === 0 ? -1 : text.lastIndexOf(rest, at - 1)
+  )
+    found.push(text.slice(at + rest.length, at + rest.length + length));
+  return found;
+}
+
 /** The argument of append.lua and box.lua: the short id and, if the publisher gave the id, the digest of the payload. */
 export function remembered(event: StoredEvent): string {
   return shortId(event.id) + (GIVEN.test(event.id) ? payloadDigest(event) : '');

@@ -1,5 +1,6 @@
 import { jsonBytesAtMost, type StoredEvent } from '../event/storedEvent.js';
 import type { Mailboxes } from '../mailbox/mailboxes.js';
+import { AppendedPlaces } from './appendedPlaces.js';
 import type { AppendResult, BroadcastLog } from './broadcastLog.js';
 
 /**
@@ -35,13 +36,13 @@ export class Appender {
    */
   async append(events: readonly StoredEvent[]): Promise<AppendResult> {
     const broadcast: StoredEvent[] = [];
-    const places: number[] = [];
+    const at: number[] = [];
     const byUser = new Map<string, Mails>();
     for (const [place, event] of events.entries()) {
       const { target_user_ids: targets, ...mail } = event;
       if (targets === undefined) {
         broadcast.push(event);
-        places.push(place);
+        at.push(place);
         continue;
       }
       for (const userId of new Set(targets)) {
@@ -53,22 +54,15 @@ export class Appender {
       }
     }
     if (byUser.size === 0) return this.log.append(events);
-    const offsets = new Array<number>(events.length).fill(0);
-    const store = (at: readonly number[], given: readonly number[]): void => {
-      for (const [index, place] of at.entries()) offsets[place] = Math.max(offsets[place] ?? 0, given[index] ?? 0);
-    };
+    const places = new AppendedPlaces(events);
     const logged = broadcast.length === 0 ? null : this.log.append(broadcast);
-    const mailed = this.mail(byUser, store);
-    const [result] = await Promise.all([logged, mailed]);
-    if (result) store(places, result.offsets);
-    return { epoch: result?.epoch ?? '', offsets };
+    const [result] = await Promise.all([logged, this.mail(byUser, places)]);
+    if (result) places.addLogged(at, result);
+    return places.result(result?.epoch ?? '');
   }
 
   /** One call per user, a bounded part of them at a time. After a failure no more are begun: the job is repeated as a whole. */
-  private async mail(
-    byUser: ReadonlyMap<string, Mails>,
-    store: (places: readonly number[], offsets: readonly number[]) => void,
-  ): Promise<void> {
+  private async mail(byUser: ReadonlyMap<string, Mails>, appended: AppendedPlaces): Promise<void> {
     const sizes = new Map<StoredEvent, number>();
     const sizeOf = (event: StoredEvent): number => {
       const known = sizes.get(event) ?? jsonBytesAtMost(event);
@@ -84,11 +78,11 @@ export class Appender {
       while (running.size >= MIN_CALLS && !fits()) await Promise.race(running);
       bytes += size;
       mails += mail.length;
-      const call = this.mailboxes.append(userId, mail).then((offsets) => {
+      const call = this.mailboxes.append(userId, mail).then((positions) => {
         running.delete(call);
         bytes -= size;
         mails -= mail.length;
-        store(places, offsets);
+        appended.addMailed(userId, places, positions);
       });
       running.add(call);
     }

@@ -2,7 +2,7 @@ import type { RedisClient } from '../../redis/connect.js';
 import type { LuaScript } from '../../redis/luaScript.js';
 import type { StoredEvent } from '../event/storedEvent.js';
 import type { AppendResult } from './broadcastLog.js';
-import { type IdleAppender, type LaneCalls, type LaneState, laneState } from './idleAppender.js';
+import { type IdleAppend, type IdleAppender, type LaneCalls, type LaneState, laneState } from './idleAppender.js';
 
 export interface AskingAppenderParts {
   readonly append: (events: readonly StoredEvent[]) => Promise<AppendResult>;
@@ -19,20 +19,19 @@ export interface AskingAppenderParts {
  * was accepted before the question is appended by then, or the lane is not idle.
  */
 export class AskingAppender implements IdleAppender {
-  readonly notesOutcomes = false;
   private readonly parts: AskingAppenderParts;
 
   constructor(parts: AskingAppenderParts) {
     this.parts = parts;
   }
 
-  async appendIfIdle(events: readonly StoredEvent[], { idle }: LaneCalls): Promise<AppendResult | LaneState> {
+  async appendIfIdle(events: readonly StoredEvent[], { idle }: LaneCalls): Promise<IdleAppend | LaneState> {
     const { append, idle: script, queueRedis, mayAppend } = this.parts;
     const redis = queueRedis();
     if (redis === null) return 'busy';
     const state = laneState(await script.run(redis, idle.keys, idle.args));
     if (state !== null) return state;
     // The answer took its time.
-    return mayAppend() ? append(events) : 'busy';
+    return mayAppend() ? { ...(await append(events)), recorded: null } : 'busy';
   }
 }

@@ -2,6 +2,7 @@ import { type Signature, UNSIGNED } from '../../redis/installation.js';
 import { LuaScript, type ScriptCall } from '../../redis/luaScript.js';
 import type { Settings } from '../../settings/settings.js';
 import { CLOCK_STEP_MS, systemClock } from '../../util/clock.js';
+import type { EventPosition } from '../event/eventPosition.js';
 import type { EventStoreParts } from '../event/eventStoreParts.js';
 import { DEFAULT_WINDOW_MS, remembered, shortId, WHOLE_IDS, type WholeIds } from '../event/rememberedId.js';
 import type { StoredEvent } from '../event/storedEvent.js';
@@ -41,12 +42,22 @@ export interface AppendResult {
   readonly epoch: string;
   /** Per event its offset; 0 when its id had been appended before. */
   readonly offsets: readonly number[];
+  /**
+   * Per event where it was appended, for at most `MAX_RECORDED_USERS` of its mailboxes; nowhere when its id had been appended before.
+   */
+  readonly positions: readonly (readonly EventPosition[])[];
 }
 
 export interface BroadcastLogParts
   extends EventStoreParts,
     Pick<Settings, 'historySize' | 'historyBytes' | 'historyTtlMs'> {
   readonly installation?: Signature;
+}
+
+/** What append.lua is to be run with. */
+export interface LogCall extends ScriptCall {
+  /** Of the events, if they are appended. */
+  readonly tags: readonly string[];
 }
 
 interface PendingAppend {
@@ -208,11 +219,12 @@ export class BroadcastLog {
     try {
       const events = group.flatMap((call) => call.events);
       const texts = group.flatMap((call) => call.texts);
-      const { epoch, offsets } = await this.run(events, texts);
+      const { epoch, offsets, positions } = await this.run(events, texts);
       let start = 0;
       for (const call of group) {
-        call.resolve({ epoch, offsets: offsets.slice(start, start + call.events.length) });
-        start += call.events.length;
+        const end = start + call.events.length;
+        call.resolve({ epoch, offsets: offsets.slice(start, end), positions: positions.slice(start, end) });
+        start = end;
       }
     } catch (error) {
       for (const { reject } of group) reject(error);
@@ -220,12 +232,12 @@ export class BroadcastLog {
   }
 
   private async run(events: readonly StoredEvent[], texts: readonly string[]): Promise<AppendResult> {
-    const { keys, args } = this.appendCall(events, texts);
-    return readAppend(await this.script.run(this.parts.redis, keys, args));
+    const { keys, args, tags } = this.appendCall(events, texts);
+    return readAppend(await this.script.run(this.parts.redis, keys, args), tags);
   }
 
   /** @param texts the events as JSON. */
-  appendCall(events: readonly StoredEvent[], texts: readonly string[]): ScriptCall {
+  appendCall(events: readonly StoredEvent[], texts: readonly string[]): LogCall {
     const {
       keys,
       random,
@@ -249,20 +261,22 @@ export class BroadcastLog {
       wholeIds,
       events.length,
     ];
-    const tags = text(random(TAG_BYTES * events.length));
+    const random64 = text(random(TAG_BYTES * events.length));
     const tagLength = (TAG_BYTES * 4) / 3;
-    events.forEach((event, index) => {
-      args.push(remembered(event), tags.slice(index * tagLength, (index + 1) * tagLength), texts[index] ?? '');
-    });
+    const tags = events.map((_, index) => random64.slice(index * tagLength, (index + 1) * tagLength));
+    for (const [index, event] of events.entries()) args.push(remembered(event), tags[index] ?? '', texts[index] ?? '');
     if (wholeIds !== WHOLE_IDS.no) args.push(...events.map(({ id }) => id));
-    return { keys: this.scriptKeys, args };
+    return { keys: this.scriptKeys, args, tags };
   }
 }
 
 /** Reads what append.lua answered. */
-export function readAppend(reply: unknown): AppendResult {
+export function readAppend(reply: unknown, tags: readonly string[]): AppendResult {
   const [epoch, , , offsets] = reply as [epoch: string, head: number, tag: string, offsets: number[]];
-  return { epoch, offsets };
+  const positions = offsets.map((offset, index) =>
+    offset === 0 ? [] : [{ userId: null, epoch, offset, tag: tags[index] ?? '' }],
+  );
+  return { epoch, offsets, positions };
 }
 
 /**

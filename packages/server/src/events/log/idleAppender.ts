@@ -6,8 +6,13 @@ import type { AppendResult } from './broadcastLog.js';
 export interface LaneCalls {
   /** Whether the lane is idle. */
   readonly idle: ScriptCall;
-  /** Notes what became of the events; null: nothing is to be noted. */
-  readonly outcomes: ScriptCall | null;
+  /** Records how the events end. */
+  readonly outcomes: ScriptCall;
+}
+
+export interface IdleAppend extends AppendResult {
+  /** What `LaneCalls.outcomes` answered; null: it was not run. */
+  readonly recorded: string | null;
 }
 
 /** Why a lane did not let an event pass: a few jobs are left, or many; or it is not their number (`busy`). */
@@ -28,7 +33,5 @@ export interface IdleAppender {
    * @returns the state of a lane that is not idle; nothing was appended then.
    * @throws whatever the connection says; it is not known then whether the events were appended.
    */
-  appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<AppendResult | LaneState>;
-  /** Whether `LaneCalls.outcomes` is run in the same step. */
-  readonly notesOutcomes: boolean;
+  appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<IdleAppend | LaneState>;
 }

@@ -3,8 +3,9 @@ import { LuaScript, type ScriptArgument, type ScriptCall } from '../../redis/lua
 import { jsonBytesAtMost, type StoredEvent } from '../event/storedEvent.js';
 import type { Mailboxes } from '../mailbox/mailboxes.js';
 import { MAX_BATCH_CHARACTERS, MAX_MESSAGE_CHARACTERS, type MailCourier } from '../mailbox/mailCourier.js';
+import { AppendedPlaces } from './appendedPlaces.js';
 import { type AppendResult, type BroadcastLog, readAppend } from './broadcastLog.js';
-import { type IdleAppender, type LaneCalls, type LaneState, laneState } from './idleAppender.js';
+import { type IdleAppend, type IdleAppender, type LaneCalls, type LaneState, laneState } from './idleAppender.js';
 
 export interface TogetherAppenderParts extends Pick<Core, 'redis' | 'keys' | 'clock' | 'installation'> {
   readonly log: BroadcastLog;
@@ -12,7 +13,7 @@ export interface TogetherAppenderParts extends Pick<Core, 'redis' | 'keys' | 'cl
   readonly courier: Pick<MailCourier, 'deliver'>;
   /** Of this node. */
   readonly lease: () => string;
-  /** Tells whether a queue is idle, and notes what became of events: the scripts whose calls `appendIfIdle` gets. */
+  /** Tells whether a queue is idle, and records how events end: the scripts whose calls `appendIfIdle` gets. */
   readonly idle: LuaScript;
   readonly outcomes: LuaScript;
 }
@@ -35,7 +36,6 @@ interface Turn {
  * belong, and publishes them. In a Redis Cluster `Appender` does the same by a call for each mailbox.
  */
 export class TogetherAppender implements IdleAppender {
-  readonly notesOutcomes = true;
   private readonly parts: TogetherAppenderParts;
   private readonly script: LuaScript;
 
@@ -48,45 +48,45 @@ export class TogetherAppender implements IdleAppender {
 
   /** As `Appender.append`. */
   async append(events: readonly StoredEvent[]): Promise<AppendResult> {
-    const offsets = new Array<number>(events.length).fill(0);
+    const places = new AppendedPlaces(events);
     let epoch = '';
     // One after the other: when the first of two calls fails and the second does not, the order is lost.
     for (const turn of turnsOf(events)) {
-      const appended = await this.run(turn, null, offsets);
+      const appended = await this.run(turn, null, places);
       // Without a lane the append is not put off.
       if (typeof appended !== 'string') epoch = appended.epoch || epoch;
     }
-    return { epoch, offsets };
+    return places.result(epoch);
   }
 
-  async appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<AppendResult | LaneState> {
+  async appendIfIdle(events: readonly StoredEvent[], lane: LaneCalls): Promise<IdleAppend | LaneState> {
     const turn = emptyTurn();
     for (const [place, event] of events.entries()) {
       const { target_user_ids: [userId] = [], ...mail } = event;
       add(turn, place, userId === undefined ? event : mail, userId);
     }
-    const offsets = new Array<number>(events.length).fill(0);
-    const appended = await this.run(turn, lane, offsets);
-    return typeof appended === 'string' ? appended : { epoch: appended.epoch, offsets };
+    const places = new AppendedPlaces(events);
+    const done = await this.run(turn, lane, places);
+    return typeof done === 'string' ? done : { ...places.result(done.epoch), recorded: done.recorded };
   }
 
+  /** The epoch is '' without broadcasts. */
   private async run(
     turn: Turn,
     lane: LaneCalls | null,
-    offsets: number[],
-  ): Promise<{ readonly epoch: string } | LaneState> {
+    appended: AppendedPlaces,
+  ): Promise<{ readonly epoch: string; readonly recorded: string } | LaneState> {
     const { redis, keys, clock, installation, log, mailboxes, courier, lease } = this.parts;
     const own = lease();
     const { broadcast, places, byUser } = turn;
     const logged =
       broadcast.length === 0
-        ? NO_CALL
+        ? { ...NO_CALL, tags: [] }
         : log.appendCall(
             broadcast,
             broadcast.map((event) => JSON.stringify(event)),
           );
-    const { idle, outcomes } = lane ?? { idle: NO_CALL, outcomes: null };
-    const noted = outcomes ?? NO_CALL;
+    const { idle, outcomes: noted } = lane ?? { idle: NO_CALL, outcomes: NO_CALL };
     const boxes = [...byUser].map(([userId, { mail, places }]) => ({
       userId,
       places,
@@ -112,19 +112,19 @@ export class TogetherAppender implements IdleAppender {
     }
     const answer = await this.script.run(redis, scriptKeys, args);
     if (!Array.isArray(answer)) return laneState(answer) ?? 'busy';
-    const reply = answer as unknown as readonly [unknown, readonly unknown[]];
+    const reply = answer as unknown as readonly [unknown, readonly unknown[], string];
     let epoch = '';
     if (broadcast.length > 0) {
-      const appended = readAppend(reply[0]);
-      epoch = appended.epoch;
-      store(offsets, places, appended.offsets);
+      const result = readAppend(reply[0], logged.tags);
+      epoch = result.epoch;
+      appended.addLogged(places, result);
     }
-    for (const [index, { places, call }] of boxes.entries()) {
-      const { offsets: given, mail } = call.read(reply[1][index]);
-      store(offsets, places, given);
+    for (const [index, { userId, places, call }] of boxes.entries()) {
+      const { positions, mail } = call.read(reply[1][index]);
+      appended.addMailed(userId, places, positions);
       if (mail.lease === own && own !== '') courier.deliver(mail);
     }
-    return { epoch };
+    return { epoch, recorded: reply[2] };
   }
 }
 
@@ -164,8 +164,4 @@ function add(turn: Turn, place: number, event: StoredEvent, userId: string | und
     known.mail.push(event);
     known.places.push(place);
   } else turn.byUser.set(userId, { mail: [event], places: [place] });
-}
-
-function store(offsets: number[], places: readonly number[], given: readonly number[]): void {
-  for (const [index, place] of places.entries()) offsets[place] = Math.max(offsets[place] ?? 0, given[index] ?? 0);
 }

@@ -68,12 +68,15 @@ type BoxReply = readonly [
   trimmed: number,
 ];
 
+/** Per event its position; null when its id had been appended before. */
+export type MailPositions = readonly (Position | null)[];
+
 interface PendingMail {
   readonly events: StoredEvent[];
   readonly texts: string[];
   readonly waiters: {
     readonly count: number;
-    resolve(offsets: readonly number[]): void;
+    resolve(positions: MailPositions): void;
     reject(error: unknown): void;
   }[];
 }
@@ -81,7 +84,7 @@ interface PendingMail {
 /** One append to one mailbox: what box.lua is to be run with, and what is made of its answer. */
 export interface MailboxCall extends ScriptCall {
   /** @param reply of box.lua. */
-  readonly read: (reply: unknown) => { readonly offsets: readonly number[]; readonly mail: AppendedMail };
+  readonly read: (reply: unknown) => { readonly positions: MailPositions; readonly mail: AppendedMail };
 }
 
 const TAG_BYTES = 6;
@@ -125,10 +128,9 @@ export class Mailboxes {
    * repeated (L2). Calls of one turn of the event loop for the same user share a script call.
    *
    * @param events as they are to lie in the mailbox.
-   * @returns per event its offset; 0 when its id had been appended before.
    * @throws whatever the connection says; it is not known then what was appended.
    */
-  append(userId: string, events: readonly StoredEvent[]): Promise<readonly number[]> {
+  append(userId: string, events: readonly StoredEvent[]): Promise<MailPositions> {
     if (events.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       if (this.pending.size === 0) setImmediate(() => this.flush());
@@ -257,14 +259,14 @@ export class Mailboxes {
 
   private async appendMail(userId: string, { events, texts, waiters }: PendingMail): Promise<void> {
     try {
-      const offsets: number[] = [];
+      const positions: (Position | null)[] = [];
       // One after the other: when the first of two calls fails and the second does not, the order is lost.
       for (const [from, to] of chunks(texts)) {
-        offsets.push(...(await this.run(userId, events.slice(from, to))));
+        positions.push(...(await this.run(userId, events.slice(from, to))));
       }
       let start = 0;
       for (const { count, resolve } of waiters) {
-        resolve(offsets.slice(start, start + count));
+        resolve(positions.slice(start, start + count));
         start += count;
       }
     } catch (error) {
@@ -272,11 +274,11 @@ export class Mailboxes {
     }
   }
 
-  private async run(userId: string, events: readonly StoredEvent[]): Promise<readonly number[]> {
+  private async run(userId: string, events: readonly StoredEvent[]): Promise<MailPositions> {
     const { keys, args, read } = this.appendCall(userId, events);
-    const { offsets, mail } = read(await this.appendScript.run(this.parts.redis, keys, args));
+    const { positions, mail } = read(await this.appendScript.run(this.parts.redis, keys, args));
     this.parts.onAppended(mail);
-    return offsets;
+    return positions;
   }
 
   /** @param events as they are to lie in the mailbox. */
@@ -318,8 +320,11 @@ export class Mailboxes {
       counts.appended += entries.length;
       counts.duplicates += events.length - entries.length;
       counts.trimmedUnacknowledged += trimmed;
-      const offsets = placeOf.map((place) => (place === null ? 0 : (answered[place] ?? 0)));
-      return { offsets, mail: { userId, lease, epoch, first, prevTag, head, entries } };
+      const positions = placeOf.map((place) => {
+        const offset = place === null ? 0 : (answered[place] ?? 0);
+        return place === null || offset === 0 ? null : { epoch, offset, tag: made[place]?.tag ?? '' };
+      });
+      return { positions, mail: { userId, lease, epoch, first, prevTag, head, entries } };
     };
     return { keys: scriptKeys, args, read };
   }

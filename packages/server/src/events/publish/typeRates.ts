@@ -30,7 +30,10 @@ export class TypeRates {
   }
 
   /** Counts what an append really added, and passes its result on. */
-  async counted<R extends AppendResult | LaneState>(events: readonly StoredEvent[], appended: Promise<R>): Promise<R> {
+  async counted<R extends Pick<AppendResult, 'offsets'> | LaneState>(
+    events: readonly StoredEvent[],
+    appended: Promise<R>,
+  ): Promise<R> {
     const result = await appended;
     if (typeof result === 'string') return result;
     const minute = Math.floor(this.clock.mono() / MINUTE_MS);

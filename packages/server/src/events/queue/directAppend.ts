@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Core } from '../../core.js';
+import type { EventPosition } from '../event/eventPosition.js';
+import type { StoredEvent } from '../event/storedEvent.js';
 import type { IdleAppender, LaneCalls, LaneState } from '../log/idleAppender.js';
-import type { EventOutcome, EventOutcomes } from './eventOutcomes.js';
-import { isExpired, isTargeted, type ProcessorParts } from './jobProcessor.js';
+import type { EventOutcomes } from './eventOutcomes.js';
+import type { EndedEvents } from './eventRecord.js';
+import { isExpired, type ProcessorParts } from './jobProcessor.js';
 import type { JobDraft, JobQueue } from './queueEngine.js';
 
 export interface DirectAppendParts extends Pick<Core, 'clock' | 'report'>, Pick<ProcessorParts, 'mayAppend'> {
   readonly appender: IdleAppender;
   readonly queue: Pick<JobQueue, 'idle'>;
-  readonly outcomes: Pick<EventOutcomes, 'call' | 'record' | 'recordForOld'>;
+  readonly outcomes: Pick<EventOutcomes, 'call' | 'recordEnds' | 'recorded'>;
 }
 
 /** Bounds of one call, as `IdleAppender` has them. A single job never has more. */
@@ -72,15 +75,21 @@ export class DirectAppend {
     const { appender, queue, outcomes, clock, report, mayAppend } = this.parts;
     const now = clock.now();
     const all = drafts.flatMap(({ data }) => data.events);
-    const due = all.filter((event) => !isExpired(event, now));
-    const becomes = new Map<string, EventOutcome>();
-    for (const event of all) if (isExpired(event, now)) becomes.set(event.id, 'expired');
-    for (const event of due) if (isTargeted(event)) becomes.set(event.id, 'appended');
+    const expired = new Set(all.filter((event) => isExpired(event, now)));
+    const endedOf = (positionsOf: (event: StoredEvent) => readonly EventPosition[]): readonly EndedEvents[] =>
+      drafts.map(({ data: { publisher, events } }) => ({
+        publisher,
+        way: 'direct',
+        events: events.map((event) => ({
+          event,
+          end: expired.has(event) ? 'expired' : 'appended',
+          positions: positionsOf(event),
+        })),
+      }));
+    const due = all.filter((event) => !expired.has(event));
     const given = drafts.filter((draft) => draft.given).map(({ id }) => id);
-    const calls = (): LaneCalls => ({
-      idle: queue.idle(given),
-      outcomes: becomes.size === 0 ? null : outcomes.call(becomes),
-    });
+    const planned = endedOf(() => []);
+    const calls = (): LaneCalls => ({ idle: queue.idle(given), outcomes: outcomes.call(planned) });
     let result = await appender.appendIfIdle(due, calls());
     for (const pause of PAUSES_MS) {
       if (result !== 'nearly idle' || !mayAppend()) break;
@@ -88,9 +97,13 @@ export class DirectAppend {
       result = await appender.appendIfIdle(due, calls());
     }
     if (typeof result === 'string') return result;
-    // Without waiting: who asks later is told a little less when this is lost, but no event waits for it.
-    const noted = appender.notesOutcomes ? outcomes.recordForOld(becomes) : outcomes.record(becomes);
-    noted.catch((error: unknown) => report(error, 'events.direct'));
+    const { positions, recorded } = result;
+    if (recorded === null) {
+      const places = new Map(due.map((event, index) => [event, index]));
+      const ended = endedOf((event) => positions[places.get(event) ?? -1] ?? []);
+      // Without waiting: who asks later is told a little less when this is lost, but no event waits for it.
+      outcomes.recordEnds(ended).catch((error: unknown) => report(error, 'events.direct'));
+    } else outcomes.recorded(planned, recorded);
     const offsets = new Map(due.map((event, index) => [event, result.offsets[index] ?? 0]));
     const appended = result.offsets.filter((offset) => offset > 0).length;
     this.counts.appended += appended;

@@ -354,6 +354,7 @@ export class EventQueues {
       outcomes: {
         key: (bucket) => keys.outcomes(partition, bucket),
         oldKey: (bucket) => keys.oldOutcomes(partition, bucket),
+        recentKey: keys.recent(partition),
         windowMs: this.settings.idempotencyWindowMs,
         ...(this.parts.wholeIds === undefined ? {} : { wholeIds: this.parts.wholeIds }),
       },

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Core } from '../../core.js';
 import { bytesOf, isUserId, jsonBytesAtMost, MAX_EVENT_BYTES, type StoredEvent } from '../event/storedEvent.js';
 import type { AppendResult } from '../log/broadcastLog.js';
-import type { EventOutcome, EventOutcomes } from './eventOutcomes.js';
-import { SHARED_JOB } from './jobBatcher.js';
+import type { EventOutcomes } from './eventOutcomes.js';
+import type { EndedEvent } from './eventRecord.js';
 import { type ActiveJob, type JobData, JobFailed, JobLeft } from './queueEngine.js';
 
 export interface ProcessorParts extends Pick<Core, 'clock' | 'report'> {
@@ -14,8 +14,8 @@ export interface ProcessorParts extends Pick<Core, 'clock' | 'report'> {
   readonly mayAppend: () => boolean;
   /** Adds a job of its own for an event that cannot be appended, to the same queue. */
   readonly splitOff: (event: StoredEvent, from: JobData) => Promise<void>;
-  /** Where is noted what the log does not know. */
-  readonly outcomes: Pick<EventOutcomes, 'record'>;
+  /** Where is recorded how events end. */
+  readonly outcomes: Pick<EventOutcomes, 'record' | 'recordEnds'>;
 }
 
 /** An infrastructure error that is being retried in place. */
@@ -26,6 +26,7 @@ export interface Retrying {
   readonly error: string;
 }
 
+const NOTHING: Pick<AppendResult, 'offsets' | 'positions'> = { offsets: [], positions: [] };
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5000;
 const FENCE_POLL_MS = 25;
@@ -75,30 +76,27 @@ export class JobProcessor {
     const sound = await this.withoutPoison(job);
     const now = this.parts.clock.now();
     const due = sound.filter((event) => !isExpired(event, now));
-    const offsets = due.length === 0 ? [] : await this.insist(job, () => this.append(due));
+    const { offsets, positions } = due.length === 0 ? NOTHING : await this.insist(job, () => this.parts.append(due));
     const appended = offsets.filter((offset) => offset > 0).length;
     this.counts.appended += appended;
     this.counts.duplicates += due.length - appended;
     this.counts.expired += sound.length - due.length;
-    if (due.length < sound.length || due.some(isTargeted) || isShared(job)) this.note(job, due, sound);
+    const places = new Map(due.map((event, index) => [event, index]));
+    this.recordEnds(
+      job,
+      sound.map((event) => {
+        const place = places.get(event);
+        if (place === undefined) return { event, end: 'expired', positions: [] };
+        return { event, end: 'appended', positions: positions[place] ?? [] };
+      }),
+    );
   }
 
   /** Without waiting: who asks later is told a little less when this is lost, but no event waits for it. */
-  private note(job: ActiveJob, due: readonly StoredEvent[], sound: readonly StoredEvent[]): void {
-    const outcomes = new Map<string, EventOutcome>(sound.map((event) => [event.id, 'expired']));
-    for (const event of due) {
-      if (isTargeted(event)) outcomes.set(event.id, 'appended');
-      else outcomes.delete(event.id);
-    }
-    this.record(outcomes, isShared(job) ? sound.map(({ id }) => id) : []);
-  }
-
-  private record(outcomes: ReadonlyMap<string, EventOutcome>, done: readonly string[] = []): void {
-    this.parts.outcomes.record(outcomes, done).catch((error: unknown) => this.parts.report(error, 'events.fates'));
-  }
-
-  private async append(events: readonly StoredEvent[]): Promise<readonly number[]> {
-    return (await this.parts.append(events)).offsets;
+  private recordEnds({ data }: ActiveJob, events: readonly EndedEvent[]): void {
+    const publisher: unknown = data.publisher;
+    const ended = { publisher: typeof publisher === 'string' ? publisher : '', way: 'queued', events } as const;
+    this.parts.outcomes.recordEnds([ended]).catch((error: unknown) => this.parts.report(error, 'events.fates'));
   }
 
   /** Poison is split off before anything is appended, so that the failed job holds it alone. */
@@ -110,12 +108,20 @@ export class JobProcessor {
     if (poisoned === events.length) {
       const reason = events.length === 0 ? 'the job holds no events' : (faults[0] ?? 'unknown');
       this.counts.poisoned += events.length;
+      const known = events.filter(isStoredEvent);
+      if (known.length > 0)
+        this.recordEnds(
+          job,
+          known.map((event) => ({ event, end: 'failed', positions: [] })),
+        );
       this.parts.report(new Error(`job ${job.id}: ${reason}`), 'events.poisoned');
       throw new JobFailed(reason);
     }
     if (poisoned > 0) {
       const failed = events.filter((event, index) => faults[index] !== null && isStoredEvent(event));
-      this.record(new Map(failed.map((event) => [event.id, 'failed'])));
+      // Their own jobs record them. This is for the time until then.
+      const outcomes = new Map(failed.map((event) => [event.id, 'failed'] as const));
+      this.parts.outcomes.record(outcomes).catch((error: unknown) => this.parts.report(error, 'events.fates'));
     }
     for (const [index, event] of events.entries()) {
       if (faults[index] === null) continue;
@@ -225,16 +231,6 @@ export class JobProcessor {
 /** Whether the event is not to be appended any more. `now`: cluster time, ms. */
 export function isExpired({ expires_at }: StoredEvent, now: number): boolean {
   return expires_at !== undefined && Date.parse(expires_at) <= now;
-}
-
-/** Mailboxes remember event ids per user: the id alone does not find an event. */
-export function isTargeted(event: StoredEvent): boolean {
-  return 'target_user_ids' in event;
-}
-
-/** Its events cannot be told from its id: each is noted with it until it is done. */
-function isShared({ id }: ActiveJob): boolean {
-  return id.startsWith(SHARED_JOB);
 }
 
 function isJobData(data: unknown): data is JobData {

@@ -9,7 +9,7 @@ import type { JobData, JobDraft, JobQueue, QueueEngine, QueueSetup } from './que
 
 export interface LaneParts extends Omit<QueueSetup, 'handler'>, Omit<ProcessorParts, 'splitOff' | 'outcomes'> {
   readonly engine: QueueEngine;
-  readonly outcomes: Pick<EventOutcomesParts, 'key' | 'oldKey' | 'windowMs' | 'wholeIds'>;
+  readonly outcomes: Pick<EventOutcomesParts, 'key' | 'oldKey' | 'recentKey' | 'windowMs' | 'wholeIds'>;
   /** Makes the id of a job that gives its events theirs. */
   readonly mint: () => string;
   /** Null: every event is a job (EVENT_QUEUE=always). */
@@ -39,7 +39,7 @@ export class Lane {
     const { name, producer, clock, mint, appender } = parts;
     this.parts = parts;
     this.name = name;
-    this.outcomes = new EventOutcomes({ ...parts.outcomes, redis: producer, clock });
+    this.outcomes = new EventOutcomes({ ...parts.outcomes, redis: producer, clock, report: parts.report });
     this.processor = new JobProcessor({
       ...parts,
       outcomes: this.outcomes,
@@ -71,6 +71,7 @@ export class Lane {
     if (force) this.processor.abandon();
     // Its job in work does not end, or Redis went away meanwhile.
     if (!(await this.queue.worker.close(force, patienceMs))) this.processor.abandon();
+    await this.outcomes.close(force);
     await this.queue.close();
   }
 

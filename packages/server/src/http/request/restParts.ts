@@ -1,6 +1,7 @@
 import type { AuditLog } from '../../admin/audit/auditLog.js';
 import type { Drains } from '../../admin/cluster/drains.js';
 import type { CatalogueReloads } from '../../admin/events/catalogueReloads.js';
+import type { EventRecords } from '../../admin/events/eventRecords.js';
 import type { Publications } from '../../admin/events/publications.js';
 import type { NodeParts } from '../../admin/nodeParts.js';
 import type { QueueAdmin } from '../../admin/queue/queueAdmin.js';
@@ -20,6 +21,7 @@ export interface RestParts extends NodeParts {
   readonly permissionChanges: PermissionChanges;
   readonly revocations: Revocations;
   readonly queueAdmin: QueueAdmin;
+  readonly eventRecords: EventRecords;
   readonly drains: Drains;
   readonly auditLog: AuditLog;
   readonly catalogueReloads: CatalogueReloads;

@@ -1,6 +1,6 @@
 import { EVENT_ID_PATTERN, type PublishRequest, SERVER_EVENT_ID_PATTERN } from '@unified-ws/protocol';
 import { requireObject } from '../request/bodyReader.js';
-import { authorOf } from '../request/caller.js';
+import { authorOf, viewerOf } from '../request/caller.js';
 import { idempotencyKey } from '../request/idempotencyKey.js';
 import type { RestParts } from '../request/restParts.js';
 import { invalid } from '../request/restProblem.js';
@@ -10,8 +10,8 @@ const EVENT_ID = new RegExp(EVENT_ID_PATTERN);
 
 const SERVER_ID = new RegExp(SERVER_EVENT_ID_PATTERN);
 
-/** Publishing of one event or of many, and the status of an event. */
-export function eventRoutes(router: Router, { publications, eventStatuses, clock }: RestParts): void {
+/** Publishing of one event or of many, and what became of events. */
+export function eventRoutes(router: Router, { publications, eventRecords, clock }: RestParts): void {
   /**
    * 202: Redis has the events, and they survive the death of every node. An array (of at most 1,000) is accepted as a whole or not
    * at all. The exception is UNAVAILABLE: a repeat with the same ids adds what is missing.
@@ -35,12 +35,14 @@ export function eventRoutes(router: Router, { publications, eventStatuses, clock
     { bodyIsReadBy: 'Preparer, which says of each event what is wrong with it' },
   );
 
+  router.operation('listEvents', ({ query, ...call }) => eventRecords.list(query, viewerOf(call)));
+
   /** 200 for every id. An id that is unknown or forgotten has the state `unknown`. */
-  router.operation('getEventStatus', ({ params: { event_id: eventId } }) => {
+  router.operation('getEventStatus', ({ params: { event_id: eventId }, ...call }) => {
     if (!SERVER_ID.test(eventId)) {
       throw invalid('The event id is not valid.', '/event_id', `must match ${SERVER_EVENT_ID_PATTERN}`);
     }
-    return eventStatuses.find(eventId);
+    return eventRecords.find(eventId, viewerOf(call));
   });
 }
 

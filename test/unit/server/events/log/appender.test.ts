@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { StoredEvent } from '@unified-ws/server/events/event/storedEvent';
 import { Appender } from '@unified-ws/server/events/log/appender';
 import { BroadcastLog } from '@unified-ws/server/events/log/broadcastLog';
-import { Mailboxes } from '@unified-ws/server/events/mailbox/mailboxes';
+import { Mailboxes, type MailPositions } from '@unified-ws/server/events/mailbox/mailboxes';
 import { Keys } from '@unified-ws/server/redis/keys';
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
@@ -33,7 +33,7 @@ describe('a job for many users', function () {
     const log = new BroadcastLog({ ...parts, ...HISTORY });
     const mailboxes = new Mailboxes({ ...parts, ...MAILBOX, onAppended: () => undefined });
     const seen = { now: 0, most: 0, calls: [] as string[] };
-    const append = async (userId: string, events: readonly StoredEvent[]): Promise<readonly number[]> => {
+    const append = async (userId: string, events: readonly StoredEvent[]): Promise<MailPositions> => {
       const size = events.reduce((sum, event) => sum + JSON.stringify(event).length, 0);
       seen.calls.push(userId);
       seen.now += size;

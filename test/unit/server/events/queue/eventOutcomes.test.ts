@@ -17,13 +17,15 @@ describe('outcomes of events', function () {
     const outcomes = new EventOutcomes({
       redis: server.client() as never,
       key: (bucket) => `told:${bucket}`,
+      recentKey: 'recent',
       oldKey: (bucket) => `fates:${bucket}`,
       windowMs: 900_000,
+      report: () => undefined,
       clock: { now: () => 1_000_000 },
     });
     const count = 100_000;
     await outcomes.record(new Map(Array.from({ length: count }, (_, n): [string, EventOutcome] => [`e${n}`, JOB])));
-    expect(await outcomes.find('e0')).to.equal(JOB);
-    expect(await outcomes.find(`e${count - 1}`)).to.equal(JOB);
+    expect((await outcomes.ended('e0')).outcome).to.equal(JOB);
+    expect((await outcomes.ended(`e${count - 1}`)).outcome).to.equal(JOB);
   });
 });

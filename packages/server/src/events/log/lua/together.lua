@@ -2,7 +2,8 @@
 -- Appends the events of one turn to the log and to mailboxes, and publishes what was appended, in one step. For one Redis that
 -- holds them all: in a Cluster each part is a call of its own. When it is asked whether a queue is idle, it appends only then (Q8).
 --
--- The parts are scripts of their own, with their own keys and arguments; see there.
+-- The parts are scripts of their own, with their own keys and arguments; see there. `outcomes` is told the positions, which no caller
+-- knows before.
 local idle = include('idle')
 local log = include('log')
 local box = include('box')
@@ -18,7 +19,8 @@ local outcomes = include('outcomes')
 --      13 number of mailboxes
 --      14.. arguments of the parts: idle, log, outcomes; then per mailbox: user as JSON, number of keys, number of arguments, and these
 --
--- Result: the answer of `idle` when the queue is not idle; else {result of log, or {}, {per mailbox its result}}
+-- Result: the answer of `idle` when the queue is not idle; else {result of log, or {}, {per mailbox its result}, result of outcomes,
+-- or ''}
 -- Errors: none of its own.
 local next_key, next_arg = 1, 14
 local function part(run, keys, args)
@@ -44,9 +46,30 @@ if size(7) > 0 then
     return state
   end
 end
-local logged = size(9) > 0 and part(log, size(9), size(10)) or {}
-if size(11) > 0 then
-  part(outcomes, size(11), size(12))
+local logged, logged_args = {}, nil
+if size(9) > 0 then
+  logged, logged_args = part(log, size(9), size(10))
+end
+local noted_key, noted_arg = next_key, next_arg
+next_key, next_arg = next_key + size(11), next_arg + size(12)
+
+-- As eventRecord.ts reads them: the log, then the mailboxes.
+local positions, fresh = { '' }, 0
+local function position(epoch, offsets, args, first)
+  local texts = { epoch }
+  for n, offset in ipairs(offsets) do
+    if offset > 0 then
+      fresh = fresh + 1
+      texts[n + 1] = string.format('%.0f', offset) .. '.' .. args[first + 3 * (n - 1)]
+    else
+      texts[n + 1] = '0'
+    end
+  end
+  return table.concat(texts, ',')
+end
+if size(11) > 0 and size(9) > 0 then
+  -- As append.lua takes them: per event id, tag and JSON, from the twelfth argument on.
+  positions[1] = position(logged[1], logged[4], logged_args, 13)
 end
 
 -- Per lease the messages about its mailboxes, in pieces that are joined once.
@@ -58,6 +81,9 @@ for i = 1, size(13) do
   local result, own = part(box, keys, args)
   results[i] = result
   local epoch, head, first, prev_tag, offsets, lease = result[1], result[2], result[4], result[5], result[6], result[7]
+  if size(11) > 0 then
+    positions[i + 1] = position(epoch, offsets, own, 11)
+  end
   if lease ~= '' and lease ~= ARGV[1] then
     local pieces, characters = {}, 0
     for n, offset in ipairs(offsets) do
@@ -93,4 +119,17 @@ for _, lease in ipairs(leases) do
   redis.call('PUBLISH', ARGV[2] .. lease,
     '{"t":"user","boxes":[' .. table.concat(messages[lease].boxes, ',') .. '],"time":' .. ARGV[4] .. ARGV[3])
 end
-return { logged, results }
+local record = ''
+if size(11) > 0 then
+  next_key, next_arg = noted_key, noted_arg
+  local text = table.concat(positions, ';')
+  record = part(function(keys, args)
+    -- What was appended before has its record.
+    if fresh == 0 and args[4] == '' then
+      args[3] = ''
+    end
+    args[4] = text
+    return outcomes(keys, args)
+  end, size(11), size(12))
+end
+return { logged, results, record }
