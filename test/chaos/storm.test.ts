@@ -20,9 +20,9 @@ const RATE = 25;
 const FOR_ALL_EVERY = 25;
 /** Their time is measured, and a job that died with its worker's node comes again only after seconds (Q1): so they go past the queue. */
 const FOR_STAYING = { roles: ['staying'], delivery: 'ephemeral' };
-/** What those who stay are promised while a node's clients come back. Beside other work: at most so many times what they had before. */
-const MAX_P99_MS = 250;
-const MAX_STALL_MS = 200;
+/** What those who stay are promised while a node's clients come back; in `npm test`, which shares its machine, only the order of it. */
+const MAX_P99_MS = full ? 250 : 1500;
+const MAX_STALL_MS = full ? 200 : 1500;
 const MAX_TIMES = full ? 0 : 5;
 const CALM_MS = 2000;
 const MAX_RETURN_MS = 30_000;
@@ -146,6 +146,7 @@ if (plays('storm')) {
       console.log(`      those who stayed: ${formatPercentiles(during)}; longest stall ${Math.round(stall)} ms`);
       if (full) for (const line of seen) console.log(`        ${line}`);
       expect(tally.violations).to.deep.equal([]);
+      expect(tally.codes, 'close codes of those who come back').to.deep.equal([]);
       expect(tally.most, 'nothing twice').to.equal(last);
       expect(tally.ended, 'ended of those who come back, by the death of their node alone').to.equal(RETURNING);
       for (const { ending } of staying) expect(ending).to.equal(null);

@@ -14,6 +14,8 @@ const POSITION = /"position":"([^"]+)"/;
 const ESTABLISHED_POSITION = /"positions":\{"broadcast":"([^"]+)"/;
 
 const tally = { refused: 0, ended: 0, longestHintMs: 0 };
+/** Close codes that came to established connections. */
+const codes: number[] = [];
 const violations: string[] = [];
 const clients = new Map<string, StormClient>();
 
@@ -97,6 +99,7 @@ class StormClient {
     this.rest = rest.subarray(header + length);
     if ((first & 0x0f) === OPCODE.CLOSE) {
       const code = length < 2 ? 1005 : rest.readUInt16BE(header);
+      if (this.established) codes.push(code);
       if (code < 4200 || code > 4299) violations.push(`${this.user} was ended with ${code}`);
       socket.destroy();
     } else if ((first & 0x0f) === OPCODE.TEXT) {
@@ -142,6 +145,7 @@ function read(): StormTally {
   const numbers = all.map(({ number }) => number ?? -1);
   return {
     ...tally,
+    codes: codes.slice(0, 10),
     violations: violations.slice(0, 10),
     established: all.filter(({ established }) => established).length,
     least: Math.min(...numbers),

@@ -21,6 +21,8 @@ export interface StormTally {
   readonly refused: number;
   /** Established connections that ended. */
   readonly ended: number;
+  /** The first close codes of established connections; those of a node that died get none. */
+  readonly codes: readonly number[];
   readonly longestHintMs: number;
   /** The number of the last event that each has: the least and the greatest. */
   readonly least: number;
@@ -69,6 +71,7 @@ export class StormCrowd {
       longestHintMs: Math.max(...tallies.map(({ longestHintMs }) => longestHintMs)),
       least: Math.min(...tallies.map(({ least }) => least)),
       most: Math.max(...tallies.map(({ most }) => most)),
+      codes: tallies.flatMap(({ codes }) => codes),
       violations: tallies.flatMap(({ violations }) => violations),
     };
   }
