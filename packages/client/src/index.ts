@@ -23,8 +23,9 @@ export * from './core/index.js';
 /** Those of the core, and what is said of tabs. */
 export interface TabClientOptions extends ClientOptions {
   /**
-   * Whether all tabs of one profile and user share one connection. Users are told apart by the claim `sub` of the token. Default: true
-   * in pages that have Web Locks (a secure context), else false.
+   * Whether all tabs of one profile and user share one connection. Users are told apart by the claim `sub` of the token; a
+   * tab whose token has none is alone. After another device took the connection (`failed`, `replaced`), `reconnect()` in any tab takes
+   * it back for all. Default: true in pages that have Web Locks (a secure context), else false.
    */
   readonly tabs?: boolean;
 }

@@ -120,6 +120,26 @@ describe('tabs of one profile and user', function () {
     await leaderOf(tabs);
   });
 
+  it('tabs that are all frozen and woken must have nothing lost and nothing twice, and one leader', async () => {
+    const user = world.user();
+    const tabs = [await profile.open(node, user), await profile.open(node, user), await profile.open(node, user)];
+    const pids: number[] = [];
+    for (const tab of tabs) pids.push(await profile.process(tab));
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    try {
+      await publishRange(1, 5);
+    } finally {
+      for (const pid of pids) process.kill(pid, 'SIGCONT');
+    }
+    await publishRange(6, 7);
+    for (const tab of tabs) {
+      await tab.got(7);
+      expect(await tab.numbers()).to.deep.equal(range(7));
+      expect((await tab.seen()).gaps).to.deep.equal([]);
+    }
+    await leaderOf(tabs);
+  });
+
   /** Two tabs, of which the one that follows alone handles what is for the user. It has got an event, and is not done with it. */
   const withUnhandledEvent = async (): Promise<{ leader: Tab; follower: Tab }> => {
     const user = world.user();
