@@ -133,7 +133,8 @@ describe('the examples of the docs', function () {
     };
   }
 
-  for (const block of written('js')) {
+  // The examples of the client run in test/node/client/sdkPage.test.ts.
+  for (const block of written('js').filter(({ text }) => !text.includes('createClient'))) {
     it(`${block.place}: the code of a browser gets an event`, async () => {
       const printed: unknown[][] = [];
       const sockets: WebSocket[] = [];

@@ -20,8 +20,8 @@ export interface RequestOptions {
   readonly timeoutMs?: number;
 }
 
-/** An event is handled when its handlers have returned, and their promises have resolved. */
-export type Handler<E> = (event: E) => void | Promise<void>;
+/** An event is handled when its handlers have returned, and the promises that they returned have resolved. */
+export type Handler<E> = (event: E) => unknown;
 
 /** Ends what it came from. Calling it again changes nothing. */
 export type Off = () => void;
@@ -110,7 +110,7 @@ export function createClientOf<Events extends object>(
     onError(new UnifiedError('HANDLER_FAILED', 'A handler threw.', { cause }));
 
   /** @returns a promise if there is something to wait for. It never rejects. */
-  const call = <T>(handler: (value: T) => void | Promise<void>, value: T): Promise<void> | void => {
+  const call = <T>(handler: (value: T) => unknown, value: T): Promise<unknown> | undefined => {
     try {
       const handling = handler(value);
       // A handler may return anything, such as what `push` returns.
