@@ -34,7 +34,7 @@ export function packed(id: string): PackedId {
 }
 
 /** The `length` characters after an id in its field; null: the id is not there. The newest, if there are several. */
-export function unpack(text: string | null, { rest }: PackedId, length: number): string | null {
+function unpack(text: string | null, { rest }: PackedId, length: number): string | null {
   const at = text?.lastIndexOf(rest) ?? -1;
   return text === null || at < 0 ? null : text.slice(at + rest.length, at + rest.length + length);
 }

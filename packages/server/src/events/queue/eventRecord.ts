@@ -6,7 +6,7 @@ import type { StoredEvent } from '../event/storedEvent.js';
 export type EventEnd = 'appended' | 'failed' | 'expired';
 
 /** Limits of who may see an event, as it has them; values that are not of their type: they were too long to be recorded. */
-export interface RecordedLimits {
+interface RecordedLimits {
   readonly roles?: unknown;
   readonly permission?: unknown;
   readonly exclude?: unknown;
