@@ -63,8 +63,8 @@ describe('SIGHUP', function () {
         }
         writeFileSync(file, '{\n  "version": 1,\n  oops\n}');
         process.kill(node.pid, 'SIGHUP');
-        await until(() => said('the event catalogue is refused').length === Number(nodes), { what: 'refusals' });
-        for (const line of said('the event catalogue is refused')) {
+        await until(() => said('the new event catalogue is not valid').length === Number(nodes), { what: 'refusals' });
+        for (const line of said('the new event catalogue is not valid')) {
           expect(line).to.include('line 3, column 3').and.include(file);
         }
         expect(await typesOf(node))

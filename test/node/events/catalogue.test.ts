@@ -10,6 +10,7 @@ import { adminToken, token } from '../../support/tokens.js';
 import { until } from '../../support/wait.js';
 import { type Answer, call, expectProblem } from '../../unit/server/http/support.js';
 import { logOf, storedEvent } from '../support/events.js';
+import { publish, SdkClients } from '../support/sdkClients.js';
 import { type LocalNode, World } from '../support/world.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends object ? Writable<T[K]> : T[K] };
@@ -18,6 +19,7 @@ type Draft = Writable<Catalogue>;
 describe('the event catalogue', function () {
   this.timeout(15_000);
   const world = new World();
+  const sdkClients = new SdkClients();
   const dir = mkdtempSync(join(tmpdir(), 'uws-catalogue-'));
   const fileOf = (node: string): string => join(dir, `${node}.json`);
   let one: LocalNode;
@@ -38,6 +40,7 @@ describe('the event catalogue', function () {
     )) as [LocalNode, LocalNode];
   });
   afterEach(async () => {
+    sdkClients.close();
     await world.endClients();
     write();
     await reload();
@@ -58,6 +61,26 @@ describe('the event catalogue', function () {
     const ids = new Set(events.map(({ id }) => id));
     return client.events.filter(({ id = '' }) => ids.has(id)).map(({ type }) => type);
   }
+
+  // Seen red: when only clients whose subscriptions changed are notified.
+  it('a client must follow its pattern into the new catalogue, without a new connection', async () => {
+    const { client } = sdkClients.make(two, world.user());
+    const got: string[] = [];
+    client.on('disk_*', ({ type }) => got.push(type));
+    await client.ready();
+    write((draft) => {
+      const { disk_metrics } = draft.event_types;
+      if (disk_metrics) draft.event_types.disk_full = { ...disk_metrics };
+    });
+    expect((await reload()).status).to.equal(200);
+    const subscribed = async (): Promise<boolean> =>
+      (await client.request('get_subscription_info')).subscriptions.includes('disk_full');
+    await until(subscribed, { what: 'the new type is subscribed', everyMs: 50 });
+    await publish(two, 'disk_full', {});
+    await until(() => got.length > 0, { what: 'the event' });
+    expect(got).to.deep.equal(['disk_full']);
+    expect(client.report().counts.connections).to.equal(1);
+  });
 
   it('a reload must reach every node, and tell each client what went and what came', async () => {
     const [user, admin, chooser] = await Promise.all([world.connect(two), world.admin(two), world.connect(one)]);

@@ -32,7 +32,7 @@ export const connectionMessages = {
   },
   subscription_updated: {
     meaning:
-      'the full list of subscriptions after a change, sent when the change is stored; also sent when the server changed them itself',
+      'the full list of subscriptions after a change, sent when the change is stored; also sent when the server changed them itself, and to each client after a reload of the catalogue',
     data: {
       type: 'object',
       properties: {

@@ -118,7 +118,7 @@ export class Authority {
     this.evaluate(connection);
     joinCohort(this.parts.fanout, connection);
     const after = connection.types;
-    if (before === null || after === null || before === after) return [];
+    if (before === null || after === null || (before === after && !this.tellsUnchanged(reason))) return [];
     const alike = `${before.id}/${after.id}/${connection.clearance?.id}`;
     const frame = frames.get(alike) ?? this.changeFrame(connection, before, after, reason);
     frames.set(alike, frame);
@@ -196,6 +196,11 @@ export class Authority {
     if (same(amendment.roles, known.roles) && same(amendment.permissions, known.permissions)) return false;
     connection.identity = amended(connection.token, amendment);
     return true;
+  }
+
+  /** After a reload, each client is notified: it may be able to subscribe to more types than before, and clients follow patterns. */
+  protected tellsUnchanged(reason: SubscriptionChangeReason): boolean {
+    return reason === 'catalogue_reloaded';
   }
 
   /** The notice to a connection whose subscriptions changed. */

@@ -46,6 +46,11 @@ export class LegacyAuthority extends Authority {
     return typesOf(connection.group, connection.asked, clearance, this.parts.catalogue());
   }
 
+  /** The predecessor's clients know no patterns. */
+  protected override tellsUnchanged(): boolean {
+    return false;
+  }
+
   protected override changeFrame(_connection: Connection, _before: TypeSet, after: TypeSet): Buffer {
     const timestamp = new Date(this.parts.clock.now()).toISOString();
     return textFrame(
