@@ -1,4 +1,4 @@
-// npm test [-- unit|model|node|wire|conformance|cluster|chaos|browser|lint|docs|size|unused ...] [-- --grep x]: installs what is missing, builds,
+// npm test [-- unit|model|node|wire|conformance|cluster|chaos|browser|lint|docs|packages|size|unused ...] [-- --grep x]: installs what is missing, builds,
 // then runs the checks and, side by side, the suites, or those that are named. Other arguments go to mocha. The last line has the totals.
 // --coverage: prints which share of the code ran in unit, node and wire. --keep-durations: writes how long each file took into
 // scripts/lib/durations.json.
@@ -40,6 +40,7 @@ const CHECKS = [
   },
   { name: 'types', work: types, always: true },
   { name: 'docs', work: () => command([path.join(root, 'scripts', 'docs.mjs'), '--check']) },
+  { name: 'packages', work: () => command([path.join(root, 'scripts', 'packages.mjs')]) },
   { name: 'size', work: () => command([path.join(root, 'scripts', 'size.mjs')]) },
   { name: 'unused', work: () => command([path.join(root, 'node_modules', 'knip', 'bin', 'knip.js')]) },
 ];
