@@ -333,7 +333,8 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
   }
 
   function planCheckpoint(): void {
-    cancelCheckpoint ??= environment.setTimer(CHECKPOINT_MS, checkpoint);
+    // A handler may be done after `logout`: nothing is kept of it.
+    if (state.status !== 'closed') cancelCheckpoint ??= environment.setTimer(CHECKPOINT_MS, checkpoint);
   }
 
   /** Acknowledges and keeps what was handled. */
