@@ -81,8 +81,8 @@ async function clientTypes() {
   const catalogue = JSON.parse(read(path.join(root, 'packages', 'protocol', 'catalogue.json')));
   const dir = 'packages/client/src/core';
   return {
-    [`${dir}/eventMap.ts`]: formatted(eventMapSource(catalogue)),
-    [`${dir}/requestMap.ts`]: formatted(requestMapSource(protocol)),
+    [`${dir}/types/eventMap.ts`]: formatted(eventMapSource(catalogue)),
+    [`${dir}/types/requestMap.ts`]: formatted(requestMapSource(protocol)),
   };
 }
 

@@ -2,11 +2,11 @@ import type { ConnectionState } from './connectionState.js';
 import type { Core } from './core.js';
 import type { AbortSignalLike } from './environment.js';
 import { UnifiedError } from './errors.js';
-import type { EventMap } from './eventMap.js';
 import { type AnyEvent, type Gap, type Selector, type ServerEvent, selects, type TypesOf } from './events.js';
-import type { Report } from './report.js';
-import type { RequestMap, RequestType } from './requestMap.js';
 import { dataOf } from './transport.js';
+import type { EventMap } from './types/eventMap.js';
+import type { Report } from './types/report.js';
+import type { RequestMap, RequestType } from './types/requestMap.js';
 
 export interface SubscribeOptions {
   /** Aborting it ends the subscription. */

@@ -1,54 +1,21 @@
+import { attemptsOfOneInstance, attemptUrl } from './attempts.js';
 import { type ConnectionState, type ConnectionStatus, IDLE, type StateReason, TRANSITIONS } from './connectionState.js';
 import type { Environment } from './environment.js';
 import { UnifiedError } from './errors.js';
-import type { AnyEvent, Gap, Scope } from './events.js';
+import type { AnyEvent, Gap } from './events.js';
 import { type Liveness, watchLiveness } from './liveness.js';
-import type { CoreOptions } from './options.js';
-import { createProgress, type ResumePoint, SCOPES } from './progress.js';
-import { afterClose, hintIn, hintMs, STABLE_MS } from './reconnectPolicy.js';
-import type { Counted, Report, Transition } from './report.js';
+import { createProgress, isScope, SCOPES } from './progress.js';
+import { afterClose, hintIn, hintMs, reasonOf, STABLE_MS } from './reconnectPolicy.js';
 import { createRequests } from './requests.js';
 import { createRetries } from './retries.js';
 import { createSubscriptions } from './subscriptions.js';
 import { createTokens, isUnauthorized } from './tokens.js';
 import { ABNORMAL, type Data, dataOf, type Frame, openTransport, type Transport, textOrNull } from './transport.js';
+import type { CoreListener, OwningCore } from './types/core.js';
+import type { CoreOptions } from './types/options.js';
+import type { Counted, Transition } from './types/report.js';
 
-/** What a core tells. Plain data but for errors, which `factsOf` makes plain. */
-export interface CoreListener {
-  onState(state: ConnectionState): void;
-  /** The event is handled on return, or when the promise resolves. Must not throw or reject. */
-  onEvent(event: AnyEvent): void | Promise<void>;
-  onGap(gap: Gap): void;
-  onError(error: UnifiedError): void;
-}
-
-/** The one connection of a user. The tab layer brings a core that speaks through a message port. */
-export interface Core {
-  /** The same object until it changes. */
-  getState(): ConnectionState;
-  /** Once, before anything else. */
-  listen(listener: CoreListener): void;
-  /** Begins, unless it has. */
-  connect(): void;
-  /** What the live handlers want: types and patterns. It replaces what was selected before. */
-  select(selectors: readonly string[]): void;
-  /** Resolves when connected, and the server's set is what is selected. @throws UnifiedError CLOSED */
-  ready(): Promise<void>;
-  /** Resolves with the `data` of the reply. @throws RequestError, NoReplyError, UnifiedError CLOSED */
-  request(type: string, data: object, timeoutMs: number): Promise<unknown>;
-  /** Begins anew after `failed`, else hurries. */
-  reconnect(): void;
-  close(): void;
-  /** Closes, and forgets the positions. */
-  logout(): void;
-  report(): Report;
-}
-
-/** A core that has the connection itself. */
-export interface OwningCore extends Core {
-  /** Where another instance can go on. Plain data, and grows with each event. */
-  resumePoint(): ResumePoint;
-}
+export type { Core, CoreListener, OwningCore } from './types/core.js';
 
 /** One WebSocket and what belongs to it. */
 interface Attempt {
@@ -68,18 +35,6 @@ const CHECKPOINT_MS = 200;
 const TOKEN_RETRY_MS = 5000;
 const REQUEST_MS = 10_000;
 const HEARTBEAT_MS = 25_000;
-
-const isScope = (value: unknown): value is Scope => SCOPES.includes(value as Scope);
-
-/** A random id for the life of this instance, and a number that grows. */
-function attemptsOfOneInstance({ random }: Environment): () => string {
-  const id = Array.from({ length: 16 }, () => Math.floor(random() * 36).toString(36)).join('');
-  let attempt = 0;
-  return () => {
-    attempt += 1;
-    return `${id}.${attempt}`;
-  };
-}
 
 /** Keeps the connection up, and hands each event over once and in order. */
 export function createCore(options: CoreOptions, environment: Environment): OwningCore {
@@ -117,8 +72,6 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
   });
   let progress = createProgress(options.resume, planCheckpoint);
 
-  // State
-
   function count(what: Counted): void {
     counts[what] = (counts[what] ?? 0) + 1;
   }
@@ -151,8 +104,6 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
     listener.onError(error);
   }
 
-  // From the first attempt to connection_established
-
   async function begin(): Promise<void> {
     const kept = options.resume ? null : await stored(() => store?.load());
     if (kept) progress = createProgress({ positions: kept, recentIds: [] }, planCheckpoint);
@@ -182,10 +133,15 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
       retries.opened();
       count('attempts');
       attempt.cancelTimer = environment.setTimer(connectTimeoutMs, () => ended(attempt, ABNORMAL, ''));
-      attempt.transport = openTransport(environment, url(), ['unified.v1', `bearer.${token}`], {
-        onFrame: (frame) => onFrame(attempt, frame),
-        onClose: (code, message) => ended(attempt, code, message),
-      });
+      attempt.transport = openTransport(
+        environment,
+        attemptUrl(options.url, nextAttempt(), progress.received),
+        ['unified.v1', `bearer.${token}`],
+        {
+          onFrame: (frame) => onFrame(attempt, frame),
+          onClose: (code, message) => ended(attempt, code, message),
+        },
+      );
     } catch (error) {
       if (next !== attempt) return;
       retries.opened();
@@ -194,13 +150,6 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
       retries.fail(0);
       proceed('token');
     }
-  }
-
-  function url(): string {
-    const { broadcast, user } = progress.received;
-    const base = options.url.replace(/^http/, 'ws');
-    const resume = broadcast === null && user === null ? '' : `&resume=${broadcast ?? ''}~${user ?? ''}`;
-    return `${base}${base.includes('?') ? '&' : '?'}client=${nextAttempt()}${resume}`;
   }
 
   /** @returns whether that is the end. */
@@ -449,9 +398,3 @@ export function createCore(options: CoreOptions, environment: Environment): Owni
 }
 
 export const closedError = (): UnifiedError => new UnifiedError('CLOSED', 'The client is closed, or has failed.');
-
-function reasonOf(code: number): StateReason {
-  if (code === 4200) return 'draining';
-  const range = Math.floor(code / 100);
-  return range === 41 ? 'token' : range === 42 ? 'come_back' : 'lost';
-}

@@ -2,8 +2,8 @@ import { type Client, createClientOf } from './client.js';
 import { createCore } from './core.js';
 import { defaultEnvironment, type Environment } from './environment.js';
 import type { UnifiedError } from './errors.js';
-import type { EventMap } from './eventMap.js';
-import type { CoreOptions } from './options.js';
+import type { EventMap } from './types/eventMap.js';
+import type { CoreOptions } from './types/options.js';
 
 export interface ClientOptions extends CoreOptions {
   /**

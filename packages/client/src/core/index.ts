@@ -24,12 +24,12 @@ export {
   UnauthorizedError,
   UnifiedError,
 } from './errors.js';
-export type { EventMap } from './eventMap.js';
 export { events } from './eventStream.js';
 export type { AnyEvent, EventOf, EventTypeOf, Gap, Scope, Selector, ServerEvent, TypesOf } from './events.js';
-export type { CoreOptions, PositionStore } from './options.js';
 export type { Positions, ResumePoint } from './progress.js';
-export type { Counted, Report, Transition } from './report.js';
-export type { RequestMap, RequestType } from './requestMap.js';
 export { type Apply, type FetchState, snapshot } from './snapshot.js';
 export type { GetToken, TokenReason } from './tokens.js';
+export type { EventMap } from './types/eventMap.js';
+export type { CoreOptions, PositionStore } from './types/options.js';
+export type { Counted, Report, Transition } from './types/report.js';
+export type { RequestMap, RequestType } from './types/requestMap.js';

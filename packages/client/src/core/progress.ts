@@ -27,6 +27,7 @@ export interface Progress {
 }
 
 export const SCOPES: readonly Scope[] = ['broadcast', 'user'];
+export const isScope = (value: unknown): value is Scope => SCOPES.includes(value as Scope);
 /** Repeats come after a gap, and while one connection takes the place of another: they are never older than this many events. */
 const REMEMBERED_IDS = 1000;
 

@@ -1,3 +1,5 @@
+import type { StateReason } from './connectionState.js';
+
 /** How long a connection must have been established to count as stable, milliseconds. */
 export const STABLE_MS = 10_000;
 const FIRST_MS = 500;
@@ -50,4 +52,11 @@ export function earliestAttempt(attempts: readonly number[], isHidden: boolean):
 /** The attempts that still count for `earliestAttempt`, with the one at `now`. */
 export function withAttempt(attempts: readonly number[], now: number): readonly number[] {
   return [...attempts.slice(1 - PER_MINUTE), now];
+}
+
+/** How the state names a close after which the client comes back. */
+export function reasonOf(code: number): StateReason {
+  if (code === 4200) return 'draining';
+  const range = Math.floor(code / 100);
+  return range === 41 ? 'token' : range === 42 ? 'come_back' : 'lost';
 }

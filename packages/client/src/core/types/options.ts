@@ -1,6 +1,6 @@
-import type { WebSocketLike } from './environment.js';
-import type { Positions, ResumePoint } from './progress.js';
-import type { GetToken } from './tokens.js';
+import type { WebSocketLike } from '../environment.js';
+import type { Positions, ResumePoint } from '../progress.js';
+import type { GetToken } from '../tokens.js';
 
 /** Keeps positions beyond the life of the page: a client that starts with them gets what happened meanwhile. */
 export interface PositionStore {

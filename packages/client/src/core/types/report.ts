@@ -1,4 +1,4 @@
-import type { ConnectionState } from './connectionState.js';
+import type { ConnectionState } from '../connectionState.js';
 
 /** A change of state. */
 export type Transition = ConnectionState & {
