@@ -125,6 +125,11 @@ describe('REST as openapi.json says', function () {
         (await api.call('getEventStatus', { path: { event_id } })).body.status;
       await until(async () => (await status()) === 'appended', { timeoutMs: PATIENCE_MS, what: 'it is appended' });
     },
+    listEvents: async () => {
+      await api.call('publishEvents', { body: contract.operation('publishEvents').example.body as object });
+      const listed = async (): Promise<unknown[]> => (await api.call('listEvents')).body.events;
+      await until(async () => (await listed()).length > 0, { timeoutMs: PATIENCE_MS, what: 'an event is listed' });
+    },
     drainNode: async () => {
       const other = await world.node({ NODE_ID: 'to-drain' });
       await until(async () => (await api.call('listNodes')).body.nodes.length === 2, {
