@@ -110,7 +110,8 @@ export class TogetherAppender implements IdleAppender {
       scriptKeys.push(...call.keys);
       args.push(JSON.stringify(userId), call.keys.length, call.args.length, ...call.args);
     }
-    const answer = await this.script.run(redis, scriptKeys, args);
+    // A pipeline would wait for the answers of the one before it, and costs more than it saves: an eighth of the CPU of an event.
+    const answer = await this.script.runAlone(redis, scriptKeys, args);
     if (!Array.isArray(answer)) return laneState(answer) ?? 'busy';
     const reply = answer as unknown as readonly [unknown, readonly unknown[], string];
     let epoch = '';
