@@ -132,7 +132,7 @@ export class Publisher {
   }
 
   /**
-   * Takes no more events, publishes what is buffered, and rejects with `CLOSED` what is left when the time is over. Resolves with the
+   * Takes no more events, publishes the buffered events, and rejects those that remain at the deadline with `CLOSED`. Resolves with the
    * number of those. A second call returns the same promise.
    *
    * @example
@@ -318,7 +318,7 @@ export class Publisher {
     }
   }
 
-  /** Once the token is renewed at once: tokens expire. Then with pauses, and not for ever. */
+  /** Renews a refused token: the first time at once, because tokens expire; then after pauses, a limited number of times. */
   private refuseToken({ status, code, detail }: Problem, batch: readonly BufferedEvent[], token: string): void {
     this.tokens.refuse(token);
     this.refusedTokens += 1;
@@ -368,7 +368,7 @@ export class Publisher {
     event.onSettled();
     tell();
     for (const forget of this.flushing) forget(event);
-    // Whoever sleeps has nothing to wait for.
+    // Nothing is left that a pause could hold back.
     if (this.buffer.isEmpty) this.sleeper.wake();
   }
 }

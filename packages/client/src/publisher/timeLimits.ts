@@ -2,7 +2,7 @@ import type { BufferedEvent } from './bufferedEvent.js';
 import type { PublisherCode } from './publishError.js';
 import type { PublisherSettings } from './publisherOptions.js';
 
-/** The share of the idempotency window in which a retry may begin. What is left is for a request that is late on its way. */
+/** The share of the idempotency window in which a retry may begin. The remainder is for a request that arrives late. */
 const RETRIED_SHARE = 0.8;
 
 const TEXTS = {

@@ -31,7 +31,7 @@ export const canShare = (): boolean =>
   typeof document === 'object' && !!globalThis.navigator?.locks && globalThis.origin !== 'null';
 
 /**
- * A core that shares one connection with all tabs of the same profile, user and URL. Whoever has the Web Lock of that name leads: it has
+ * A core that shares one connection with all tabs of the same profile, user and URL. The tab that has the Web Lock of that name leads: it has
  * the connection. The others follow: they hear everything the leader hears, and so each can go on in its place.
  *
  * A leader begins where every tab had handled everything. What comes again, each tab drops by its id.

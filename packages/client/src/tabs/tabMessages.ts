@@ -36,7 +36,7 @@ export type LeaderMessage = { readonly leader: string } /** It has the lock from
   | { readonly kind: 'event'; readonly event: AnyEvent; readonly tabs: readonly string[] }
   | { readonly kind: 'gap'; readonly gap: Gap }
   | { readonly kind: 'error'; readonly error: ErrorFacts }
-  /** Everything up to here is handled by every tab: whoever leads next goes on from here. */
+  /** Every tab has handled everything up to here. The next leader continues from here. */
   | { readonly kind: 'positions'; readonly positions: Positions }
   /** It dials with this. */
   | { readonly kind: 'attempt'; readonly attempt: string }

@@ -105,7 +105,7 @@ export class TestServer {
   }
 
   /**
-   * From now on, all that either side of the user's present connection sends is lost, as behind a router that died. Nobody is told: the
+   * From now on, everything that both sides of the user's connection send is lost, as if a router had died. Nobody is told: the
    * client must notice the silence.
    */
   drop(userId: string): void {

@@ -19,9 +19,9 @@ const MAX_RATE = 20_000;
 const FIRST_COST_MS = 0.2;
 const NEWEST = 0.05;
 const MAX_OUTLIER = 4;
-/** A connect waits at most about this long, milliseconds: whoever would wait longer is told when to come back. */
+/** A connect waits at most about this long, milliseconds. One that would wait longer is refused with a time to come back. */
 const MAX_WAIT_MS = 5000;
-/** Nobody is sent away for longer, milliseconds. */
+/** The longest time to come back, milliseconds. */
 const MAX_HINT_MS = 20_000;
 
 /** An upgrade, or the token of a connection that is upgraded already: that one goes first, because more was spent on it. */
